@@ -1,0 +1,106 @@
+"""Named errors. Each message says which dataset, which file, what is wrong and what to do next."""
+
+from __future__ import annotations
+
+
+class MedimgError(Exception):
+    """Base of all errors raised by medimg.
+
+    Args:
+        problem: what is wrong, in one sentence.
+        dataset: slug of the dataset, where known.
+        file: path inside the source, where known.
+        next_step: what the reader of the message can do about it.
+    """
+
+    def __init__(
+        self, problem: str, *, dataset: str | None = None, file: str | None = None, next_step: str | None = None
+    ) -> None:
+        self.problem = problem
+        self.dataset = dataset
+        self.file = file
+        self.next_step = next_step
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        place = ": ".join(part for part in (self.dataset, self.file) if part)
+        text = f"{place}: {self.problem}" if place else self.problem
+        return f"{text} Next: {self.next_step}" if self.next_step else text
+
+    def within(self, *, dataset: str | None = None, file: str | None = None) -> MedimgError:
+        """Fill in the dataset and the file where the raiser did not know them; returns self."""
+        self.dataset = self.dataset or dataset
+        self.file = self.file or file
+        return self
+
+
+class UnknownDatasetError(MedimgError):
+    """No builder has this name or alias."""
+
+
+class DeclarationError(MedimgError):
+    """A builder's declaration contradicts itself or the vocabularies."""
+
+
+class UnknownTermError(MedimgError):
+    """A name is not in the vocabulary."""
+
+
+class SourceRequiredError(MedimgError):
+    """The data may not be redistributed (or was not found): the user's own copy is needed."""
+
+
+class SourceError(MedimgError):
+    """A source file is missing, unreadable or not what it claims to be."""
+
+
+class ChecksumError(SourceError):
+    """A source file's digest or size is not the declared one."""
+
+
+class ArchiveError(SourceError):
+    """An archive is truncated, hostile or no archive at all."""
+
+
+class UnsafePathError(ArchiveError):
+    """An archive member points outside the archive's root."""
+
+
+class BombError(ArchiveError):
+    """An archive member expands beyond the allowed size or ratio."""
+
+
+class FormatError(MedimgError):
+    """A file cannot be decoded as the format its name claims."""
+
+
+class PickleError(FormatError):
+    """An array file carries pickled objects, which are never loaded."""
+
+
+class GeometryError(MedimgError):
+    """Geometry is missing, not finite, inconsistent or differs between image and mask."""
+
+
+class LabelError(MedimgError):
+    """A label value is outside the legend or not mapped to the vocabulary."""
+
+
+class DuplicateIdError(MedimgError):
+    """Two rows carry one id."""
+
+
+class LicenseError(MedimgError):
+    """The license forbids what was asked for."""
+
+
+class MissingExtraError(MedimgError):
+    """An optional reader is not installed."""
+
+
+class HubError(MedimgError):
+    """A Hub refused a request or answered with something unexpected."""
+
+
+class VerifyError(MedimgError):
+    """The published revision does not equal its manifest."""

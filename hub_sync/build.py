@@ -1,0 +1,393 @@
+"""Build one dataset in one pass: shards, metadata, preview, counts and findings."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medimg import __version__, layout
+from medimg.cards import pictures
+from medimg.declaration import Dataset
+from medimg.errors import MedimgError
+from medimg.files import Files
+from medimg.hub_sync.shards import SHARD_BYTES, SplitWriter, write_table
+from medimg.manifest import ConfigStats, Finding, Manifest, Origin, Shard, SplitStats
+from medimg.registry import Builder
+from medimg.rows import Record, iterate, unread
+from medimg.schema import SCHEMA_VERSION, Box, Point, Skipped
+
+PREVIEW_ROWS = 32
+CONTACT_TILES = 12
+EXAMPLES = 5
+SKIPPED_KEPT = 1000
+
+Progress = Callable[[int, int], None]
+"""Called after each row with (rows, bytes) of that row."""
+
+
+@dataclass
+class Built:
+    """A finished build. `files` maps paths in the repository to local files that still wait to be published."""
+
+    manifest: Manifest
+    files: dict[str, Path]
+
+
+@dataclass
+class _Split:
+    writer: SplitWriter
+    shards: list[tuple[Path, Shard]] = field(default_factory=list)
+    metadata: list[tuple[Path, Shard]] = field(default_factory=list)
+    subjects: set[str] = field(default_factory=set)
+    rows: int = 0
+    withheld: int = 0
+
+    def finished(self, path: Path, shard: Shard, upload: Callable[[Path], None]) -> None:
+        if path.name == "metadata.parquet":
+            self.metadata.append((path, shard))
+        else:
+            self.shards.append((path, shard))
+            upload(path)
+
+
+@dataclass
+class _Counts:
+    values: dict[str, Counter[str]] = field(
+        default_factory=lambda: {
+            name: Counter()
+            for name in (
+                "modality", "organ", "task", "license", "classes", "uncertain",
+                "structures", "boxes", "points", "measures", "texts",
+            )
+        }
+    )  # fmt: skip
+
+    def add(self, record: Record) -> None:
+        values, label = record.values, record.values["label"]
+        named = {entry["value"]: entry["names"] for entry in label["legend"]}
+        if label["instances"] and set(named) == {1}:
+            present = named[1] if any(record.mask_values) else []
+        else:
+            present = [name for value in record.mask_values if value for name in named.get(value, [])]
+        for key, names in (
+            ("modality", [values["modality"]]),
+            ("organ", values["organ"]),
+            ("task", values["task"]),
+            ("license", [values["license"]]),
+            ("classes", label["classes"]),
+            ("uncertain", label["uncertain"]),
+            ("structures", sorted(set(present))),
+            ("boxes", [box["name"] for box in label["boxes"]]),
+            ("points", [point["name"] for point in label["points"]]),
+            ("measures", [measure["name"] for measure in label["measures"]]),
+            ("texts", [text["kind"] for text in label["texts"]]),
+        ):
+            self.values[key].update(names)
+
+
+def build(
+    builder: Builder,
+    files: Files,
+    folder: Path,
+    *,
+    origin: Origin,
+    fingerprint: Mapping[str, str],
+    shard_bytes: int = SHARD_BYTES,
+    on_shard: Callable[[Path], None] = lambda path: None,
+    on_row: Progress = lambda rows, size: None,
+) -> Built:
+    """Read the source once and write everything that is published but the card.
+
+    Args:
+        builder: what to build.
+        files: the source.
+        folder: empty folder for the output; a shard that `on_shard` has taken away is not missed.
+        origin: miniature, source or official.
+        fingerprint: kept in the manifest.
+        shard_bytes: size at which a shard ends.
+        on_shard: called with each finished data shard, while the next one is being built.
+        on_row: progress.
+
+    Raises:
+        MedimgError: the source is not what the declaration says; nothing is published then.
+    """
+    dataset = builder.dataset
+    checks = Checks(dataset)
+    counts = {name: _Counts() for name in dataset.config_names}
+    tiles: list[_Tile] = []
+    splits: dict[tuple[str, str], _Split] = {}
+    skipped: list[tuple[str, str]] = []
+    with ExitStack() as stack:
+        for record in iterate(builder, files, origin=origin):
+            if isinstance(record, Skipped):
+                skipped.append((record.file.path, record.reason))
+                checks.skip()
+                continue
+            key = (record.config, record.split)
+            if key not in splits:
+                splits[key] = _open(stack, dataset, key, folder, shard_bytes, on_shard)
+            split = splits[key]
+            checks.row(record)
+            if not record.publishable:
+                split.withheld += 1
+                continue
+            split.rows += 1
+            if record.values["subject"] is not None:
+                split.subjects.add(record.values["subject"])
+            counts[record.config].add(record)
+            if split.rows <= _preview_rows(dataset):
+                tiles.append(_tile(record))
+            split.writer.add(record.values)
+            on_row(1, len(record.values["image"]["bytes"]))
+    listed = {path for path, _ in skipped}
+    for file in unread(files):
+        if file.path not in listed:
+            checks.lost(file.path)
+    for file_path in listed:
+        checks.named(file_path)
+    return _finish(dataset, folder, origin, fingerprint, splits, counts, tiles, skipped, checks.findings(splits_rows(splits)))
+
+
+def splits_rows(splits: Mapping[tuple[str, str], _Split]) -> dict[tuple[str, str], int]:
+    """Rows found per (config, split), published or withheld."""
+    return {key: split.rows + split.withheld for key, split in splits.items()}
+
+
+def _open(
+    stack: ExitStack,
+    dataset: Dataset,
+    key: tuple[str, str],
+    folder: Path,
+    shard_bytes: int,
+    on_shard: Callable[[Path], None],
+) -> _Split:
+    config, name = key
+    declared = dataset.config(config).splits
+    if name not in declared:
+        raise MedimgError(
+            f"the builder yielded split {name!r}, the declaration knows {sorted(declared)}", dataset=dataset.name
+        )
+    layout.shard_path(config, name, 0, 1)  # refuses names that are unsafe in a path
+    split: _Split
+
+    def done(path: Path, shard: Shard) -> None:
+        split.finished(path, shard, on_shard)
+
+    dimension = dataset.config(config).dimension or dataset.dimension
+    writer = stack.enter_context(SplitWriter(folder / config / name, dimension, done, shard_bytes=shard_bytes))
+    split = _Split(writer)
+    return split
+
+
+# preview
+
+
+@dataclass(frozen=True)
+class _Tile:
+    id: str
+    caption: str
+    png: bytes
+
+
+def _preview_rows(dataset: Dataset) -> int:
+    """Rows per split that get a thumbnail."""
+    splits = sum(len(dataset.config(name).splits) for name in dataset.config_names)
+    return max(1, PREVIEW_ROWS // max(1, splits))
+
+
+def _tile(record: Record) -> _Tile:
+    values, label = record.values, record.values["label"]
+    thumbnail = pictures.thumbnail(
+        record.image,
+        record.mask if not isinstance(record.mask, type(None)) else None,
+        boxes=[Box(**box) for box in label["boxes"]],
+        points=[Point(**point) for point in label["points"]],
+        modality=values["modality"],
+        organ=values["organ"],
+        instances=label["instances"],
+    )
+    names = [*label["classes"]] or sorted({name for entry in label["legend"] for name in entry["names"]})
+    case = values["id"].split("/", 1)[1]
+    return _Tile(values["id"], " - ".join([f"{record.split}/{case}", *names[:3]]), pictures.to_png(thumbnail))
+
+
+def _finish(
+    dataset: Dataset,
+    folder: Path,
+    origin: Origin,
+    fingerprint: Mapping[str, str],
+    splits: Mapping[tuple[str, str], _Split],
+    counts: Mapping[str, _Counts],
+    tiles: list[_Tile],
+    skipped: list[tuple[str, str]],
+    findings: tuple[Finding, ...],
+) -> Built:
+    files: dict[str, Path] = {}
+    configs = []
+    for name in dataset.config_names:
+        stats: dict[str, SplitStats] = {}
+        order = [each for each in dataset.config(name).splits if (name, each) in splits]
+        for split_name in order:
+            split = splits[(name, split_name)]
+            shards = []
+            for index, (path, shard) in enumerate(split.shards):
+                target = layout.shard_path(name, split_name, index, len(split.shards))
+                files[target] = path
+                shards.append(shard.model_copy(update={"path": target}))
+            metadata = []
+            if split.rows:
+                for path, shard in split.metadata:
+                    target = layout.metadata_path(name, split_name)
+                    files[target] = path
+                    metadata.append(shard.model_copy(update={"path": target}))
+            stats[split_name] = SplitStats(
+                rows=split.rows,
+                subjects=len(split.subjects),
+                shards=tuple(shards),
+                metadata=tuple(metadata),
+                withheld=split.withheld,
+            )
+        if stats:
+            dimension = dataset.config(name).dimension or dataset.dimension
+            ordered = {key: dict(sorted(each.items())) for key, each in counts[name].values.items()}
+            configs.append(ConfigStats(name=name, dimension=dimension, splits=stats, **ordered))
+    manifest = Manifest(
+        name=dataset.name,
+        medimg=__version__,
+        schema_version=SCHEMA_VERSION,
+        origin=origin,
+        fingerprint=fingerprint,
+        configs=tuple(configs),
+        skipped=tuple(skipped[:SKIPPED_KEPT]),
+        findings=findings,
+    )
+    if tiles:
+        manifest = _with_pictures(manifest, tiles, folder, files)
+    return Built(manifest, files)
+
+
+def _with_pictures(manifest: Manifest, tiles: list[_Tile], folder: Path, files: dict[str, Path]) -> Manifest:
+    import hashlib
+
+    from PIL import Image
+
+    path = folder / "preview.parquet"
+    rows: list[dict[str, Any]] = [
+        {
+            "id": tile.id,
+            "dataset": manifest.name,
+            "image": {"bytes": tile.png, "path": tile.id.replace("/", "_") + ".png"},
+            "caption": tile.caption,
+        }
+        for tile in tiles
+    ]
+    preview = write_table(path, rows, layout.preview_features().arrow_schema)
+    files[layout.PREVIEW_PATH] = path
+    step = max(1, len(tiles) // CONTACT_TILES)
+    shown = tiles[::step][:CONTACT_TILES]
+    drawn = {
+        layout.CONTACT_SHEET_PATH: pictures.contact_sheet(
+            [(Image.open(io.BytesIO(tile.png)), tile.caption) for tile in shown]
+        ),
+        layout.STATISTICS_PATH: pictures.statistics(manifest),
+    }
+    assets = {}
+    for target, data in drawn.items():
+        if data is not None:
+            files[target] = folder / target
+            files[target].parent.mkdir(parents=True, exist_ok=True)
+            files[target].write_bytes(data)
+            assets[target] = hashlib.sha256(data).hexdigest()
+    return manifest.model_copy(
+        update={"preview": preview.model_copy(update={"path": layout.PREVIEW_PATH}), "assets": assets}
+    )
+
+
+class Checks:
+    """What is looked at across rows; errors inside one row are raised by `medimg.rows` already."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._split_of: dict[tuple[str, str], str] = {}
+        self._crossing: dict[str, tuple[str, str]] = {}
+        self._by_content: dict[tuple[str, int], str] = {}
+        self._twins: list[tuple[str, str]] = []
+        self._lost: list[str] = []
+        self._skipped = 0
+
+    def row(self, record: Record) -> None:
+        """Look at one row."""
+        subject = record.values["subject"]
+        if subject is not None:
+            first = self._split_of.setdefault((record.config, subject), record.split)
+            if first != record.split:
+                self._crossing.setdefault(subject, (first, record.split))
+        content = (record.config, int(record.values["content"][:16], 16))
+        twin = self._by_content.setdefault(content, record.values["id"])
+        if twin != record.values["id"]:
+            self._twins.append((twin, record.values["id"]))
+
+    def skip(self) -> None:
+        """A file was left out with a reason."""
+        self._skipped += 1
+
+    def lost(self, path: str) -> None:
+        """A pixel file that no row has opened and no reason names."""
+        self._lost.append(path)
+
+    def named(self, path: str) -> None:
+        """A file with a reason is not lost."""
+        if path in self._lost:
+            self._lost.remove(path)
+
+    def findings(self, rows: Mapping[tuple[str, str], int]) -> tuple[Finding, ...]:
+        """The report, most serious first."""
+        return tuple(self._all(rows))
+
+    def _all(self, rows: Mapping[tuple[str, str], int]) -> Iterator[Finding]:
+        dataset = self._dataset
+        if self._crossing:
+            examples = tuple(f"{subject}: {a} and {b}" for subject, (a, b) in list(self._crossing.items())[:EXAMPLES])
+            reason = dataset.shared_subjects
+            yield Finding(
+                level="note" if reason else "warning",
+                check="subjects",
+                message="subjects stand in more than one split" + (f": {reason}" if reason else ""),
+                count=len(self._crossing),
+                examples=examples,
+            )
+        if self._twins:
+            yield Finding(
+                level="warning",
+                check="duplicates",
+                message="rows hold exactly the same pixels",
+                count=len(self._twins),
+                examples=tuple(f"{a} = {b}" for a, b in self._twins[:EXAMPLES]),
+            )
+        if self._lost:
+            yield Finding(
+                level="warning",
+                check="unread files",
+                message="pixel files of the source are neither part of a row nor skipped with a reason",
+                count=len(self._lost),
+                examples=tuple(self._lost[:EXAMPLES]),
+            )
+        if self._skipped:
+            yield Finding(
+                level="note", check="skipped files", message="files were left out, each with its reason", count=self._skipped
+            )
+        for name in dataset.config_names:
+            for split, declared in dataset.config(name).splits.items():
+                found = rows.get((name, split), 0)
+                if declared and found != declared:
+                    yield Finding(
+                        level="note",
+                        check="counts",
+                        message=f"{split if name == 'default' else f'{name} {split}'}: {found} of {declared} images",
+                        count=declared - found if declared > found else found - declared,
+                    )

@@ -1,0 +1,262 @@
+"""Pages to browse the embedded Hub: no scripts, no outside assets, everything from users escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import posixpath
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import yaml  # type: ignore[import-untyped, unused-ignore]
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository, Store, entry_not_found
+from starlette.responses import HTMLResponse
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+CONTENT_SECURITY_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_CARD_BYTES = 4 << 20
+_CARD_VALUES = 200_000
+_VIEW_BYTES = 512 << 10
+_FACETS = ("task_categories", "language", "size_categories", "annotations_creators", "source_datasets")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A README: what its YAML says and the text below it."""
+
+    data: Json = field(default_factory=dict)
+    text: str = ""
+    problem: str = ""
+
+    @property
+    def tags(self) -> list[str]:
+        """Tags as Hub clients filter by them: `license:mit`, `task_categories:image-segmentation`, ..."""
+        tags = [f"license:{name}" for name in _texts(self.data.get("license"))]
+        for facet in _FACETS:
+            tags += [f"{facet}:{name}" for name in _texts(self.data.get(facet))]
+        return tags + _texts(self.data.get("tags"))
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the default (or only, or first) configuration, where the YAML says so."""
+        infos = self.data.get("dataset_info")
+        infos = [info for info in (infos if isinstance(infos, list) else [infos]) if isinstance(info, dict)]
+        infos.sort(key=lambda info: info.get("config_name", "default") != "default")
+        splits = infos[0].get("splits") if infos else None
+        counts = [split.get("num_examples") for split in splits or [] if isinstance(split, dict)]
+        numbers = [count for count in counts if isinstance(count, int)]
+        return sum(numbers) if numbers and len(numbers) == len(counts) else None
+
+
+def card(repository: Repository, commit: Commit) -> Card:
+    """Read the card of a revision; a card that cannot be read is empty and says why."""
+    file = commit.files.get("README.md")
+    if file is None or file.size > _CARD_BYTES:
+        return Card(problem="There is no card." if file is None else "The card is too large to be shown.")
+    return _read_card(repository.store.object_path(file.sha256))
+
+
+@lru_cache(maxsize=256)
+def _read_card(path: Path) -> Card:
+    return parse_card(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def parse_card(content: str) -> Card:
+    """Split a README into its YAML and its text; bad YAML gives an empty mapping and the problem."""
+    lines = content.lstrip("\ufeff").splitlines()
+    if not lines or lines[0].strip() != "---" or "---" not in (line.rstrip() for line in lines[1:]):
+        return Card(text=content)
+    end = next(number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---")
+    text = "\n".join(lines[end + 1 :])
+    try:
+        data = yaml.load("\n".join(lines[1:end]), Loader=_Loader)  # a safe loader
+        data = _plain(data, [_CARD_VALUES])
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return Card(text=text, problem=f"The YAML cannot be read: {' '.join(str(error).split())[:500]}")
+    if data is not None and not isinstance(data, dict):
+        return Card(text=text, problem="The YAML is not a mapping.")
+    return Card(data or {}, text)
+
+
+def _plain(value: object, budget: list[int]) -> Any:
+    """Copy into what JSON can hold; bounded, since YAML aliases can stand for exponentially much."""
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise ValueError("it holds too many values.")
+    if isinstance(value, dict):
+        return {str(key): _plain(item, budget) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(item, budget) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def _texts(value: object) -> list[str]:
+    return [str(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
+
+
+def repository_url(repository: Repository) -> str:
+    """Return the path of a repository's page."""
+    return f"/{repository.id}" if repository.type == "model" else f"/{repository.type}s/{repository.id}"
+
+
+def _size(size: int) -> str:
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+_JINJA = Environment(
+    loader=FileSystemLoader(_TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_JINJA.globals["style"] = Markup(_STYLE)  # our own file
+_JINJA.filters["size"] = _size
+_JINJA.filters["path"] = lambda text: quote(text, safe="/")
+_JINJA.filters["rev"] = lambda text: quote(text, safe="")
+_JINJA.filters["count"] = lambda number: f"{number:,}"
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+def page(template: str, code: int = 200, /, **values: object) -> HTMLResponse:
+    """Render a template as an answer that cannot run scripts."""
+    html = _JINJA.get_template(template).render(**values)
+    return HTMLResponse(
+        html, code, {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"}
+    )
+
+
+def render_markdown(text: str, *, links: str, images: str) -> Markup:
+    """Render Markdown with raw HTML escaped; relative links and images are led to the given folders."""
+    tokens = _MARKDOWN.parse(text)
+    for token in tokens:
+        for child in token.children or []:
+            if child.type == "image":
+                child.attrSet("src", _lead(str(child.attrGet("src") or ""), images))
+            elif child.type == "link_open":
+                child.attrSet("href", _lead(str(child.attrGet("href") or ""), links))
+                child.attrSet("rel", "nofollow noopener noreferrer")
+    _anchor_headings(tokens)
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+def _lead(target: str, folder: str) -> str:
+    if target.startswith(("/", "#")) or urlsplit(target).scheme:
+        return target
+    path = posixpath.normpath(target.split("#")[0])
+    return "#" if path.startswith("..") else f"{folder}/{path}"
+
+
+def _anchor_headings(tokens: list[Token]) -> None:
+    for token, inline in pairwise(tokens):
+        if token.type == "heading_open":
+            slug = "-".join(
+                "".join(char if char.isalnum() else " " for char in inline.content.lower()).split()
+            )
+            token.attrSet("id", f"card-{slug}")
+
+
+def index(store: Store, repositories: list[Repository], query: str) -> HTMLResponse:
+    """List the repositories, with the numbers that their cards give."""
+    rows = []
+    for repository in repositories:
+        if query.lower() not in repository.id.lower():
+            continue
+        commit = repository.commit()
+        read = card(repository, commit)
+        row = {"card": read, "commit": commit, "size": sum(file.size for file in commit.files.values())}
+        rows.append({"repository": repository, "url": repository_url(repository), **row})
+    return page(
+        "index.html", rows=rows, query=query, collections=[c for c in store.collections() if not c["private"]]
+    )
+
+
+def _frame(repository: Repository, revision: str, base: str) -> Json:
+    return {
+        "repository": repository,
+        "settings": repository.settings(),
+        "url": repository_url(repository),
+        "revision": revision,
+        "base": base,
+        "branches": list(repository.refs("heads")),
+        "tags": list(repository.refs("tags")),
+    }
+
+
+def show_card(repository: Repository, base: str) -> HTMLResponse:
+    """Show a repository's card."""
+    commit = repository.commit()
+    read = card(repository, commit)
+    url = repository_url(repository)
+    html = render_markdown(read.text, links=f"{url}/blob/main", images=f"{url}/resolve/main")
+    size = sum(file.size for file in commit.files.values())
+    return page(
+        "card.html", card=read, html=html, commit=commit, size=size, **_frame(repository, "main", base)
+    )
+
+
+def show_tree(repository: Repository, revision: str, folder: str, base: str) -> HTMLResponse:
+    """List the files of a folder."""
+    commit = repository.commit(revision)
+    entries = sorted(commit.listing(folder), key=lambda entry: (entry.file is not None, entry.path))
+    return page(
+        "tree.html", commit=commit, folder=folder, entries=entries, **_frame(repository, revision, base)
+    )
+
+
+def show_file(repository: Repository, revision: str, path: str, base: str) -> HTMLResponse:
+    """Show a text file, or offer any other for download."""
+    commit = repository.commit(revision)
+    file = commit.files.get(path)
+    if file is None:
+        raise entry_not_found(path, commit.id)
+    text = None
+    if file.size <= _VIEW_BYTES:
+        data = repository.store.object_path(file.sha256).read_bytes()
+        text = None if b"\0" in data else data.decode("utf-8", "replace")
+    return page(
+        "blob.html", commit=commit, path=path, file=file, text=text, **_frame(repository, revision, base)
+    )
+
+
+def show_commits(repository: Repository, revision: str, base: str) -> HTMLResponse:
+    """List the last commits."""
+    history = [
+        commit for commit, _ in zip(repository.history(repository.commit(revision)), range(200), strict=False)
+    ]
+    return page("commits.html", commits=history, **_frame(repository, revision, base))
+
+
+def show_collection(collection: Json) -> HTMLResponse:
+    """List the items of a collection."""
+    return page("collection.html", collection=collection)
+
+
+def show_refusal(refusal: HubRefusal) -> HTMLResponse:
+    """Show an error."""
+    return page("error.html", refusal.status, status=refusal.status, problem=refusal.problem)

@@ -1,0 +1,155 @@
+"""Run the embedded Hub: in a thread (`EmbeddedHub`) or until Ctrl-C (`serve`)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from medimg.hub_sync.hub.app import create_app, is_loopback
+from medimg.hub_sync.hub.store import Limits, Store
+
+from medimg.errors import HubError
+
+_START_SECONDS = 30.0
+
+
+class EmbeddedHub:
+    """An embedded Hub in a thread of this process, for use with `with`.
+
+    Args:
+        store_dir: where the Hub keeps what it gets.
+        host: address to listen on; beyond loopback a token is required.
+        port: port to listen on; 0 takes a free one.
+        token: where given, writes, private and gated repositories need it.
+        limits: sizes that the store enforces.
+    """
+
+    def __init__(
+        self,
+        store_dir: str | os.PathLike[str],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        _require_token(host, token)
+        self.store_dir = store_dir
+        self.host = host
+        self.port = port
+        self._token = token
+        self._limits = limits
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The address for `HF_ENDPOINT`, known once the Hub runs."""
+        return _url(self.host, self.port)
+
+    @property
+    def store(self) -> Store:
+        """The store that is served."""
+        return self._store
+
+    def __enter__(self) -> Self:
+        self._store = Store(self.store_dir, self._limits)
+        listener = _listen(self.host, self.port)
+        self.port = int(listener.getsockname()[1])
+        server = _server(self._store, self.host, self._token)
+        self._server = server
+        self._thread = threading.Thread(
+            target=server.run, args=([listener],), name="embedded-hub", daemon=True
+        )
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                listener.close()
+                raise HubError(f"The embedded Hub did not start on {self.url}.")
+            time.sleep(0.005)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._server and self._thread:
+            self._server.should_exit = True
+            self._thread.join(_START_SECONDS)
+
+
+def serve(
+    store_dir: str | os.PathLike[str], host: str = "127.0.0.1", port: int = 8642, token: str | None = None
+) -> None:
+    """Serve a store until Ctrl-C; prints the address and how to use it.
+
+    Args:
+        store_dir: where the Hub keeps what it gets.
+        host: address to listen on; beyond loopback a token is required.
+        port: port to listen on; 0 takes a free one.
+        token: where given, writes, private and gated repositories need it.
+    """
+    _require_token(host, token)
+    store = Store(store_dir)
+    listener = _listen(host, port)
+    url = _url(host, int(listener.getsockname()[1]))
+    print(
+        f"Embedded Hub at {url} with {store.root} (Ctrl-C ends it)\n\n    export HF_ENDPOINT={url}",
+        flush=True,
+    )
+    if token is not None:
+        print("\nWrites, private and gated repositories need the token as HF_TOKEN.", flush=True)
+    try:
+        _server(store, host, token).run([listener])
+    except KeyboardInterrupt:  # the server has ended in order and passes the signal on
+        pass
+    finally:
+        sys.stdout.flush()
+
+
+def _server(store: Store, host: str, token: str | None) -> uvicorn.Server:
+    app = create_app(store, token=token, loopback=is_loopback(host))
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,  # addresses of uploads carry signatures
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        raise HubError(
+            f"The embedded Hub cannot listen on port {port} of {host}: {error}.",
+            next_step="choose another port with --port, or end the program that uses this one.",
+        ) from None
+
+
+def _require_token(host: str, token: str | None) -> None:
+    if token is not None and not token.strip():
+        raise HubError("The token is empty.", next_step="set a token, or none on loopback.")
+    if token is None and not is_loopback(host):
+        raise HubError(
+            f"Listening on {host}, beyond this machine, needs a token.",
+            next_step="set a token, or listen on 127.0.0.1.",
+        )
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

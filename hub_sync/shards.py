@@ -1,0 +1,225 @@
+"""One pass from records to Parquet shards: deterministic, memory bounded by the largest row.
+
+The settings are the measured ones: 3-D pixels are raw NIfTI in ZSTD columns, one volume per row group (small ones
+share a group up to 32 MB); 2-D bytes are stored as they are, in groups of 16 MB; shards end at about 400 MB;
+dictionary, statistics and page index on the metadata columns only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medimg.errors import FormatError
+from medimg.manifest import Shard
+from medimg.schema import PIXEL_COLUMNS, Dimension, features, metadata_features
+
+SHARD_BYTES = 400 * 2**20
+GROUP_BYTES: Mapping[Dimension, int] = {"2d": 16 * 2**20, "3d": 32 * 2**20, "video": 32 * 2**20}
+METADATA_GROUP_ROWS = 50_000
+VALUE_BYTES = 2**31 - 2**20
+"""Parquet readers hold a column of a row group below 2 GiB."""
+ZSTD_LEVEL = 3
+
+Done = Callable[[Path, Shard], None]
+"""Called with each finished file and its description; the file may be deleted afterwards."""
+
+
+class _Table:
+    """An open Parquet file that takes rows one at a time and cuts row groups by bytes or rows."""
+
+    def __init__(self, path: Path, schema: pa.Schema, group_bytes: int, group_rows: int, pixel_codec: str) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = pa.OSFile(str(path), "wb")
+        self.rows = 0
+        self.raw_bytes = 0
+        self._schema = schema
+        self._group_bytes = group_bytes
+        self._group_rows = group_rows
+        self._pending: list[Mapping[str, Any]] = []
+        self._pending_bytes = 0
+        leaves = list(_leaves(schema))
+        heavy = {leaf for leaf in leaves if leaf.removesuffix(".bytes") in PIXEL_COLUMNS and leaf.endswith(".bytes")}
+        light = [leaf for leaf in leaves if leaf not in heavy]
+        self._writer = pq.ParquetWriter(
+            self.file,
+            schema,
+            compression={leaf: pixel_codec if leaf in heavy else "ZSTD" for leaf in leaves},
+            compression_level={
+                leaf: ZSTD_LEVEL for leaf in leaves if leaf not in heavy or pixel_codec == "ZSTD"
+            },
+            use_dictionary=light,
+            write_statistics=light,
+            write_page_index=True,
+            # Version 2 pages are compressed in place; version 1 needs one more copy of each value.
+            data_page_version="2.0",
+        )
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        size = _size(values)
+        if size > VALUE_BYTES:
+            raise FormatError(
+                f"the row {values['id']!r} has {size / 2**30:.1f} GiB of pixels; Parquet readers hold less than 2 GiB",
+                next_step="Let the builder split the volume along its slowest axis into rows that say so.",
+            )
+        if self._pending and (
+            self._pending_bytes + size > self._group_bytes or len(self._pending) >= self._group_rows
+        ):
+            self.flush()
+        self._pending.append(values)
+        self._pending_bytes += size
+        self.rows += 1
+        self.raw_bytes += size
+        if self._pending_bytes >= self._group_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pending:
+            columns = [to_array([row[field.name] for row in self._pending], field.type) for field in self._schema]
+            self._pending = []
+            self._pending_bytes = 0
+            self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def close(self) -> None:
+        self.flush()
+        self._writer.close()
+        self.file.close()
+
+    def discard(self) -> None:
+        self._pending = []
+        self.file.close()
+        self.path.unlink(missing_ok=True)
+
+    def shard(self) -> Shard:
+        with self.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = self.path.stat().st_size
+        return Shard(path=self.path.name, rows=self.rows, bytes=size, raw_bytes=self.raw_bytes, sha256=digest)
+
+
+class SplitWriter:
+    """Writes the data shards and the metadata file of one split of one config.
+
+    Args:
+        folder: for the files being written; each is handed to `done` when it is finished.
+        dimension: decides the schema and the row groups.
+        done: called with each finished data shard, then once with the metadata file; paths in the `Shard` are local
+            names, the caller knows the final ones when it knows the number of shards.
+        shard_bytes: a shard ends when it has reached this size.
+    """
+
+    def __init__(self, folder: Path, dimension: Dimension, done: Done, *, shard_bytes: int = SHARD_BYTES) -> None:
+        self._folder = folder
+        self._dimension = dimension
+        self._done = done
+        self._shard_bytes = shard_bytes
+        self._schema = features(dimension).arrow_schema
+        self._data: _Table | None = None
+        self._count = 0
+        self._metadata = _Table(
+            folder / "metadata.parquet",
+            metadata_features(dimension).arrow_schema,
+            2**30,
+            METADATA_GROUP_ROWS,
+            "ZSTD",
+        )
+
+    def __enter__(self) -> SplitWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Add one record's values (see `medimg.rows.Record`)."""
+        if self._data is None:
+            codec = "NONE" if self._dimension == "2d" else "ZSTD"
+            path = self._folder / f"data-{self._count:05d}.parquet"
+            self._data = _Table(path, self._schema, GROUP_BYTES[self._dimension], 10_000, codec)
+            self._count += 1
+        self._data.add(values)
+        self._metadata.add(without_pixels(values))
+        if self._data.file.tell() >= self._shard_bytes:
+            self._finish()
+
+    def close(self) -> None:
+        """Finish the last shard and the metadata file."""
+        self._finish()
+        self._metadata.close()
+        self._done(self._metadata.path, self._metadata.shard())
+
+    def discard(self) -> None:
+        """Remove what is unfinished."""
+        for table in (self._data, self._metadata):
+            if table is not None:
+                table.discard()
+
+    def _finish(self) -> None:
+        if self._data is not None:
+            table, self._data = self._data, None
+            table.close()
+            self._done(table.path, table.shard())
+
+
+def without_pixels(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The record's values for config `metadata`."""
+    label = {key: value for key, value in values["label"].items() if f"label.{key}" not in PIXEL_COLUMNS}
+    return {key: label if key == "label" else value for key, value in values.items() if key not in PIXEL_COLUMNS}
+
+
+def write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> Shard:
+    """Write a small Parquet file whole (config `preview`)."""
+    table = _Table(path, schema, 16 * 2**20, 1000, "NONE")
+    for row in rows:
+        table.add(row)
+    table.close()
+    return table.shard()
+
+
+def to_array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """An Arrow array of Python values; a lone large buffer is wrapped, not copied."""
+    if pa.types.is_struct(kind):
+        present = [value is not None for value in values]
+        children = [
+            to_array([None if value is None else value.get(field.name) for value in values], field.type) for field in kind
+        ]
+        mask = None if all(present) else pa.array([not each for each in present])
+        return pa.StructArray.from_arrays(children, fields=list(kind), mask=mask)
+    if pa.types.is_binary(kind):
+        if len(values) == 1 and values[0] is not None:
+            buffer = pa.py_buffer(values[0])
+            offsets = pa.array([0, buffer.size], pa.int32()).buffers()[1]
+            return pa.Array.from_buffers(kind, 1, [None, offsets, buffer])
+        return pa.array([None if value is None else bytes(value) for value in values], kind)
+    return pa.array(values, kind)
+
+
+def _size(values: Mapping[str, Any]) -> int:
+    """Bytes of the pixels and, roughly, of the text of one row."""
+    pixels = [values.get("image"), values.get("label", {}).get("mask"), values.get("label", {}).get("target")]
+    return sum(len(each["bytes"]) for each in pixels if each) + 512 + len(values.get("meta") or "")
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Parquet column paths, e.g. `image.bytes`, `label.legend.list.element.value`."""
+
+    def walk(name: str, kind: pa.DataType) -> list[str]:
+        if pa.types.is_struct(kind):
+            return [leaf for field in kind for leaf in walk(f"{name}.{field.name}", field.type)]
+        if pa.types.is_list(kind):
+            return walk(f"{name}.list.element", kind.value_type)
+        return [name]
+
+    return [leaf for field in schema for leaf in walk(field.name, field.type)]

@@ -1,0 +1,194 @@
+"""What a builder declares about its dataset: frozen, validated against the vocabularies, with evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from medimg import licenses, vocab
+from medimg.licenses import Verdict
+from medimg.schema import Dimension, Frozen
+
+Access = Literal["open", "registration", "application", "unavailable"]
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class Citation(Frozen):
+    """The paper to cite."""
+
+    title: str
+    authors: str
+    year: int
+    venue: str = ""
+    doi: str | None = None
+    url: str | None = None
+
+
+class Source(Frozen):
+    """One file of the original distribution.
+
+    Attributes:
+        url: where it is; any address that fsspec opens (https, s3, hf), or a page where `kind` is "page".
+        path: where the file stands in the dataset's root, e.g. "subset0.zip"; None takes the last part of the url.
+        sha256, md5, size: as the source publishes them; checked before the file is used.
+        kind: "file" is fetched by `source="official"`; "page" is for a person to read.
+    """
+
+    url: str
+    path: str | None = None
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    md5: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+    size: int | None = None
+    kind: Literal["file", "page"] = "file"
+
+
+class Overlap(Frozen):
+    """Images that another dataset holds too."""
+
+    dataset: str
+    relation: str
+    evidence: str
+
+
+class Evidence(Frozen):
+    """Where each fact was read: an address, or repository:path@commit. Start with "unverified" what is from memory."""
+
+    layout: str
+    labels: str
+    license: str
+    subject: str = ""
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """The groups of facts that nobody has looked up."""
+        return tuple(
+            name for name in ("layout", "labels", "license", "subject") if getattr(self, name).lower().startswith("unverified")
+        )
+
+
+class Config(Frozen):
+    """A sub-collection with its own Hub config. None takes the dataset's value."""
+
+    name: str
+    title: str
+    dimension: Dimension | None = None
+    modality: tuple[str, ...] | None = None
+    organ: tuple[str, ...] | None = None
+    task: tuple[str, ...] | None = None
+    license: str | None = None
+    splits: Mapping[str, int] = Field(default_factory=dict)
+
+    @field_validator("modality", "organ", "task", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+class Dataset(Frozen):
+    """The declaration of one source dataset.
+
+    Attributes:
+        name: slug; the Hub repository's name and the row's `dataset`.
+        aliases: other names under which people search for it.
+        dimension: "2d", "3d" or "video".
+        modality, organ, task: vocabulary ids; a string stands for a list of one.
+        license: SPDX id or LicenseRef-…; `LicenseRef-per-row` where each row states its own.
+        access, how: how the original is had; `how` tells where to register, what to download and what to pass.
+        legend: mask value -> canonical names, the default for every row's mask.
+        labels: source label -> canonical name (or names), total: a label outside it fails the build.
+        splits: official number of images per split; 0 where the source does not say.
+        subject: how the patient id is found; `no_subject`: why there is none.
+        shared_subjects: why one patient may stand in two splits of the source, where that is so.
+        notes: facts that a user must know, shown on the card.
+        bad_files: whether a row that cannot be read stops the dataset or is left out and named in the report.
+    """
+
+    name: str
+    title: str
+    dimension: Dimension
+    modality: tuple[str, ...]
+    organ: tuple[str, ...]
+    task: tuple[str, ...]
+    license: str
+    homepage: str
+    citation: Citation
+    sources: tuple[Source, ...]
+    splits: Mapping[str, int]
+    evidence: Evidence
+    aliases: tuple[str, ...] = ()
+    access: Access = "open"
+    how: str | None = None
+    legend: Mapping[int, tuple[str, ...]] = Field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    configs: tuple[Config, ...] = ()
+    subject: str | None = None
+    no_subject: str | None = None
+    shared_subjects: str | None = None
+    overlaps: tuple[Overlap, ...] = ()
+    notes: tuple[str, ...] = ()
+    bad_files: Literal["stop", "quarantine"] = "stop"
+    version: str = "1.0.0"
+
+    @field_validator("modality", "organ", "task", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _named(cls, value: Mapping[str, object]) -> object:
+        return {key: (names,) if isinstance(names, str) else names for key, names in value.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Dataset:
+        if not SLUG.fullmatch(self.name):
+            raise ValueError(f"name {self.name!r} is not a slug (lower case, digits, single hyphens)")
+        if self.access != "open" and not self.how:
+            raise ValueError("a source that is not open needs `how`: where to register, what to download, what to pass")
+        if (self.subject is None) == (self.no_subject is None):
+            raise ValueError("give either `subject` (how the patient id is found) or `no_subject` (why there is none)")
+        for config in (None, *self.configs):
+            for kind, vocabulary in (("modality", vocab.modality), ("organ", vocab.organ), ("task", vocab.task)):
+                for term in getattr(config or self, kind) or ():
+                    if term not in vocabulary:
+                        raise ValueError(f"{kind} {term!r} is not in the vocabulary; did you mean one of its synonyms?")
+        for names in (*self.legend.values(), *self.labels.values()):
+            for name in names:
+                if name not in vocab.label:
+                    raise ValueError(f"label {name!r} is not in the vocabulary (organ, structure, finding)")
+        licenses.get(self.license)
+        for config in self.configs:
+            if config.license:
+                licenses.get(config.license)
+        return self
+
+    @property
+    def publish(self) -> Verdict:
+        """open, gated or recipe: derived from the license, never set by hand."""
+        return licenses.get(self.license).publish
+
+    @property
+    def config_names(self) -> tuple[str, ...]:
+        """Names of the sub-collections; ("default",) where there are none."""
+        return tuple(config.name for config in self.configs) or ("default",)
+
+    def config(self, name: str) -> Config:
+        """The sub-collection `name`, with the dataset's values filled in where it has none of its own.
+
+        Raises:
+            KeyError: there is no such sub-collection.
+        """
+        own = next((config for config in self.configs if config.name == name), None)
+        if own is None:
+            if self.configs or name != "default":
+                raise KeyError(name)
+            own = Config(name="default", title=self.title, splits=self.splits)
+        inherited = {
+            key: getattr(self, key)
+            for key in ("dimension", "modality", "organ", "task", "license")
+            if getattr(own, key) is None
+        }
+        return own.model_copy(update=inherited)

@@ -1,0 +1,7 @@
+"""An archive-agnostic view of a dataset's original files, over fsspec."""
+
+from __future__ import annotations
+
+from medimg.files.view import File, Files
+
+__all__ = ["File", "Files"]

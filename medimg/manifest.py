@@ -1,0 +1,104 @@
+"""What was built from what: `.medimg/manifest.json` of a published repository. State lives here, on the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from medimg.schema import Dimension, Frozen
+
+MANIFEST_PATH = ".medimg/manifest.json"
+Origin = Literal["miniature", "source", "official"]
+"""miniature: phantoms in the original layout; source: somebody's copy; official: the declared addresses."""
+
+
+class Shard(Frozen):
+    """One Parquet file: path in the repository, rows, bytes on disk, bytes before compression, digest."""
+
+    path: str
+    rows: int
+    bytes: int
+    raw_bytes: int
+    sha256: str
+
+
+class SplitStats(Frozen):
+    """One split of one config."""
+
+    rows: int
+    subjects: int
+    shards: tuple[Shard, ...]
+    metadata: tuple[Shard, ...]
+    withheld: int = 0
+    """Rows that were built but not published, because their own license does not allow it."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the data shards."""
+        return sum(shard.bytes for shard in self.shards)
+
+
+class ConfigStats(Frozen):
+    """One sub-collection: counts by value, over all splits.
+
+    `classes` counts rows per image-level class; `structures` rows whose mask holds that structure or finding (by the
+    values that really occur in the mask); `boxes`, `points`, `measures`, `texts` count entries by name.
+    """
+
+    name: str
+    dimension: Dimension
+    splits: Mapping[str, SplitStats]
+    modality: Mapping[str, int] = Field(default_factory=dict)
+    organ: Mapping[str, int] = Field(default_factory=dict)
+    task: Mapping[str, int] = Field(default_factory=dict)
+    license: Mapping[str, int] = Field(default_factory=dict)
+    classes: Mapping[str, int] = Field(default_factory=dict)
+    uncertain: Mapping[str, int] = Field(default_factory=dict)
+    structures: Mapping[str, int] = Field(default_factory=dict)
+    boxes: Mapping[str, int] = Field(default_factory=dict)
+    points: Mapping[str, int] = Field(default_factory=dict)
+    measures: Mapping[str, int] = Field(default_factory=dict)
+    texts: Mapping[str, int] = Field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Published rows over all splits."""
+        return sum(split.rows for split in self.splits.values())
+
+
+class Finding(Frozen):
+    """One result of the checks before publishing, shown in the card's data-quality section."""
+
+    level: Literal["error", "warning", "note"]
+    check: str
+    message: str
+    count: int = 1
+    examples: tuple[str, ...] = ()
+
+
+class Manifest(Frozen):
+    """The whole. `fingerprint` says what the build depends on; equal fingerprints mean that nothing is rebuilt."""
+
+    name: str
+    medimg: str
+    schema_version: str
+    origin: Origin
+    fingerprint: Mapping[str, str]
+    configs: tuple[ConfigStats, ...] = ()
+    preview: Shard | None = None
+    assets: Mapping[str, str] = Field(default_factory=dict)
+    """Path -> sha256 of the card's pictures."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(source file, reason) of files that are no row."""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Published rows over all configs."""
+        return sum(config.rows for config in self.configs)
+
+    def to_json(self) -> str:
+        """Stable JSON text."""
+        return self.model_dump_json(indent=1) + "\n"

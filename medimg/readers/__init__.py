@@ -1,0 +1,52 @@
+"""Readers: from files of the source to pictures, volumes, clips and tables. Nothing is opened before it is read."""
+
+from __future__ import annotations
+
+from medimg.errors import FormatError
+from medimg.files import File
+from medimg.pixels import Pixels
+
+RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".webp")
+VOLUME = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz", ".mhd", ".mha", ".dcm")
+ARRAY = (".npy", ".npz")
+VIDEO = (".avi", ".mp4", ".mov", ".mkv", ".webm")
+SIDECAR = (".raw", ".zraw")
+"""Voxels that a header file names; they have no meaning alone."""
+PIXEL_SUFFIXES = frozenset(RASTER + VOLUME + ARRAY + VIDEO + SIDECAR)
+
+
+def image(source: File | Pixels) -> Pixels:
+    """The reader of an image, by the file's suffix.
+
+    Raises:
+        FormatError: no reader knows the suffix.
+    """
+    if isinstance(source, Pixels):
+        return source
+    from medimg.readers import dicom, metaimage, nifti, raster, video
+
+    if source.suffix in RASTER:
+        return raster.picture(source)
+    if source.suffix in (".mhd", ".mha"):
+        return metaimage.volume(source)
+    if source.suffix == ".dcm":
+        return dicom.picture(source)
+    if source.suffix in VOLUME:
+        return nifti.volume(source)
+    if source.suffix in VIDEO:
+        return video.clip(source)
+    raise FormatError(
+        f"no reader for files that end in {source.suffix!r}",
+        file=source.path,
+        next_step="Name the reader in the builder, e.g. dicom.picture(file).",
+    )
+
+
+def mask(source: File | Pixels) -> Pixels:
+    """The reader of a label map: as `image`, with integral values in the smallest exact integer type."""
+    if isinstance(source, Pixels):
+        return source
+    from medimg.readers import masks, volumes
+
+    pixels = image(source)
+    return masks.index(pixels) if source.suffix in RASTER else volumes.mask(pixels)

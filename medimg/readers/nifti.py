@@ -1,0 +1,410 @@
+"""NIfTI-1, NIfTI-2 and Analyze 7.5, as one uncompressed single-file NIfTI-1.
+
+A single-file NIfTI-1 passes byte for byte (after gunzip). What else is converted keeps every voxel and the
+affine that nibabel gives the source. Data are decompressed straight into the one buffer that a volume needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from medimg.errors import FormatError, GeometryError, MedimgError
+from medimg.pixels import Volume, parse_header, silent
+from medimg.readers.volumes import Grid, VolumePixels
+
+if TYPE_CHECKING:
+    from medimg.files import File
+
+CHUNK = 1 << 20
+"""Bytes read at a time."""
+_GZIP = b"\x1f\x8b"
+
+
+class Inflated:
+    """A plain or compressed stream, read once from front to back into buffers that the caller owns.
+
+    Gzip (also of several members) and zlib are told by their first bytes.
+
+    Args:
+        stream: at the place where the data begin.
+        limit: compressed bytes to use at most; None takes all.
+        plain: never take the data for compressed.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, *, limit: int | None = None, plain: bool = False, zlib_too: bool = False
+    ) -> None:
+        self._stream = stream
+        self._left = limit
+        self._pending = self._fetch(2)
+        self._pending += self._fetch(2 - len(self._pending)) if len(self._pending) < 2 else b""
+        gzip = self._pending == _GZIP
+        packed = not plain and (gzip or zlib_too)
+        self._members = gzip
+        self._inflater = zlib.decompressobj(47) if packed else None
+
+    @property
+    def packed(self) -> bool:
+        """Whether the data are compressed."""
+        return self._inflater is not None
+
+    def _fetch(self, count: int) -> bytes:
+        if self._left is not None:
+            count = min(count, self._left)
+        data = self._stream.read(count) if count > 0 else b""
+        if self._left is not None:
+            self._left -= len(data)
+        return data
+
+    def _next(self, count: int) -> bytes:
+        """At least one and at most `count` bytes; none at the end."""
+        if self._inflater is None:
+            data, self._pending = self._pending[:count], self._pending[count:]
+            return data or self._fetch(min(count, CHUNK))
+        while True:
+            if self._inflater.eof:
+                rest = self._inflater.unused_data + self._pending
+                self._pending = b""
+                while self._members and rest[:1] == b"\0":
+                    rest = rest.lstrip(b"\0") or self._fetch(CHUNK)
+                rest += self._fetch(2 - len(rest)) if len(rest) < 2 else b""
+                if not rest:
+                    return b""
+                if not self._members or rest[:2] != _GZIP:
+                    raise FormatError("there is something behind the end of the compressed data")
+                self._inflater, self._pending = zlib.decompressobj(47), rest
+            packed = self._inflater.unconsumed_tail or self._pending or self._fetch(CHUNK)
+            if packed is self._pending:
+                self._pending = b""
+            try:
+                data = self._inflater.decompress(packed, count)
+            except zlib.error as error:
+                raise FormatError(f"the compressed data are damaged: {error}") from error
+            if data:
+                return data
+            if not packed and not self._inflater.eof:
+                raise FormatError("the compressed data end too early")
+
+    def readinto(self, buffer: bytearray | memoryview) -> None:
+        """Fill the buffer.
+
+        Raises:
+            FormatError: the data end before, or are damaged.
+        """
+        view = memoryview(buffer).cast("B")
+        done = 0
+        if (
+            self._inflater is None
+            and not self._pending
+            and self._left is None
+            and hasattr(self._stream, "readinto")
+        ):
+            while done < len(view):
+                count = self._stream.readinto(view[done : done + 16 * CHUNK])
+                if not count:
+                    break
+                done += count
+        while done < len(view):
+            data = self._next(min(len(view) - done, 4 * CHUNK))
+            if not data:
+                raise FormatError(f"the data end {len(view) - done} bytes too early")
+            view[done : done + len(data)] = data
+            done += len(data)
+
+    def take(self, count: int) -> bytes:
+        """Exactly `count` bytes. Raises FormatError where there are fewer."""
+        if count > 1 << 24:
+            raise FormatError(f"{count} bytes between header and voxels")
+        buffer = bytearray(count)
+        self.readinto(buffer)
+        return bytes(buffer)
+
+    def rest(self, most: int) -> bytes:
+        """All that is left. Raises FormatError where it is more than `most` bytes."""
+        parts, total = [], 0
+        while data := self._next(CHUNK):
+            parts.append(data)
+            total += len(data)
+            if total > most:
+                raise FormatError(f"more than {most} bytes of header")
+        return b"".join(parts)
+
+    def finish(self) -> None:
+        """Make sure that nothing follows (and, through gzip's checksum, that all was right).
+
+        Raises:
+            FormatError: something follows.
+        """
+        if self._next(1):
+            raise FormatError("the file holds more voxels than its header says")
+
+
+@contextlib.contextmanager
+def reading(file: File) -> Iterator[None]:
+    """Errors within name the file; whatever a library throws at bad bytes becomes a FormatError."""
+    try:
+        yield
+    except MedimgError as error:
+        raise error.within(file=file.path) from error
+    except (OSError, MemoryError) as error:
+        raise FormatError(f"cannot be read: {error}", file=file.path) from error
+    except Exception as error:
+        raise FormatError(f"cannot be decoded: {type(error).__name__}: {error}", file=file.path) from error
+
+
+def check_ratio(file: File, size: int) -> None:
+    """Refuse a header that promises more bytes than the file can expand to (deflate: 1,032 times).
+
+    Raises:
+        FormatError: saying both sizes.
+    """
+    if file.size is not None and size > 1040 * file.size + (1 << 16):
+        raise FormatError(f"the header promises {size} bytes, which {file.size} bytes cannot expand to")
+
+
+def _check(header: Any, offset: int) -> int:
+    """Bytes of voxels that a header promises, once dims, dtype and offset are sane.
+
+    Args:
+        header: any nibabel header of the Analyze family.
+        offset: least offset of the voxels in their file.
+    """
+    shape = header.get_data_shape()
+    if len(shape) < 2 or min(shape) < 1:
+        raise FormatError(f"{tuple(int(n) for n in shape)} is no shape of a volume")
+    place = float(header["vox_offset"])
+    if not (math.isfinite(place) and place == int(place) and place >= offset):
+        raise FormatError(f"the voxels cannot begin at byte {place:g}")
+    try:
+        dtype = header.get_data_dtype()
+    except KeyError as error:
+        raise FormatError(f"unknown data type code {int(header['datatype'])}") from error
+    return math.prod(int(n) for n in shape) * int(dtype.itemsize)
+
+
+def _check_extensions(header: Any, block: bytes | memoryview) -> None:
+    """Refuse header extensions that the stock reader cannot read.
+
+    Args:
+        header: a NIfTI-1 header.
+        block: what stands between it and the voxels.
+    """
+    if block[0]:
+        header.exts_klass.from_fileobj(
+            io.BytesIO(bytes(block[4:])),
+            len(block) - 4,
+            byteswap=(header.endianness == "<") != (sys.byteorder == "little"),
+        )
+
+
+def _allocate(size: int) -> bytearray:
+    try:
+        return bytearray(size)
+    except (MemoryError, OverflowError) as error:
+        raise FormatError(f"{size} bytes of voxels do not fit into memory") from error
+
+
+def _read_single(file: File, stream: BinaryIO, voxels: bool) -> Volume:
+    """A .nii or .nii.gz; without `voxels` only the header, for its geometry."""
+    source = Inflated(stream)
+    start = source.take(348)
+    sizeof = {start[:4], start[3::-1]}
+    if b"\x1c\x02\0\0" in sizeof and start[4:7] == b"n+2":
+        return _read_second(file, source, start + source.take(192), voxels)
+    if b"\x5c\x01\0\0" not in sizeof or start[344:347] != b"n+1":
+        if start[344:347] == b"ni1":
+            raise FormatError(
+                "a NIfTI header without voxels", next_step="name the .hdr or .img file of the pair"
+            )
+        raise FormatError(
+            "no NIfTI file", next_step="see whether the file is complete and what it says it is"
+        )
+    header = parse_header(start)
+    size = _check(header, 352)
+    offset = int(header["vox_offset"])
+    if not voxels:
+        return Volume(start)
+    check_ratio(file, offset + size)
+    buffer = _allocate(offset + size)
+    buffer[:348] = start
+    source.readinto(memoryview(buffer)[348:])
+    source.finish()
+    _check_extensions(header, memoryview(buffer)[348:offset])
+    return Volume(buffer)
+
+
+def _read_second(file: File, source: Inflated, start: bytes, voxels: bool) -> Volume:
+    """NIfTI-2 as NIfTI-1, where that can hold it."""
+    import nibabel as nib
+
+    old = nib.nifti2.Nifti2Header(start, check=False)
+    size = _check(old, 544)
+    new = nib.Nifti1Header(endianness=old.endianness)
+    for name in new.keys():
+        if name in ("sizeof_hdr", "magic", "vox_offset") or name not in old.keys():
+            continue
+        value = old[name]
+        with np.errstate(over="ignore"):
+            new[name] = value
+        # Single precision is what every NIfTI-1 has; integers and the scaling, which touch voxels, must be
+        # exact.
+        real = np.asarray(value).dtype.kind == "f"
+        if real and not name.startswith("scl_"):
+            same = np.allclose(new[name], value, rtol=1e-6, atol=1e-37, equal_nan=True)
+        else:
+            same = np.array_equal(new[name], value, equal_nan=real)
+        if not same:
+            raise FormatError(f"NIfTI-1 cannot hold this NIfTI-2's {name}, {np.asarray(value).tolist()}")
+    between = int(old["vox_offset"]) - 540
+    new["magic"] = b"n+1"
+    new["vox_offset"] = 348 + between
+    if not voxels:
+        return Volume(new.binaryblock)
+    check_ratio(file, 348 + between + size)
+    buffer = _allocate(348 + between + size)
+    buffer[:348] = new.binaryblock
+    source.readinto(memoryview(buffer)[348:])
+    source.finish()
+    _check_extensions(new, memoryview(buffer)[348 : 348 + between])
+    return Volume(buffer, {"source_format": "NIfTI-2"})
+
+
+def _stem(name: str) -> tuple[str, str]:
+    """("brain", ".gz") for brain.img.gz."""
+    end = ".gz" if name.lower().endswith(".gz") else ""
+    return name[: len(name) - len(end)].rpartition(".")[0], name[len(name) - len(end) :]
+
+
+def _pair(file: File) -> tuple[File, File]:
+    """(header file, voxel file) of the pair that `file` is one of; each may be gzipped."""
+    stem, end = _stem(file.name)
+    inner = file.name[: len(file.name) - len(end)].rpartition(".")[2]
+    other = {"hdr": "img", "img": "hdr", "HDR": "IMG", "IMG": "HDR"}[inner]
+    problem: MedimgError | OSError | KeyError | None = None
+    for candidate in dict.fromkeys((end, "", ".gz")):
+        try:
+            found = file.sibling(f"{stem}.{other}{candidate}")
+            with found.open():
+                pass
+        except (MedimgError, OSError, KeyError) as error:
+            problem = problem or error
+            continue
+        return (file, found) if inner.lower() == "hdr" else (found, file)
+    raise FormatError(f"the other half, {stem}.{other}, is missing", file=file.path) from problem
+
+
+def _read_pair(header_file: File, voxel_file: File, voxels: bool) -> Volume:
+    """Analyze 7.5 or a NIfTI pair as a single file, with the affine that nibabel gives it."""
+    import nibabel as nib
+
+    meta: dict[str, Any]
+    with header_file.open() as stream:
+        source = Inflated(stream)
+        start = source.take(348)
+        pair = start[344:347] in (b"ni1", b"n+1")
+        if not pair and not nib.Spm2AnalyzeImage.header_class.may_contain_header(start):
+            raise FormatError("no Analyze or NIfTI header")
+        between = source.rest(1 << 24) if pair else b""
+        if not any(between[:1]) or len(between) < 4:
+            between = b"\0\0\0\0"
+    kind = nib.nifti1.Nifti1PairHeader if pair else nib.Spm2AnalyzeImage.header_class
+    old = kind(start, check=False)
+    old.check_fix(logger=silent)
+    size = _check(old, 0)
+    offset = int(old["vox_offset"])
+    if pair:
+        new = nib.Nifti1Header(start, endianness=old.endianness, check=False)
+        new["magic"] = b"n+1"
+        meta = {"source_format": "NIfTI-1 pair"}
+    else:
+        affine = old.get_best_affine()
+        new = nib.Nifti1Header(endianness=old.endianness)
+        new.set_data_dtype(old.get_data_dtype())
+        new.set_data_shape(old.get_data_shape())
+        new.set_zooms(old.get_zooms())
+        new.set_sform(affine, code="aligned")
+        new.set_qform(affine, code="unknown")
+        slope, inter = old.get_slope_inter()
+        if slope is not None:
+            new.set_slope_inter(float(slope), float(inter or 0))
+        new.set_xyzt_units("mm")
+        new["descrip"] = old["descrip"]
+        meta = {
+            "source_format": "Analyze 7.5",
+            "orientation": "not stated by the format; axes as nibabel takes them (first axis right to left, "
+            "origin from the header or the center)",
+        }
+    new["vox_offset"] = 348 + len(between)
+    _check_extensions(new, between)
+    if not voxels:
+        return Volume(new.binaryblock, meta)
+    with voxel_file.open() as stream:
+        source = Inflated(stream)
+        check_ratio(voxel_file, size)
+        if offset:
+            source.take(offset)
+        buffer = _allocate(348 + len(between) + size)
+        buffer[:348] = new.binaryblock
+        buffer[348 : 348 + len(between)] = between
+        source.readinto(memoryview(buffer)[348 + len(between) :])
+        source.finish()
+    return Volume(buffer, meta)
+
+
+@dataclass(frozen=True)
+class _Nifti(VolumePixels):
+    file: File
+
+    def _halves(self) -> tuple[File, ...]:
+        inner = self.file.name.lower().removesuffix(".gz")
+        return _pair(self.file) if inner.endswith((".hdr", ".img")) else (self.file,)
+
+    def files(self) -> Iterable[File]:
+        halves = self._halves()
+        return [self.file, *(half for half in halves if half.path != self.file.path)]
+
+    def _load(self, voxels: bool) -> Volume:
+        with reading(self.file):
+            halves = self._halves()
+            if len(halves) == 2:
+                volume = _read_pair(halves[0], halves[1], voxels)
+            else:
+                with self.file.open() as stream:
+                    volume = _read_single(self.file, stream, voxels)
+            try:
+                volume.affine  # noqa: B018
+            except GeometryError as error:
+                error.next_step = "see whether the header is damaged; an affine cannot be guessed"
+                raise
+        return volume
+
+    def grid(self) -> Grid:
+        with reading(self.file):
+            return Grid.of(self._load(voxels=False))
+
+    def read(self) -> Volume:
+        return self._load(voxels=True)
+
+
+def volume(file: File) -> VolumePixels:
+    """A NIfTI or Analyze file as a volume.
+
+    Takes .nii and .nii.gz (NIfTI-1 passes byte for byte after gunzip; NIfTI-2 becomes NIfTI-1 where that
+    holds it exactly, its affine in single precision) and the .hdr or the .img half of a NIfTI or Analyze 7.5
+    pair. Whether a file is gzipped is told by its bytes, not its name. Byte order stays. Axes of length 1
+    stay. SPM's .mat files are not read.
+
+    Raises:
+        FormatError: on `read`: no such file, truncated, too long, damaged, or not exact in NIfTI-1.
+        GeometryError: on `read`: the affine is not finite or not invertible.
+    """
+    return _Nifti(file)

@@ -1,0 +1,544 @@
+"""Pictures: PNG, JPEG, TIFF, BMP, PNM, GIF and WebP at full bit depth, and their lossless encoding.
+
+The rule behind everything here: a picture's `array` equals `np.asarray` of what the stock `datasets.Image`
+decodes from the stored bytes. Consequences that a builder should know:
+
+- EXIF orientation is applied, as `datasets.Image` does; `meta["exif_orientation"]` says that it was.
+- Palette images give their palette indices (mode P), and keep their palette in the stored bytes.
+- 2- and 4-bit gray PNGs are spread to 0..255 (a stored 1 reads as 85 or 17).
+- Pillow has no mode for 16-bit color, so no stored form shows all its bits; see `picture`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import (
+    BmpImagePlugin,  # noqa: F401  (each import registers its format in Image.OPEN)
+    ExifTags,
+    GifImagePlugin,  # noqa: F401
+    Image,
+    ImageOps,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    PpmImagePlugin,  # noqa: F401
+    TiffImagePlugin,
+    WebPImagePlugin,  # noqa: F401
+)
+
+from medimg.errors import BombError, FormatError, GeometryError, MedimgError, MissingExtraError
+from medimg.files import File
+from medimg.pixels import Array, Picture, Pixels, Volume
+
+MAX_PIXELS = 2_000_000_000
+"""A header that promises more pixels than this is refused before anything is allocated."""
+STOCK_PIXELS = 178_956_970
+"""Pillow's own bomb limit: the stock `datasets.Image` refuses larger pictures, so `encode` does too."""
+
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "PPM", "GIF", "WEBP")
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "GIF": ".gif", "WEBP": ".webp"}
+_PLAIN_MODES = {"1", "L", "LA", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
+
+
+def picture(file: File, *, page: int | None = None, reduced: bool = False) -> Pixels:
+    """One picture of a raster file; `read()` gives a `Picture`, axes (height, width[, channels]).
+
+    The array has one of the dtypes that the stock image feature can show: bool, uint8 (1 to 4 channels),
+    uint16, int32 or float32 (single channel). Other dtypes of TIFF are converted where that is exact. PNG,
+    JPEG, GIF, WebP and compressed TIFF bytes pass through untouched; BMP, PNM and uncompressed TIFF are
+    stored as PNG (as deflated TIFF for int32 and float32). No spacing is taken from the file: its resolution
+    tags are about paper and screens.
+
+    Args:
+        file: a PNG, JPEG, TIFF (BigTIFF too), BMP, PBM/PGM/PPM, GIF or WebP, told by content and not by name.
+        page: frame or TIFF page, counted from 0. None refuses a file with several.
+        reduced: accept that 16-bit color shows as its high 8 bits. The source's bytes are stored, so they
+            lose nothing; `meta["stored_bits"]` is 16.
+
+    Raises (on `read`):
+        FormatError: not a picture, truncated, several pages and no `page`, or a depth that cannot be kept.
+        BombError: the header promises more than `MAX_PIXELS` pixels.
+        MissingExtraError: a TIFF that needs tifffile, which is not installed.
+    """
+    return _FilePicture(file, page, reduced)
+
+
+def stack(
+    source: File | Sequence[File | Pixels], *, spacing: tuple[float, float, float] | None = None
+) -> Pixels:
+    """A volume from all pages of one TIFF, or from one single-channel picture per slice.
+
+    `read()` gives a `Volume` with voxel axes i = column, j = row, k = page, so that (i, j) is the picture's
+    (x, y). Pictures carry no orientation: the affine is diagonal with `spacing`, and claims nothing about
+    left and right.
+
+    Args:
+        source: a multi-page TIFF, or the slices in order.
+        spacing: mm per voxel along i, j, k; None means unknown and is stored as 1.
+
+    Raises (on `read`):
+        FormatError: a slice cannot be decoded or has color channels.
+        GeometryError: slices differ in size or dtype.
+    """
+    if isinstance(source, Sequence):
+        return _Stack(tuple(as_pixels(one) for one in source), spacing)
+    return _Stack(source, spacing)
+
+
+def page_count(file: File) -> int:
+    """Number of pages (TIFF) or frames (GIF, APNG, WebP) of a file; opens it.
+
+    Raises:
+        FormatError: not a picture.
+    """
+    data = file.read()
+    try:
+        with _opened(data) as image:
+            return _frames(image)
+    except _UnreadableTiff as error:
+        with _tiff(data, error) as tiff:
+            return len(tiff.pages)
+    except MedimgError as error:
+        raise error.within(file=file.path) from error
+
+
+def as_pixels(source: File | Pixels) -> Pixels:
+    """`source` itself, or the picture in the file."""
+    return source if isinstance(source, Pixels) else picture(source)
+
+
+def storable(array: Array) -> Array:
+    """The same values in a dtype and shape that the stock image feature can show.
+
+    bool, uint8 (1 to 4 channels), uint16, int32 and float32 (single channel) stay. int8 and int16 become
+    int32, float16 becomes float32; wider types are narrowed where every value survives. A channel axis of
+    length 1 is dropped.
+
+    Raises:
+        FormatError: no such dtype holds every value, or the array is no picture.
+    """
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4) or 0 in array.shape:
+        raise FormatError(f"an array of shape {array.shape} is no picture (height, width[, 2 to 4 channels])")
+    kind = array.dtype.kind
+    if kind not in "buif":
+        raise FormatError(f"an array of {array.dtype} is no picture")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.ndim == 3:
+        if array.dtype == np.uint8 or kind == "b":
+            return array.astype(np.uint8, copy=False)
+        if kind in "ui" and array.min() >= 0 and array.max() <= 255:
+            return array.astype(np.uint8)
+        raise _deep_color(f"{array.shape[2]} channels of {array.dtype}")
+    if array.dtype in (np.bool_, np.uint8, np.uint16, np.int32, np.float32):
+        return array
+    narrow = array
+    if kind == "f":
+        with np.errstate(over="ignore"):
+            narrow = array.astype(np.float32)
+        exact = np.array_equal(narrow.astype(array.dtype), array, equal_nan=True)
+    else:
+        limits = np.iinfo(np.int32)
+        exact = bool(int(array.min()) >= limits.min and int(array.max()) <= limits.max)
+        narrow = array.astype(np.int32) if exact else array
+    if not exact:
+        raise FormatError(
+            f"values of {array.dtype} do not fit float32 or int32, the widest that the stock image feature shows",
+            next_step="rescale or round explicitly and note it, or store the image as a volume",
+        )
+    return narrow
+
+
+def smallest(array: Array) -> Array:
+    """A label map in the smallest exact integer dtype: uint8, uint16, else int32.
+
+    Raises:
+        FormatError: values are not integers, or do not fit int32.
+    """
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all() or (array != np.rint(array)).any():
+            raise FormatError("a label map must hold integers, not fractions or NaN")
+        if np.abs(array).max(initial=0) < 2**53:
+            array = array.astype(np.int64)
+    if array.dtype.kind not in "bui":
+        raise FormatError(f"a label map must hold integers, not {array.dtype}")
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    for dtype in (np.uint8, np.uint16, np.int32):
+        limits = np.iinfo(dtype)
+        if limits.min <= low and high <= limits.max:
+            return array.astype(dtype, copy=False)
+    raise FormatError(f"label values {low}..{high} do not fit int32")
+
+
+def label_picture(array: Array, meta: Mapping[str, Any] | None = None) -> Picture:
+    """A label map (height, width) as a Picture in the smallest exact integer dtype.
+
+    Raises:
+        FormatError: values are not integers, or do not fit int32.
+    """
+    return Picture(np.ascontiguousarray(smallest(array)), meta=meta or {})
+
+
+def encode(picture: Picture) -> tuple[bytes, str]:
+    """The bytes to store and their suffix; the stock image feature decodes them to exactly `picture.array`.
+
+    `encoded` as it is, where there is one. Else PNG for bool, uint8 (1 to 4 channels) and uint16, and
+    deflated TIFF for int32 and float32. An array of another dtype is stored as `storable` gives it.
+
+    Raises:
+        FormatError: the values cannot be stored losslessly, or the picture exceeds `STOCK_PIXELS`.
+    """
+    height, width = picture.shape
+    if height * width > STOCK_PIXELS:
+        raise FormatError(
+            f"{height} x {width} pixels: the stock image feature refuses more than {STOCK_PIXELS}",
+            next_step="yield tiles",
+        )
+    if picture.encoded is not None:
+        return picture.encoded, picture.suffix
+    image = Image.fromarray(np.ascontiguousarray(storable(picture.array)))
+    if image.mode in ("I", "F"):
+        return _saved(image, "TIFF", compression="tiff_adobe_deflate"), ".tif"
+    return _saved(image, "PNG"), ".png"
+
+
+def palette(picture: Picture) -> npt.NDArray[np.uint8] | None:
+    """RGB colors (n, 3) of a palette picture's indices; None where the picture has no palette."""
+    if picture.encoded is None or picture.array.ndim != 2 or picture.array.dtype != np.uint8:
+        return None
+    with _opened(picture.encoded) as image:
+        if image.mode != "P":
+            return None
+        # Some formats read their palette together with the pixels.
+        image.load()
+        colors = image.getpalette("RGB") or []
+    return np.array(colors, dtype=np.uint8).reshape(-1, 3)
+
+
+def what_it_is(data: bytes) -> str:
+    """One clause on bytes that are no known picture, for an error message."""
+    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not data:
+        return "the file is empty"
+    if b"<!doctype html" in head or b"<html" in head:
+        return "this is an HTML page, not the file (a login or error page?)"
+    if head.startswith(b"version https://git-lfs"):
+        return "this is a Git LFS pointer, not the file"
+    if data[128:132] == b"DICM":
+        return "this is a DICOM file, not a raster picture"
+    if not data.strip(b"\0"):
+        return "the file holds nothing but zero bytes"
+    return f"not a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} (it starts with {data[:8]!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class _FilePicture(Pixels):
+    file: File
+    page: int | None
+    reduced: bool
+
+    def files(self) -> Iterable[File]:
+        return (self.file,)
+
+    def read(self) -> Picture:
+        data = self.file.read()
+        try:
+            return _decode(data, self.page, self.reduced)
+        except MedimgError as error:
+            raise error.within(file=self.file.path) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack(Pixels):
+    source: File | tuple[Pixels, ...]
+    spacing: tuple[float, float, float] | None
+
+    def files(self) -> Iterable[File]:
+        if isinstance(self.source, tuple):
+            return tuple(file for one in self.source for file in one.files())
+        return (self.source,)
+
+    def _slices(self) -> Iterator[Array]:
+        if not isinstance(self.source, tuple):
+            yield from _pages(self.source.read())
+            return
+        for one in self.source:
+            image = one.read()
+            if not isinstance(image, Picture):
+                raise FormatError("a slice must be a picture")
+            yield image.array
+
+    def read(self) -> Volume:
+        slices: list[Array] = []
+        paths = [file.path for file in self.files()]
+        try:
+            for array in self._slices():
+                first = slices[0] if slices else array
+                if array.ndim != 2:
+                    raise FormatError(f"slice {len(slices)} has {array.shape[2]} channels; one is needed")
+                if (array.shape, array.dtype) != (first.shape, first.dtype):
+                    raise GeometryError(
+                        f"slice {len(slices)} is {array.shape} {array.dtype}, "
+                        f"the first {first.shape} {first.dtype}"
+                    )
+                slices.append(array)
+            if not slices:
+                raise FormatError("no slices")
+            affine = np.diag([*(self.spacing or (1.0, 1.0, 1.0)), 1.0])
+            return Volume.from_array(np.stack(slices).T, affine)
+        except MedimgError as error:
+            file = paths[len(slices)] if len(slices) < len(paths) else next(iter(paths), None)
+            raise error.within(file=file) from error
+
+
+class _UnreadableTiff(FormatError):
+    """Pillow has no mode for this TIFF; tifffile may."""
+
+
+def _deep_color(what: str) -> FormatError:
+    return FormatError(
+        f"{what}: the stock image feature shows color (and gray with alpha) with 8 bits only.",
+        next_step="store single channels, or accept a reduced depth explicitly (picture(..., reduced=True))",
+    )
+
+
+def _too_large(shape: Iterable[int]) -> BombError:
+    return BombError(
+        f"the header promises {' x '.join(map(str, shape))} pixels, over the limit of {MAX_PIXELS}"
+    )
+
+
+def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def _opened(data: bytes) -> Image.Image:
+    """The picture's header, parsed by one of the allowed formats only; no pixel is decoded.
+
+    Pillow's formats are called directly because `Image.open` applies a process-wide bomb limit, which a
+    library must not change.
+    """
+    for name in _FORMATS:
+        factory, accept = Image.OPEN[name]
+        if accept is not None and not accept(data[:16]):
+            continue
+        try:
+            image = factory(io.BytesIO(data), "")
+        except Image.DecompressionBombError as error:
+            raise BombError(str(error)) from error
+        except Exception as error:  # a hostile header may raise anything
+            kind = _UnreadableTiff if name == "TIFF" else FormatError
+            raise kind(f"a damaged, truncated or unusual {name} header ({error})") from error
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_large((image.height, image.width))
+        return image
+    raise FormatError(what_it_is(data))
+
+
+def _frames(image: Image.Image) -> int:
+    if image.format == "MPO":  # a JPEG with previews behind it; everybody sees the first
+        return 1
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception as error:
+        raise FormatError(f"a damaged or truncated {image.format} ({error})") from error
+
+
+def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
+    netpbm = _netpbm(data)
+    if netpbm is not None:
+        return Picture(storable(netpbm))
+    try:
+        image = _opened(data)
+    except _UnreadableTiff as error:
+        return _decode_tiff(data, page, error)
+    with image:
+        frames = _frames(image)
+        _check_page(page, frames)
+        if image.format == "PNG" and data.rfind(b"IEND") < 0:
+            raise FormatError("a truncated PNG (it has no IEND chunk)")
+        meta: dict[str, Any] = {"page": page} if frames > 1 else {}
+        try:
+            image.seek(page or 0)
+            if _deep(image, data):
+                if not reduced:
+                    raise _deep_color("16 bits per color channel")
+                meta["stored_bits"] = 16
+            if _altered(image):
+                return _decode_tiff(data, page, None)
+            image.load()
+            # What datasets.Image does after load().
+            orientation = image.getexif().get(ExifTags.Base.Orientation)
+            shown = image if orientation is None else ImageOps.exif_transpose(image)
+            array = np.asarray(shown)
+        except MedimgError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise BombError(str(error)) from error
+        except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error and more
+            raise FormatError(f"a damaged or truncated {image.format} ({error})") from error
+        if orientation not in (None, 1):
+            meta["exif_orientation"] = orientation
+        if image.format == "PNG" and array.dtype == np.int32:
+            array = array.astype(np.uint16)  # Pillow < 11.3 opens 16-bit gray PNG as mode I
+        encoded: bytes | None = data
+        suffix = _SUFFIXES.get(image.format or "", ".png")
+        if frames > 1 or image.format in ("BMP", "PPM") or _uncompressed(image):
+            if shown.mode == "P":  # its colors live in the palette only
+                encoded, suffix = _saved(shown, "PNG"), ".png"
+            elif shown.mode in _PLAIN_MODES and (frames > 1 or "stored_bits" not in meta):
+                encoded, suffix = None, ".png"
+            elif frames > 1:
+                raise FormatError(f"a page in Pillow's mode {shown.mode} cannot be stored losslessly")
+    return Picture(storable(array), encoded, suffix, meta=meta)
+
+
+def _check_page(page: int | None, count: int) -> None:
+    if count > 1 and page is None:
+        raise FormatError(f"{count} pages or frames in one file", next_step="pass page=, or use raster.stack")
+    if page is not None and not 0 <= page < count:
+        raise FormatError(f"there is no page {page}, only {count}")
+
+
+def _tag(image: Image.Image, tag: int, default: Any) -> Any:
+    return image.tag_v2.get(tag, default) if isinstance(image, TiffImagePlugin.TiffImageFile) else default
+
+
+def _uncompressed(image: Image.Image) -> bool:
+    return bool(image.format == "TIFF" and _tag(image, TiffImagePlugin.COMPRESSION, 1) == 1)
+
+
+def _deep(image: Image.Image, data: bytes) -> bool:
+    """Whether Pillow is about to drop the low bits of 16-bit color."""
+    if image.format == "PNG":
+        # IHDR stands first: width, height, bit depth, color type (2 RGB, 4 gray + alpha, 6 RGBA).
+        return data[24] == 16 and data[25] in (2, 4, 6)
+    bits = _tag(image, TiffImagePlugin.BITSPERSAMPLE, (1,))
+    return len(bits) > 1 and max(bits) > 8
+
+
+def _altered(image: Image.Image) -> bool:
+    """TIFF types that Pillow opens under a mode that changes values: int8, uint32 and 12-bit."""
+    bits = max(_tag(image, TiffImagePlugin.BITSPERSAMPLE, (1,)))
+    sample_format = max(_tag(image, TiffImagePlugin.SAMPLEFORMAT, (1,)))
+    return (bits, sample_format) in ((8, 2), (32, 1)) or bits == 12
+
+
+def _pages(data: bytes) -> Iterator[Array]:
+    """All pages of one file in order, each as `storable` gives it."""
+    try:
+        image = _opened(data)
+        unusual = _altered(image)
+    except _UnreadableTiff:
+        unusual = True
+    if unusual:
+        with _tiff(data, None) as tiff:
+            for leaf in tiff.pages:
+                yield _leaf_array(leaf, len(data))
+        return
+    with image:
+        for page in range(_frames(image)):
+            try:
+                image.seek(page)
+                image.load()
+                array = np.asarray(image)
+            except Exception as error:
+                raise FormatError(f"page {page} is damaged or truncated ({error})") from error
+            if _deep(image, data):
+                raise _deep_color("16 bits per color channel")
+            yield storable(array)
+
+
+def _tiff(data: bytes, reason: FormatError | None) -> Any:
+    try:
+        import tifffile
+    except ImportError as error:
+        raise MissingExtraError(
+            "Pillow cannot read this TIFF without loss; tifffile may.", next_step='pip install "medimg[tiff]"'
+        ) from error
+    try:
+        return tifffile.TiffFile(io.BytesIO(data))
+    except Exception as error:
+        raise FormatError(f"{reason.problem if reason else 'a damaged TIFF'}; {error}") from error
+
+
+def _decode_tiff(data: bytes, page: int | None, reason: FormatError | None) -> Picture:
+    with _tiff(data, reason) as tiff:
+        count = len(tiff.pages)
+        _check_page(page, count)
+        return Picture(
+            _leaf_array(tiff.pages[page or 0], len(data)), meta={"page": page} if count > 1 else {}
+        )
+
+
+def _leaf_array(leaf: Any, length: int) -> Array:
+    """One TIFF page through tifffile, as `storable` gives it."""
+    try:
+        if int(np.prod(leaf.shape, dtype=object)) > MAX_PIXELS:
+            raise _too_large(leaf.shape)
+        if leaf.axes not in ("YX", "YXS", "SYX"):
+            raise FormatError(f"a TIFF page with axes {leaf.axes} is no picture")
+        if any(a + n > length for a, n in zip(leaf.dataoffsets, leaf.databytecounts, strict=True)):
+            raise FormatError(f"a truncated TIFF: it promises {sum(leaf.databytecounts)} bytes of pixels")
+        array: Array = leaf.asarray()
+    except MedimgError:
+        raise
+    except Exception as error:
+        if "imagecodecs" in str(error):
+            raise MissingExtraError(
+                f"this TIFF's compression needs another package ({error}).",
+                next_step="pip install imagecodecs",
+            ) from error
+        raise FormatError(f"a damaged or truncated TIFF ({error})") from error
+    array = np.moveaxis(array, 0, -1) if leaf.axes == "SYX" else array
+    if array.ndim == 3 and array.dtype.itemsize > 1:
+        raise _deep_color(f"{array.shape[2]} channels of {array.dtype}")
+    return storable(array)
+
+
+_GAP = rb"(?:\s|#[^\n]*\n)+"
+_PNM_HEADER = re.compile(rb"P([2356])" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)\s")
+
+
+def _netpbm(data: bytes) -> Array | None:
+    """PGM and PPM by hand: Pillow stretches values whose declared maximum is not 255 or 65535."""
+    if data[:2] not in (b"P2", b"P3", b"P5", b"P6"):
+        return None
+    header = _PNM_HEADER.match(data[:4096])
+    if header is None or max(len(field) for field in header.groups()) > 10:
+        raise FormatError("a damaged PGM or PPM header")
+    kind, width, height, maximum = (int(field) for field in header.groups())
+    channels = 3 if kind in (3, 6) else 1
+    count = width * height * channels
+    if width * height > MAX_PIXELS:
+        raise _too_large((height, width))
+    if not count or not 0 < maximum < 65536:
+        raise FormatError(f"a PGM or PPM of {height} x {width} pixels with maximum {maximum}")
+    if channels == 3 and maximum > 255:
+        raise _deep_color("a PPM with 16 bits per channel")
+    dtype = np.dtype(">u2" if maximum > 255 else "u1")
+    body = memoryview(data)[header.end() :]
+    if kind in (5, 6):
+        there = len(body) // dtype.itemsize
+        flat: Array = np.frombuffer(body, dtype=dtype, count=min(count, there))
+    else:
+        words = re.sub(rb"#[^\n]*", b"", bytes(body)).split(maxsplit=count)[:count]
+        try:
+            flat = np.array(words, dtype=np.int64)
+        except (ValueError, OverflowError) as error:
+            raise FormatError(f"a damaged ASCII PGM or PPM ({error})") from error
+    if flat.size < count:
+        raise FormatError(f"a truncated PGM or PPM: {count} values promised, {flat.size} there")
+    if int(flat.max()) > maximum or int(flat.min()) < 0:
+        raise FormatError(f"a PGM or PPM value is outside 0..{maximum}, the range that it declares")
+    native = flat.astype(dtype.newbyteorder("="))
+    return native.reshape((height, width, 3) if channels == 3 else (height, width))

@@ -1,0 +1,551 @@
+"""What can be done to volumes on their way into a row: label maps, stacks, unions, grids, slices.
+
+Every operator takes promises of pixels and returns a promise; nothing is opened before `read`. Voxels are
+never resampled or reordered. Work is done on pieces of a few MB in the order in which the voxels lie in
+memory, so that beside a source volume and the result nothing of their size exists.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medimg.errors import FormatError, GeometryError, LabelError, MedimgError
+from medimg.pixels import Array, Picture, Pixels, Volume
+
+if TYPE_CHECKING:
+    from medimg.files import File
+
+PIECE = 1 << 20
+"""Voxels handled at a time."""
+RELATIVE, ABSOLUTE = 1e-3, 1e-3
+"""Two affines are one grid where each number differs by at most ABSOLUTE (mm) + RELATIVE times it."""
+_INTEGERS = tuple(np.dtype(name) for name in ("u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8"))
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the voxels of a volume are.
+
+    Attributes:
+        shape: voxels along i, j, k.
+        affine: 4x4 voxel-to-world matrix, RAS+ in mm.
+    """
+
+    shape: tuple[int, ...]
+    affine: Array
+
+    @classmethod
+    def of(cls, volume: Volume) -> Grid:
+        """The grid of a volume; axes beyond the third do not count."""
+        return cls(spatial(volume.shape), volume.affine)
+
+    def differs(self, other: Grid) -> str | None:
+        """What differs, in words; None where both are one grid (tolerances: `RELATIVE`, `ABSOLUTE`)."""
+        if self.shape != other.shape:
+            return f"shapes differ: {list(self.shape)} and {list(other.shape)}"
+        if not np.allclose(self.affine, other.affine, rtol=RELATIVE, atol=ABSOLUTE):
+            return f"affines differ: {self.affine.round(4).tolist()} and {other.affine.round(4).tolist()}"
+        return None
+
+
+class VolumePixels(Pixels):
+    """A promise of a volume."""
+
+    @abstractmethod
+    def read(self) -> Volume:
+        """Decode. Raises FormatError, GeometryError or SourceError naming the file."""
+
+    def grid(self) -> Grid:
+        """Shape and affine; readers that can tell from the header alone do not decode the voxels."""
+        return Grid.of(self.read())
+
+
+def _name(pixels: Pixels) -> str:
+    return next((file.path for file in pixels.files()), "?")
+
+
+def spatial(shape: Sequence[int]) -> tuple[int, ...]:
+    """The first three axes, with 1 for those that are missing."""
+    return (*shape, 1, 1, 1)[:3]
+
+
+def grid_of(pixels: Pixels) -> Grid:
+    """Shape and affine of any promise of a volume, from the header alone where the reader can."""
+    return pixels.grid() if isinstance(pixels, VolumePixels) else Grid.of(volume_of(pixels))
+
+
+def volume_of(pixels: Pixels) -> Volume:
+    """Read a volume.
+
+    Raises:
+        FormatError: it is a picture or a video.
+    """
+    image = pixels.read()
+    if not isinstance(image, Volume):
+        kind = type(image).__name__.lower()
+        raise FormatError(f"a volume is needed here, not a {kind}", file=_name(pixels))
+    return image
+
+
+def same_grid(a: Volume, b: Volume) -> None:
+    """Refuse two volumes whose voxels are not in the same places.
+
+    The three spatial axes are compared, each number of the affines within `ABSOLUTE` mm + `RELATIVE` times
+    itself.
+
+    Raises:
+        GeometryError: with both shapes or both affines.
+    """
+    difference = Grid.of(a).differs(Grid.of(b))
+    if difference:
+        raise GeometryError(f"the two volumes are on different grids: {difference}")
+
+
+def pieces(array: Array) -> Iterator[Array]:
+    """The voxels in memory order, `PIECE` at a time, as 1-D views."""
+    flat = array.reshape(-1, order="F")
+    for start in range(0, flat.size, PIECE):
+        yield flat[start : start + PIECE]
+
+
+def integers(piece: Array, slope: float = 1.0, inter: float = 0.0, tolerance: float = 0.0) -> Array:
+    """Stored voxels as the integers they stand for.
+
+    Args:
+        piece: stored voxels, any real dtype.
+        slope: times the stored voxel, plus `inter`, is the value.
+        inter: see `slope`.
+        tolerance: how far a value may be from the integer that it is taken for.
+
+    Returns:
+        The values, in an integer dtype (int64, unless the stored dtype already is one and there is no
+        scaling).
+
+    Raises:
+        LabelError: naming values that are no integers.
+    """
+    if (slope, inter) == (1.0, 0.0) and piece.dtype.kind in "iu":
+        if piece.dtype.itemsize == 8 and piece.dtype.kind == "u" and (piece >= 1 << 63).any():
+            raise LabelError(f"{int(piece.max())} is no label")
+        return piece
+    if piece.dtype.kind not in "iuf":
+        raise LabelError(f"voxels of type {piece.dtype} are no labels")
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = piece if (slope, inter) == (1.0, 0.0) else piece * np.float64(slope) + np.float64(inter)
+        whole = np.rint(values)
+        wrong = ~(np.abs(values - whole) <= tolerance) | (np.abs(whole) >= 2.0**63)
+    if wrong.any():
+        shown = ", ".join(f"{float(value):g}" for value in np.unique(values[wrong])[:5])
+        raise LabelError(f"a label map holds integers, not {shown}")
+    return whole.astype(np.int64)
+
+
+def values(volume: Volume, *, tolerance: float = 0.0) -> dict[int, int]:
+    """How many voxels have each value, after scl_slope, ascending by value.
+
+    Raises:
+        LabelError: naming values that are no integers.
+    """
+    counts: dict[int, int] = {}
+    slope, inter = volume.scaling
+    for piece in pieces(volume.array):
+        whole = integers(piece, slope, inter, tolerance)
+        low, high = int(whole.min()), int(whole.max())
+        if high - low < 1 << 16:
+            small = np.bincount((whole.astype(np.int64) - low).view(np.intp))
+            found: Iterable[tuple[int, int]] = ((int(n) + low, int(small[n])) for n in np.flatnonzero(small))
+        else:
+            found = ((int(v), int(n)) for v, n in zip(*np.unique(whole, return_counts=True), strict=True))
+        for value, count in found:
+            counts[value] = counts.get(value, 0) + count
+    return dict(sorted(counts.items()))
+
+
+def smallest(low: int, high: int) -> np.dtype[Any]:
+    """The smallest integer dtype that holds low to high, unsigned first."""
+    return next(d for d in _INTEGERS if np.iinfo(d).min <= low and high <= np.iinfo(d).max)
+
+
+def _alike(
+    volume: Volume,
+    dtype: npt.DTypeLike,
+    *,
+    shape: Sequence[int] | None = None,
+    scaling: tuple[float, float] = (1.0, 0.0),
+    meta: Mapping[str, Any] | None = None,
+) -> Volume:
+    """Zeros with the header of another volume (affine, codes, units, intent), another dtype and shape."""
+    new = Volume.empty(shape or volume.shape, dtype, np.eye(4))
+    header, own = volume.header.as_byteswapped("<"), new.header
+    for name in ("dim", "datatype", "bitpix", "vox_offset"):
+        header[name] = own[name]
+    header["pixdim"][len(volume.shape) + 1 :] = 1.0
+    header["cal_min"] = header["cal_max"] = 0.0
+    header.set_slope_inter(*scaling)
+    memoryview(new.nifti)[:348] = header.binaryblock
+    return replace(new, meta=dict(volume.meta if meta is None else meta))
+
+
+def _recast(volume: Volume, mapping: Mapping[int, int] | None, tolerance: float) -> Volume:
+    histogram = values(volume, tolerance=tolerance)
+    if mapping is not None:
+        unknown = [value for value in histogram if value not in mapping and value != 0]
+        if unknown:
+            raise LabelError(
+                f"values {unknown[:10]} ({sum(histogram[v] for v in unknown)} voxels) are not in the mapping "
+                f"{dict(sorted(mapping.items()))}",
+                next_step="say what they mean, or map them to 0",
+            )
+    table = {value: int((mapping or {}).get(value, value)) for value in histogram}
+    dtype = smallest(min(table.values()), max(table.values()))
+    plain = all(old == new for old, new in table.items())
+    if plain and volume.scaling == (1.0, 0.0) and volume.array.dtype.newbyteorder("=") == dtype:
+        return volume
+    meta = dict(volume.meta) | {"dtype_in_source": volume.array.dtype.newbyteorder("=").name}
+    if tolerance:
+        meta["rounded_within"] = tolerance
+    result = _alike(volume, dtype, meta=meta)
+    slope, inter = volume.scaling
+    low, high = min(table), max(table)
+    dense = np.zeros(high - low + 1, dtype) if high - low < 1 << 16 else None
+    if dense is not None:
+        for old, new in table.items():
+            dense[old - low] = new
+    for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
+        whole = integers(source, slope, inter, tolerance)
+        if plain:
+            target[...] = whole
+        elif dense is not None:
+            target[...] = dense[whole.astype(np.int64) - low]
+        else:
+            keys = np.array(list(table))
+            target[...] = np.array(list(table.values()), dtype)[np.searchsorted(keys, whole)]
+    return result
+
+
+@dataclass(frozen=True)
+class _Mask(VolumePixels):
+    pixels: Pixels
+    mapping: Mapping[int, int] | None
+    tolerance: float
+
+    def files(self) -> Iterable[File]:
+        return self.pixels.files()
+
+    def grid(self) -> Grid:
+        return grid_of(self.pixels)
+
+    def read(self) -> Volume:
+        volume = volume_of(self.pixels)
+        try:
+            return _recast(volume, self.mapping, self.tolerance)
+        except MedimgError as error:
+            raise error.within(file=_name(self.pixels)) from error
+
+
+def mask(pixels: Pixels, mapping: Mapping[int, int] | None = None, *, tolerance: float = 0.0) -> VolumePixels:
+    """A label map in the smallest integer dtype that is exact, on the source's grid.
+
+    The header's geometry (affine, codes, units) is kept. A map that already is in that dtype passes byte for
+    byte; otherwise the source's dtype is recorded in `meta`.
+
+    Args:
+        pixels: a volume of any real dtype; scl_slope is applied, so values are those that a reader shows.
+        mapping: source value -> value, total: a value outside it (other than 0) is an error.
+        tolerance: how far values may be from integers, for sources that were scaled on the way; 0 is exact.
+
+    Raises:
+        LabelError: on `read`: values that are no integers, or not in the mapping.
+    """
+    return _Mask(pixels, mapping, tolerance)
+
+
+@dataclass(frozen=True)
+class _OnGrid(VolumePixels):
+    pixels: Pixels
+    image: Pixels
+    reason: str
+
+    def files(self) -> Iterable[File]:
+        return self.pixels.files()
+
+    def grid(self) -> Grid:
+        return Grid(grid_of(self.pixels).shape, grid_of(self.image).affine)
+
+    def read(self) -> Volume:
+        target = grid_of(self.image)
+        volume = volume_of(self.pixels)
+        if spatial(volume.shape) != target.shape:
+            raise GeometryError(
+                f"{list(spatial(volume.shape))} voxels cannot be on the grid of {_name(self.image)}, "
+                f"which has {list(target.shape)}",
+                file=_name(self.pixels),
+            )
+        header = volume.header
+        old = header.get_best_affine()
+        header.set_sform(target.affine, code="scanner")
+        header.set_qform(target.affine, code="scanner", strip_shears=True)
+        header.set_xyzt_units("mm", header.get_xyzt_units()[1])
+        nifti = volume.nifti
+        if isinstance(nifti, bytes) or (isinstance(nifti, memoryview) and nifti.readonly):
+            nifti = bytearray(nifti)
+        memoryview(nifti)[:348] = header.binaryblock
+        note = {"reason": self.reason, "affine_in_source": np.nan_to_num(old).tolist()}
+        return Volume(nifti, dict(volume.meta) | {"grid_from_image": note})
+
+
+def on_grid(pixels: Pixels, image: Pixels, *, reason: str) -> VolumePixels:
+    """A mask whose file states no (or a wrong) affine, put on the grid of its image.
+
+    Only the header changes. The reason and the source's own affine are recorded in `meta`.
+
+    Args:
+        pixels: the mask.
+        image: where the affine comes from; its shape must be the mask's.
+        reason: why the builder knows that the voxels correspond, for `meta`.
+
+    Raises:
+        GeometryError: on `read`: the shapes differ.
+    """
+    return _OnGrid(pixels, image, reason)
+
+
+@dataclass(frozen=True)
+class _Stack(VolumePixels):
+    parts: tuple[Pixels, ...]
+
+    def files(self) -> Iterable[File]:
+        return [file for part in self.parts for file in part.files()]
+
+    def grid(self) -> Grid:
+        return grid_of(self.parts[0])
+
+    def read(self) -> Volume:
+        result, first, metas = None, None, []
+        for number, part in enumerate(self.parts):
+            volume = volume_of(part)
+            metas.append(dict(volume.meta))
+            if len(volume.shape) > 3 and max(volume.shape[3:]) > 1:
+                raise GeometryError(f"only 3-D volumes can be stacked, not {volume.shape}", file=_name(part))
+            if result is None or first is None:
+                first = Grid.of(volume)
+                result = _alike(
+                    volume,
+                    volume.array.dtype,
+                    shape=(*first.shape, len(self.parts)),
+                    scaling=volume.scaling,
+                    meta={},
+                )
+            difference = first.differs(Grid.of(volume))
+            if difference:
+                raise GeometryError(
+                    f"{_name(self.parts[0])} and {_name(part)} cannot be stacked: {difference}",
+                    file=_name(part),
+                )
+            result = _added(result, volume, number)
+        assert result is not None
+        return replace(result, meta={"stack": metas} if any(metas) else {})
+
+
+def _added(stack: Volume, volume: Volume, number: int) -> Volume:
+    """Put a volume into place `number` of a stack, in a dtype that holds both exactly."""
+    values_of = volume.array
+    scaling = volume.scaling
+    if scaling != stack.scaling:
+        # Different scalings: the values themselves, in double precision as the stock reader computes them.
+        stack = _plain(stack)
+        if scaling != (1.0, 0.0):
+            values_of = values_of * np.float64(scaling[0]) + np.float64(scaling[1])
+    dtype = np.result_type(stack.array.dtype, values_of.dtype)
+    for array in (stack.array, values_of):
+        if dtype.kind == "f" and array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+            if any((np.abs(piece.astype(np.float64)) > 2.0**53).any() for piece in pieces(array)):
+                raise FormatError(f"no dtype holds both {stack.array.dtype} and {values_of.dtype} exactly")
+    if dtype.newbyteorder("=") != stack.array.dtype.newbyteorder("="):
+        wider = _alike(stack, dtype, scaling=stack.scaling)
+        wider.array[...] = stack.array
+        stack = wider
+    stack.array[..., number] = values_of.reshape(stack.array.shape[:3], order="F")
+    return stack
+
+
+def _plain(volume: Volume) -> Volume:
+    """The volume with its scaling applied, in float64."""
+    if volume.scaling == (1.0, 0.0):
+        return volume
+    slope, inter = volume.scaling
+    result = _alike(volume, np.float64)
+    for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
+        target[...] = source * np.float64(slope) + np.float64(inter)
+    return result
+
+
+def stack(pixels: Sequence[Pixels]) -> VolumePixels:
+    """Co-registered 3-D volumes as one 4-D volume, in the given order along the last axis.
+
+    The header is the first volume's. The dtype is the smallest that holds all exactly; where scl_slope
+    differs between the volumes, the scaled values are stored as float64.
+
+    Raises:
+        GeometryError: on `read`: naming two files that are on different grids (see `same_grid`).
+        FormatError: on `read`: no dtype holds all values exactly.
+    """
+    if not pixels:
+        raise ValueError("nothing to stack")
+    return _Stack(tuple(pixels))
+
+
+class Painter:
+    """Paints label values into one map and keeps track of overlaps, which are never decided silently.
+
+    Args:
+        array: zeros, the map to paint into; unsigned, it holds combination numbers until `finish`.
+        overlaps: values that meet in a voxel -> the value for such voxels.
+    """
+
+    def __init__(self, array: Array, overlaps: Mapping[tuple[int, ...], int] | None = None) -> None:
+        self.array = array
+        self._overlaps = {frozenset(values): value for values, value in (overlaps or {}).items()}
+        self._sets: list[frozenset[int]] = [frozenset()]
+        self._number = {frozenset[int](): 0}
+
+    def paint(self, region: Array, inside: Array, value: int) -> None:
+        """Add `value` where `inside` is true; both views have one shape, `region` is a view on the map.
+
+        Raises:
+            LabelError: more combinations than the map's dtype can number.
+        """
+        old = region[inside]
+        if not old.size:
+            return
+        table = np.zeros(len(self._sets), self.array.dtype)
+        for number in np.flatnonzero(np.bincount(old)):
+            met = self._sets[number] | {value}
+            if met not in self._number:
+                if len(self._sets) > np.iinfo(self.array.dtype).max:
+                    raise LabelError(f"more than {len(self._sets) - 1} combinations of labels")
+                self._number[met] = len(self._sets)
+                self._sets.append(met)
+            table[number] = self._number[met]
+        region[inside] = table[old]
+
+    def finish(self) -> tuple[Array, np.dtype[Any]]:
+        """(combination number -> value, smallest dtype for the values).
+
+        Raises:
+            LabelError: values met and the overlap table has no entry for them.
+        """
+        used = np.zeros(len(self._sets), np.int64)
+        for piece in pieces(self.array):
+            used += np.bincount(piece, minlength=len(self._sets))
+        table = np.zeros(len(self._sets), np.int64)
+        for number, met in enumerate(self._sets):
+            if len(met) == 1:
+                (table[number],) = met
+            elif met in self._overlaps:
+                table[number] = self._overlaps[met]
+            elif met and used[number]:
+                raise LabelError(
+                    f"labels {sorted(met)} overlap in {used[number]} voxels",
+                    next_step="say in `overlaps` which value such voxels get",
+                )
+        return table, smallest(int(table.min()), int(table.max()))
+
+
+@dataclass(frozen=True)
+class _Union(VolumePixels):
+    parts: tuple[tuple[Pixels, int], ...]
+    overlaps: Mapping[tuple[int, ...], int] = field(default_factory=dict)
+
+    def files(self) -> Iterable[File]:
+        return [file for part, _ in self.parts for file in part.files()]
+
+    def grid(self) -> Grid:
+        return grid_of(self.parts[0][0])
+
+    def read(self) -> Volume:
+        result, first, painter, metas = None, None, None, []
+        for part, value in self.parts:
+            volume = volume_of(part)
+            metas.append(dict(volume.meta))
+            if result is None or painter is None or first is None:
+                first = Grid.of(volume)
+                result = _alike(volume, np.uint16, meta={})
+                painter = Painter(result.array, self.overlaps)
+            difference = first.differs(Grid.of(volume))
+            if difference or volume.shape != result.shape:
+                raise GeometryError(
+                    f"{_name(self.parts[0][0])} and {_name(part)} cannot be united: "
+                    f"{difference or 'shapes differ'}",
+                    file=_name(part),
+                )
+            slope, inter = volume.scaling
+            try:
+                for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
+                    painter.paint(target, integers(source, slope, inter) != 0, value)
+            except MedimgError as error:
+                raise error.within(file=_name(part)) from error
+        assert result is not None and painter is not None
+        try:
+            table, dtype = painter.finish()
+        except MedimgError as error:
+            raise error.within(file=_name(self.parts[0][0])) from error
+        final = _alike(result, dtype, meta={"union": metas} if any(metas) else {})
+        for source, target in zip(pieces(result.array), pieces(final.array), strict=True):
+            target[...] = table[source]
+        return final
+
+
+def union(
+    parts: Sequence[tuple[Pixels, int]], *, overlaps: Mapping[tuple[int, ...], int] | None = None
+) -> VolumePixels:
+    """Binary masks, one per structure, as one label map on their common grid.
+
+    Args:
+        parts: (mask, value that its non-zero voxels get), any number of them.
+        overlaps: values that meet -> the value of such voxels, e.g. {(1, 2): 3}. A meeting that is not in the
+            table is an error, so that overlapping structures stay lossless in one map.
+
+    Raises:
+        LabelError: on `read`: an overlap that is not in the table, or masks that are no integers.
+        GeometryError: on `read`: naming two files that are on different grids.
+    """
+    if not parts:
+        raise ValueError("nothing to unite")
+    if any(value == 0 for _, value in parts):
+        raise ValueError("0 is background")
+    return _Union(tuple(parts), dict(overlaps or {}))
+
+
+def slices(source: Volume | Pixels, axis: int = 2) -> Iterator[Picture]:
+    """The slices of a 3-D volume across one axis, in index order, as pictures.
+
+    Of the two axes that are left the lower one is the picture's width (x) and the higher one its height (y);
+    nothing is flipped. scl_slope is applied where there is one. Pictures are views on the volume.
+
+    Args:
+        source: the volume, or a promise of it, which is read when the first slice is asked for.
+        axis: 0, 1 or 2 for i, j, k.
+
+    Raises:
+        GeometryError: the volume has more than three axes.
+    """
+    volume = source if isinstance(source, Volume) else volume_of(source)
+    array = volume.array
+    if array.ndim > 3 and max(array.shape[3:]) > 1:
+        raise GeometryError(f"slices of a volume with axes {array.shape} are ambiguous")
+    array = array.reshape(spatial(array.shape), order="F")
+    spacing = (*volume.spacing, 1.0, 1.0)[:3]
+    width, height = (spacing[n] for n in range(3) if n != axis)
+    slope, inter = volume.scaling
+    for index in range(array.shape[axis]):
+        plane = array[(slice(None),) * axis + (index,)].T
+        if (slope, inter) != (1.0, 0.0):
+            plane = plane * np.float64(slope) + np.float64(inter)
+        yield Picture(plane, spacing=(height, width), meta={"axis": axis, "index": index})

@@ -1,0 +1,122 @@
+"""Which builders there are. The one place that looks below `medimg.builders`, by name and only when asked."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from medimg.declaration import Dataset
+from medimg.errors import DeclarationError, UnknownDatasetError
+from medimg.files import Files
+from medimg.schema import Row, Skipped
+
+PACKAGE = "medimg.builders"
+
+
+@dataclass(frozen=True)
+class Builder:
+    """One builder module: its declaration, its rows and its miniature."""
+
+    module: ModuleType
+
+    @property
+    def dataset(self) -> Dataset:
+        """The frozen declaration."""
+        dataset: Dataset = self.module.DATASET
+        return dataset
+
+    @property
+    def name(self) -> str:
+        """The slug."""
+        return self.dataset.name
+
+    @property
+    def description(self) -> str:
+        """The module's docstring: the first paragraph of the card."""
+        return inspect.cleandoc(self.module.__doc__ or "")
+
+    def rows(self, files: Files) -> Iterator[Row | Skipped]:
+        """Rows and skipped files, lazily."""
+        rows: Iterator[Row | Skipped] = self.module.rows(files)
+        return rows
+
+    @property
+    def miniature(self) -> Callable[[Any], None]:
+        """Writes a phantom copy of the source in its original layout."""
+        miniature: Callable[[Any], None] = self.module.miniature
+        return miniature
+
+    @property
+    def code(self) -> str:
+        """Source text of the module and of the family helpers that it imports."""
+        modules = [self.module] + [
+            value
+            for value in vars(self.module).values()
+            if inspect.ismodule(value) and value.__name__.startswith(PACKAGE + ".")
+        ]
+        return "\n".join(inspect.getsource(module) for module in modules)
+
+
+def module_names() -> list[str]:
+    """Builder module names; a leading underscore marks a family helper."""
+    package = importlib.import_module(PACKAGE)
+    return sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_"))
+
+
+@functools.cache
+def _load(module_name: str) -> Builder:
+    module = importlib.import_module(f"{PACKAGE}.{module_name}")
+    for part in ("DATASET", "rows", "miniature"):
+        if not hasattr(module, part):
+            raise DeclarationError(
+                f"the builder has no `{part}`", dataset=module_name.replace("_", "-"), next_step="See docs/contributing.md."
+            )
+    return Builder(module)
+
+
+def module_name(slug: str) -> str:
+    """File name of a builder: dashes become underscores; a leading digit gets a `d` in front."""
+    name = slug.replace("-", "_")
+    return f"d{name}" if name[0].isdigit() else name
+
+
+def _key(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def builders() -> list[Builder]:
+    """Every builder, by name."""
+    return sorted((_load(name) for name in module_names()), key=lambda builder: builder.name)
+
+
+def get(name: str) -> Builder:
+    """The builder of this slug or alias; case, spaces, dashes and underscores do not matter.
+
+    Raises:
+        UnknownDatasetError: with the closest names.
+    """
+    if importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}") if name.isascii() and name else None:
+        return _load(module_name(name))
+    wanted = _key(name)
+    known: dict[str, Builder] = {}
+    for builder in builders():
+        for text in (builder.name, builder.dataset.title, *builder.dataset.aliases):
+            known.setdefault(_key(text), builder)
+    if wanted in known:
+        return known[wanted]
+    close = [known[key].name for key in difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)]
+    hint = f"did you mean {', '.join(dict.fromkeys(close))}?" if close else "`medimg list` shows every name."
+    raise UnknownDatasetError(f"there is no dataset {name!r}", next_step=hint)
+
+
+def names() -> list[str]:
+    """The slugs of all datasets."""
+    return [builder.name for builder in builders()]

@@ -18,6 +18,7 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
+from medimg import vocab
 from medimg.manifest import Manifest
 from medimg.pixels import Array, Clip, Image, Picture, Volume
 from medimg.schema import Box, Point
@@ -74,6 +75,12 @@ class _View:
     spacing: tuple[float, float]
 
 
+def _is_ct(modality: str | None) -> bool:
+    return modality == "CT" or (
+        modality in vocab.modality and "CT" in vocab.modality.ancestors(modality, ["is_a"])
+    )
+
+
 def _window(sample: Array, modality: str | None, organ: Collection[str]) -> tuple[float, float]:
     """Values shown as black and as white."""
     with np.errstate(all="ignore"):
@@ -81,7 +88,7 @@ def _window(sample: Array, modality: str | None, organ: Collection[str]) -> tupl
         values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 1.0
-    if modality == "CT" and values.min() < -200:  # air: the values are Hounsfield units
+    if values.min() < -200 and _is_ct(modality):  # air: the values are Hounsfield units
         return LUNG if "lung" in organ else SOFT_TISSUE
     low, high = (float(bound) for bound in np.percentile(values, (0.5, 99.5)))
     if not low < high:

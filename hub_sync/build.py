@@ -204,7 +204,7 @@ def _tile(record: Record) -> _Tile:
     values, label = record.values, record.values["label"]
     thumbnail = pictures.thumbnail(
         record.image,
-        record.mask if not isinstance(record.mask, type(None)) else None,
+        record.mask,
         boxes=[Box(**box) for box in label["boxes"]],
         points=[Point(**point) for point in label["points"]],
         modality=values["modality"],
@@ -213,7 +213,7 @@ def _tile(record: Record) -> _Tile:
     )
     names = [*label["classes"]] or sorted({name for entry in label["legend"] for name in entry["names"]})
     case = values["id"].split("/", 1)[1]
-    return _Tile(values["id"], " - ".join([f"{record.split}/{case}", *names[:3]]), pictures.to_png(thumbnail))
+    return _Tile(values["id"], " - ".join([f"{record.split}/{case}", *names[:3]]), pictures.png(thumbnail))
 
 
 def _finish(
@@ -355,7 +355,7 @@ class Checks:
             examples = tuple(f"{subject}: {a} and {b}" for subject, (a, b) in list(self._crossing.items())[:EXAMPLES])
             reason = dataset.shared_subjects
             yield Finding(
-                level="note" if reason else "warning",
+                level="note" if reason else "error",
                 check="subjects",
                 message="subjects stand in more than one split" + (f": {reason}" if reason else ""),
                 count=len(self._crossing),

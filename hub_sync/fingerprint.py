@@ -84,12 +84,14 @@ def _code(source: str) -> str:
 
 
 def _function(source: str, name: str) -> str:
-    """The code of the top-level functions called `name`, and of the assignments beside them."""
-    return "\n".join(
-        ast.unparse(node)
+    """The code of the top-level function `name`, and of the constants and helpers beside it."""
+    kept = [
+        node
         for node in ast.parse(source).body
-        if not isinstance(node, ast.FunctionDef) or node.name == name or node.name.startswith("_")
-    )
+        if (isinstance(node, ast.FunctionDef) and (node.name == name or node.name.startswith("_")))
+        or (isinstance(node, ast.Assign) and _targets(node) != ["DATASET"])
+    ]
+    return "\n".join(ast.unparse(node) for node in kept)
 
 
 def _targets(node: ast.Assign) -> list[str]:

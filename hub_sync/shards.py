@@ -94,6 +94,7 @@ class _Table:
 
     def discard(self) -> None:
         self._pending = []
+        self._writer.close()
         self.file.close()
         self.path.unlink(missing_ok=True)
 

@@ -100,7 +100,9 @@ def default_members(dataset: Dataset, holding: Published) -> tuple[str, ...]:
     )
 
 
-def data_globs(dataset: Dataset, holding: Published, *, preview: bool = True) -> dict[str, dict[str, list[str]]]:
+def data_globs(
+    dataset: Dataset, holding: Published, *, preview: bool = True
+) -> dict[str, dict[str, list[str]]]:
     """Hub config -> split -> globs, in the order of the card; `default` first where there is one.
 
     Args:

@@ -56,8 +56,8 @@ class Picture:
         meta: what the file itself says (never identifying DICOM tags).
     """
 
-    array: Array
-    encoded: bytes | None = None
+    array: Array = field(repr=False)
+    encoded: bytes | None = field(default=None, repr=False)
     suffix: str = ".png"
     spacing: tuple[float, float] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Volume:
         meta: what the source's header says beyond NIfTI (never identifying DICOM tags).
     """
 
-    nifti: bytes | bytearray | memoryview
+    nifti: bytes | bytearray | memoryview = field(repr=False)
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -271,7 +271,7 @@ class Clip:
         digest: hash of the decoded frames.
     """
 
-    encoded: bytes
+    encoded: bytes = field(repr=False)
     suffix: str
     size: tuple[int, int, int]
     fps: float | None

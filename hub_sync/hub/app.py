@@ -42,6 +42,7 @@ from medimg.hub_sync.hub.store import (
     RefKind,
     Repository,
     Store,
+    check_name,
     check_path,
     check_sha256,
     entry_not_found,
@@ -59,6 +60,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _LOG = logging.getLogger(__name__)
 _LINK_SECONDS = 24 * 3600
 _CHUNK = 1 << 20
+_EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _PLURALS = {f"{kind}s": kind for kind in REPO_TYPES}
 _NO_SCRIPT = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
 _SHOWN_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
@@ -178,8 +180,7 @@ class Hub:
     def create_repo(self, call: Call) -> Response:
         """Create a repository; 409 with its address where it exists."""
         body = call.json()
-        kind = str(body.get("type") or "model")
-        id = f"{body.get('organization') or self.user}/{body.get('name')}"
+        kind, id = self._named(body)
         private = body.get("visibility") == "private" or body.get("private") is True
         try:
             repository = self.store.create(kind, id, private=private)
@@ -192,10 +193,12 @@ class Hub:
     def delete_repo(self, call: Call) -> Response:
         """Delete a repository."""
         body = call.json()
-        self.store.delete(
-            str(body.get("type") or "model"), f"{body.get('organization') or self.user}/{body.get('name')}"
-        )
+        self.store.delete(*self._named(body))
         return Response()
+
+    def _named(self, body: Json) -> tuple[str, str]:
+        namespace, name = check_name(body.get("organization") or self.user), check_name(body.get("name"))
+        return str(body.get("type") or "model"), f"{namespace}/{name}"
 
     def move_repo(self, call: Call) -> Response:
         """Rename a repository."""
@@ -632,7 +635,7 @@ class Hub:
                 raise HubRefusal(
                     409, f"There is a collection with this title already: {slug}", extra={"slug": slug}
                 )
-            made = {
+            made: Json = {
                 "slug": slug,
                 "title": title,
                 "description": body.get("description"),
@@ -787,6 +790,10 @@ class Hub:
     def nothing(self, call: Call) -> Response:
         """Refuse any other address at once."""
         path = call.request.scope["path"]
+        if "/xet-" in path:
+            problem = "The embedded Hub has no Xet storage: set HF_HUB_DISABLE_XET=1 where you upload."
+            _LOG.warning(problem)
+            raise HubRefusal(404, problem)
         repository = "/resolve/" in path or path.startswith(tuple(f"/api/{plural}/" for plural in _PLURALS))
         raise HubRefusal(
             404, "The embedded Hub has nothing here.", code="RepoNotFound" if repository else None
@@ -796,7 +803,7 @@ class Hub:
 
     def routes(self) -> list[Route]:
         """Return all routes."""
-        read, write = self._reads, self._writes
+        read, write, nothing = self._reads, self._writes, self._endpoint(self.nothing)
         repo, discussion = "/api/{kind}/{ns}/{name}", "/api/{kind}/{ns}/{name}/discussions"
         collection, browse = "/api/collections/{ns}/{slug}", "/{kind}/{ns}/{name}"
         routes = [
@@ -843,6 +850,7 @@ class Hub:
             read(discussion, self.list_discussions),
             write("POST", discussion, self.create_discussion),
             read(f"{discussion}/{{number:int}}", self.get_discussion),
+            Route("/api/{path:path}", nothing, methods=_EVERY),
             read("/collections/{ns}/{slug}", self.collection_page, page=True),
         ]
         for prefix in (browse, "/{ns}/{name}"):  # the second is for models
@@ -855,8 +863,7 @@ class Hub:
                 read(f"{prefix}/commits/{{rev}}", self.commits_page, page=True),
                 read(prefix, self.card_page, page=True),
             ]
-        every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-        return [*routes, Route("/{path:path}", self._endpoint(self.nothing), methods=every)]
+        return [*routes, Route("/{path:path}", nothing, methods=_EVERY)]
 
     def _reads(self, path: str, handler: Handler, *, page: bool = False) -> Route:
         return Route(path, self._endpoint(handler, page=page), methods=["GET"])  # and HEAD

@@ -99,12 +99,11 @@ def serve(
     store = Store(store_dir)
     listener = _listen(host, port)
     url = _url(host, int(listener.getsockname()[1]))
-    print(
-        f"Embedded Hub at {url} with {store.root} (Ctrl-C ends it)\n\n    export HF_ENDPOINT={url}",
-        flush=True,
-    )
+    print(f"Embedded Hub at {url} with {store.root} (Ctrl-C ends it)\n")
+    print(f"    export HF_ENDPOINT={url}")
+    print("    export HF_HUB_DISABLE_XET=1    # only to upload\n", flush=True)
     if token is not None:
-        print("\nWrites, private and gated repositories need the token as HF_TOKEN.", flush=True)
+        print("Writes, private and gated repositories need the token as HF_TOKEN.\n", flush=True)
     try:
         _server(store, host, token).run([listener])
     except KeyboardInterrupt:  # the server has ended in order and passes the signal on
@@ -131,13 +130,20 @@ def _server(store: Store, host: str, token: str | None) -> uvicorn.Server:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, since asyncio sets TCP_NODELAY only then: without, every ranged read waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(512)
     except (OSError, OverflowError) as error:
+        listener.close()
         raise HubError(
             f"The embedded Hub cannot listen on port {port} of {host}: {error}.",
             next_step="choose another port with --port, or end the program that uses this one.",
         ) from None
+    return listener
 
 
 def _require_token(host: str, token: str | None) -> None:

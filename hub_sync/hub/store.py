@@ -621,9 +621,9 @@ class Repository:
             for path, file in (add or {}).items():
                 files[check_path(path, self.store.limits.path)] = file
             for path in files:
-                for folder in PurePosixPath(path).parents:
-                    if str(folder) in files:
-                        raise HubRefusal(400, f"{folder} cannot be both a file and the folder of {path}.")
+                for above in map(str, PurePosixPath(path).parents):
+                    if above in files:
+                        raise HubRefusal(400, f"{above} cannot be both a file and the folder of {path}.")
             if files == head.files:
                 return head
             commit = self.write_commit(head.id, message, description, files)

@@ -1,32 +1,889 @@
-"""The view a builder sees. (To be completed.)"""
+"""What a builder sees of a source: its files by path, the same for folder, archive and address."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+import functools
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
+
+from medimg.errors import ArchiveError, BombError, ChecksumError, MedimgError, SourceError, UnsafePathError
+from medimg.files import remote
+from medimg.files.archives import (
+    Archive,
+    Blob,
+    BlobStream,
+    Budget,
+    GiB,
+    Handles,
+    Limits,
+    LocalBlob,
+    MiB,
+    archive_kind,
+    buffered,
+    html_error,
+    is_junk,
+    natural_key,
+    open_archive,
+    sniff,
+    split_name,
+)
+
+if TYPE_CHECKING:
+    from medimg.declaration import Source
+
+Blame = Callable[[MedimgError], MedimgError]
 
 
+@functools.total_ordering
 class File:
-    """One file of the source."""
+    """One file of the source. Light: nothing is read before `open`; equal and ordered by path.
 
-    def __init__(self, path: str, opener: Callable[[], BinaryIO], size: int | None = None) -> None:
+    Attributes:
+        path: relative to the root of the view, e.g. "imagesTr/hippocampus_001.nii.gz".
+        size: bytes, None where the source does not say.
+    """
+
+    __slots__ = ("_opener", "_view", "path", "size")
+
+    def __init__(
+        self, path: str, opener: Callable[[], BinaryIO], size: int | None = None, *, view: Files | None = None
+    ) -> None:
         self.path = path
         self.size = size
         self._opener = opener
+        self._view = view
+
+    def __repr__(self) -> str:
+        return f"File({self.path!r})"
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def __eq__(self, other: object) -> bool:
+        return self.path == other.path if isinstance(other, File) else NotImplemented
+
+    def __lt__(self, other: File) -> bool:
+        return natural_key(self.path) < natural_key(other.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._view is None:
+            return File, (self.path, self._opener, self.size)
+        return _file_again, (self._view, self.path)
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def parent(self) -> str:
+        """Folder, "" at the root."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def stem(self) -> str:
+        """Name without `suffix`."""
+        return split_name(self.name)[0]
+
+    @property
+    def suffix(self) -> str:
+        """In lower case, ".nii.gz" and ".tar.gz" as one."""
+        return split_name(self.name)[1]
 
     def open(self) -> BinaryIO:
-        """A seekable binary stream."""
+        """A seekable binary stream with its own position."""
+        if self._view is not None:
+            self._view.opened.add(self.path)
         return self._opener()
 
-    def read(self) -> bytes:
-        """The whole content."""
+    def read(self, limit: int | None = None) -> bytes:
+        """The whole content.
+
+        Args:
+            limit: bytes, 2 GiB where None.
+
+        Raises:
+            BombError: there is more.
+        """
+        allowed = 2 * GiB if limit is None else limit
+        error = BombError(
+            f"holds more than the {allowed:,} bytes that may be read at once",
+            dataset=self._view.dataset if self._view else None,
+            file=self.path,
+            next_step="read it in parts with open(), or raise the limit",
+        )
+        if self.size is not None and self.size > allowed:
+            raise error
         with self.open() as stream:
-            return stream.read()
+            data = stream.read() if self.size is not None else stream.read(allowed + 1)
+        if len(data) > allowed:
+            raise error
+        return data
+
+    def sibling(self, name: str) -> File | None:
+        """The file `name` in the same folder."""
+        return self._view.get(f"{self.parent}/{name}" if self.parent else name) if self._view else None
+
+
+def _file_again(view: Files, path: str) -> File:
+    file = view.get(path)
+    if file is None:
+        raise SourceError("is no longer there", dataset=view.dataset, file=path)
+    return file
+
+
+class Index(dict[Any, File]):
+    """Files by what a pattern captured. A missing key is a SourceError that says what was looked for."""
+
+    def __init__(self, pattern: str, view: Files) -> None:
+        super().__init__()
+        self.pattern = pattern
+        self._view = view
+
+    def __missing__(self, key: object) -> File:
+        raise SourceError(
+            f"no file for {key!r} among the {len(self)} that match {self.pattern!r}",
+            dataset=self._view.dataset,
+            next_step="check that the download is complete and unpacked as the dataset's card describes",
+        )
+
+
+class _Item(Protocol):
+    """A file of the root or a member of an archive."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def size(self) -> int | None: ...
+
+    @property
+    def token(self) -> str: ...
+
+    def blob(self) -> Blob: ...
+
+    def stream(self, blame: Blame) -> BinaryIO: ...
+
+
+class _Local(NamedTuple):
+    path: str
+    size: int
+    token: str
+    where: str
+    view: Files
+
+    def blob(self) -> Blob:
+        return LocalBlob(Path(self.where), self.size, self.view._handles)
+
+    def stream(self, blame: Blame) -> BinaryIO:
+        try:
+            return Path(self.where).open("rb")
+        except OSError as error:
+            raise blame(
+                SourceError(
+                    f"cannot be read: {error.strerror or error}",
+                    next_step="check the file and its permissions",
+                )
+            ) from error
+
+
+class _Remote(NamedTuple):
+    path: str
+    size: int | None
+    token: str
+    url: str
+    fs: Any
+    where: str
+    info: Mapping[str, Any]
+    view: Files
+
+    def blob(self) -> Blob:
+        return remote.RemoteBlob(self.fs, self.where, self.info, self.url, self.view._budget)
+
+    def stream(self, blame: Blame) -> BinaryIO:
+        try:
+            remote.refuse_page(self.path, self.info)
+            info: Mapping[str, Any] = self.info
+            if info.get("size") is None:
+                info = remote.describe(self.fs, self.where, self.url)
+            blob = remote.RemoteBlob(self.fs, self.where, info, self.url, self.view._budget)
+            if blob.size is None:
+                blob.read_at(0, 1)  # reads it whole where it is small, and refuses where it is not
+        except MedimgError as error:
+            raise blame(error) from None
+        return buffered(BlobStream(blob, 0, blob.size or 0, blame=blame), blob.size or 0)
 
 
 class Files:
-    """All files of one source."""
+    """A view over one source: a folder, an archive, an address of either, or a dataset's declared sources.
 
-    def match(self, pattern: str) -> Iterator[Any]:
-        """See the design."""
-        raise NotImplementedError
+    Archives are transparent: the members of `a/b.zip` stand below `a/b/`, and where all of them already lie
+    in a folder `b/` that doubling is dropped. A root that holds one folder and nothing else is that folder.
+    So the same data give the same paths, however they were packed. Junk of operating systems and hidden files
+    are left out. A file that lies there unpacked, too, is taken from the unpacked ones.
+
+    Listing happens at first use, once; a compressed tar is read to its end for it, unless `stream` is used.
+
+    Attributes:
+        dataset: slug, for messages.
+        opened: paths that were opened through any File of this view.
+        notes: (path, reason) of what is in the source and not in the view: links to nowhere, devices.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | Sequence[Source],
+        *,
+        dataset: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        sources: Sequence[Source] = (),
+    ) -> None:
+        self.dataset = dataset
+        self.opened: set[str] = set()
+        self.notes: list[tuple[str, str]] = []
+        self._options = dict(storage_options or {})
+        self._limits = limits or Limits()
+        self._budget = Budget(self._limits)
+        self._handles = Handles()
+        self._again = (source, dataset, storage_options, limits, sources)
+        self._fetched = not isinstance(source, str | os.PathLike)
+        self._root: str | Path = ""
+        declared = [one for one in sources if one.kind == "file"]
+        if isinstance(source, os.PathLike):
+            self._root = Path(source).expanduser()
+        elif isinstance(source, str):
+            self._root = source if "://" in source or "::" in source else Path(source).expanduser()
+            if source.startswith("file://"):
+                self._root = Path(unquote(urlsplit(source).path))
+        else:
+            declared = [one for one in source if one.kind == "file"]
+            if not declared:
+                raise SourceError(
+                    "declares no file that can be fetched",
+                    dataset=dataset,
+                    next_step="see `how` on the dataset's card, and pass your own copy as source=",
+                )
+        if isinstance(self._root, Path) and not self._fetched and not self._root.exists():
+            raise SourceError(
+                "does not exist",
+                dataset=dataset,
+                file=str(self._root),
+                next_step="pass the folder or archive that you downloaded, or an address",
+            )
+        self._declared = declared
+        self._claims: list[tuple[Source, _Item]] = []
+        self._items: list[_Item] | None = None
+        self._single = False
+        self._archives: dict[int, _Opened] = {}
+        self._strip: list[str] | None = None
+        self._files: dict[str, File] | None = None
+        self._order: list[File] = []
+        self._lock = threading.RLock()
+        if isinstance(self._root, Path) and not self._fetched:
+            with self._named():
+                self._physical()  # sizes of declared sources are compared at once
+
+    @classmethod
+    def open(
+        cls,
+        source: str | os.PathLike[str] | Sequence[Source],
+        *,
+        dataset: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        sources: Sequence[Source] = (),
+    ) -> Files:
+        """A view over `source`. Nothing remote is touched before the first use.
+
+        Args:
+            source: local folder or archive, fsspec address of either, or declared `Source`s, which are fetched
+                by ranges where they are read.
+            dataset: slug, for messages.
+            storage_options: for fsspec (credentials, endpoint). Without them S3 is asked anonymously.
+            limits: what archives may expand to.
+            sources: the dataset's declared sources; files of these names must have the declared sizes, and
+                `verify_checksums` covers them.
+
+        Raises:
+            SourceError: there is nothing at `source`.
+            ChecksumError: a file has another size than declared.
+        """
+        return cls(source, dataset=dataset, storage_options=storage_options, limits=limits, sources=sources)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _view_again, self._again
+
+    def __enter__(self) -> Files:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of open files. Reading on opens them again."""
+        self._handles.close()
+        for opened in self._archives.values():
+            opened.blob.close()
+
+    # ------------------------------------------------------------------------------------------ what is there
+
+    def __iter__(self) -> Iterator[File]:
+        return iter(self._list().values())
+
+    def __len__(self) -> int:
+        return len(self._list())
+
+    def __contains__(self, path: object) -> bool:
+        return (path.path if isinstance(path, File) else path) in self._list()
+
+    def get(self, path: str | None) -> File | None:
+        """The file at exactly this path."""
+        return None if path is None else self._list().get(path)
+
+    def match(self, pattern: str) -> Iterator[tuple[Any, ...]]:
+        """(File, *groups) of all files whose path `re.search` finds `pattern` in, in natural order."""
+        search = re.compile(pattern).search
+        for path, file in self._list().items():
+            if found := search(path):
+                yield (file, *found.groups())
+
+    def stream(self, pattern: str) -> Iterator[tuple[Any, ...]]:
+        """Like `match`, in the archives' order and in one pass: a tar.gz is not listed to its end first.
+
+        Whether all of a tar.gz lies in one folder is only known at its end. While it is streamed, that folder
+        is taken for the root if it carries the archive's name, and the view keeps to this afterwards; `notes`
+        says where a view that was listed first would have other paths. Patterns without "^" do not care.
+        """
+        search = re.compile(pattern).search
+        for file in self._walk_once():
+            if found := search(file.path):
+                yield (file, *found.groups())
+
+    def find(self, pattern: str) -> File | None:
+        """The only match, None if there is none.
+
+        Raises:
+            SourceError: there are several.
+        """
+        found = self.match(pattern)
+        first = next(found, None)
+        second = next(found, None)
+        if first and second:
+            raise SourceError(
+                f"both {first[0].path!r} and {second[0].path!r} match {pattern!r}, one file is expected",
+                dataset=self.dataset,
+                next_step="pass only the original download, without copies",
+            )
+        return first[0] if first else None
+
+    def need(self, pattern: str, next_step: str | None = None) -> File:
+        """The only match.
+
+        Raises:
+            SourceError: there is none, or there are several.
+        """
+        found = self.find(pattern)
+        if found is None:
+            raise SourceError(
+                f"no file matches {pattern!r}; {self._inventory()}",
+                dataset=self.dataset,
+                next_step=next_step
+                or "check that the download is complete and that source= points at its root",
+            )
+        return found
+
+    def index(self, pattern: str, key: int | str | Sequence[int | str] = 1) -> Index:
+        """Files by what `pattern` captured.
+
+        Args:
+            pattern: as of `match`.
+            key: the group that is the key, or several for a tuple of groups.
+
+        Raises:
+            SourceError: two files have one key; later, when the result is asked for a key that it lacks.
+        """
+        search = re.compile(pattern).search
+        result = Index(pattern, self)
+        for path, file in self._list().items():
+            if found := search(path):
+                name = found[key] if isinstance(key, int | str) else tuple(found[one] for one in key)
+                if name in result:
+                    raise SourceError(
+                        f"both {result[name].path!r} and {path!r} stand for {name!r}",
+                        dataset=self.dataset,
+                        next_step="pass only the original download, without copies",
+                    )
+                result[name] = file
+        return result
+
+    def _inventory(self) -> str:
+        files = self._list()
+        if not files:
+            return "the source holds no files"
+        names = list(files)
+        text = (
+            f"the source holds {len(names):,} files: "
+            + ", ".join(names[:8])
+            + (", …" if len(names) > 8 else "")
+        )
+        closed = [
+            name
+            for name in names
+            if re.search(r"\.(rar|7z|zip\.\d+|tar\.\w+\.\d+|z\d\d|part\d+)$", name, re.I)
+        ]
+        return text + (f" ({closed[0]} is an archive that must be unpacked first)" if closed else "")
+
+    # --------------------------------------------------------------------------------------- changes and sums
+
+    def fingerprint(self) -> str:
+        """Digest over the files of the root: paths, sizes and versions. Says whether the source changed.
+
+        The version is the CRCs of a zip's members, the server's ETag or date, else the file's time of change.
+        """
+        digest = hashlib.sha256()
+        with self._named():
+            items = self._physical()
+            for item in sorted(items, key=lambda one: one.path):
+                token = item.token
+                if (self._kind(item) if self._single else archive_kind(item.path)) == "zip":
+                    members = hashlib.sha256()
+                    for member in self._open(item, item.path, 1).archive:
+                        members.update(f"{member.path}\0{member.size}\0{member.token}\n".encode())
+                    token = members.hexdigest()
+                digest.update(f"{'' if self._single else item.path}\0{item.size}\0{token}\n".encode())
+        return digest.hexdigest()
+
+    def verify_checksums(
+        self, progress: Callable[[str, int, int | None], None] | None = None
+    ) -> tuple[str, ...]:
+        """Read all files that the declaration states a size or a digest of, and compare.
+
+        Args:
+            progress: called with path, bytes done and bytes in all.
+
+        Returns:
+            Paths of the files that were compared.
+
+        Raises:
+            ChecksumError: a file is not the declared one.
+        """
+        self._physical()
+        done: list[str] = []
+        for source, item in self._claims:
+            if source.sha256 is None and source.md5 is None and source.size is None:
+                continue
+            with self._named(item.path):
+                sums = {"sha256": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
+                wanted = {
+                    name: value for name, value in (("sha256", source.sha256), ("md5", source.md5)) if value
+                }
+                blob = item.blob()
+                blob.forward()
+                offset = 0
+                try:
+                    while wanted and (piece := blob.read_at(offset, 4 * MiB)):
+                        offset += len(piece)
+                        for name in wanted:
+                            sums[name].update(piece)
+                        if progress:
+                            progress(item.path, offset, item.size)
+                finally:
+                    blob.close()
+                self._compare_size(source, item, offset if wanted else item.size)
+                for name, value in wanted.items():
+                    found = sums[name].hexdigest()
+                    if found != value:
+                        raise ChecksumError(
+                            f"its {name} is {found}, the declaration states {value}",
+                            next_step="download the file again; if the source has a new version, the declaration "
+                            "must be updated",
+                        )
+            done.append(item.path)
+        return tuple(done)
+
+    @staticmethod
+    def _compare_size(source: Source, item: _Item, size: int | None) -> None:
+        if source.size is not None and size is not None and size != source.size:
+            raise ChecksumError(
+                f"holds {size:,} bytes, the declaration states {source.size:,}",
+                file=item.path,
+                next_step="download the file again (it may be cut, or a page of the server); if the source "
+                "has a new version, the declaration must be updated",
+            )
+
+    # ---------------------------------------------------------------------------------- the files of the root
+
+    @contextmanager
+    def _named(self, file: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except MedimgError as error:
+            raise error.within(dataset=self.dataset, file=file) from error.__cause__
+
+    def _physical(self) -> list[_Item]:
+        """Files of the root as they lie there, archives unopened."""
+        with self._lock:
+            if self._items is None:
+                items: list[_Item]
+                if self._fetched:
+                    items = [item for source in self._declared for item in self._fetch(source)]
+                elif isinstance(self._root, Path):
+                    items = list(self._local(self._root))
+                else:
+                    items = list(self._address(self._root, ""))
+                if not self._fetched:
+                    self._claim(items)
+                items.sort(key=lambda item: natural_key(item.path))
+                self._items = items
+            return self._items
+
+    def _fetch(self, source: Source) -> list[_Item]:
+        path = source.path or remote.last_part(source.url)
+        items: list[_Item]
+        if "://" in source.url:
+            items = list(self._address(source.url, path))
+        else:
+            where = Path(source.url)
+            status = where.stat()
+            items = [_Local(path, status.st_size, str(status.st_mtime_ns), str(where), self)]
+        self._single = False
+        if len(items) == 1 and items[0].path == path:
+            self._compare_size(source, items[0], items[0].size)
+            self._claims.append((source, items[0]))
+        return items
+
+    def _claim(self, items: Sequence[_Item]) -> None:
+        by_path = {item.path: item for item in items}
+        by_name = {item.path.rpartition("/")[2]: item for item in reversed(items)}
+        for source in self._declared:
+            name = source.path or remote.last_part(source.url)
+            item = by_path.get(name) or by_name.get(name.rpartition("/")[2])
+            if item is not None:
+                self._compare_size(source, item, item.size)
+                self._claims.append((source, item))
+
+    def _local(self, root: Path) -> Iterator[_Item]:
+        if not root.is_dir():
+            self._single = True
+            status = root.stat()
+            yield _Local(root.name, status.st_size, str(status.st_mtime_ns), str(root), self)
+            return
+        real = root.resolve()
+        pending: list[tuple[str, str, tuple[str, ...]]] = [("", str(root), (str(real),))]
+        while pending:
+            prefix, folder, above = pending.pop()
+            try:
+                entries = list(os.scandir(folder))
+            except OSError as error:
+                raise SourceError(
+                    f"cannot be listed: {error.strerror or error}",
+                    file=prefix or str(root),
+                    next_step="check the permissions of the folder",
+                ) from error
+            for entry in entries:
+                if is_junk(entry.name):
+                    continue
+                path = f"{prefix}{entry.name}"
+                below = above
+                if entry.is_symlink():
+                    target = Path(entry.path).resolve()
+                    if not target.is_relative_to(real):
+                        raise UnsafePathError(
+                            "is a link that leaves the folder",
+                            file=path,
+                            next_step="put the file itself there, or pass the folder that holds the files",
+                        )
+                    if not target.exists() or str(target) in above:
+                        self.notes.append((path, "a link to nothing, or to a folder around it"))
+                        continue
+                    below = (*above, str(target))
+                elif entry.is_dir():
+                    below = (*above, str(Path(above[-1], entry.name)))
+                if entry.is_dir():
+                    pending.append((path + "/", entry.path, below))
+                elif entry.is_file():
+                    status = entry.stat()
+                    yield _Local(path, status.st_size, str(status.st_mtime_ns), entry.path, self)
+                else:
+                    self.notes.append((path, "a device or a pipe"))
+
+    def _address(self, url: str, path: str) -> Iterator[_Item]:
+        """The file at `url`, standing at `path`, or all files below it."""
+        fs, where = remote.filesystem(url, self._options)
+        web = remote.is_http(fs)
+        if not (web and url.split("?", 1)[0].endswith("/")):
+            known = remote.describe(fs, where, url)
+            if known.get("type") != "directory":
+                self._single = True
+                name = path or remote.last_part(url)
+                yield _Remote(name, known.get("size"), remote.version(known), url, fs, where, known, self)
+                return
+        found: Mapping[str, Mapping[str, Any]] = remote.retry(lambda: fs.find(where, detail=True), url)
+        base = where.rstrip("/") + "/"
+        for name, info in found.items():
+            inner = name.removeprefix(base)
+            if inner == name and name.lstrip("/").startswith(base.lstrip("/")):
+                inner = name.lstrip("/").removeprefix(base.lstrip("/"))
+            inner = unquote(inner) if web else inner
+            if not inner or inner.endswith("/") or info.get("type") == "directory" or is_junk(inner):
+                continue
+            if ".." in inner.split("/") or inner.startswith("/") or "://" in inner:
+                raise UnsafePathError("the server lists a file outside the folder", file=inner)
+            place = f"{path.rstrip('/')}/{inner}" if path else inner
+            address = f"{url.rstrip('/')}/{inner}"
+            yield _Remote(place, info.get("size"), remote.version(info), address, fs, name, info, self)
+        if not found:
+            raise SourceError(
+                "holds no files",
+                file=remote.shown(url),
+                next_step="look the address up at the dataset's homepage",
+            )
+
+    # --------------------------------------------------------------------------------------- through archives
+
+    def _kind(self, item: _Item) -> str | None:
+        """Kind of the root's only file; where the name of a remote one says nothing, its first bytes do."""
+        kind = archive_kind(item.path)
+        if kind is None and isinstance(item, _Remote) and not split_name(item.path)[1]:
+            found = sniff(item.blob().read_at(0, 512))
+            if found == "html":
+                raise html_error()
+            return found
+        return kind
+
+    def _open(self, item: _Item, path: str, depth: int) -> _Opened:
+        with self._lock:
+            if (opened := self._archives.get(id(item))) is None:
+                if depth > self._limits.depth:
+                    raise ArchiveError(
+                        f"archives are nested more than {self._limits.depth} deep",
+                        file=path,
+                        next_step="unpack the outer archive once and pass the folder",
+                    )
+                kind = archive_kind(path) or self._kind(item)
+                assert kind is not None
+                if isinstance(item, _Remote):
+                    remote.refuse_page(item.path, item.info)
+                blob = item.blob()
+                opened = _Opened(item, blob, open_archive(blob, kind, self._budget))
+                self._archives[id(item)] = opened
+            return opened
+
+    def _expand(self, item: _Item, path: str, depth: int, once: bool) -> Iterator[_Found]:
+        """Files of the archive at `path` ("" for the root itself)."""
+        prefix = "" if path == _ROOT else split_name(path)[0]
+        stem = prefix.rpartition("/")[2] + "/"
+        with self._named(item.path if path == _ROOT else path):
+            opened = self._open(item, item.path if path == _ROOT else path, depth)
+            archive = opened.archive
+            if opened.doubled is None:
+                if path == _ROOT:
+                    opened.doubled = False
+                elif once and archive.lazy and not archive.complete:
+                    first = next(iter(archive), None)
+                    opened.doubled = first is not None and first.path.startswith(stem)
+                else:
+                    known = iter(archive)
+                    opened.doubled = all(member.path.startswith(stem) for member in known)
+        members = iter(archive)
+        while True:
+            with self._named(item.path if path == _ROOT else path):
+                member = next(members, None)
+            if member is None:
+                break
+            inner = member.path.removeprefix(stem) if opened.doubled else member.path
+            place = f"{prefix}/{inner}" if prefix else inner
+            if archive_kind(place):
+                yield from self._expand(member, place, depth + 1, once)
+            else:
+                yield _Found(place, member, depth, path)
+        if not opened.noted:
+            opened.noted = True
+            self.notes.extend(
+                (f"{prefix}/{name}" if prefix else name, reason) for name, reason in archive.notes
+            )
+
+    def _walk(self, once: bool) -> Iterator[_Found]:
+        items = self._physical()
+        if self._single:
+            (item,) = items
+            with self._named(item.path):
+                kind = self._kind(item)
+            if kind:
+                yield from self._expand(item, _ROOT, 1, once)
+                return
+        for item in items:
+            if archive_kind(item.path):
+                yield from self._expand(item, item.path, 1, once)
+            else:
+                yield _Found(item.path, item, 0, "")
+
+    def _list(self) -> dict[str, File]:
+        with self._lock:
+            if self._files is None:
+                with self._named():
+                    found: dict[str, _Found] = {}
+                    for one in self._walk(once=False):
+                        old = found.get(one.path)
+                        if old is None or one.depth < old.depth:
+                            found[one.path] = one
+                        elif one.depth == old.depth:
+                            raise ArchiveError(
+                                f"comes from both {old.holder!r} and {one.holder!r}",
+                                file=one.path,
+                                next_step="pass only one of the two archives",
+                            )
+                    strip = _common(found)
+                    if self._strip is None:
+                        self._strip = strip
+                    elif self._strip != strip:
+                        self.notes.append(
+                            (
+                                "/".join(self._strip),
+                                f"taken for the root in one pass; it is {'/'.join(strip)!r}",
+                            )
+                        )
+                    self._order = [self._file(one) for one in found.values()]
+                files = {
+                    file.path: file for file in sorted(self._order, key=lambda file: natural_key(file.path))
+                }
+                if len(files) != len(self._order):
+                    raise ArchiveError(
+                        "the archive's folder cannot be told from its root in one pass",
+                        dataset=self.dataset,
+                        next_step="unpack the archive once and pass the folder",
+                    )
+                self._files = files
+            return self._files
+
+    def _file(self, found: _Found) -> File:
+        path = found.path
+        lead = "/".join(self._strip or ()) + "/"
+        path = path.removeprefix(lead) if len(lead) > 1 else path
+        item = found.item
+        blame = functools.partial(self._blame, path)
+        return File(path, functools.partial(self._stream, item, blame), item.size, view=self)
+
+    def _blame(self, path: str, error: MedimgError) -> MedimgError:
+        return error.within(dataset=self.dataset, file=path)
+
+    @staticmethod
+    def _stream(item: _Item, blame: Blame) -> BinaryIO:
+        try:
+            return item.stream(blame)
+        except MedimgError as error:
+            raise blame(error) from error.__cause__
+
+    def _walk_once(self) -> Iterator[File]:
+        if self._files is None:
+            with self._named():
+                lazy = self._guess()
+            if lazy:
+                seen: set[str] = set()
+                for found in self._walk(once=True):
+                    if found.path not in seen:
+                        seen.add(found.path)
+                        yield self._file(found)
+                return
+        self._list()
+        yield from self._order
+
+    def _guess(self) -> bool:
+        """Whether there are compressed tars not listed yet; if so, decide what the root is without listing."""
+        places: list[str] = []
+        lazy: list[tuple[_Item, str, int]] = []
+
+        def look(item: _Item, path: str, depth: int) -> None:
+            opened = self._open(item, item.path if path == _ROOT else path, depth)
+            if opened.archive.lazy and not opened.archive.complete:
+                lazy.append((item, path, depth))
+                places.append("/" if path == _ROOT else f"{split_name(path)[0]}//")
+                return
+            for found in self._expand_shallow(opened, path):
+                if archive_kind(found[1]):
+                    look(found[0], found[1], depth + 1)
+                else:
+                    places.append(found[1])
+
+        items = self._physical()
+        for item in items:
+            if self._single and self._kind(item):
+                look(item, _ROOT, 1)
+            elif archive_kind(item.path):
+                look(item, item.path, 1)
+            else:
+                places.append(item.path)
+        if lazy and self._strip is None:
+            self._strip = [part for part in _common(places) if part]
+            if places == ["/"]:
+                first = next(iter(self._open(*lazy[0]).archive), None)
+                stem = split_name(items[0].path)[0]
+                self._strip = [stem] if first and first.path.startswith(stem + "/") else []
+        return bool(lazy)
+
+    @staticmethod
+    def _expand_shallow(opened: _Opened, path: str) -> Iterable[tuple[_Item, str]]:
+        prefix = "" if path == _ROOT else split_name(path)[0]
+        stem = prefix.rpartition("/")[2] + "/"
+        members = list(opened.archive)
+        doubled = path != _ROOT and all(member.path.startswith(stem) for member in members)
+        for member in members:
+            inner = member.path.removeprefix(stem) if doubled else member.path
+            yield member, f"{prefix}/{inner}" if prefix else inner
+
+
+_ROOT = "//"
+"""Stands for the path of the root where the root is an archive."""
+
+
+class _Found(NamedTuple):
+    path: str
+    item: _Item
+    depth: int
+    holder: str
+
+
+class _Opened:
+    """An archive of the view; `item` is kept so that its id stays its own."""
+
+    def __init__(self, item: _Item, blob: Blob, archive: Archive) -> None:
+        self.item = item
+        self.blob = blob
+        self.archive = archive
+        self.doubled: bool | None = None
+        self.noted = False
+
+
+def _common(paths: Iterable[str]) -> list[str]:
+    """The folders that all paths lie in."""
+    lead: list[str] | None = None
+    for path in paths:
+        parts = path.split("/")[:-1]
+        if lead is None:
+            lead = parts
+        else:
+            same = 0
+            while same < min(len(lead), len(parts)) and lead[same] == parts[same]:
+                same += 1
+            lead = lead[:same]
+        if not lead:
+            break
+    return lead or []
+
+
+def _view_again(
+    source: Any,
+    dataset: str | None,
+    options: Mapping[str, Any] | None,
+    limits: Limits | None,
+    sources: Sequence[Source],
+) -> Files:
+    return Files(source, dataset=dataset, storage_options=options, limits=limits, sources=sources)

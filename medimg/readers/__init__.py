@@ -23,17 +23,25 @@ def image(source: File | Pixels) -> Pixels:
     """
     if isinstance(source, Pixels):
         return source
-    from medimg.readers import dicom, metaimage, nifti, raster, video
-
     if source.suffix in RASTER:
+        from medimg.readers import raster
+
         return raster.picture(source)
     if source.suffix in (".mhd", ".mha"):
+        from medimg.readers import metaimage
+
         return metaimage.volume(source)
     if source.suffix == ".dcm":
+        from medimg.readers import dicom
+
         return dicom.picture(source)
     if source.suffix in VOLUME:
+        from medimg.readers import nifti
+
         return nifti.volume(source)
     if source.suffix in VIDEO:
+        from medimg.readers import video
+
         return video.clip(source)
     raise FormatError(
         f"no reader for files that end in {source.suffix!r}",

@@ -10,10 +10,11 @@ import contextlib
 import io
 import math
 import sys
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
+from zlib import decompressobj
+from zlib import error as ZlibError
 
 import numpy as np
 
@@ -32,25 +33,26 @@ _GZIP = b"\x1f\x8b"
 class Inflated:
     """A plain or compressed stream, read once from front to back into buffers that the caller owns.
 
-    Gzip (also of several members) and zlib are told by their first bytes.
+    Gzip may have several members.
 
     Args:
         stream: at the place where the data begin.
         limit: compressed bytes to use at most; None takes all.
         plain: never take the data for compressed.
+        zlib: the data are compressed, with gzip or zlib; otherwise gzip is told by its first bytes.
     """
 
     def __init__(
-        self, stream: BinaryIO, *, limit: int | None = None, plain: bool = False, zlib_too: bool = False
+        self, stream: BinaryIO, *, limit: int | None = None, plain: bool = False, zlib: bool = False
     ) -> None:
         self._stream = stream
         self._left = limit
         self._pending = self._fetch(2)
         self._pending += self._fetch(2 - len(self._pending)) if len(self._pending) < 2 else b""
         gzip = self._pending == _GZIP
-        packed = not plain and (gzip or zlib_too)
+        packed = not plain and (gzip or zlib)
         self._members = gzip
-        self._inflater = zlib.decompressobj(47) if packed else None
+        self._inflater = decompressobj(47) if packed else None
 
     @property
     def packed(self) -> bool:
@@ -81,13 +83,13 @@ class Inflated:
                     return b""
                 if not self._members or rest[:2] != _GZIP:
                     raise FormatError("there is something behind the end of the compressed data")
-                self._inflater, self._pending = zlib.decompressobj(47), rest
+                self._inflater, self._pending = decompressobj(47), rest
             packed = self._inflater.unconsumed_tail or self._pending or self._fetch(CHUNK)
             if packed is self._pending:
                 self._pending = b""
             try:
                 data = self._inflater.decompress(packed, count)
-            except zlib.error as error:
+            except ZlibError as error:
                 raise FormatError(f"the compressed data are damaged: {error}") from error
             if data:
                 return data
@@ -161,13 +163,13 @@ def reading(file: File) -> Iterator[None]:
         raise FormatError(f"cannot be decoded: {type(error).__name__}: {error}", file=file.path) from error
 
 
-def check_ratio(file: File, size: int) -> None:
-    """Refuse a header that promises more bytes than the file can expand to (deflate: 1,032 times).
+def check_ratio(file: File, size: int, *, packed: bool = True) -> None:
+    """Refuse a header that promises more bytes than the file can hold (deflate: 1,032 times its own size).
 
     Raises:
         FormatError: saying both sizes.
     """
-    if file.size is not None and size > 1040 * file.size + (1 << 16):
+    if file.size is not None and size > (1040 if packed else 1) * file.size + (1 << 16):
         raise FormatError(f"the header promises {size} bytes, which {file.size} bytes cannot expand to")
 
 
@@ -289,17 +291,11 @@ def _pair(file: File) -> tuple[File, File]:
     stem, end = _stem(file.name)
     inner = file.name[: len(file.name) - len(end)].rpartition(".")[2]
     other = {"hdr": "img", "img": "hdr", "HDR": "IMG", "IMG": "HDR"}[inner]
-    problem: MedimgError | OSError | KeyError | None = None
     for candidate in dict.fromkeys((end, "", ".gz")):
-        try:
-            found = file.sibling(f"{stem}.{other}{candidate}")
-            with found.open():
-                pass
-        except (MedimgError, OSError, KeyError) as error:
-            problem = problem or error
-            continue
-        return (file, found) if inner.lower() == "hdr" else (found, file)
-    raise FormatError(f"the other half, {stem}.{other}, is missing", file=file.path) from problem
+        found = file.sibling(f"{stem}.{other}{candidate}")
+        if found is not None:
+            return (file, found) if inner.lower() == "hdr" else (found, file)
+    raise FormatError(f"the other half, {stem}.{other}, is missing", file=file.path)
 
 
 def _read_pair(header_file: File, voxel_file: File, voxels: bool) -> Volume:
@@ -317,7 +313,7 @@ def _read_pair(header_file: File, voxel_file: File, voxels: bool) -> Volume:
         if not any(between[:1]) or len(between) < 4:
             between = b"\0\0\0\0"
     kind = nib.nifti1.Nifti1PairHeader if pair else nib.Spm2AnalyzeImage.header_class
-    old = kind(start, check=False)
+    old: Any = kind(start, check=False)
     old.check_fix(logger=silent)
     size = _check(old, 0)
     offset = int(old["vox_offset"])
@@ -369,8 +365,10 @@ class _Nifti(VolumePixels):
         return _pair(self.file) if inner.endswith((".hdr", ".img")) else (self.file,)
 
     def files(self) -> Iterable[File]:
-        halves = self._halves()
-        return [self.file, *(half for half in halves if half.path != self.file.path)]
+        try:
+            return sorted(self._halves(), key=lambda half: half.path != self.file.path)
+        except FormatError:
+            return [self.file]
 
     def _load(self, voxels: bool) -> Volume:
         with reading(self.file):

@@ -150,7 +150,8 @@ def storable(array: Array) -> Array:
         narrow = array.astype(np.int32) if exact else array
     if not exact:
         raise FormatError(
-            f"values of {array.dtype} do not fit float32 or int32, the widest that the stock image feature shows",
+            f"values of {array.dtype} do not fit float32 or int32, the widest types that the stock image "
+            "feature shows.",
             next_step="rescale or round explicitly and note it, or store the image as a volume",
         )
     return narrow
@@ -500,7 +501,7 @@ def _leaf_array(leaf: Any, length: int) -> Array:
             ) from error
         raise FormatError(f"a damaged or truncated TIFF ({error})") from error
     array = np.moveaxis(array, 0, -1) if leaf.axes == "SYX" else array
-    if array.ndim == 3 and array.dtype.itemsize > 1:
+    if array.ndim == 3 and array.dtype != np.uint8:
         raise _deep_color(f"{array.shape[2]} channels of {array.dtype}")
     return storable(array)
 

@@ -168,7 +168,7 @@ def values(volume: Volume, *, tolerance: float = 0.0) -> dict[int, int]:
 
 
 def smallest(low: int, high: int) -> np.dtype[Any]:
-    """The smallest integer dtype that holds low to high, unsigned first."""
+    """The smallest integer dtype that holds low to high: uint8, int8, int16, uint16, int32, ..."""
     return next(d for d in _INTEGERS if np.iinfo(d).min <= low and high <= np.iinfo(d).max)
 
 

@@ -1,8 +1,8 @@
 """Canonical names: modality, organ, task, structure and finding, with synonyms, codes and edges.
 
 Each vocabulary is one TOML file beside this module, read on first use. `label` joins organ, structure and
-finding: all that a legend value, class, box or point may be named. Terms are only ever added; an id never changes
-its meaning.
+finding: all that a legend value, class, box or point may be named. Terms are only ever added; an id never
+changes its meaning.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class Vocabulary:
         in parentheses or after a colon ("Lung (Thorax)", "CT:Pelvic").
 
         Raises:
-            UnknownTermError: some parts are no term; the message names them, with the reason where one is known.
+            UnknownTermError: some parts are no term; the message names them, and the reason if known.
         """
         parsed = self.parse(text)
         if parsed.rejected or parsed.unknown:

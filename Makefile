@@ -1,0 +1,52 @@
+# Two commands: `make sync` publishes, `make test` checks. `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STORE ?= hub-store
+NAMESPACE ?= medimg
+PORT ?= 8765
+
+.PHONY: help sync hub test check lock clean
+help:
+	@echo "make sync [SOURCE=<root>|official] [ONLY=\"hc18 lits\"] [HUB=<address>] [NAMESPACE=<org>] [STORE=<folder>]"
+	@echo "make hub  [STORE=<folder>] [PORT=8765]   serve what was published"
+	@echo "make test                               run the tests"
+	@echo "make check                              lint, types, generated files"
+
+sync: $(VENV)/.sync
+	$(BIN)/medimg sync $(ONLY) --store "$(STORE)" --namespace "$(NAMESPACE)" \
+	  $(if $(SOURCE),--source "$(SOURCE)") $(if $(HUB),--hub "$(HUB)")
+
+hub: $(VENV)/.sync
+	$(BIN)/medimg hub --store "$(STORE)" --port $(PORT)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 $(PYTEST)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tests/check_types.py
+
+# The environment. Only a change of the declared or locked dependencies installs anew.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.sync: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[all]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml requirements.lock $(VENV)/.sync
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[dev]"
+	@touch $@
+
+# Plain name==version pins, without addresses.
+lock:
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install -q --disable-pip-version-check -e ".[dev]"
+	$(VENV)-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) hub-store build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,133 @@
+"""The Medical Segmentation Decathlon: ten tasks in one layout; a member is a declaration and two calls."""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.errors import LabelError
+from medimg.readers import tables
+from medimg.schema import Row, Skipped
+
+BUCKET = "https://msd-for-monai.s3-us-west-2.amazonaws.com"
+DRIVE = "https://drive.google.com/drive/folders/1HqEgzS8BV2c7xYNrZdEAnrHk7osJJ--2"
+NOTES = (
+    "File numbers have gaps and are shared by the training and the test part.",
+    "The test labels were never published.",
+)
+
+
+def task(archive, *, md5, sha256, labels_evidence, notes=(), **declaration):
+    """The declaration of one task.
+
+    Args:
+        archive: name of the tar without its suffix, e.g. "Task04_Hippocampus".
+        md5, sha256: of the tar.
+        labels_evidence: where the label map was read.
+        notes: beyond those that hold for every task.
+        declaration: the fields of `Dataset` in which tasks differ; `labels` has the names of dataset.json as
+            keys, `legend` the same canonical names by mask value.
+    """
+    return Dataset(
+        dimension="3d",
+        license="CC-BY-SA-4.0",
+        homepage="http://medicaldecathlon.com/",
+        citation=Citation(
+            title="The Medical Segmentation Decathlon",
+            authors="Antonelli M, Reinke A, Bakas S, et al.",
+            venue="Nature Communications 13:4128",
+            year=2022,
+            doi="10.1038/s41467-022-30695-9",
+        ),
+        sources=(
+            Source(url=f"{BUCKET}/{archive}.tar", md5=md5, sha256=sha256),
+            Source(url=DRIVE, kind="page"),
+        ),
+        subject="the file name; one file is one subject, no patient key is published",
+        evidence=Evidence(
+            layout="Project-MONAI/MONAI:monai/apps/datasets.py@01eebcf3; constantinpape/torch-em:"
+            "torch_em/data/datasets/medical/msd.py@04164e7c; zhaoziheng/SAT-DS@492df0e (loader.py)",
+            labels=labels_evidence,
+            license="openmedlab/Awesome-Medical-Dataset:resources/MSD_*.md@81da0eee (CC BY-SA 4.0, as the key "
+            '"licence" of dataset.json says)',
+            subject="http://medicaldecathlon.com/ (no patient key)",
+        ),
+        notes=(*NOTES, *notes),
+        **declaration,
+    )
+
+
+def rows(files, dataset, channels=()):
+    """Rows of one task: the official layout, or `images` and `labels` of reorganized copies.
+
+    Args:
+        files: the source.
+        dataset: the declaration.
+        channels: names along the last axis of 4-D images, as in dataset.json.
+    """
+    found = files.find(r"(?:^|/)dataset\.json$")
+    about = tables.json_value(found) if found else {}
+    _agree(dataset, channels, about)
+    listed = {entry["image"].rsplit("/", 1)[-1] for entry in about.get("training", [])}
+    masks = files.index(r"(?:^|/)labels(?:Tr)?/([^/]+)\.nii(?:\.gz)?$")
+    paired = set()
+    for image, part, case in files.match(r"(?:^|/)images(Tr|Ts)?/([^/]+)\.nii(?:\.gz)?$"):
+        paired.add(case)
+        if part != "Ts" and case not in masks:
+            yield Skipped(file=image, reason="its label map is not in this copy")
+            continue
+        yield Row(
+            id=case,
+            split="test" if part == "Ts" else "train",
+            subject=case,
+            image=image,
+            mask=None if part == "Ts" else masks[case],
+            sequence=channels,
+            meta={"listed_in_dataset_json": image.name in listed} if listed and part != "Ts" else {},
+        )
+    for case, mask in masks.items():
+        if case not in paired:
+            yield Skipped(file=mask, reason="a label map whose image is not in this copy")
+
+
+def _agree(dataset, channels, about):
+    """Refuse a dataset.json that says something else than the declaration."""
+    said = {int(value): name for value, name in about.get("labels", {}).items() if int(value)}
+    for value, name in said.items():
+        if dataset.labels.get(name) != dataset.legend.get(value) or name not in dataset.labels:
+            raise LabelError(f"dataset.json calls mask value {value} {name!r}; the declaration does not")
+    modality = about.get("modality", {})
+    if channels and about and tuple(modality[key] for key in sorted(modality, key=int)) != tuple(channels):
+        raise LabelError(f"dataset.json has the channels {modality}; the declaration says {list(channels)}")
+
+
+def miniature(make, dataset, train, test, *, channels=(), shape=(12, 14, 10), **image):
+    """The tar of one task with its dataset.json and the resource forks of macOS.
+
+    Args:
+        make: the phantom.
+        dataset: the declaration.
+        train, test: file names without suffix.
+        channels: as in `rows`.
+        shape: voxels of one channel.
+        image: intensities and geometry, as in `make.nifti`.
+    """
+    archive = dataset.sources[0].url.rsplit("/", 1)[-1].removesuffix(".tar")
+    geometry = {key: image[key] for key in ("affine", "spacing") if key in image}
+    names = {names: label for label, names in dataset.labels.items()}
+    about = {
+        "name": archive.partition("_")[2],
+        "licence": "CC-BY-SA 4.0",
+        "tensorImageSize": "4D" if channels else "3D",
+        "modality": {str(n): name for n, name in enumerate(channels or dataset.modality)},
+        "labels": {"0": "background"} | {str(value): names[dataset.legend[value]] for value in dataset.legend},
+        "numTraining": len(train),
+        "numTest": len(test),
+        "training": [{"image": f"./imagesTr/{c}.nii.gz", "label": f"./labelsTr/{c}.nii.gz"} for c in train],
+        "test": [f"./imagesTs/{case}.nii.gz" for case in test],
+    }
+    with make.tar(f"{archive}.tar") as tar:
+        tar.json(f"{archive}/dataset.json", about)
+        for folder, case in (*(("imagesTr", case) for case in train), *(("imagesTs", case) for case in test)):
+            size = (*shape, len(channels)) if channels else shape
+            tar.nifti(f"{archive}/{folder}/{case}.nii.gz", size, **image)
+            tar.bytes(f"{archive}/{folder}/._{case}.nii.gz", b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+        for case in train:
+            mask = {"labels": tuple(dataset.legend), "dtype": "uint8", "nested": False}
+            tar.nifti(f"{archive}/labelsTr/{case}.nii.gz", shape, **mask, **geometry)

@@ -1,0 +1,140 @@
+"""CheXpert: 224,316 chest radiographs of 65,240 patients of Stanford Hospital with 14 observations each, read from the reports by rules (training) or set by radiologists (validation and test); present, absent and uncertain are told apart."""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.errors import LabelError
+from medimg.readers import tables
+from medimg.schema import Row, Skipped
+
+HOME = "https://stanfordmlgroup.github.io/competitions/chexpert/"
+SPLITS = {"train": "train", "valid": "validation", "val_labels": "validation", "test": "test", "test_labels": "test"}
+AUTOMATIC = ("train_cheXbert", "train_visualCheXbert")
+
+DATASET = Dataset(
+    name="chexpert",
+    title="CheXpert",
+    aliases=("CheXpert-v1.0", "CheXpert-v1.0-small"),
+    dimension="2d",
+    modality="X-ray",
+    organ=("lung", "heart", "chest"),
+    task="classification",
+    license="LicenseRef-Stanford-RUA",
+    homepage=HOME,
+    citation=Citation(
+        title="CheXpert: a large chest radiograph dataset with uncertainty labels and expert comparison",
+        authors="Irvin J, Rajpurkar P, Ko M, et al.",
+        venue="AAAI 33:590-597",
+        year=2019,
+        doi="10.1609/aaai.v33i01.3301590",
+    ),
+    access="registration",
+    how="Register at https://stanfordaimi.azurewebsites.net/datasets/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2, accept the "
+    "agreement, download the four batches (or CheXpert-v1.0-small.zip) and, for the test images, CheXlocalize's "
+    'folder CheXpert; pass the folder that holds them: medimg.load("chexpert", source="~/CheXpert").',
+    sources=(
+        Source(url="https://stanfordaimi.azurewebsites.net/datasets/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2", kind="page"),
+        Source(url="https://stanfordaimi.azurewebsites.net/datasets/23c56a0d-15de-405b-87c8-99c30138950c", kind="page"),
+    ),
+    labels={
+        "No Finding": "no finding",
+        "Enlarged Cardiomediastinum": "enlarged cardiomediastinum",
+        "Cardiomegaly": "cardiomegaly",
+        "Lung Opacity": "lung opacity",
+        "Lung Lesion": "lung lesion",
+        "Edema": "pulmonary edema",
+        "Consolidation": "consolidation",
+        "Pneumonia": "pneumonia",
+        "Atelectasis": "atelectasis",
+        "Pneumothorax": "pneumothorax",
+        "Pleural Effusion": "pleural effusion",
+        "Pleural Other": "other pleural abnormality",
+        "Fracture": "fracture",
+        "Support Devices": "support device",
+    },
+    splits={"train": 223414, "validation": 234, "test": 668},
+    subject="patient<number> of the path",
+    evidence=Evidence(
+        layout="openmedlab/Awesome-Medical-Dataset:resources/CheXpert.md@81da0eee; rajpurkarlab/cheXlocalize:sample/valid.csv"
+        "@c4781352; unverified: that CheXlocalize's test_labels.csv names its images in a column Path",
+        labels="mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b CheX_Dataset (1.0, 0.0, -1.0, blank)",
+        license=f"{HOME} (Stanford University Dataset Research Use Agreement, at the bottom of the page)",
+        subject="mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b CheX_Dataset",
+    ),
+    notes=(
+        "A blank is an observation that the report does not mention: it is not in `assessed`. Taking it for absent is a "
+        "choice of the model's author.",
+        "Training labels are a program's reading of the reports; those of CheXbert and VisualCheXbert, where the copy "
+        "has them, stand in `label.source` beside it.",
+        "CheXpert Plus, a later release of the same hospital, holds all of these images again.",
+        "AP/PA is blank for lateral views, three rows have age 0 and one has sex Unknown, as in the source.",
+    ),
+)
+
+
+def rows(files):
+    images = files.index(r"(patient\d+/study\d+/view\d+_\w+\.(?:jpg|png))$")
+    others = {name: _answers(files, name) for name in AUTOMATIC}
+    book = files.find(r"CHEXPERT DEMO\.xlsx$")
+    people = {person["PATIENT"]: person for person in tables.rows(book)} if book else {}
+    for table, name in files.match(r"(?:^|/)(train|valid|val_labels|test|test_labels)\.csv$"):
+        for row in tables.rows(table):
+            key = _key(row)
+            image = images.pop(key, None)
+            if image is None:
+                continue
+            found = {1.0: [], 0.0: [], -1.0: []}
+            for column, names in DATASET.labels.items():
+                if value := row.get(column, "").strip():
+                    if value not in ("1.0", "0.0", "-1.0", "1", "0", "-1"):
+                        raise LabelError(f"{column} is {value!r}, not 1.0, 0.0, -1.0 or blank", file=table.path)
+                    found[float(value)].extend(names)
+            patient, study, view = key.split("/")
+            yield Row(
+                id=f"{patient}-{study}-{view.rsplit('.', 1)[0]}",
+                split=SPLITS[name],
+                subject=patient,
+                image=image,
+                classes=found[1.0],
+                uncertain=found[-1.0],
+                assessed=found[1.0] + found[0.0] + found[-1.0],
+                source={table.name: {column: row[column] for column in DATASET.labels if column in row}}
+                | {f"{n}.csv": dict(zip(DATASET.labels, all_[key].split("|"))) for n, all_ in others.items() if key in all_},
+                meta={column: value for column, value in row.items() if column not in DATASET.labels}
+                | ({"CHEXPERT DEMO.xlsx": people[patient]} if patient in people else {}),
+            )
+    for image in images.values():
+        yield Skipped(file=image, reason="no table of this copy (train.csv, valid.csv, test_labels.csv) has a row for it")
+
+
+def _key(row):
+    """patient/study/view: what all releases and tables agree on, whatever stands in front."""
+    return "/".join(row["Path"].split("/")[-3:])
+
+
+def _answers(files, name):
+    """Image -> its cells in one string: these tables have as many rows as the training set."""
+    table = files.find(rf"(?:^|/){name}\.csv$")
+    return {_key(row): "|".join(row.get(c, "") for c in DATASET.labels) for row in tables.rows(table)} if table else {}
+
+
+def miniature(make):
+    head = ["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *DATASET.labels]
+    first, second = "CheXpert-v1.0 batch 1 (validate & csv)", "CheXpert-v1.0 batch 2 (train 1)"
+    train = [
+        ["CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg", "Female", 68, "Frontal", "AP", "1.0", *[""] * 12, "1.0"],
+        ["CheXpert-v1.0/train/patient00002/study2/view1_frontal.jpg", "Female", 0, "Frontal", "LL", *["", ""], *"1.0 -1.0 0.0 -1.0".split(),
+         *[""] * 8],
+        # The prefix of the small copy; a lateral view; an image that this copy lacks.
+        ["CheXpert-v1.0-small/train/patient00002/study1/view2_lateral.jpg", "Unknown", 87, "Lateral", *[""] * 15],
+        ["CheXpert-v1.0/train/patient43017/study1/view1_frontal.jpg", "Male", 41, "Frontal", "PA", *[""] * 13, "1.0"],
+    ]
+    valid = [["CheXpert-v1.0/valid/patient64541/study1/view1_frontal.jpg", "Male", 73, "Frontal", "AP", "0.0", *["1.0"] * 3, *["0.0"] * 10]]
+    with make.zip(f"{first}.zip") as inner:
+        inner.csv(f"{first}/train.csv", head, train)
+        inner.csv(f"{first}/valid.csv", head, valid)
+        inner.image(f"{first}/valid/patient64541/study1/view1_frontal.jpg")
+    with make.zip(f"{second}.zip") as inner:
+        for name in ("00001/study1/view1_frontal", "00002/study2/view1_frontal", "00002/study1/view2_lateral", "00003/study1/view1_frontal"):
+            inner.image(f"{second}/patient{name}.jpg")
+    make.csv("train_cheXbert.csv", head, [train[0][:18] + ["-1.0"]])
+    make.csv("CheXpert/test_labels.csv", ["Path", *DATASET.labels], [["CheXpert-v1.0/test/patient64741/study1/view1_frontal.jpg", *["0.0"] * 13, "1.0"]])
+    make.image("CheXpert/test/patient64741/study1/view1_frontal.jpg")

@@ -1,0 +1,106 @@
+"""HC18: ultrasound images of the standard plane of the fetal head, with the head's outline and its circumference in
+millimeters, for automated measurement of fetal head circumference."""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.readers import masks, tables
+from medimg.schema import Measure, Row, Skipped
+
+ZENODO = "https://zenodo.org/records/1327317"
+
+DATASET = Dataset(
+    name="hc18",
+    title="HC18, Automated Measurement of Fetal Head Circumference",
+    aliases=("Fetal head circumference", "HC18 Grand Challenge"),
+    dimension="2d",
+    modality="ultrasound",
+    organ="fetal head",
+    task=("segmentation", "measurement"),
+    license="CC-BY-4.0",
+    homepage="https://hc18.grand-challenge.org/",
+    citation=Citation(
+        title="Automated measurement of fetal head circumference using 2D ultrasound images",
+        authors="van den Heuvel TLA, de Bruijn D, de Korte CL, van Ginneken B",
+        venue="PLoS ONE 13(8):e0200412",
+        year=2018,
+        doi="10.1371/journal.pone.0200412",
+    ),
+    sources=(
+        Source(
+            url=f"{ZENODO}/files/training_set.zip",
+            sha256="fd20d7909df892cfbdc0850de18072dbdad4dc3bc0a57202d4cc818d4715de36",
+        ),
+        Source(url=f"{ZENODO}/files/test_set.zip"),
+        Source(url=f"{ZENODO}/files/training_set_pixel_size_and_HC.csv"),
+        Source(url=f"{ZENODO}/files/test_set_pixel_size.csv"),
+        Source(url=ZENODO, kind="page"),
+    ),
+    legend={1: ("fetal head",)},
+    splits={"train": 999, "test": 335},
+    subject="the split and the leading number of the file name, which counts examinations, not women",
+    shared_subjects="1,141 numbers were given to 551 women: one woman may have an examination in each split, and "
+    "the source does not tell",
+    evidence=Evidence(
+        layout="https://hc18.grand-challenge.org/Home/; constantinpape/torch-em:"
+        "torch_em/data/datasets/medical/hc18.py@65f1278a; rileyaquilano/Ultrasound_Final@97880301 (a whole copy)",
+        labels="https://hc18.grand-challenge.org/Home/ (outline by a trained sonographer, circumference in mm)",
+        license="https://zenodo.org/records/1327317 (CC BY 4.0)",
+        subject="https://hc18.grand-challenge.org/Home/ (images with 2HC, 3HC, … are of the same examination); "
+        "551 women: huggingface.co/datasets/Angelou0516/HC18",
+    ),
+    notes=(
+        "The source draws the outline of the head; the mask here is the outline with its inside.",
+        "The labels of the test set were never published.",
+        "Test numbers begin at 000 again: 000_HC of the test set is another examination than 000_HC of the training set.",
+    ),
+)
+
+
+def rows(files):
+    stated = {
+        (part, row["filename"]): row
+        for table, part in files.match(r"(training|test)_set_pixel_size[^/]*\.csv$")
+        for row in tables.rows(table)
+    }
+    outlines = files.index(r"(?:^|/)(\d+_\d*HC)_Annotation\.png$")
+    seen = set()
+    for image, part, name, number in files.match(r"(?:^|/)(?:(training|test)_set/)?((\d+)_\d*HC)\.png$"):
+        part = part or ("training" if name in outlines else "test")
+        split = "train" if part == "training" else "test"
+        said = dict(stated.get((part, image.name), {}))
+        if split == "train":
+            seen.add(name)
+            if name not in outlines:
+                yield Skipped(file=image, reason="a training image whose annotation is not in this copy")
+                continue
+        size = float(said["pixel size(mm)"]) if said else None
+        circumference = said.pop("head circumference (mm)", None)
+        measured = {"head circumference (mm)": circumference} if circumference else None
+        yield Row(
+            id=f"{split}-{name}",
+            split=split,
+            subject=f"{split}-{number}",
+            image=image,
+            spacing=(size, size) if size else None,
+            mask=masks.filled(outlines[name]) if split == "train" else None,
+            measures=[Measure(name="head circumference", value=float(circumference), unit="mm")] if circumference else (),
+            source=measured,
+            meta=said,
+        )
+    for name, outline in outlines.items():
+        if name not in seen:
+            yield Skipped(file=outline, reason="an annotation whose image is not in this copy")
+
+
+def miniature(make):
+    train, test = (("000_HC", (48, 36)), ("010_HC", (48, 36)), ("010_2HC", (46, 37))), (("000_HC", (48, 36)),)
+    with make.zip("training_set.zip") as inner:
+        for name, size in train:
+            inner.image(f"training_set/{name}.png", size)
+            inner.image(f"training_set/{name}_Annotation.png", size, labels=(255,), contour=True)
+    with make.zip("test_set.zip") as inner:
+        for name, size in test:
+            inner.image(f"test_set/{name}.png", size, seed=f"test/{name}")
+    header = ["filename", "pixel size(mm)", "head circumference (mm)"]
+    measured = [(f"{name}.png", 0.069135804 + n / 100, 44.3 + n) for n, (name, _) in enumerate(train)]
+    make.csv("training_set_pixel_size_and_HC.csv", header, measured)
+    make.csv("test_set_pixel_size.csv", header[:2], [("000_HC.png", 0.23585714045)])

@@ -1,0 +1,36 @@
+"""MSD Hippocampus (Decathlon task 4): T1-weighted MRI cut out around one hippocampus, of healthy adults and adults
+with a non-affective psychotic disorder, with the anterior and the posterior part outlined."""
+
+from medimg.builders import _msd
+
+DATASET = _msd.task(
+    "Task04_Hippocampus",
+    md5="9d24dba78a77972dbd1d2e110310f31b",
+    sha256="282d808a3e84e5a52f090d9dd4c0b0057b94a6bd51ad41569aef5ff303287771",
+    name="msd-hippocampus",
+    title="Medical Segmentation Decathlon, Task 4: Hippocampus",
+    aliases=("Task04_Hippocampus", "MSD Hippocampus", "Medical Segmentation Decathlon Task04 Hippocampus"),
+    modality="MRI",
+    organ=("brain", "hippocampus"),
+    task="segmentation",
+    labels={"Anterior": "anterior hippocampus", "Posterior": "posterior hippocampus"},
+    legend={1: ("anterior hippocampus",), 2: ("posterior hippocampus",)},
+    splits={"train": 260, "test": 130},
+    labels_evidence="dataset.json of the task, quoted in zhaoziheng/SAT-DS@492df0e (processor.py): 1 Anterior, "
+    "2 Posterior, numTraining 260, numTest 130",
+    notes=(
+        "dataset.json lists 260 training and 130 test volumes; the paper counts 263 and 131, and a copy in "
+        "public has 262 labeled files.",
+        "Copies that call the folders `images` and `labels` and lack dataset.json are read too, as training data.",
+    ),
+)
+
+
+def rows(files):
+    return _msd.rows(files, DATASET)
+
+
+def miniature(make):
+    affine = [[1, 0, 0, 0.5], [0, 1, 0, -3.25], [0, 0, 1, 0], [0, 0, 0, 1]]
+    image = {"affine": affine, "dtype": "float32", "low": 0, "high": 900}
+    _msd.miniature(make, DATASET, ["hippocampus_003", "hippocampus_367"], ["hippocampus_267"], **image)

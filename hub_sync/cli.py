@@ -1,0 +1,430 @@
+"""The `medimg` command."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from medimg import __version__, registry
+from medimg.errors import MedimgError
+
+if TYPE_CHECKING:
+    from medimg.declaration import Dataset
+    from medimg.hub_sync.publish import Hub
+    from medimg.hub_sync.sync import Plan, Result
+
+NAMESPACE = "medimg"
+STORE = Path("hub-store")
+PORT = 8765
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Every public medical imaging dataset one [bold]load_dataset[/bold] away.",
+)
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else there.")]
+NamespaceOption = Annotated[str, typer.Option(help="Organization or user on the Hub.")]
+HubOption = Annotated[
+    str | None,
+    typer.Option("--hub", help="Address of a Hub. Without it, the store is served while this runs."),
+]
+StoreOption = Annotated[
+    Path, typer.Option("--store", file_okay=False, help="Folder of the embedded Hub.")
+]
+
+
+def main() -> None:
+    """Entry point: known errors become one line on standard error and exit code 1; Ctrl-C exits with 130."""
+    try:
+        app()
+    except MedimgError as error:
+        err.print(f"[bold red]medimg:[/bold red] {_plain(str(error))}", highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("medimg: stopped; what was published stays, the rest is as it was.")
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        out.print(__version__, highlight=False)
+        raise typer.Exit
+
+
+@app.command()
+def sync(
+    names: Annotated[list[str] | None, typer.Argument(help="Datasets (slugs or aliases); none means all.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Root with one folder or archive per dataset (SOURCE/<name>), an fsspec URL of one, or `official` "
+            "for the declared addresses. Without it, phantom miniatures go to an embedded Hub.",
+        ),
+    ] = None,
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; write nothing.")] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
+    report_file: Annotated[Path | None, typer.Option("--report", help="Also write the JSON report to this file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build what changed and publish it; each dataset appears in one commit or not at all.
+
+    Examples:
+
+      medimg sync                                     phantoms of all datasets, to ./hub-store
+
+      medimg sync hc18 dsb2018 --source ~/originals   real files, to ./hub-store
+
+      medimg sync --source official --hub https://huggingface.co --namespace my-org --dry-run
+    """
+    from medimg.hub_sync import sync as engine
+
+    with _hub(hub, namespace, store) as target, _watcher(quiet=as_json) as watcher:
+        results = engine.sync(
+            names or [], target, source=source or None, dry_run=dry_run, check=not no_verify, watcher=watcher
+        )
+    text = engine.report(results)
+    if report_file is not None:
+        report_file.write_text(text + "\n", "utf-8")
+    if as_json:
+        print(text)
+    else:
+        _print_results(results, own_store=None if hub else store, namespace=namespace, dry_run=dry_run)
+    if not all(result.good for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def hub(
+    store: StoreOption = STORE,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = PORT,
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback a token is required.")] = "127.0.0.1",
+) -> None:
+    """Serve an embedded Hub: the cards as pages, the datasets for `load_dataset`.
+
+    The token of a Hub that listens beyond loopback is taken from MEDIMG_HUB_TOKEN.
+
+    Examples:
+
+      medimg hub                        ./hub-store on http://127.0.0.1:8765
+
+      medimg hub --store /data/hub --port 9000
+    """
+    from medimg.hub_sync.hub.serve import serve
+
+    serve(store, host=host, port=port, token=os.environ.get("MEDIMG_HUB_TOKEN"))
+
+
+@app.command("list")
+def list_(
+    modality: Annotated[str | None, typer.Option(help="Only this modality, e.g. CT.")] = None,
+    organ: Annotated[str | None, typer.Option(help="Only this organ, e.g. liver.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only this task, e.g. segmentation.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the datasets: what they are and what their licenses allow.
+
+    Examples:
+
+      medimg list --modality CT --organ liver
+
+      medimg list --json | jq '.[].name'
+    """
+    from medimg import vocab
+
+    found = [builder.dataset for builder in registry.builders()]
+    for kind, wanted in (("modality", modality), ("organ", organ), ("task", task)):
+        if wanted is not None:
+            vocabulary = getattr(vocab, kind)
+            term = vocabulary.resolve(wanted)
+            accepted = {term, *vocabulary.descendants(term)}
+            found = [dataset for dataset in found if accepted & _all_terms(dataset, kind)]
+    if as_json:
+        print(json.dumps([_summary(dataset) for dataset in found], indent=1, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "title", "dim", "modality", "organ", "task", "license", "publish"):
+        table.add_column(column, overflow="fold")
+    for dataset in found:
+        table.add_row(
+            dataset.name,
+            dataset.title,
+            dataset.dimension,
+            ", ".join(dataset.modality),
+            ", ".join(dataset.organ),
+            ", ".join(dataset.task),
+            dataset.license,
+            dataset.publish.value,
+        )
+    Console().print(table)
+    out.print(f"{len(found)} datasets")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Slug or alias.")],
+    namespace: NamespaceOption = NAMESPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one dataset: its card, or its whole declaration as JSON.
+
+    Examples:
+
+      medimg show lits
+
+      medimg show LiTS17 --json
+    """
+    from rich.markdown import Markdown
+
+    from medimg import cards
+
+    builder = registry.get(name)
+    if as_json:
+        declared = builder.dataset.model_dump(mode="json")
+        print(json.dumps({**declared, "publish": builder.dataset.publish.value}, indent=1, ensure_ascii=False))
+        return
+    text = cards.render(builder.dataset, builder.description, None, namespace=namespace)
+    Console().print(Markdown(text.split("---\n", 2)[-1]))
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Datasets; none means all that are published.")] = None,
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+    deep: Annotated[bool, typer.Option("--deep", help="Decode every row.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read published datasets back through plain `datasets` and compare them with their manifests.
+
+    Examples:
+
+      medimg verify
+
+      medimg verify lits --deep --hub https://huggingface.co
+    """
+    from medimg.hub_sync import verify as engine
+
+    with _hub(hub, namespace, store) as target:
+        wanted = [registry.get(name).name for name in names] if names else _published_names(target)
+        problems = engine.verify(target, wanted, deep=deep)
+    if as_json:
+        listed = [{"name": name, "problems": found} for name, found in problems.items()]
+        print(json.dumps({"datasets": listed}, indent=1))
+    else:
+        for name, found in problems.items():
+            out.print(f"{name}: {_plain('; '.join(found)) if found else 'equals its manifest'}", highlight=False)
+        if not problems:
+            out.print("Nothing is published here.")
+    if any(problems.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Slug of the new dataset, e.g. my-dataset.")],
+    folder: Annotated[Path, typer.Option(help="Where the builders are.", file_okay=False)] = Path("builders"),
+) -> None:
+    """Write the skeleton of a builder; the contract test then says what is missing.
+
+    Example:
+
+      medimg new my-dataset && python -m pytest tests/test_contract.py -k my-dataset
+    """
+    from medimg.hub_sync.scaffold import scaffold
+
+    path = scaffold(name, folder)
+    out.print(f"wrote {path}", highlight=False)
+    out.print(f"next: fill it in, then  python -m pytest tests/test_contract.py -k {name}", highlight=False)
+
+
+def _all_terms(dataset: Dataset, kind: str) -> set[str]:
+    configs = [dataset.config(name) for name in dataset.config_names]
+    return {*getattr(dataset, kind), *(term for config in configs for term in getattr(config, kind) or ())}
+
+
+def _summary(dataset: Dataset) -> dict[str, Any]:
+    fields = ("name", "aliases", "title", "dimension", "modality", "organ", "task", "license", "access", "homepage")
+    return {
+        **{key: value for key, value in dataset.model_dump(mode="json").items() if key in fields},
+        "publish": dataset.publish.value,
+        "configs": list(dataset.config_names),
+        "splits": {split: count for split, count in dataset.splits.items()},
+        "unverified": list(dataset.evidence.unverified),
+    }
+
+
+@contextlib.contextmanager
+def _hub(address: str | None, namespace: str, store: Path) -> Iterator[Hub]:
+    from medimg.hub_sync.publish import OFFICIAL_HUB, Hub
+
+    if (address or "").rstrip("/") != OFFICIAL_HUB:
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if address:
+        yield Hub(address, namespace)
+        return
+    from medimg.hub_sync.hub.serve import EmbeddedHub
+
+    with EmbeddedHub(store) as running:
+        yield Hub(running.url, namespace)
+
+
+def _published_names(target: Hub) -> list[str]:
+    known = {builder.name for builder in registry.builders()}
+    repos = target.api.list_datasets(author=target.namespace)
+    return sorted(name for repo in repos if (name := repo.id.split("/", 1)[1]) in known)
+
+
+def _print_results(results: list[Result], *, own_store: Path | None, namespace: str, dry_run: bool) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("dataset", "status", "rows", "uploaded", "license verdict", "address", "reason"):
+        table.add_column(column, overflow="fold", justify="right" if column in ("rows", "uploaded") else "left")
+    for result in results:
+        address = f"{namespace}/{result.name}" if own_store is not None else result.address
+        table.add_row(
+            result.name,
+            result.status if result.good else f"[bold red]{result.status}[/bold red]",
+            str(result.rows),
+            _size(result.uploaded_bytes),
+            result.publish,
+            address if result.good else "",
+            _plain(result.reason),
+        )
+    Console().print(table)
+    counts: dict[str, int] = {}
+    for result in results:
+        counts[result.status] = counts.get(result.status, 0) + 1
+    out.print(", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to do")
+    published = [result.name for result in results if result.status in ("published", "unchanged") and result.rows]
+    if dry_run or not published:
+        return
+    name = "lits" if "lits" in published else published[0]
+    out.print("\nTry next:", style="bold")
+    endpoint = "https://huggingface.co"
+    if own_store is not None:
+        endpoint = f"http://127.0.0.1:{PORT}"
+        where = "" if own_store == STORE else f" STORE={own_store}"
+        out.print(f"  make hub{where}        # serves the cards and the data on {endpoint}", highlight=False)
+    line = f"""from datasets import load_dataset; print(next(iter(load_dataset("{namespace}/{name}", streaming=True, split="train"))))"""
+    prefix = f"HF_ENDPOINT={endpoint} " if own_store is not None else ""
+    out.print(f"  {prefix}python -c '{line}'", highlight=False, markup=False)
+
+
+@contextlib.contextmanager
+def _watcher(*, quiet: bool) -> Iterator[Any]:
+    from medimg.hub_sync.sync import Watcher
+
+    if quiet:
+        yield Watcher()
+        return
+    if not err.is_terminal:
+        yield _lines()
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} rows  {task.fields[size]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        yield _bars(progress)
+
+
+def _lines() -> Any:
+    from medimg.hub_sync.sync import Watcher
+
+    class Lines(Watcher):
+        """One line per event, for logs."""
+
+        def __init__(self) -> None:
+            self.rows = 0
+            self.size = 0
+            self.last = 0.0
+
+        def start(self, plan: Plan) -> None:
+            self.rows = self.size = 0
+            self.last = time.monotonic()
+            err.print(f"{plan.name}: {plan.action} ({_plain(plan.reason)})", highlight=False)
+
+        def row(self, name: str, rows: int, size: int) -> None:
+            self.rows += rows
+            self.size += size
+            if time.monotonic() - self.last > 10:
+                self.last = time.monotonic()
+                err.print(f"{name}: {self.rows} rows, {_size(self.size)}", highlight=False)
+
+        def end(self, result: Result) -> None:
+            err.print(f"{result.name}: {result.status}, {result.rows} rows, {result.seconds} s", highlight=False)
+
+    return Lines()
+
+
+def _bars(progress: Any) -> Any:
+    from medimg.hub_sync.sync import Watcher
+
+    class Bars(Watcher):
+        """A bar per dataset against the declared number of images."""
+
+        task: Any = None
+        size = 0
+
+        def start(self, plan: Plan) -> None:
+            self.size = 0
+            dataset = registry.get(plan.name).dataset
+            declared = sum(sum(dataset.config(name).splits.values()) for name in dataset.config_names)
+            total = declared if plan.origin != "miniature" and declared else None
+            self.task = progress.add_task(f"{plan.name}: {plan.action}", total=total, size="")
+
+        def row(self, name: str, rows: int, size: int) -> None:
+            self.size += size
+            progress.update(self.task, advance=rows, size=_size(self.size))
+
+        def end(self, result: Result) -> None:
+            if self.task is not None:
+                progress.remove_task(self.task)
+                self.task = None
+            progress.console.print(f"{result.name}: {result.status}, {result.rows} rows", highlight=False)
+
+    return Bars()
+
+
+def _size(count: int) -> str:
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count} B"
+
+
+def _plain(text: str) -> str:
+    """Text from a source as it is: rich's markup in it means nothing."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""`medimg new`: the skeleton of a builder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medimg.declaration import SLUG
+from medimg.errors import DeclarationError
+from medimg.registry import module_name
+
+SKELETON = '''"""TITLE: one paragraph that says what the images are, where they come from and what was annotated."""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.schema import Row
+
+DATASET = Dataset(
+    name="{name}",
+    title="TODO",
+    dimension="2d",
+    modality="TODO",
+    organ="TODO",
+    task="TODO",
+    license="LicenseRef-unknown",
+    homepage="https://TODO",
+    citation=Citation(title="TODO", authors="TODO", year=2000),
+    sources=(Source(url="https://TODO/images.zip"),),
+    legend={{1: ("TODO",)}},
+    splits={{"train": 0}},
+    subject="TODO: how the patient id is found, or no_subject= and why there is none",
+    evidence=Evidence(layout="unverified: TODO", labels="unverified: TODO", license="unverified: TODO"),
+)
+
+
+def rows(files):
+    masks = files.index(r"masks/(\\w+)\\.png$")
+    for image, case in files.match(r"images/(\\w+)\\.png$"):
+        yield Row(id=case, split="train", subject=case, image=image, mask=masks[case])
+
+
+def miniature(make):
+    make.image("images/case1.png", (48, 40))
+    make.image("masks/case1.png", (48, 40), labels=(1,))
+'''
+
+
+def scaffold(name: str, folder: Path) -> Path:
+    """Write `folder/<name>.py`.
+
+    Raises:
+        DeclarationError: the name is no slug, or the file is there already.
+    """
+    if not SLUG.fullmatch(name):
+        raise DeclarationError(f"{name!r} is not a slug", next_step="Use lower case, digits and single hyphens.")
+    if not folder.is_dir():
+        raise DeclarationError(f"there is no folder {folder}", next_step="Run it in a clone, or pass --folder.")
+    path = folder / f"{module_name(name)}.py"
+    if path.exists():
+        raise DeclarationError(f"{path} is there already")
+    path.write_text(SKELETON.format(name=name), "utf-8")
+    return path

@@ -1,0 +1,326 @@
+"""NumPy files (.npy, .npz), item by item and without pickles.
+
+An item is what one index of the first axis holds. (H, W) and (H, W, 1, 3 or 4) become a `Picture`, other
+three- and four-dimensional items a `Volume` with the axes as they are stored. NumPy files know no geometry:
+without `affine` a volume gets the identity, which claims neither spacing nor orientation.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from medimg.errors import BombError, FormatError, MedimgError, PickleError
+from medimg.files import File
+from medimg.pixels import Array, Image, Picture, Pixels, Volume
+from medimg.readers.raster import storable
+
+Kind = Literal["picture", "volume"]
+Affine = Sequence[Sequence[float]]
+MAX_BYTES = 4 << 30
+"""An array or item beyond this is not loaded."""
+MAX_VALUES = 256 << 20
+"""Bytes of an array that may become Python lists."""
+
+
+def npy(
+    file: File, *, index: int | None = None, kind: Kind | None = None, affine: Affine | None = None
+) -> Pixels:
+    """The array of a .npy file, or its item `index`; `read()` gives a `Picture` or a `Volume`.
+
+    Args:
+        file: the .npy.
+        index: item along the first axis; None takes the whole array.
+        kind: "picture" or "volume" where the shape alone would tell wrong.
+        affine: 4x4 voxel-to-world matrix in mm (RAS+) of a volume.
+
+    Raises (on `read`):
+        PickleError: the array holds Python objects.
+        FormatError: no .npy, truncated, or an array that is no image.
+    """
+    return _Item(_Member(file, None), index, kind, affine)
+
+
+def npz_item(
+    file: File, key: str, index: int | None = None, *, kind: Kind | None = None, affine: Affine | None = None
+) -> Pixels:
+    """The array `key` of a .npz, or its item `index`; see `npy`.
+
+    Raises (on `read`):
+        PickleError, FormatError: as `npy`, or there is no such key.
+    """
+    return _Item(_Member(file, key), index, kind, affine)
+
+
+def npz_items(
+    file: File, key: str | None, *, kind: Kind | None = None, affine: Affine | None = None
+) -> Iterator[Pixels]:
+    """All items of the array `key` along its first axis, as promises; `key` None reads a .npy.
+
+    The array is never loaded: reading the items in their order passes once over the file and holds one item.
+    An item out of order is found at once in stored members, and by starting over in compressed ones. (An
+    array in Fortran order has no items in a row and is loaded whole.)
+
+    Raises:
+        PickleError, FormatError: as `npy`, on the first step; truncation on `read`.
+    """
+    member = _Member(file, key)
+    try:
+        for index in range(member.length()):
+            yield _Item(member, index, kind, affine)
+    finally:
+        member.close()
+
+
+def npz_length(file: File, key: str | None) -> int:
+    """Number of items of the array `key`; reads the header only.
+
+    Raises:
+        PickleError, FormatError: as `npy`.
+    """
+    member = _Member(file, key)
+    try:
+        return member.length()
+    finally:
+        member.close()
+
+
+def npz_values(file: File, key: str | None) -> list[Any]:
+    """A small array (labels, ids) as Python numbers or text, nested lists where it has several axes.
+
+    Raises:
+        PickleError, FormatError: as `npy`.
+        BombError: more than `MAX_VALUES` bytes.
+    """
+    values: list[Any] = np.atleast_1d(load_array(file, key, limit=MAX_VALUES)).tolist()
+    return values
+
+
+def load_array(file: File, key: str | None, *, limit: int = MAX_BYTES) -> Array:
+    """The whole array `key` of a .npz, or of a .npy where `key` is None; shape and dtype as stored.
+
+    Raises:
+        PickleError, FormatError: as `npy`.
+        BombError: more than `limit` bytes.
+    """
+    member = _Member(file, key)
+    try:
+        return member.whole(limit)
+    finally:
+        member.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Item(Pixels):
+    member: _Member
+    index: int | None
+    kind: Kind | None
+    affine: Affine | None
+
+    def files(self) -> Iterable[File]:
+        return (self.member.file,)
+
+    def read(self) -> Image:
+        try:
+            array = self.member.whole(MAX_BYTES) if self.index is None else self.member.item(self.index)
+            return _image(array, self.kind, self.affine)
+        except MedimgError as error:
+            raise error.within(file=self.member.place) from error
+        finally:
+            if self.index is None:
+                self.member.close()
+
+
+def _image(array: Array, kind: Kind | None, affine: Affine | None) -> Picture | Volume:
+    flat = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    if kind == "picture" or (kind is None and flat):
+        return Picture(storable(array))
+    if array.ndim not in (2, 3, 4) or 0 in array.shape or array.dtype.kind not in "buif":
+        raise FormatError(f"an array of {array.dtype} and shape {array.shape} is no image")
+    return Volume.from_array(array, np.eye(4) if affine is None else np.asarray(affine, dtype=np.float64))
+
+
+class _Member:
+    """One array inside a file, read in order through an open stream that any number of items share."""
+
+    def __init__(self, file: File, key: str | None) -> None:
+        self.file = file
+        self.key = key
+        self._lock = threading.Lock()
+        self._stream: Any = None
+        self._opened: list[Any] = []
+        self._next = 0
+        self._last: tuple[int, Array] | None = None
+        self._direct = False
+        self._start = 0
+        self.shape: tuple[int, ...] = ()
+        self.dtype = np.dtype(np.uint8)
+        self.fortran = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Member, (self.file, self.key)
+
+    @property
+    def place(self) -> str:
+        return self.file.path if self.key is None else f"{self.file.path}[{self.key!r}]"
+
+    def close(self) -> None:
+        while self._opened:
+            self._opened.pop().close()
+        self._stream = None
+
+    def length(self) -> int:
+        with self._lock, self._named():
+            self._open()
+            if not self.shape:
+                raise FormatError("a single value has no items")
+            return self.shape[0]
+
+    def whole(self, limit: int) -> Array:
+        with self._lock, self._named():
+            return self._whole(limit)
+
+    def item(self, index: int) -> Array:
+        """Item `index` along the first axis.
+
+        Raises:
+            FormatError: there is no such item, or the file is truncated.
+            BombError: the item is larger than MAX_BYTES.
+        """
+        with self._lock, self._named():
+            if self._last is not None and self._last[0] == index:
+                return self._last[1]
+            if self._stream is None:
+                self._open()
+            if not self.shape or not 0 <= index < self.shape[0]:
+                raise FormatError(f"there is no item {index} in an array of shape {self.shape}")
+            if self.fortran and len(self.shape) > 1:
+                return np.ascontiguousarray(self._whole(MAX_BYTES)[index])
+            size = math.prod(self.shape[1:]) * self.dtype.itemsize
+            if size > MAX_BYTES:
+                raise BombError(f"an item of {size} bytes, over the limit of {MAX_BYTES}")
+            if self._direct:
+                self._stream.seek(self._start + index * size)
+            else:
+                if index < self._next:
+                    self._open()
+                _skip(self._stream, (index - self._next) * size)
+            data = _exactly(self._stream, size)
+            array: Array = np.frombuffer(data, dtype=self.dtype).reshape(self.shape[1:])
+            self._next, self._last = index + 1, (index, array)
+            return array
+
+    def _whole(self, limit: int) -> Array:
+        self._open()
+        size = math.prod(self.shape) * self.dtype.itemsize
+        if size > limit:
+            raise BombError(
+                f"an array of {size} bytes, over the limit of {limit}", next_step="read it item by item"
+            )
+        flat: Array = np.frombuffer(_exactly(self._stream, size), dtype=self.dtype)
+        return flat.reshape(self.shape, order="F" if self.fortran else "C")
+
+    def _named(self) -> _Named:
+        return _Named(self)
+
+    def _open(self) -> None:
+        """Open at the first item; the header is checked against the member's size before anything is read."""
+        self.close()
+        raw = self.file.open()
+        self._opened.append(raw)
+        self._next = 0
+        if self.key is None:
+            length = raw.seek(0, 2)
+            raw.seek(0)
+            self._stream, self._direct, base = raw, True, 0
+        else:
+            archive = zipfile.ZipFile(raw)
+            self._opened.append(archive)
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if self.key not in names:
+                raise FormatError(f"there is no array {self.key!r}; there are {names[:20]}")
+            info = archive.infolist()[names.index(self.key)]
+            length = info.file_size
+            self._direct = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
+            if self._direct:
+                raw.seek(info.header_offset + 26)
+                base = info.header_offset + 30 + sum(struct.unpack("<HH", _exactly(raw, 4)))
+                raw.seek(base)
+                self._stream = raw
+            else:
+                base = 0
+                self._stream = archive.open(info)
+                self._opened.append(self._stream)
+        self._header()
+        self._start = self._stream.tell()
+        promised = self._start - base + math.prod(self.shape) * self.dtype.itemsize
+        if promised > length:
+            raise FormatError(f"the header promises {promised} bytes, there are {length}")
+
+    def _header(self) -> None:
+        try:
+            version = np.lib.format.read_magic(self._stream)
+            read = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            self.shape, self.fortran, self.dtype = read(self._stream)
+        except ValueError as error:
+            raise FormatError(f"not a NumPy array ({error})") from error
+        if self.dtype.hasobject:
+            raise PickleError(
+                "the array holds pickled Python objects, which are never loaded.",
+                next_step="save it again with a plain dtype, if you trust its author",
+            )
+        if self.dtype.names or self.dtype.subdtype or any(n < 0 for n in self.shape):
+            raise FormatError(f"an array of {self.dtype} and shape {self.shape} is not supported")
+
+
+class _Named:
+    """Turns what goes wrong while reading a member into a FormatError that names it."""
+
+    def __init__(self, member: _Member) -> None:
+        self.member = member
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None:
+            return
+        self.member.close()
+        if isinstance(error, MedimgError):
+            error.within(file=self.member.place)
+        elif isinstance(
+            error, zipfile.BadZipFile | zlib.error | EOFError | NotImplementedError | RuntimeError
+        ):
+            raise FormatError(
+                f"a damaged or truncated {'npy' if self.member.key is None else 'npz'} ({error})",
+                file=self.member.place,
+            ) from error
+
+
+def _exactly(stream: Any, size: int) -> bytearray:
+    """`size` bytes; memory grows with what is really there."""
+    data = bytearray()
+    while len(data) < size:
+        chunk = stream.read(min(size - len(data), 1 << 24))
+        if not chunk:
+            raise FormatError(f"truncated: {size} bytes are missing {size - len(data)}")
+        data += chunk
+    return data
+
+
+def _skip(stream: Any, size: int) -> None:
+    while size:
+        chunk = stream.read(min(size, 1 << 20))
+        if not chunk:
+            raise FormatError(f"truncated: {size} bytes are missing")
+        size -= len(chunk)

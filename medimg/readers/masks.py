@@ -1,0 +1,587 @@
+"""Operators that turn what a source draws into a label map.
+
+Each takes files or other `Pixels`, returns `Pixels`, and decodes nothing until `read()`, which gives a
+`Picture` with array (height, width) in the smallest exact integer dtype (uint8, uint16, else int32). Errors
+name the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
+
+from medimg.errors import DeclarationError, FormatError, GeometryError, LabelError, MedimgError
+from medimg.files import File
+from medimg.pixels import Array, Picture, Pixels
+from medimg.readers.raster import as_pixels, label_picture, palette
+
+Source = File | Pixels
+Color = tuple[int, ...]
+Bools = npt.NDArray[np.bool_]
+SOLID = 12
+"""A region counts as filled already where its area is below this many squares of its own thickness."""
+CLOSED = 0.25
+"""A contour counts as closed where it encloses at least this many pixels for each pixel of its line."""
+
+
+def index(
+    source: Source, mapping: Mapping[int, int] | Mapping[Color, int] | None = None, channel: int | None = None
+) -> Pixels:
+    """A label map from an image of values or of colors.
+
+    Without `mapping` the values stay as they are, and the three channels must be equal. Keys that are numbers
+    map values (palette indices for palette images); keys that are colors, (red, green, blue) of 0..255, map
+    exact colors, also those of a palette. An alpha channel is dropped where it is constant.
+
+    Args:
+        source: the image.
+        mapping: stored value or color -> label value, total: 0 and black need an entry too.
+        channel: the channel that holds the labels, for files in which the others hold something else.
+
+    Raises (on `read`):
+        LabelError: a value or color without a mapping, or channels that differ and no colors to map.
+        FormatError: the image cannot be decoded or is no picture.
+    """
+    if mapping is not None and len({isinstance(key, tuple) for key in mapping}) > 1:
+        raise DeclarationError("a mapping has either values or colors as keys, not both")
+    return _Derived((as_pixels(source),), _index, (mapping, channel))
+
+
+def threshold(source: Source, at: int = 128, channel: int | None = None) -> Pixels:
+    """0 where the image is below `at`, else 1: for masks that JPEG or smoothing has blurred.
+
+    Colors are compared by their luma (ITU-R 601, as Pillow's "L"). `meta["threshold"]` keeps `at`.
+
+    Raises (on `read`):
+        LabelError: an alpha channel that is not constant.
+    """
+    return _Derived((as_pixels(source),), _threshold, (at, channel))
+
+
+def filled(source: Source, at: int = 128) -> Pixels:
+    """1 inside and on a closed contour that is drawn bright on dark, else 0.
+
+    A contour that the image's border cuts is closed along the border; it must be convex (an ellipse, say),
+    since nothing else tells its inside from its outside. A region that is filled already stays as it is.
+    `meta["contour"]` is "filled" or "filled already", `meta["threshold"]` is `at`.
+
+    Args:
+        source: the image of the contour, any number of them.
+        at: brightness from which a pixel belongs to the line.
+
+    Raises (on `read`):
+        FormatError: nothing is drawn, or a contour is not closed.
+    """
+    return _Derived((as_pixels(source),), _filled, (at,))
+
+
+def instances(sources: Iterable[Source], expect: int | None = None) -> Pixels:
+    """One binary image for each object -> a map in which object n, in the given order, has value n (from 1).
+
+    Where two overlap the later wins; `meta["overlapping_pixels"]` counts such pixels, `meta["instances"]` the
+    objects. One image is in memory at a time.
+
+    Args:
+        sources: one file or `Pixels` per object; everything but 0 (black) is the object.
+        expect: how many objects the source promises.
+
+    Raises (on `read`):
+        LabelError: no objects or not `expect` of them, an empty one, one hidden by later ones, or one that is
+            not binary.
+        GeometryError: sizes differ.
+    """
+    parts = tuple(as_pixels(source) for source in sources)
+    return _Derived(parts, _instances, (parts, expect))
+
+
+def union(
+    sources: Iterable[tuple[Source, int]], overlap: Mapping[frozenset[int], int] | None = None
+) -> Pixels:
+    """One binary image for each structure -> one label map.
+
+    Args:
+        sources: (file or `Pixels`, label value); a value may come several times.
+        overlap: label value for pixels that several values claim, e.g. {frozenset({1, 2}): 3}. Without an
+            entry such pixels are an error, so that nothing is lost.
+
+    Raises (on `read`):
+        LabelError: values overlap without an entry, or an image is not binary.
+        GeometryError: sizes differ.
+    """
+    pairs = tuple((as_pixels(source), value) for source, value in sources)
+    parts = tuple(part for part, _ in pairs)
+    return _Derived(parts, _union, ([value for _, value in pairs], overlap or {}))
+
+
+def rle(
+    runs: str | Sequence[int],
+    shape: tuple[int, int],
+    *,
+    order: Literal["F", "C"] = "F",
+    start: int | None = None,
+    relative: bool = False,
+    value: int = 1,
+    file: File | None = None,
+) -> Pixels:
+    """A mask from run lengths: pairs of start and length.
+
+    The defaults are Kaggle's (column by column, first pixel 1). SIIM-ACR's need relative=True: each start
+    counts from the end of the run before, and the first pixel is 0. "" and "-1" are empty masks.
+
+    Args:
+        runs: numbers, or text of numbers between spaces.
+        shape: (height, width).
+        order: "F" down the columns, "C" along the rows.
+        start: number of the first pixel; None is 1, or 0 for relative runs.
+        relative: starts count from the end of the run before.
+        value: label value of the runs.
+        file: the table that holds the runs, for error messages.
+
+    Raises (on `read`):
+        LabelError: no pairs of numbers, or a run outside the image.
+    """
+    settings = (runs, shape, order, start, relative, value)
+    return _Derived((), _rle_mask, settings, () if file is None else (file,))
+
+
+def rle_instances(
+    objects: Sequence[str | Sequence[int]],
+    shape: tuple[int, int],
+    *,
+    order: Literal["F", "C"] = "F",
+    start: int | None = None,
+    relative: bool = False,
+    expect: int | None = None,
+    file: File | None = None,
+) -> Pixels:
+    """One run-length mask for each object -> a map of instances; see `rle` and `instances`.
+
+    A single empty mask ("" or "-1") means an image without objects.
+
+    Raises (on `read`):
+        LabelError: as `rle` and `instances`.
+    """
+    settings = (tuple(objects), shape, order, start, relative, expect)
+    return _Derived((), _rle_objects, settings, () if file is None else (file,))
+
+
+def polygons(
+    shapes: Iterable[tuple[int, Sequence[Sequence[float]]]],
+    shape: tuple[int, int],
+    *,
+    center: float = 0.5,
+    file: File | None = None,
+) -> Pixels:
+    """A label map from polygons; a later polygon covers an earlier one.
+
+    A pixel belongs to a polygon where its center is inside (even-odd rule). A center exactly on an edge
+    belongs to the polygon to the right of the edge or below it, so polygons that share an edge neither
+    overlap nor leave a gap. Parts outside the image are cut off. `meta["empty_polygons"]` counts polygons
+    that hold no pixel center, where there are any.
+
+    Args:
+        shapes: (label value, [(x, y), …]), x to the right and y down, at least three corners.
+        shape: (height, width).
+        center: coordinate of the first pixel's center: 0.5 where pixel 0 covers 0..1 (COCO and most drawing
+            tools), 0.0 where whole numbers are pixel centers.
+        file: the file that holds the polygons, for error messages.
+
+    Raises (on `read`):
+        LabelError: fewer than three corners, or a coordinate that is not finite.
+    """
+    kept = tuple((value, tuple(tuple(point) for point in corners)) for value, corners in shapes)
+    return _Derived((), _polygons, (kept, shape, center), () if file is None else (file,))
+
+
+def rasterize(
+    corners: Sequence[Sequence[float]], shape: tuple[int, int], center: float = 0.5
+) -> tuple[int, int, Bools]:
+    """Pixels inside one polygon, by the rule of `polygons`: (top row, left column, mask from there on).
+
+    Raises:
+        LabelError: fewer than three corners, or a coordinate that is not finite.
+    """
+    points = np.asarray(corners, dtype=np.float64)
+    if points.ndim != 2 or points.shape[0] < 3 or points.shape[1] != 2:
+        raise LabelError(f"a polygon needs three or more (x, y) corners; it has an array of {points.shape}")
+    if not np.isfinite(points).all():
+        raise LabelError("a polygon's corner is not finite")
+    height, width = shape
+    # From here on pixel centers are whole numbers.
+    x, y = np.clip(points - center, -1e9, 1e9).T
+    top, bottom = (int(np.clip(np.ceil(edge), 0, height)) for edge in (y.min(), y.max()))
+    left, right = (int(np.clip(np.ceil(edge), 0, width)) for edge in (x.min(), x.max()))
+    flips = np.zeros((bottom - top, right - left + 1), dtype=np.bool_)
+    for x0, y0, x1, y1 in zip(x, y, np.roll(x, -1), np.roll(y, -1), strict=True):
+        if y0 > y1:
+            x0, y0, x1, y1 = x1, y1, x0, y0
+        rows = np.arange(max(int(np.ceil(y0)), top), min(int(np.ceil(y1)), bottom))
+        crossing = x0 + (rows - y0) * ((x1 - x0) / (y1 - y0 or 1.0))
+        columns = np.clip(np.ceil(crossing), left, right).astype(np.int64)
+        flips[rows - top, columns - left] ^= True
+    return top, left, np.logical_xor.accumulate(flips, axis=1)[:, :-1]
+
+
+_Read = Callable[[int], Picture]
+
+
+@dataclass(frozen=True, slots=True)
+class _Derived(Pixels):
+    """Pictures -> label map. `make` gets a function that reads part n, and the settings."""
+
+    parts: tuple[Pixels, ...]
+    make: Callable[..., Picture]
+    settings: tuple[Any, ...]
+    tables: tuple[File, ...] = ()
+
+    def files(self) -> Iterable[File]:
+        return (*(file for part in self.parts for file in part.files()), *self.tables)
+
+    def read(self) -> Picture:
+        last = 0
+
+        def part(number: int) -> Picture:
+            nonlocal last
+            last = number
+            image = self.parts[number].read()
+            if not isinstance(image, Picture):
+                raise FormatError("a picture is needed here, not a volume or a video")
+            return image
+
+        try:
+            return self.make(part, *self.settings)
+        except MedimgError as error:
+            near = (self.parts[last].files() if self.parts else ()) or self.files()
+            raise error.within(file=next((file.path for file in near), None)) from error
+
+
+def _opaque(array: Array) -> Array:
+    """Without its alpha channel, which must say nothing."""
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        if (array[..., -1] != array[0, 0, -1]).any():
+            raise LabelError(
+                "the alpha channel is not constant", next_step="pass channel= to say what holds the labels"
+            )
+        array = array[..., :-1]
+    return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+
+
+def _gray(array: Array, channel: int | None) -> Array:
+    """One channel: the given one, or the luma of three."""
+    if channel is not None:
+        return _channel(array, channel)
+    array = _opaque(array)
+    if array.ndim == 2:
+        return array.astype(np.uint8) * np.uint8(255) if array.dtype == np.bool_ else array
+    red, green, blue = (array[..., n].astype(np.uint32) for n in range(3))
+    return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
+
+
+def _channel(array: Array, channel: int) -> Array:
+    if array.ndim != 3 or not -array.shape[2] <= channel < array.shape[2]:
+        raise LabelError(f"there is no channel {channel} in an image of shape {array.shape}")
+    return array[..., channel]
+
+
+def _index(read: _Read, mapping: Mapping[Any, int] | None, channel: int | None) -> Picture:
+    image = read(0)
+    by_color = mapping is not None and any(isinstance(key, tuple) for key in mapping)
+    lookup = palette(image) if by_color else None
+    array = image.array if lookup is None else lookup[image.array]
+    array = _opaque(array) if channel is None else _channel(array, channel)
+    if mapping is not None and by_color:
+        if array.ndim == 2:
+            array = np.stack([array] * 3, axis=-1)
+        return label_picture(_map_colors(array, mapping), image.meta)
+    if array.ndim == 3:
+        if (array != array[..., :1]).any():
+            colors = np.unique(array.reshape(-1, array.shape[2]), axis=0).tolist()
+            raise LabelError(
+                f"the channels differ: colors {_some(colors)}", next_step="map colors, or pass channel="
+            )
+        array = array[..., 0]
+    if mapping is not None:
+        return label_picture(_map_values(array, mapping), image.meta)
+    out = label_picture(array, image.meta)
+    same = image.array.ndim == 2 and out.array.dtype == image.array.dtype and image.encoded is not None
+    return Picture(out.array, image.encoded, image.suffix, image.spacing, image.meta) if same else out
+
+
+def _some(values: list[Any], limit: int = 8) -> str:
+    shown = ", ".join(str(tuple(value) if isinstance(value, list) else value) for value in values[:limit])
+    return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
+
+
+def _levels(array: Array) -> tuple[Array, Array, Array]:
+    """The distinct values, how often each comes, and each pixel's place among them."""
+    if array.dtype in (np.uint8, np.uint16):
+        every = np.bincount(array.ravel())
+        values = np.flatnonzero(every)
+        place = np.zeros(len(every), dtype=np.int64)
+        place[values] = np.arange(len(values))
+        return values, every[values], place[array]
+    values, position, counts = np.unique(array, return_inverse=True, return_counts=True)
+    return values, counts, position.reshape(array.shape)
+
+
+def _map_values(array: Array, mapping: Mapping[int, int]) -> Array:
+    values, _, position = _levels(array.astype(np.uint8) if array.dtype == np.bool_ else array)
+    missing = [value for value in values.tolist() if value not in mapping]
+    if missing:
+        raise LabelError(f"values without a mapping: {_some(missing)}", next_step="map or correct them")
+    mapped: Array = np.array([mapping[value] for value in values.tolist()], dtype=np.int64)[position]
+    return mapped
+
+
+def _map_colors(array: Array, mapping: Mapping[Color, int]) -> Array:
+    if any(len(color) != array.shape[2] for color in mapping):
+        raise LabelError(f"colors of {array.shape[2]} channels are needed, as in (255, 0, 0)")
+    packed = np.zeros(array.shape[:2], dtype=np.uint64)
+    for channel in range(array.shape[2]):
+        packed = (packed << np.uint64(16)) | array[..., channel].astype(np.uint64)
+    out = np.zeros(array.shape[:2], dtype=np.int64)
+    known = np.zeros(array.shape[:2], dtype=np.bool_)
+    for color, value in mapping.items():
+        key = 0
+        for part in color:
+            key = (key << 16) | part
+        here = packed == np.uint64(key)
+        out[here] = value
+        known |= here
+    if not known.all():
+        missing = np.unique(array[~known].reshape(-1, array.shape[2]), axis=0).tolist()
+        raise LabelError(
+            f"colors without a mapping: {_some(missing)}, in {np.count_nonzero(~known)} pixels",
+            next_step="map them; where compression has blurred the colors, the source needs another operator",
+        )
+    return out
+
+
+def _threshold(read: _Read, at: int, channel: int | None) -> Picture:
+    return label_picture(_gray(read(0).array, channel) >= at, {"threshold": at})
+
+
+def _filled(read: _Read, at: int) -> Picture:
+    region, already = _fill(_gray(read(0).array, None) >= at)
+    return label_picture(region, {"threshold": at, "contour": "filled already" if already else "filled"})
+
+
+def _instances(read: _Read, parts: tuple[Pixels, ...], expect: int | None) -> Picture:
+    return _numbered((_binary(read(number)) for number in range(len(parts))), parts, expect)
+
+
+def _binary(image: Picture) -> Bools:
+    """Everything but 0 (black); the rest must have one value."""
+    colors = palette(image)
+    array = _opaque(image.array if colors is None else colors[image.array])
+    inside = np.asarray(array.any(axis=2) if array.ndim == 3 else array != 0)
+    drawn = array[inside]
+    if drawn.size and (drawn != drawn[0]).any():
+        values = np.unique(drawn, axis=0).tolist()
+        raise LabelError(
+            f"not a binary mask: values {_some(values)} beside 0", next_step="use threshold or index"
+        )
+    return inside
+
+
+def _numbered(
+    masks: Iterator[Bools], parts: tuple[Pixels, ...], expect: int | None, count: int | None = None
+) -> Picture:
+    """Number the objects of an instance map; see `instances`."""
+    total = len(parts) if count is None else count
+    if not total or (expect is not None and total != expect):
+        raise LabelError(f"{total} objects, {'at least one' if expect is None else expect} expected")
+    out: Array | None = None
+    overlapping = 0
+    for number, mask in enumerate(masks, 1):
+        if out is None:
+            out = np.zeros(mask.shape, np.uint8 if total < 256 else np.uint16 if total < 65536 else np.int32)
+        if mask.shape != out.shape:
+            raise GeometryError(f"object {number} is {mask.shape} pixels, the first {out.shape}")
+        if not mask.any():
+            raise LabelError(f"object {number} is empty")
+        overlapping += int(np.count_nonzero(out[mask]))
+        out[mask] = number
+    assert out is not None
+    left = np.bincount(out.ravel(), minlength=total + 1)[1:]
+    hidden = (np.flatnonzero(left == 0) + 1).tolist()
+    if hidden:
+        paths = [next((file.path for file in parts[n - 1].files()), "") for n in hidden if n <= len(parts)]
+        raise LabelError(
+            f"later objects hide objects {_some(hidden)} completely {paths[:3] or ''}".rstrip(),
+            next_step="leave the duplicates out",
+        )
+    return Picture(out, meta={"instances": total, "overlapping_pixels": overlapping})
+
+
+def _union(read: _Read, values: list[int], overlap: Mapping[frozenset[int], int]) -> Picture:
+    distinct = sorted(set(values))
+    if not distinct or len(distinct) > 63:
+        raise LabelError(f"{len(distinct)} label values; 1 to 63 can be united")
+    # One bit per value tells exactly which values claim a pixel.
+    claims: Array | None = None
+    dtype = np.dtype(np.uint8 if len(distinct) <= 8 else np.uint16 if len(distinct) <= 16 else np.uint64)
+    for number, value in enumerate(values):
+        mask = _binary(read(number))
+        if claims is None:
+            claims = np.zeros(mask.shape, dtype)
+        if mask.shape != claims.shape:
+            raise GeometryError(f"mask {number + 1} is {mask.shape} pixels, the first {claims.shape}")
+        claims[mask] |= dtype.type(1 << distinct.index(value))
+    assert claims is not None
+    sets, counts, position = _levels(claims)
+    table = []
+    for bits, count in zip(sets.tolist(), counts.tolist(), strict=True):
+        claimed = frozenset(value for n, value in enumerate(distinct) if bits >> n & 1)
+        if len(claimed) > 1 and claimed not in overlap:
+            raise LabelError(
+                f"values {_some(sorted(claimed))} overlap in {count} pixels",
+                next_step="pass overlap={frozenset({...}): value}, with names for that value in the legend",
+            )
+        table.append(overlap[claimed] if len(claimed) > 1 else next(iter(claimed), 0))
+    return label_picture(np.array(table, dtype=np.int64)[position])
+
+
+def _rle_mask(
+    read: _Read, runs: Any, shape: tuple[int, int], order: Any, start: Any, relative: bool, value: int
+) -> Picture:
+    return label_picture(np.where(_runs(runs, shape, order, start, relative), np.int64(value), 0))
+
+
+def _rle_objects(
+    read: _Read,
+    objects: tuple[Any, ...],
+    shape: tuple[int, int],
+    order: Any,
+    start: Any,
+    relative: bool,
+    expect: int | None,
+) -> Picture:
+    masks = (_runs(one, shape, order, start, relative) for one in objects)
+    if len(objects) == 1 and not _runs(objects[0], shape, order, start, relative).any():
+        if expect:
+            raise LabelError(f"no objects, {expect} expected")
+        return label_picture(np.zeros(shape, np.uint8), {"instances": 0, "overlapping_pixels": 0})
+    return _numbered(masks, (), expect, len(objects))
+
+
+def _polygons(read: _Read, shapes: tuple[Any, ...], shape: tuple[int, int], center: float) -> Picture:
+    out = np.zeros(shape, np.int64)
+    empty = 0
+    for value, corners in shapes:
+        top, left, inside = rasterize(corners, shape, center)
+        empty += not inside.any()
+        out[top : top + inside.shape[0], left : left + inside.shape[1]][inside] = value
+    return label_picture(out, {"empty_polygons": empty} if empty else {})
+
+
+def _runs(
+    runs: str | Sequence[int],
+    shape: tuple[int, int],
+    order: Literal["F", "C"],
+    start: int | None,
+    relative: bool,
+) -> Bools:
+    try:
+        words = re.split(r"[\s,]+", runs.strip()) if isinstance(runs, str) else runs
+        numbers = [int(word) for word in words if word != ""]
+    except ValueError as error:
+        raise LabelError(f"run lengths must be whole numbers ({error})") from error
+    numbers = [] if numbers == [-1] else numbers
+    if len(numbers) % 2:
+        raise LabelError(f"run lengths come in pairs of start and length; there are {len(numbers)} numbers")
+    flat = np.zeros(shape[0] * shape[1], dtype=np.bool_)
+    first = start if start is not None else 0 if relative else 1
+    end = 0
+    for begin, length in zip(numbers[::2], numbers[1::2], strict=True):
+        low = begin + end if relative and end else begin - first
+        end = low + length
+        if length <= 0 or low < 0 or end > flat.size:
+            raise LabelError(f"run {begin} {length} is outside an image of {shape[0]} x {shape[1]} pixels")
+        flat[low:end] = True
+    return flat.reshape(shape, order=order)
+
+
+def _fill(line: Bools) -> tuple[Bools, bool]:
+    """The region that contours enclose, with their lines; and whether all were filled already."""
+    parts, count = ndimage.label(line, structure=np.ones((3, 3)))
+    if not count:
+        raise FormatError("nothing is drawn: no pixel reaches the threshold")
+    out = line.copy()
+    cut = np.zeros_like(line)
+    already = True
+    for number, box in enumerate(ndimage.find_objects(parts), 1):
+        part = parts[box] == number
+        inside = ndimage.binary_fill_holes(part) & ~part
+        drawn = int(part.sum())
+        if inside.sum() >= CLOSED * drawn:
+            out[box] |= inside
+            already = False
+        elif drawn < SOLID * (2 * float(ndimage.distance_transform_edt(np.pad(part, 1)).max())) ** 2:
+            continue
+        elif _on_border(box, line.shape):
+            cut[box] |= part
+        else:
+            raise FormatError(f"a contour is not closed (in rows {box[0].start}-{box[0].stop - 1})")
+    if cut.any():
+        out |= _inside_of_cut(cut)
+        already = False
+    return out, already
+
+
+def _on_border(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
+    return any(side.start == 0 or side.stop == size for side, size in zip(box, shape, strict=True))
+
+
+def _inside_of_cut(line: Bools) -> Bools:
+    """The inside of convex contours that leave the image.
+
+    Lines cut the image into regions; a line has inside and outside on its two sides. For every choice of
+    image corners that may be inside, the convex hull of line and corners is compared with the regions; the
+    choice that fits, and alone fits, tells inside from outside.
+    """
+    regions, count = ndimage.label(~line)
+    sizes = np.bincount(regions.ravel(), minlength=count + 1)
+    ends = [(row, column) for row in (0, line.shape[0] - 1) for column in (0, line.shape[1] - 1)]
+    drawn = int(line.sum())
+    lines, number = ndimage.label(line, structure=np.ones((3, 3)))
+    spread = ndimage.grey_dilation(lines, size=(3, 3))
+    sides = [np.setdiff1d(regions[spread == one], [0]) for one in range(1, number + 1)]
+    fits: dict[tuple[bool, ...], int] = {}
+    for chosen in product((False, True), repeat=4):
+        hull = _hull(line, [end for end, here in zip(ends, chosen, strict=True) if here])
+        within = np.bincount(regions[hull], minlength=count + 1)
+        inside = 2 * within > sizes
+        inside[0] = False
+        misfit = int((sizes - within)[inside].sum() + within[1:][~inside[1:]].sum())
+        enclosed = int(sizes[inside].sum())
+        consistent = all(inside[regions[end]] == here for end, here in zip(ends, chosen, strict=True))
+        consistent &= all(len(near) < 2 or 0 < inside[near].sum() < len(near) for near in sides)
+        if consistent and not inside[1:].all() and enclosed >= CLOSED * drawn and misfit <= 0.05 * enclosed:
+            fits[tuple(inside.tolist())] = misfit
+    best = sorted(fits, key=fits.__getitem__)
+    if not best or (len(best) > 1 and fits[best[1]] <= 4 * fits[best[0]] + drawn / 2):
+        raise FormatError("a contour is not closed, neither by itself nor by the image's border")
+    out: Bools = np.array(best[0])[regions]
+    return out
+
+
+def _hull(mask: Bools, more: Sequence[tuple[int, int]]) -> Bools:
+    """Pixels inside the convex hull of the pixels in `mask` and of `more` (row, column)."""
+    points = np.concatenate([np.argwhere(mask), np.array(more, dtype=np.int64).reshape(-1, 2)])
+    out = np.zeros_like(mask)
+    try:
+        corners = points[ConvexHull(points).vertices, ::-1]
+    except QhullError:  # all on one straight line
+        return out
+    top, left, inside = rasterize(corners.tolist(), (mask.shape[0], mask.shape[1]), 0.0)
+    out[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return out

@@ -1,0 +1,42 @@
+"""Shared fixtures. Tests run offline: no proxy, no telemetry, no cache of the user."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before any Hugging Face library is imported: its settings are read at import.
+_HOME = tempfile.mkdtemp(prefix="medimg-tests-")
+os.environ.update(
+    HF_HOME=_HOME,
+    HF_HUB_DISABLE_TELEMETRY="1",
+    HF_HUB_DISABLE_XET="1",
+    HF_UPDATE_DOWNLOAD_COUNTS="0",
+    HF_HUB_DISABLE_PROGRESS_BARS="1",
+)
+os.environ.pop("HF_TOKEN", None)
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+"""Real samples and tables beside the repository, where a maintainer has them."""
+
+
+@pytest.fixture
+def samples() -> Path:
+    """Folder of real samples; the test is skipped where it is absent."""
+    folder = SHARED / "samples"
+    if not folder.is_dir():
+        pytest.skip("the real samples (../shared/samples) are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an embedded Hub for the whole session."""
+    from medimg.hub_sync.hub.serve import EmbeddedHub
+
+    with EmbeddedHub(tmp_path_factory.mktemp("hub")) as running:
+        yield running.url

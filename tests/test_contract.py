@@ -1,0 +1,241 @@
+"""The contract: one suite over every builder, on its miniature."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import io
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medimg import licenses, registry, vocab
+from medimg.files import Files
+from medimg.phantom import Phantom
+from medimg.registry import Builder
+from medimg.rows import Record, iterate, unread
+from medimg.schema import PIXEL_COLUMNS, Skipped, features
+
+NAMES = registry.names()
+FORBIDDEN_CALLS = {"open", "eval", "exec", "compile", "__import__", "print", "input"}
+ALLOWED_IMPORTS = ("medimg.", "re", "math", "itertools", "collections", "functools", "json", "__future__")
+MAX_LINES = 120
+
+
+@pytest.fixture(params=NAMES)
+def builder(request: pytest.FixtureRequest) -> Builder:
+    return registry.get(request.param)
+
+
+@functools.cache
+def phantom(name: str) -> dict[str, bytes]:
+    """The files of a miniature, in memory."""
+    make = Phantom()
+    registry.get(name).miniature(make)
+    return make.files
+
+
+def write_folder(name: str, root: Path) -> Path:
+    for path, data in phantom(name).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    return root
+
+
+def write_zip(name: str, root: Path) -> Path:
+    target = root / f"{name}.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in phantom(name).items():
+            archive.writestr(f"{name}/{path}", data)
+    return target
+
+
+def write_tar(name: str, root: Path) -> Path:
+    target = root / f"{name}.tar.gz"
+    with tarfile.open(target, "w:gz") as archive:
+        # Archives of strangers are in any order.
+        for path, data in reversed(phantom(name).items()):
+            entry = tarfile.TarInfo(f"{name}/{path}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return target
+
+
+def flat(record: Record) -> dict[str, object]:
+    """A record's values, comparable."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: plain(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(each) for each in value]
+        return bytes(value) if isinstance(value, bytearray | memoryview) else value
+
+    return {"config": record.config, "split": record.split, **{k: plain(v) for k, v in record.values.items()}}
+
+
+def read(builder: Builder, source: Path) -> tuple[list[Record], list[Skipped], list[str]]:
+    with Files.open(source, dataset=builder.name, sources=builder.dataset.sources) as files:
+        items = list(iterate(builder, files, origin="miniature"))
+        lost = [file.path for file in unread(files)]
+    records = [item for item in items if isinstance(item, Record)]
+    skipped = [item for item in items if isinstance(item, Skipped)]
+    return records, skipped, sorted(set(lost) - {item.file.path for item in skipped})
+
+
+@functools.cache
+def from_folder(name: str, root: Path) -> tuple[list[Record], list[Skipped], list[str]]:
+    return read(registry.get(name), write_folder(name, root))
+
+
+@pytest.fixture
+def miniature(builder: Builder, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Record], list[Skipped], list[str]]:
+    root = tmp_path_factory.getbasetemp() / f"miniature-{builder.name}"
+    return from_folder(builder.name, root)
+
+
+def source_of(builder: Builder) -> ast.Module:
+    return ast.parse(Path(str(builder.module.__file__)).read_text("utf-8"))
+
+
+def test_module_is_named_after_the_dataset(builder: Builder) -> None:
+    assert builder.module.__name__.rsplit(".", 1)[1] == registry.module_name(builder.name)
+    assert len(builder.description) > 40, "the docstring is the first paragraph of the card"
+
+
+def test_aliases_lead_to_one_dataset() -> None:
+    owners: dict[str, str] = {}
+    for each in registry.builders():
+        for alias in (each.name, *each.dataset.aliases):
+            assert owners.setdefault(alias.casefold(), each.name) == each.name
+            assert registry.get(alias).name == each.name
+
+
+def test_builder_is_pure(builder: Builder) -> None:
+    path = Path(str(builder.module.__file__))
+    assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES, "does a reader or a family helper want that code?"
+    for node in ast.walk(source_of(builder)):
+        if isinstance(node, ast.Import):
+            assert all(alias.name in ALLOWED_IMPORTS for alias in node.names), ast.unparse(node)
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            assert node.level == 0
+            assert module == "medimg" or module.startswith(ALLOWED_IMPORTS), ast.unparse(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in FORBIDDEN_CALLS, ast.unparse(node)
+
+
+def test_declaration_is_complete(builder: Builder) -> None:
+    dataset = builder.dataset
+    assert dataset.homepage.startswith("http")
+    assert dataset.sources
+    assert dataset.splits or all(config.splits for config in dataset.configs)
+    assert dataset.citation.year > 1990
+    for overlap in dataset.overlaps:
+        assert overlap.evidence, "an overlap needs evidence"
+    assert dataset.publish is licenses.get(dataset.license).publish
+
+
+def test_every_pixel_file_is_a_row_or_has_a_reason(miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
+    records, skipped, lost = miniature
+    assert records
+    assert not lost
+    assert all(item.reason for item in skipped)
+
+
+def test_rows_have_the_schema(builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
+    records, _, _ = miniature
+    dataset = builder.dataset
+    ids = [record.values["id"] for record in records]
+    assert len(set(ids)) == len(ids)
+    for record in records:
+        values, label = record.values, record.values["label"]
+        config = dataset.config(record.config)
+        schema = features(config.dimension or dataset.dimension)
+        assert list(values) == list(schema)
+        assert list(label) == list(schema["label"])
+        assert values["id"].startswith(f"{dataset.name}/")
+        assert record.split in config.splits
+        assert values["modality"] in vocab.modality
+        assert all(term in vocab.organ for term in values["organ"]) and values["organ"]
+        assert all(term in vocab.task for term in values["task"]) and values["task"]
+        named = {name for entry in label["legend"] for name in entry["names"]}
+        assert named | set(label["classes"]) | set(label["uncertain"]) <= set(label["assessed"])
+        assert all(name in vocab.label for name in label["assessed"])
+        assert not set(label["classes"]) & set(label["uncertain"])
+        assert '"miniature":true' in values["meta"]
+        assert values["shape"] == list(record.image.shape)
+
+
+def test_all_declared_splits_occur(builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
+    found = {(record.config, record.split) for record in miniature[0]}
+    declared = {(name, split) for name in builder.dataset.config_names for split in builder.dataset.config(name).splits}
+    assert found == declared
+
+
+def test_subjects_are_disjoint_or_declared(
+    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
+) -> None:
+    if builder.dataset.shared_subjects or builder.dataset.no_subject:
+        return
+    split_of: dict[tuple[str, str], str] = {}
+    for record in miniature[0]:
+        key = (record.config, record.values["subject"])
+        assert split_of.setdefault(key, record.split) == record.split
+
+
+def test_pixels_decode_with_the_stock_features(
+    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
+) -> None:
+    for record in miniature[0]:
+        dimension = builder.dataset.config(record.config).dimension or builder.dataset.dimension
+        if dimension == "video":
+            continue  # the stock Video feature needs torchcodec; the bytes are the source's own
+        schema = features(dimension)
+        stored = {"bytes": bytes(record.values["image"]["bytes"]), "path": None}
+        decoded = schema["image"].decode_example(stored)
+        array = np.asarray(decoded.dataobj.get_unscaled() if dimension == "3d" else decoded)
+        assert np.array_equal(array, record.image.array, equal_nan=array.dtype.kind == "f")
+        if record.mask is not None:
+            mask = schema["label"]["mask"].decode_example(
+                {"bytes": bytes(record.values["label"]["mask"]["bytes"]), "path": None}
+            )
+            pixels = np.asarray(mask.dataobj if dimension == "3d" else mask)
+            assert np.array_equal(pixels, record.mask.array)
+            assert pixels.shape[: len(record.image.shape)] == tuple(record.image.shape)
+
+
+def test_folder_zip_and_tar_give_equal_rows(
+    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]], tmp_path: Path
+) -> None:
+    expected = {record.values["id"]: flat(record) for record in miniature[0]}
+    for write in (write_zip, write_tar):
+        records, skipped, lost = read(builder, write(builder.name, tmp_path))
+        assert {record.values["id"]: flat(record) for record in records} == expected
+        assert {item.file.path for item in skipped} == {item.file.path for item in miniature[1]}
+        assert not lost
+
+
+def test_miniature_is_small_quick_and_deterministic(builder: Builder) -> None:
+    began = time.process_time()
+    again = Phantom()
+    builder.miniature(again)
+    assert again.files == phantom(builder.name)
+    assert sum(len(data) for data in again.files.values()) < 1_000_000
+    assert time.process_time() - began < 5
+
+
+def test_publish_verdict_is_respected(builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
+    for record in miniature[0]:
+        assert record.publishable == (licenses.get(record.license).publish is not licenses.Verdict.RECIPE)
+
+
+def test_pixel_columns_name_real_columns() -> None:
+    schema = features("3d")
+    for column in PIXEL_COLUMNS:
+        first, _, rest = column.partition(".")
+        assert first in schema and (not rest or rest in schema[first])

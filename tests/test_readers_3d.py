@@ -1,0 +1,634 @@
+"""The readers of volumes: NIfTI, Analyze, MetaImage, DICOM, LIDC, and what is done to volumes on the way."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+import nibabel as nib
+import numpy as np
+import pytest
+from datasets import Nifti
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from medimg.errors import FormatError, GeometryError, LabelError, MedimgError, UnsafePathError
+from medimg.files import File
+from medimg.pixels import Array, Pixels, Volume
+from medimg.readers import metaimage, nifti, volumes
+
+FAST = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+class Memory(File):
+    """A source in memory."""
+
+    def __init__(self, path: str, tree: dict[str, bytes]) -> None:
+        super().__init__(path, lambda: io.BytesIO(tree[path]), len(tree[path]))
+        self.tree = tree
+        self.times = 0
+
+    def open(self) -> BinaryIO:
+        self.times += 1
+        return super().open()
+
+    def sibling(self, name: str) -> File | None:
+        path = str(PurePosixPath(self.path).parent / name)
+        return Memory(path, self.tree) if path in self.tree else None
+
+
+def memory(path: str = "case/image.nii", data: bytes = b"", **others: bytes) -> Memory:
+    """A file beside others, whose names are given with _ for the dot."""
+    folder = PurePosixPath(path).parent
+    tree = {path: data} | {str(folder / name.replace("__", ".")): body for name, body in others.items()}
+    return Memory(path, tree)
+
+
+def stock(volume: Volume) -> Any:
+    """What plain `datasets` shows."""
+    return Nifti().decode_example({"path": "x.nii", "bytes": bytes(volume.nifti)})
+
+
+class Held(Pixels):
+    """A volume that is there already."""
+
+    def __init__(self, volume: Volume, name: str = "held.nii") -> None:
+        self.volume, self.name = volume, name
+
+    def files(self) -> list[File]:
+        return [memory(self.name)]
+
+    def read(self) -> Volume:
+        return self.volume
+
+
+def made(array: Array, affine: Array | None = None, **keys: Any) -> Held:
+    return Held(Volume.from_array(array, np.diag([1.0, 2, 3, 1]) if affine is None else affine), **keys)
+
+
+def affines() -> st.SearchStrategy[Array]:
+    """Rotation, spacing and origin."""
+
+    def build(angles: list[float], zooms: list[float], origin: list[float], flip: bool) -> Array:
+        from scipy.spatial.transform import Rotation
+
+        matrix = np.eye(4)
+        rotation = Rotation.from_euler("xyz", angles).as_matrix()
+        matrix[:3, :3] = rotation @ np.diag(np.array(zooms) * [-1 if flip else 1, 1, 1])
+        matrix[:3, 3] = origin
+        return matrix
+
+    return st.builds(
+        build,
+        st.lists(st.floats(-3.1, 3.1), min_size=3, max_size=3),
+        st.lists(st.floats(0.1, 6), min_size=3, max_size=3),
+        st.lists(st.floats(-500, 500), min_size=3, max_size=3),
+        st.booleans(),
+    )
+
+
+shapes = st.lists(st.integers(1, 6), min_size=3, max_size=4).map(tuple)
+dtypes = st.sampled_from(["u1", "i1", "i2", "u2", "i4", "u4", "f4", "f8", "i8"])
+
+
+def noise(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:
+    data = np.random.default_rng(seed).integers(0, 100, shape)
+    array: Array = data.astype(np.dtype(dtype))
+    return array
+
+
+def saved(image: Any) -> bytes:
+    data: bytes = image.to_bytes()
+    return data
+
+
+# NIfTI
+
+
+@FAST
+@given(
+    shapes, dtypes, affines(), st.sampled_from("<>"), st.sampled_from(["", "gz", "members"]), st.booleans()
+)
+def test_nifti_passes_byte_for_byte(
+    shape: tuple[int, ...], dtype: str, affine: Array, order: str, packing: str, extended: bool
+) -> None:
+    header = nib.Nifti1Header(endianness=order)
+    header.set_data_dtype(np.dtype(dtype).newbyteorder(cast(Any, order)))
+    image = nib.Nifti1Image(noise(shape, dtype), affine, header)
+    if extended:
+        image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"hello"))
+    raw = saved(image)
+    packed = {
+        "": raw,
+        "gz": gzip.compress(raw),
+        "members": gzip.compress(raw[:400]) + gzip.compress(raw[400:]),
+    }
+    file = memory("a/b.nii.gz", packed[packing])
+    pixels = nifti.volume(file)
+    assert file.times == 0
+    volume = pixels.read()
+    assert bytes(volume.nifti) == raw
+    assert np.array_equal(volume.array, image.dataobj) and volume.shape == shape
+    assert np.allclose(volume.affine, affine, atol=1e-3)
+    seen = stock(volume)
+    assert np.array_equal(seen.dataobj, image.dataobj) and np.array_equal(seen.affine, volume.affine)
+    grid = pixels.grid()
+    assert grid.shape == shape[:3] and np.array_equal(grid.affine, volume.affine)
+
+
+def nii(array: Array | None = None, affine: Array | None = None, **fields: Any) -> bytes:
+    array = noise((4, 5, 6), "i2") if array is None else array
+    image = nib.Nifti1Image(array, np.diag([1.0, 1, 2, 1]) if affine is None else affine)
+    data = bytearray(saved(image))
+    header = nib.Nifti1Header(bytes(data[:348]), check=False)
+    for name, value in fields.items():
+        header[name] = value
+    data[:348] = header.binaryblock
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x1f\x8b",
+        b"<html>please log in</html>" * 100,
+        nii()[:-1],
+        nii()[:200],
+        nii() + b"\0",
+        gzip.compress(nii())[:-1],
+        gzip.compress(nii())[:-9],
+        gzip.compress(nii())[:100],
+        gzip.compress(nii()) + b"<html>",
+        gzip.compress(nii() + b"\0"),
+        gzip.compress(nii())[:-8] + b"\0" * 8,
+        nii(magic=b"ni1"),
+        nii(vox_offset=0),
+        nii(vox_offset=float("nan")),
+        nii(vox_offset=352.5),
+        nii(datatype=1),
+        nii(datatype=77),
+        nii(dim=[3, 4, 0, 6, 1, 1, 1, 1]),
+        nii(dim=[3, 4, -5, 6, 1, 1, 1, 1]),
+        nii(dim=[3, 32767, 32767, 32767, 1, 1, 1, 1]),
+        nii(dim=[7] + [32767] * 7),
+        nii(dim=[9, 4, 5, 6, 1, 1, 1, 1]),
+    ],
+)
+def test_nifti_bad(data: bytes) -> None:
+    with pytest.raises(FormatError, match=r"case/image\.nii"):
+        nifti.volume(memory(data=data)).read()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"srow_x": [np.nan, 0, 0, 0]},
+        {"srow_y": [0, np.inf, 0, 0]},
+        {"srow_x": [0, 0, 0, 0]},
+        {"sform_code": 0, "qform_code": 1, "quatern_b": np.nan},
+        {"sform_code": 0, "qform_code": 1, "quatern_b": 3.0},
+        {"sform_code": 0, "qform_code": 0, "pixdim": [1, np.nan, 1, 1, 1, 1, 1, 1]},
+    ],
+)
+def test_nifti_bad_affine(fields: dict[str, Any]) -> None:
+    pixels = nifti.volume(memory(data=nii(**fields)))
+    with pytest.raises(GeometryError, match=r"case/image\.nii"):
+        pixels.read()
+    with pytest.raises(GeometryError, match=r"case/image\.nii"):
+        pixels.grid()
+
+
+def test_gzip_may_end_in_zeros() -> None:
+    assert nifti.volume(memory(data=gzip.compress(nii()) + b"\0" * 700)).read().shape == (4, 5, 6)
+
+
+def test_units_become_millimeters() -> None:
+    volume = nifti.volume(memory(data=nii(xyzt_units=3))).read()
+    assert volume.spacing == pytest.approx((0.001, 0.001, 0.002)) and volume.affine[2, 2] == pytest.approx(
+        0.002
+    )
+
+
+def test_singleton_axis_stays() -> None:
+    data = nii(noise((3, 4, 5, 1), "u1"))
+    volume = nifti.volume(memory(data=data)).read()
+    assert volume.shape == (3, 4, 5, 1) and bytes(volume.nifti) == data
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_nifti2(order: str) -> None:
+    header = nib.Nifti2Header(endianness=order)
+    header.set_data_dtype(np.dtype("i2").newbyteorder(cast(Any, order)))
+    affine = np.diag([0.7, 0.7, 1.1, 1])
+    image = nib.Nifti2Image(noise((4, 5, 6), "i2"), affine, header)
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"hello"))
+    volume = nifti.volume(memory(data=gzip.compress(saved(image)))).read()
+    seen = stock(volume)
+    assert np.array_equal(seen.dataobj, image.dataobj) and np.allclose(seen.affine, affine)
+    assert seen.header.extensions[0].get_content() == b"hello"
+    assert volume.meta["source_format"] == "NIfTI-2"
+    wide = nib.Nifti2Image(np.zeros((40000, 2, 1), np.uint8), np.eye(4))
+    with pytest.raises(FormatError, match="dim"):
+        nifti.volume(memory(data=saved(wide))).read()
+    scaled = nib.Nifti2Image(noise((2, 2, 2), "i2"), np.eye(4))
+    data = bytearray(saved(scaled))
+    head = nib.Nifti2Header(bytes(data[:540]))
+    head["scl_slope"], head["scl_inter"] = 0.1, 0
+    data[:540] = head.binaryblock
+    with pytest.raises(FormatError, match="scl_slope"):
+        nifti.volume(memory(data=bytes(data))).read()
+
+
+@pytest.mark.parametrize("kind", [nib.AnalyzeImage, nib.Spm2AnalyzeImage, nib.Nifti1Pair])
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("packed", [False, True])
+def test_pairs(kind: Any, order: str, packed: bool, tmp_path: Path) -> None:
+    header = kind.header_class(endianness=order)
+    header.set_data_dtype(np.dtype("i2").newbyteorder(cast(Any, order)))
+    array = noise((4, 5, 6), "i2")
+    affine = np.diag([-1.5, 2, 3, 1])
+    affine[:3, 3] = [2.25, -4, -7.5]
+    image = kind(array, affine, header)
+    if kind is nib.Nifti1Pair:
+        image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"hello"))
+    image.to_filename(tmp_path / "a.hdr")
+    (tmp_path / "a.mat").unlink(missing_ok=True)
+    expected: Any = nib.load(tmp_path / "a.hdr")
+    head, body = (tmp_path / "a.hdr").read_bytes(), (tmp_path / "a.img").read_bytes()
+    end = "__gz" if packed else ""
+    body = gzip.compress(body) if packed else body
+    files = [
+        memory("x/a.hdr", head, **{f"a__img{end}": body}),
+        memory(f"x/a.img{end}".replace("__", "."), body, a__hdr=head),
+    ]
+    for file in files:
+        pixels = nifti.volume(file)
+        volume = pixels.read()
+        assert next(iter(pixels.files())).path == file.path and len(list(pixels.files())) == 2
+        seen = stock(volume)
+        assert np.array_equal(np.asarray(seen.dataobj), np.asarray(expected.dataobj))
+        assert np.allclose(seen.affine, expected.affine)
+        assert np.allclose(pixels.grid().affine, expected.affine)
+        assert ("orientation" in volume.meta) == (kind is not nib.Nifti1Pair)
+        if kind is nib.Nifti1Pair:
+            assert seen.header.extensions[0].get_content() == b"hello"
+    with pytest.raises(FormatError, match="missing"):
+        nifti.volume(memory("x/a.hdr", head)).read()
+    with pytest.raises(FormatError, match="too early"):
+        nifti.volume(memory("x/a.hdr", head, a__img=b"123")).read()
+
+
+def fuzzed(data: bytes, seed: int) -> bytes:
+    rng = random.Random(seed)
+    out = bytearray(data)
+    for _ in range(rng.randint(1, 12)):
+        place = rng.randrange(min(len(out), 700) if rng.random() < 0.8 else len(out))
+        action = rng.random()
+        if action < 0.7:
+            out[place] = rng.choice([0, 1, 127, 128, 255, rng.randrange(256)])
+        elif action < 0.85:
+            del out[place : place + rng.randint(1, 20)]
+        else:
+            out[place:place] = rng.randbytes(rng.randint(1, 20))
+    return bytes(out)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("packed", [False, True])
+def test_mutated_nifti_raises_named_errors_only(packed: bool) -> None:
+    data = nii()
+    data = gzip.compress(data, mtime=0) if packed else data
+    for seed in range(150):
+        file = memory(data=fuzzed(data, seed))
+        try:
+            volume = volumes.mask(nifti.volume(file)).read()
+        except MedimgError as error:
+            assert "case/image.nii" in str(error)
+        else:
+            stock(volume), volume.content(), volume.spacing
+
+
+# operators
+
+
+def test_mask_of_doubles_becomes_small() -> None:
+    array = noise((20, 30, 40), "f8")
+    image = nib.Nifti1Image(array, np.diag([0.5, 0.5, 2, 1]))
+    image.header.set_sform(image.affine, code=2)
+    image.header.set_xyzt_units("mm", "sec")
+    source = nifti.volume(memory(data=gzip.compress(saved(image))))
+    volume = volumes.mask(source).read()
+    assert volume.array.dtype == np.uint8 and np.array_equal(volume.array, array)
+    assert np.array_equal(volume.affine, image.affine) and int(volume.header["sform_code"]) == 2
+    assert volume.header.get_xyzt_units() == ("mm", "sec") and volume.meta["dtype_in_source"] == "float64"
+    assert np.array_equal(np.asarray(stock(volume).dataobj), array)
+    assert volumes.values(volume) == {
+        int(v): int(n) for v, n in zip(*np.unique(array, return_counts=True), strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([0, 255], "u1"),
+        ([-1, 4], "i1"),
+        ([0, 256], "i2"),
+        ([-200, 3], "i2"),
+        ([0, 40000], "u2"),
+        ([0, 2**31], "u4"),
+        ([-1, 2**40], "i8"),
+    ],
+)
+@pytest.mark.parametrize("source", ["f8", "i8", ">f8", ">i8"])
+def test_mask_dtype(values: list[int], dtype: str, source: str) -> None:
+    array = np.resize(np.array(values), (3, 3, 3)).astype(source)
+    held = made(array)
+    volume = volumes.mask(held).read()
+    assert volume.array.dtype == np.dtype(dtype) and np.array_equal(volume.array, array)
+
+
+def test_mask_keeps_a_small_one_as_it_is() -> None:
+    held = made(noise((4, 4, 4), "u1"))
+    assert volumes.mask(held).read() is held.volume
+
+
+def test_mask_errors() -> None:
+    with pytest.raises(LabelError, match=r"held.nii.*0\.5"):
+        volumes.mask(made(np.full((2, 2, 2), 0.5))).read()
+    with pytest.raises(LabelError, match="nan"):
+        volumes.mask(made(np.full((2, 2, 2), np.nan))).read()
+    with pytest.raises(LabelError, match=r"\[7\] \(8 voxels\)"):
+        volumes.mask(made(np.full((2, 2, 2), 7)), {1: 1}).read()
+
+
+def test_mask_mapping_and_scaling() -> None:
+    array = np.array([0, 1, 2, 3] * 2, np.uint8).reshape(2, 2, 2)
+    held = Held(Volume.from_array(array, np.eye(4), slope=50.0, inter=0.0))
+    volume = volumes.mask(held, {50: 1, 100: 2, 150: 400}).read()
+    assert volume.scaling == (1, 0) and volume.array.dtype == np.int16
+    assert sorted(volumes.values(volume)) == [0, 1, 2, 400]
+    sparse = volumes.mask(made(np.array([0, 10**7, 5, 5], ">i4").reshape(2, 2, 1)), {10**7: 1, 5: 2}).read()
+    assert volumes.values(sparse) == {0: 1, 1: 1, 2: 2}
+    rough = Held(Volume.from_array(array, np.eye(4), slope=1 / 3, inter=0.0))
+    with pytest.raises(LabelError):
+        volumes.mask(rough).read()
+    third = Held(Volume.from_array(array * 3, np.eye(4), slope=1 / 3, inter=0.0))
+    assert volumes.mask(third, tolerance=1e-3).read().meta["rounded_within"] == 1e-3
+
+
+def test_same_grid() -> None:
+    a = made(noise((3, 4, 5), "u1")).volume
+    close = made(noise((3, 4, 5, 2), "f4"), np.diag([1.0005, 2, 3, 1])).volume
+    volumes.same_grid(a, close)
+    with pytest.raises(GeometryError, match="shapes"):
+        volumes.same_grid(a, made(noise((3, 4, 6), "u1")).volume)
+    with pytest.raises(GeometryError, match="affines"):
+        volumes.same_grid(a, made(noise((3, 4, 5), "u1"), np.diag([1.01, 2, 3, 1])).volume)
+
+
+def test_on_grid() -> None:
+    image = nifti.volume(memory(data=nii(noise((3, 4, 5), "i2"), np.diag([0.7, 0.7, 5, 1]))))
+    wrong = nifti.volume(memory(data=nii(noise((3, 4, 5), "u1"), np.eye(4))))
+    volume = volumes.on_grid(wrong, image, reason="masks of this source have no affine").read()
+    volumes.same_grid(volume, image.read())
+    assert volume.meta["grid_from_image"]["reason"].startswith("masks")
+    assert np.array_equal(volume.array, wrong.read().array)
+    with pytest.raises(GeometryError, match="grid of case/image"):
+        volumes.on_grid(made(noise((3, 4, 6), "u1")), image, reason="x").read()
+
+
+def test_stack() -> None:
+    parts = [noise((3, 4, 5), "i2", n) for n in range(3)]
+    held = [made(part) for part in parts]
+    volume = volumes.stack(held).read()
+    assert volume.array.dtype == np.int16 and np.array_equal(volume.array, np.stack(parts, -1))
+    assert np.array_equal(stock(volume).affine, held[0].volume.affine)
+    mixed = volumes.stack([made(parts[0]), made(parts[1].astype("u2")), made(parts[2].astype(">f4"))]).read()
+    assert mixed.array.dtype == np.float64 and np.array_equal(mixed.array, np.stack(parts, -1))
+    scaled = Held(Volume.from_array(parts[1], held[0].volume.affine, slope=0.5, inter=3))
+    values = volumes.stack([held[0], scaled]).read()
+    assert np.array_equal(stock(values).dataobj, np.stack([parts[0], parts[1] * 0.5 + 3], -1))
+    assert volumes.stack([scaled, scaled]).read().scaling == (0.5, 3)
+    with pytest.raises(GeometryError, match=r"one.nii and two.nii"):
+        volumes.stack([made(parts[0], name="one.nii"), made(parts[0], np.eye(4), name="two.nii")]).read()
+    with pytest.raises(FormatError, match="exactly"):
+        volumes.stack([made(np.full((2, 2, 2), 2**60)), made(np.zeros((2, 2, 2)))]).read()
+
+
+def test_union() -> None:
+    a, b, c = (np.zeros((4, 4, 4), np.uint8) for _ in range(3))
+    a[:2], b[1:3], c[3] = 1, 1, 255
+    parts = [(made(a), 1), (made(b), 2), (made(c), 300)]
+    volume = volumes.union(parts, overlaps={(2, 1): 3}).read()
+    assert [int(v) for v in volume.array[:, 0, 0]] == [1, 3, 2, 300] and volume.array.dtype == np.int16
+    with pytest.raises(LabelError, match=r"\[1, 2\] overlap in 16 voxels"):
+        volumes.union(parts).read()
+    many = [(made((np.arange(64).reshape(4, 4, 4) == n).astype("f4")), n + 1) for n in range(64)]
+    assert volumes.values(volumes.union(many).read()) == {n + 1: 1 for n in range(64)}
+
+
+def test_slices() -> None:
+    array = noise((3, 4, 5), "i2")
+    held = made(array)
+    for axis, spacing in ((0, (3, 2)), (1, (3, 1)), (2, (2, 1))):
+        pictures = list(volumes.slices(held, axis))
+        assert len(pictures) == array.shape[axis]
+        assert np.array_equal(pictures[1].array, np.take(array, 1, axis).T) and pictures[0].spacing == spacing
+
+
+# MetaImage
+
+
+def itk(path: Path) -> tuple[Array, Array]:
+    """(voxels i, j, k[, ...]; RAS affine) as SimpleITK sees a file."""
+    import SimpleITK as sitk
+
+    image = sitk.ReadImage(str(path))
+    array = sitk.GetArrayFromImage(image)
+    n = image.GetDimension()
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        array = np.moveaxis(array, -1, 0)
+    affine = np.eye(4)
+    m = min(n, 3)
+    affine[:m, :m] = (np.array(image.GetDirection()).reshape(n, n) * np.array(image.GetSpacing()))[:m, :m]
+    affine[:m, 3] = image.GetOrigin()[:m]
+    return array.T, np.diag([-1.0, -1, 1, 1]) @ affine
+
+
+def folder(path: Path, name: str) -> Memory:
+    """The file of that name, with all others of its folder as siblings."""
+    tree = {f"x/{p.relative_to(path)}": p.read_bytes() for p in path.rglob("*") if p.is_file()}
+    return Memory(f"x/{name}", tree)
+
+
+meta_types = st.sampled_from(["u1", "i1", "i2", "u2", "i4", "u4", "f4", "f8", "i8", "u8"])
+
+
+@FAST
+@given(shapes, meta_types, affines(), st.sampled_from(["a.mha", "a.mhd"]), st.booleans(), st.booleans())
+def test_metaimage_as_simpleitk(
+    tmp_path: Path, shape: tuple[int, ...], dtype: str, affine: Array, name: str, packed: bool, channels: bool
+) -> None:
+    import SimpleITK as sitk
+
+    for old in tmp_path.iterdir():
+        old.unlink()
+    array = noise(shape, dtype)
+    vector = channels and len(shape) == 4 and shape[3] > 1
+    image = sitk.GetImageFromArray(np.moveaxis(array.T, 0, -1) if vector else array.T, isVector=vector)
+    n = image.GetDimension()
+    lps = np.diag([-1.0, -1, 1, 1]) @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    direction = np.eye(n)
+    direction[:3, :3] = lps[:3, :3] / spacing
+    image.SetSpacing([*spacing, 1.0][:n])
+    image.SetOrigin([*lps[:3, 3], 0.0][:n])
+    image.SetDirection(direction.ravel())
+    sitk.WriteImage(image, str(tmp_path / name), useCompression=packed)
+    expected, matrix = itk(tmp_path / name)
+    pixels = metaimage.volume(folder(tmp_path, name))
+    volume = pixels.read()
+    assert np.array_equal(volume.array, expected) and np.array_equal(volume.array, array)
+    assert volume.array.dtype == np.dtype(dtype)
+    assert np.allclose(volume.affine, matrix, rtol=1e-5, atol=1e-3)
+    assert np.allclose(pixels.grid().affine, matrix) and pixels.grid().shape == shape[:3]
+    assert np.allclose(stock(volume).affine, volume.affine) and np.array_equal(stock(volume).dataobj, array)
+    assert len(list(pixels.files())) == (2 if name.endswith("mhd") else 1)
+
+
+def mhd(data: bytes, data_file: str = "a.raw", **fields: str) -> tuple[bytes, bytes]:
+    lines = {"ObjectType": "Image", "NDims": "3", "DimSize": "2 3 4", "ElementType": "MET_SHORT"} | fields
+    text = "\n".join(f"{key} = {value}" for key, value in lines.items())
+    return f"{text}\nElementDataFile = {data_file}\n".encode(), data
+
+
+@pytest.mark.parametrize(
+    ("fields", "data"),
+    [
+        ({}, lambda a: a.tobytes(order="F")),
+        ({"ElementByteOrderMSB": "True"}, lambda a: a.astype(">i2").tobytes(order="F")),
+        ({"HeaderSize": "7"}, lambda a: b"1234567" + a.tobytes(order="F")),
+        ({"HeaderSize": "-1"}, lambda a: b"1234567" + a.tobytes(order="F")),
+        ({"CompressedData": "True"}, lambda a: zlib.compress(a.tobytes(order="F"))),
+        (
+            {"ElementSize": "1 2 3", "Position": "4 5 6", "AnatomicalOrientation": "RAI"},
+            lambda a: a.tobytes(order="F"),
+        ),
+        (
+            {"ElementSpacing": "1 2 -3", "ElementSize": "9 9 9", "Origin": "4 5 6"},
+            lambda a: a.tobytes(order="F"),
+        ),
+        ({"Orientation": "0 1 0 0 0 1 1 0 0", "ElementSpacing": "1 2 3"}, lambda a: a.tobytes(order="F")),
+    ],
+)
+def test_metaimage_keys(fields: dict[str, str], data: Any, tmp_path: Path) -> None:
+    array = noise((2, 3, 4), "i2")
+    head, body = mhd(data(array), **fields)
+    (tmp_path / "a.mhd").write_bytes(head)
+    (tmp_path / "a.raw").write_bytes(body)
+    expected, matrix = itk(tmp_path / "a.mhd")
+    volume = metaimage.volume(folder(tmp_path, "a.mhd")).read()
+    assert np.array_equal(volume.array, array) and np.array_equal(expected, array)
+    assert np.allclose(volume.affine, matrix)
+    assert volume.meta.get("AnatomicalOrientation") == fields.get("AnatomicalOrientation")
+
+
+@pytest.mark.parametrize("style", ["LIST", "pattern", "channels"])
+def test_metaimage_one_file_per_slice(style: str, tmp_path: Path) -> None:
+    array = noise((2, 3, 4), "i2") if style != "channels" else noise((2, 3, 4, 2), "i2")
+    names = [f"s{n:03d}.raw" for n in range(1, 5)]
+    for k, name in enumerate(names):
+        (tmp_path / name).write_bytes(
+            (array[:, :, k] if array.ndim == 3 else np.moveaxis(array[:, :, k], -1, 0)).tobytes("F")
+        )
+    head, _ = mhd(b"", "s%03d.raw 1 4 1" if style == "pattern" else "LIST\n" + "\n".join(names))
+    if style == "channels":
+        head = head.replace(b"ElementDataFile", b"ElementNumberOfChannels = 2\nElementDataFile")
+    (tmp_path / "a.mhd").write_bytes(head)
+    pixels = metaimage.volume(folder(tmp_path, "a.mhd"))
+    assert np.array_equal(pixels.read().array, array)
+    assert [f.path for f in pixels.files()] == ["x/a.mhd", *(f"x/{name}" for name in names)]
+    assert np.array_equal(itk(tmp_path / "a.mhd")[0], array)
+
+
+def test_metaimage_2d_gets_a_third_axis(tmp_path: Path) -> None:
+    array = noise((2, 12, 1), "i2")
+    head, body = mhd(
+        array.tobytes("F"), "LOCAL", NDims="2", DimSize="2 12", ElementSpacing="0.5 0.25", Offset="3 4"
+    )
+    (tmp_path / "a.mha").write_bytes(head + body)
+    volume = metaimage.volume(folder(tmp_path, "a.mha")).read()
+    assert volume.shape == (2, 12, 1) and np.array_equal(volume.array, array)
+    assert np.allclose(volume.affine, itk(tmp_path / "a.mha")[1])
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../a.raw", "x/../../a.raw", "C:\\a.raw", "..\\a.raw", "\\\\host\\a.raw"]
+)
+def test_metaimage_unsafe_paths(name: str) -> None:
+    head, body = mhd(b"x" * 48, name)
+    with pytest.raises(UnsafePathError, match=r"a\.mhd"):
+        metaimage.volume(memory("x/a.mhd", head, a__raw=body)).read()
+
+
+@pytest.mark.parametrize(
+    ("fields", "body"),
+    [
+        ({}, b"x" * 47),
+        ({}, b"x" * 49),
+        ({"CompressedData": "True"}, zlib.compress(b"x" * 48)[:-3]),
+        ({"CompressedData": "True"}, zlib.compress(b"x" * 48) + b"xxx"),
+        ({"CompressedData": "True"}, b"x" * 48),
+        ({"CompressedData": "True"}, zlib.compress(b"x" * 49)),
+        ({"CompressedData": "True", "CompressedDataSize": "4"}, zlib.compress(b"x" * 48)),
+        ({"DimSize": "2 3"}, b"x" * 48),
+        ({"DimSize": "2 3 0"}, b"x" * 48),
+        ({"DimSize": "2000000 300000 400000"}, b"x" * 48),
+        ({"DimSize": "two 3 4"}, b"x" * 48),
+        ({"NDims": "x"}, b"x" * 48),
+        ({"ElementType": "MET_STRING"}, b"x" * 48),
+        ({"BinaryData": "False"}, b"x" * 48),
+        ({"ObjectType": "Mesh"}, b"x" * 48),
+        ({"HeaderSize": "-5"}, b"x" * 48),
+    ],
+)
+def test_metaimage_bad(fields: dict[str, str], body: bytes) -> None:
+    head, _ = mhd(b"", **fields)
+    with pytest.raises(FormatError, match="x/a"):
+        metaimage.volume(memory("x/a.mhd", head, a__raw=body)).read()
+
+
+def test_metaimage_bad_geometry_and_identity() -> None:
+    for fields in (
+        {"TransformMatrix": "1 0 0 1 0 0 0 0 1"},
+        {"ElementSpacing": "1 0 1"},
+        {"Offset": "nan 0 0"},
+    ):
+        with pytest.raises(GeometryError, match="x/a"):
+            metaimage.volume(memory("x/a.mha", b"".join(mhd(b"x" * 48, "LOCAL", **fields)))).read()
+    head, body = mhd(
+        b"x" * 48, "LOCAL", **{"0010|0010": "Doe^Jane", "PatientName": "Doe", "Modality": "MET_MOD_CT"}
+    )
+    assert dict(metaimage.volume(memory("x/a.mha", head + body)).read().meta) == {"Modality": "MET_MOD_CT"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_metaimage_raises_named_errors_only() -> None:
+    head, body = mhd(
+        zlib.compress(noise((2, 3, 4), "i2").tobytes()),
+        "LOCAL",
+        CompressedData="True",
+        ElementSpacing="1 1 2",
+    )
+    for seed in range(200):
+        try:
+            volume = metaimage.volume(memory("x/a.mha", fuzzed(head + body, seed))).read()
+        except MedimgError as error:
+            assert "x/a.mha" in str(error)
+        else:
+            stock(volume)

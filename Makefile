@@ -7,7 +7,7 @@ STORE ?= hub-store
 NAMESPACE ?= medimg
 PORT ?= 8765
 
-.PHONY: help sync hub test check lock clean
+.PHONY: help sync hub test check docs lock clean
 help:
 	@echo "make sync [SOURCE=<root>|official] [ONLY=\"hc18 lits\"] [HUB=<address>] [NAMESPACE=<org>] [STORE=<folder>]"
 	@echo "make hub  [STORE=<folder>] [PORT=8765]   serve what was published"
@@ -27,7 +27,13 @@ test: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tests/check_types.py
+	$(BIN)/python -m medimg.hub_sync.tables --check
+	# Type checkers do not follow the package-dir mapping, so an installed copy is checked.
+	rm -rf build/types && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target build/types .
+	cd build/types && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p medimg
+
+docs: $(VENV)/.sync
+	$(BIN)/python -m medimg.hub_sync.tables
 
 # The environment. Only a change of the declared or locked dependencies installs anew.
 $(VENV)/bin/python:

@@ -1,5 +1,7 @@
-"""VerSe, the Large Scale Vertebrae Segmentation Challenge (2019 and 2020, restructured release): spine CT of several
-sites and scanners in which every visible vertebra is labeled, with its mask and its centroid."""
+"""VerSe, the Large Scale Vertebrae Segmentation Challenge of 2019 and 2020, in its restructured release.
+
+Spine CT of several sites and scanners; every visible vertebra is named, outlined and has its centroid.
+"""
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.errors import LabelError
@@ -11,6 +13,7 @@ ARCHIVES = [f"dataset-verse{year}{part}" for year in (19, 20) for part in ("trai
 LEVELS = [f"C{n}" for n in range(1, 8)] + [f"T{n}" for n in range(1, 13)] + [f"L{n}" for n in range(1, 7)]
 SPLITS = {"training": "train", "validation": "validation", "test": "test", None: "train"}
 CASE = r"(?:^|/)(sub-[^/]+?)"
+README = "anjany/verse:README.md@02b292b"
 
 DATASET = Dataset(
     name="verse",
@@ -38,19 +41,16 @@ DATASET = Dataset(
     splits={"train": 141, "validation": 120, "test": 113},
     subject="sub-<id> of the file name, without the entities split and dir",
     evidence=Evidence(
-        layout="anjany/verse:README.md@02b292b; folders inside the 2020 archives (dataset-01training, …) as public "
-        "loaders read them",
-        labels="anjany/verse:README.md@02b292b and utils/data_utilities.py@4d6365f (v_dict; axes of the centroids)",
-        license="anjany/verse:README.md@02b292b (data CC BY-SA 4.0)",
-        subject="anjany/verse:README.md@02b292b (374 scans of 355 patients)",
+        layout=f"{README}; dadrobny/SegQC-xnat:docs/aide/dataset-verse19.md@ac45c7d (files of 2019, listed)",
+        labels=f"{README}; anjany/verse:utils/data_utilities.py@4d6365f (v_dict; axes of the centroids)",
+        license=f"{README} (data CC BY-SA 4.0)",
+        subject=f"{README} (374 scans of 355 patients); dadrobny/SegQC-xnat, as above (split entity)",
     ),
     notes=(
-        "Subjects 400 to 417 of 2019 have two or three scans each (entity `split`), always in one part: these are "
-        "the 19 scans more than patients.",
+        "Subjects 400 to 417 have two or three scans each (entity `split`), all in one part of 2019.",
         "Sacrum (26) and coccyx (27) were not labeled, though the numbering reserves values for them.",
-        "This is the restructured release; file names and annotations of the MICCAI challenge series on OSF differ.",
-        "Centroids are those of vertebral bodies, not of the masks; they are turned from the axes that their file "
-        "states to the image's.",
+        "The MICCAI challenge series on OSF have other file names and annotations; they are not read here.",
+        "Points are centroids of vertebral bodies, turned from the axes their file states to the image's.",
     ),
 )
 
@@ -59,48 +59,85 @@ def rows(files):
     vertebrae = files.index(CASE + r"_seg-vert_msk\.nii\.gz$")
     centroids = files.index(CASE + r"_seg-subreg_ctd\.json$")
     scanners = files.index(CASE + r"_ct\.json$")
-    cases = set()
-    for ct, part, case in files.match(r"(?:(training|validation|test)/(?:.+/)?|(?:^|/))(sub-[^/]+?)_ct\.nii\.gz$"):
-        cases.add(case)
+    scans = files.index(CASE + r"_ct\.nii\.gz$")
+    parts = dict(files.match(r"(training|validation|test)/.*_ct\.nii\.gz$"))
+    for case, ct in scans.items():
         if case not in vertebrae:
             yield Skipped(file=ct, reason="the scan's vertebra mask is not in this copy")
             continue
         stated = tables.json_value(centroids[case]) if case in centroids else []
+        meta = tables.json_value(scanners[case]) if case in scanners else {}
         yield Row(
             id=case,
-            split=SPLITS[part],
+            split=SPLITS[parts.get(ct)],
             subject=case.partition("_")[0],
             image=ct,
             mask=vertebrae[case],
-            points=turned(stated, ct) if stated else (),
-            source=[{key: "NaN" if value != value else value for key, value in one.items()} for one in stated] or None,
-            meta=(tables.json_value(scanners[case]) if case in scanners else {})
-            | ({} if part else {"split": "not told by the folders of this copy"}),
+            points=tuple(turned(stated, ct)) if stated else (),
+            source=[{key: str(x) if x != x else x for key, x in one.items()} for one in stated] or None,
+            meta=meta if ct in parts else meta | {"split": "not told by the folders of this copy"},
         )
     for case, mask in vertebrae.items():
-        if case not in cases:
+        if case not in scans:
             yield Skipped(file=mask, reason="a vertebra mask whose CT is not in this copy")
     for picture, _ in files.match(CASE + r"_seg-vert_snp\.png$"):
         yield Skipped(file=picture, reason="a preview drawn from scan and mask, no image of its own")
 
 
 def turned(stated, ct):
-    """Centroids as points along the image's own axes; the file states along which axes it counts."""
+    """Centroids as points along the image's own axes; their file says along which axes it counts voxels."""
     grid = nifti.volume(ct).grid()
-    steps = [[float(grid.affine[row][axis]) for row in range(3)] for axis in range(3)]
-    largest = [max(range(3), key=lambda row, step=step: abs(step[row])) for step in steps]
-    image = [("RAS" if step[n] > 0 else "LPI")[n] for step, n in zip(steps, largest, strict=True)]
-    source = next(one["direction"] for one in stated if "direction" in one)
-    place = ["RL".find(axis) >= 0 and 0 or "AP".find(axis) >= 0 and 1 or 2 for axis in source]
-    if sorted(largest) != [0, 1, 2] or sorted(place) != [0, 1, 2]:
-        raise LabelError(f"centroids along {source} cannot be turned to the image's axes {image}", file=ct.path)
-    points = []
+    columns = [[float(grid.affine[world][axis]) for world in range(3)] for axis in range(3)]
+    along = [max(range(3), key=lambda world, column=column: abs(column[world])) for column in columns]
+    counted = next(one["direction"] for one in stated if "direction" in one)
+    source = {
+        "RLAPSI".index(code) // 2: (code in "RAS", key) for code, key in zip(counted, "XYZ", strict=True)
+    }
+    if len({*along}) < 3 or len(source) < 3:
+        raise LabelError(
+            f"centroids along {counted} cannot be turned to the axes of this image", file=ct.path
+        )
     for one in stated:
-        if "label" in one and one["X"] == one["X"]:
-            along = {place[n]: (source[n], one[axis]) for n, axis in enumerate("XYZ")}
-            point = [
-                along[n][1] if along[n][0] == own else size - 1 - along[n][1]
-                for n, own, size in zip(largest, image, grid.shape, strict=True)
-            ]
-            points.append(Point(name=DATASET.legend[one["label"]][0], point=tuple(point)))
-    return points
+        if "label" not in one or any(one[key] != one[key] for key in "XYZ"):
+            continue
+        if one["label"] not in DATASET.legend:
+            raise LabelError(f"a centroid is labeled {one['label']}, which is no vertebra", file=ct.path)
+        point = []
+        for world, column, size in zip(along, columns, grid.shape, strict=True):
+            upward, key = source[world]
+            point.append(one[key] if upward == (column[world] > 0) else size - 1 - one[key])
+        yield Point(name=DATASET.legend[one["label"]][0], point=tuple(point))
+
+
+def miniature(make):
+    pir = [[0, 0, 2, -7], [-1, 0, 0, 21], [0, -1, 0, -80], [0, 0, 0, 1]]
+    las = [[-1, 0, 0, 5], [0, 1, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]]
+    # The last one's centroids are counted along other axes than its image's.
+    for archive, folder, affine, labels, cases in (
+        ("19training", "verse19training", pir, (20, 21), ["sub-verse004"]),
+        (
+            "19validation",
+            "verse19validation",
+            pir,
+            (1, 19),
+            [f"sub-verse400_split-verse{n}" for n in (290, 155)],
+        ),
+        ("20test", "03test", las, (28, 8), ["sub-gl195_dir-ax"]),
+    ):
+        with make.zip(f"dataset-verse{archive}.zip") as inner:
+            for case in cases:
+                raw, drawn = (
+                    f"dataset-{folder}/{part}/{case.partition('_')[0]}" for part in ("rawdata", "derivatives")
+                )
+                inner.nifti(f"{raw}/{case}_ct.nii.gz", (10, 14, 8), affine=affine, high=1200)
+                inner.json(f"{raw}/{case}_ct.json", {"KVP": "120", "Manufacturer": "Philips"})
+                mask = {"affine": affine, "labels": labels, "dtype": "float64", "nested": False}
+                inner.nifti(f"{drawn}/{case}_seg-vert_msk.nii.gz", (10, 14, 8), **mask)
+                centroids = [
+                    {"label": label, "X": 2.5, "Y": 4.1 + n, "Z": 3} for n, label in enumerate(labels)
+                ]
+                lost = {"label": 24, "X": float("nan"), "Y": float("nan"), "Z": float("nan")}
+                inner.json(
+                    f"{drawn}/{case}_seg-subreg_ctd.json", [{"direction": list("PIR")}, *centroids, lost]
+                )
+                inner.image(f"{drawn}/{case}_seg-vert_snp.png", (16, 12), mode="RGB")

@@ -559,7 +559,7 @@ def _context(dataset: Dataset, description: str, manifest: Manifest | None, repo
         "hub_default": [layout.default_config(dataset, holding) or ""],
         "split": next((split for name in holding for split in holding[name]), "train"),
         "modality": dataset.modality[0],
-        "how": prose(dataset.how) if dataset.how else None,
+        "how": prose(dataset.how or ""),
         "schema": _schema(dataset),
         "legend": _legend(dataset),
         "labels": _label_map(dataset),
@@ -574,8 +574,8 @@ def _context(dataset: Dataset, description: str, manifest: Manifest | None, repo
         "overlaps": [
             (code(each.dataset), prose(each.relation), prose(each.evidence)) for each in dataset.overlaps
         ],
-        "notes": [prose(note) for note in dataset.notes],
-        "shared_subjects": prose(dataset.shared_subjects) if dataset.shared_subjects else None,
+        "notes": [prose(note) for note in dataset.notes if clean(note)],
+        "shared_subjects": prose(dataset.shared_subjects or ""),
         "findings": _findings(manifest),
         "skipped": _skipped(manifest),
         "skipped_count": _of(len(manifest.skipped), "file") if manifest is not None else "",

@@ -215,5 +215,6 @@ def _field(config: str, column: str, path: list[str], feature: Any) -> dict[str,
     if kind == "Nifti":
         field["description"] = "A NIfTI-1 file (bytes)."
     if json_path:
-        source["transform"] = {"jsonPath": ".".join(json_path)}
+        # One step per level: a step after a list is applied to each of its entries.
+        source["transform"] = [{"jsonPath": step} for step in json_path]
     return field | {"dataType": TYPES[kind], "source": source}

@@ -51,6 +51,7 @@ class Hub:
             # An embedded Hub speaks LFS, not Xet; the client decides this by itself, for the whole process.
             huggingface_hub.constants.HF_HUB_DISABLE_XET = True
             token = token or os.environ.get("HF_TOKEN") or "embedded"
+        huggingface_hub.utils.disable_progress_bars()  # sync shows its own
         self.api = HfApi(endpoint=self.endpoint, token=token, library_name="medimg")
 
     def repo(self, name: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from medimg.declaration import Dataset
+from medimg.declaration import SLUG, Dataset
 from medimg.errors import DeclarationError, UnknownDatasetError
 from medimg.files import Files
 from medimg.schema import Row, Skipped
@@ -103,7 +103,7 @@ def get(name: str) -> Builder:
     Raises:
         UnknownDatasetError: with the closest names.
     """
-    if importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}") if name.isascii() and name else None:
+    if SLUG.fullmatch(name) and importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}"):
         return _load(module_name(name))
     wanted = _key(name)
     known: dict[str, Builder] = {}

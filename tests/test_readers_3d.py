@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import random
+import sys
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
@@ -16,10 +18,17 @@ from datasets import Nifti
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medimg.errors import FormatError, GeometryError, LabelError, MedimgError, UnsafePathError
+from medimg.errors import (
+    FormatError,
+    GeometryError,
+    LabelError,
+    MedimgError,
+    MissingExtraError,
+    UnsafePathError,
+)
 from medimg.files import File
-from medimg.pixels import Array, Pixels, Volume
-from medimg.readers import metaimage, nifti, volumes
+from medimg.pixels import Array, Picture, Pixels, Volume
+from medimg.readers import dicom, metaimage, nifti, volumes
 
 FAST = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -632,3 +641,636 @@ def test_mutated_metaimage_raises_named_errors_only() -> None:
             assert "x/a.mha" in str(error)
         else:
             stock(volume)
+
+
+# DICOM
+
+
+def dataset(pixels: Array, **tags: Any) -> Any:
+    """A single-frame CT slice with a few identifying tags, as pydicom has it."""
+    import pydicom
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+    ds = pydicom.Dataset()
+    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = CTImageStorage
+    ds.Modality, ds.SeriesInstanceUID, ds.StudyInstanceUID = "CT", "1.2.3", "1.2"
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate = "Doe^Jane", "SECRET-7", "19700101"
+    ds.StudyDate, ds.AccessionNumber, ds.InstitutionName = "20200202", "ACC9", "Saint Elsewhere"
+    ds.StudyDescription, ds.PatientComments, ds.OperatorsName = "for Dr House", "Jane likes tea", "Roe^Rick"
+    ds.PatientSex, ds.PatientAge, ds.KVP, ds.ConvolutionKernel = "F", "050Y", "120", "B30f"
+    ds.private_block(0x0099, "MAKER", create=True).add_new(1, "LO", "Jane Doe private")
+    ds.Rows, ds.Columns = pixels.shape[:2]
+    ds.SamplesPerPixel = 1 if pixels.ndim == 2 else 3
+    ds.PhotometricInterpretation = "MONOCHROME2" if pixels.ndim == 2 else "RGB"
+    if pixels.ndim == 3:
+        ds.PlanarConfiguration = 0
+    ds.BitsAllocated = ds.BitsStored = pixels.dtype.itemsize * 8
+    ds.HighBit = ds.BitsStored - 1
+    ds.PixelRepresentation = int(pixels.dtype.kind == "i")
+    ds.PixelData = pixels.tobytes()
+    for name, value in tags.items():
+        if value is None:
+            del ds[name]
+        else:
+            setattr(ds, name, value)
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = (
+        tags.get("SOPInstanceUID") or pydicom.uid.generate_uid()
+    )
+    return ds
+
+
+def encoded(ds: Any) -> bytes:
+    stream = io.BytesIO()
+    ds.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def oblique(
+    n: int = 5, shape: tuple[int, int] = (6, 4), *, angles: Any = (0.3, -0.2, 0.5), step: float = 2.5
+) -> list[Any]:
+    """Slices (rows, columns) of one oblique series, in geometric order."""
+    from scipy.spatial.transform import Rotation
+
+    turn = Rotation.from_euler("xyz", angles).as_matrix()
+    rng = np.random.default_rng(n)
+    return [
+        dataset(
+            rng.integers(0, 2000, shape).astype(np.int16),
+            ImageOrientationPatient=[f"{v:.10f}" for v in (*turn[:, 0], *turn[:, 1])],
+            ImagePositionPatient=[f"{v:.9f}" for v in np.array([-100.0, 50, 10]) + turn[:, 2] * step * k],
+            PixelSpacing=[0.75, 0.5],
+            SliceThickness="2.5",
+            RescaleSlope="1",
+            RescaleIntercept="-1024",
+            InstanceNumber=str(n - k),
+        )
+        for k in range(n)
+    ]
+
+
+def written(slices: list[Any], path: Path | None = None, seed: int = 1) -> list[File]:
+    """The files of a series under shuffled names, in shuffled order."""
+    names = [f"{n:06d}.dcm" for n in range(len(slices))]
+    rng = random.Random(seed)
+    rng.shuffle(names)
+    tree = {f"s/{name}": encoded(ds) for name, ds in zip(names, slices, strict=True)}
+    if path:
+        for name, data in tree.items():
+            (path / Path(name).name).write_bytes(data)
+    files: list[File] = [Memory(name, tree) for name in tree]
+    rng.shuffle(files)
+    return files
+
+
+def gdcm(path: Path) -> tuple[Array, Array]:
+    import SimpleITK as sitk
+
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(path)))
+    image = reader.Execute()
+    sitk.WriteImage(image, str(path / "out.mha"))
+    return itk(path / "out.mha")
+
+
+def test_series_as_simpleitk(tmp_path: Path) -> None:
+    slices = oblique()
+    files = written(slices, tmp_path)
+    pixels = dicom.series(files, modality="CT")
+    assert all(cast(Memory, file).times == 0 for file in files)
+    volume = pixels.read()
+    expected, affine = gdcm(tmp_path)
+    assert volume.array.dtype == np.int16 and np.array_equal(volume.array, expected)
+    assert np.allclose(volume.affine, affine, atol=1e-3) and np.allclose(pixels.grid().affine, affine)
+    assert pixels.grid().shape == volume.shape == (4, 6, 5)
+    assert np.array_equal(volume.array[:, :, 2], slices[2].pixel_array.T - 1024)
+    assert volume.spacing == pytest.approx((0.5, 0.75, 2.5)) and list(pixels.files()) == files
+    assert np.array_equal(stock(volume).dataobj, expected) and np.allclose(
+        stock(volume).affine, affine, atol=1e-3
+    )
+
+
+SECRETS = (
+    "Doe",
+    "Jane",
+    "SECRET",
+    "1970",
+    "2020",
+    "ACC9",
+    "Elsewhere",
+    "House",
+    "tea",
+    "Roe",
+    "private",
+    "MAKER",
+)
+
+
+def test_no_identifying_tag_reaches_meta() -> None:
+    slices = oblique()
+    metas = [
+        dicom.series(written(slices)).read().meta,
+        dicom.picture(memory("a.dcm", encoded(slices[0]))).read().meta,
+        dicom.multiframe(memory("a.dcm", encoded(slices[0]))).read().meta,
+    ]
+    for meta in metas:
+        assert meta["PatientSex"] == "F" and meta["KVP"] == 120 and meta["ConvolutionKernel"] == "B30f"
+        assert not [secret for secret in SECRETS if secret in str(meta)]
+        json.dumps(dict(meta))
+    for bad in (
+        "Name",
+        "Date",
+        "Birth",
+        "Institution",
+        "Physician",
+        "Operator",
+        "Accession",
+        "Comments",
+        "Description",
+    ):
+        assert not [
+            keyword for keyword in dicom.META if bad in keyword and keyword != "ManufacturerModelName"
+        ]
+
+
+def test_headers_and_groups() -> None:
+    one, two = written(oblique(3)), written([dataset(np.zeros((2, 2), np.int16), SeriesInstanceUID="9.9")])
+    groups = dicom.group_series([*one, *two])
+    assert groups == {"1.2.3": one, "9.9": two}
+    file, tags = next(dicom.headers(one))
+    assert file is one[0] and tags["PatientID"] == "SECRET-7" and tags["Modality"] == "CT"
+    assert (
+        len(tags["ImagePositionPatient"]) == 3
+        and tags["InstanceNumber"] in (1, 2, 3)
+        and "PatientName" not in tags
+    )
+    json.dumps(tags)
+    with pytest.raises(FormatError, match=r"a\.dcm"):
+        dicom.group_series([memory("a.dcm", b"<html>" * 100)])
+
+
+def test_series_with_a_gap() -> None:
+    slices = oblique(8)
+    del slices[3]
+    names = {ds.SOPInstanceUID: n for n, ds in enumerate(slices)}
+    files = written(slices)
+    with pytest.raises(
+        GeometryError, match=r"2\.500 mm apart, but 5\.000 mm between s/\d+\.dcm and s/\d+\.dcm"
+    ) as caught:
+        dicom.series(files).read()
+    shown = [
+        n
+        for f, n in ((file.path, names[tags["SOPInstanceUID"]]) for file, tags in dicom.headers(files))
+        if f in str(caught.value)
+    ]
+    assert sorted(shown) == [2, 3]
+    volume = dicom.series(files, allow_gaps=True).read()
+    assert (
+        volume.shape[2] == 7
+        and volume.spacing[2] == pytest.approx(2.5)
+        and "5.000 mm" in volume.meta["uneven"]
+    )
+    assert len(volume.meta["slice_positions_mm"]) == 7
+
+
+def test_series_with_rounded_positions() -> None:
+    slices = oblique(40, step=0.625, angles=(0, 0, 0))
+    for ds in slices:
+        ds.ImagePositionPatient = [f"{float(v):.1f}" for v in ds.ImagePositionPatient]
+    assert dicom.series(written(slices)).read().shape[2] == 40
+    del slices[20]
+    with pytest.raises(GeometryError, match="mm between"):
+        dicom.series(written(slices)).read()
+
+
+def test_series_with_ties() -> None:
+    slices = oblique()
+    copy = oblique()[2]
+    copy.AcquisitionNumber = "7"
+    with pytest.raises(GeometryError, match="same place.*group the files by AcquisitionNumber"):
+        dicom.series(written([*slices, copy])).read()
+    files = written(slices)
+    twice = Memory("s/copy.dcm", {"s/copy.dcm": files[1].read()})
+    volume = dicom.series([*files, twice]).read()
+    assert volume.shape[2] == 5 and volume.meta["dropped_duplicates"] == ["s/copy.dcm"]
+    other = Memory("s/copy.dcm", {"s/copy.dcm": files[1].read().replace(b"B30f", b"B70f")})
+    with pytest.raises(GeometryError, match="one SOPInstanceUID and differ"):
+        dicom.series([*files, other]).read()
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "message"),
+    [
+        ("SeriesInstanceUID", "4.5", "two series"),
+        ("ImageOrientationPatient", [1, 0, 0, 0, 1, 0], "not parallel"),
+        ("ImageOrientationPatient", [1, 0, 0, 1, 0, 0], "no pair of directions"),
+        ("ImagePositionPatient", [0, 0, 0], "mm"),
+        ("ImagePositionPatient", None, "no ImagePositionPatient"),
+        ("PixelSpacing", [0.75, 0.6], "PixelSpacing"),
+        ("PixelSpacing", None, "no PixelSpacing"),
+    ],
+)
+def test_series_inconsistent(tag: str, value: Any, message: str) -> None:
+    slices = oblique()
+    if value is None:
+        del slices[2][tag]
+    else:
+        setattr(slices[2], tag, value)
+    pixels = dicom.series(written(slices))
+    with pytest.raises(GeometryError, match=message):
+        pixels.read()
+    with pytest.raises(GeometryError, match=r"s/\d+\.dcm"):
+        pixels.grid()
+
+
+def test_series_other_errors() -> None:
+    slices = oblique()
+    with pytest.raises(FormatError, match="is CT, not MR"):
+        dicom.series(written(slices), modality="MR").read()
+    with pytest.raises(GeometryError, match="3 x 4 pixels"):
+        small = oblique(1, (3, 4))[0]
+        dicom.series(written([*slices, small])).read()
+    del slices[1].PixelData
+    with pytest.raises(FormatError, match="no pixels"):
+        dicom.series(written(slices)).read()
+
+
+def test_series_of_one_slice_and_tilt() -> None:
+    volume = dicom.series(written(oblique(1))).read()
+    assert volume.shape == (4, 6, 1) and volume.spacing[2] == pytest.approx(2.5)
+    slices = oblique(angles=(0, 0, 0))
+    for k, ds in enumerate(slices):
+        ds.ImagePositionPatient = [0, 0.5 * k, 2.5 * k]
+    volume = dicom.series(written(slices)).read()
+    assert np.allclose(volume.affine[:3, 2], [0, -0.5, 2.5], atol=1e-5)
+    assert volume.meta["slices_sheared_by_degrees"] == pytest.approx(11.31, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rescales", "result", "scaling"),
+    [
+        ("u2", [("1", "-1024")] * 3, "i2", (1, 0)),
+        ("u2", [("1", "0")] * 3, "u2", (1, 0)),
+        ("u2", [(None, None)] * 3, "u2", (1, 0)),
+        ("u2", [("2", "0"), ("3", "-7"), ("30000", "0")], "i4", (1, 0)),
+        ("u1", [("0.25", "1.5")] * 3, "u1", (0.25, 1.5)),
+        ("i2", [("0.5", "0"), ("0.25", "1"), ("0.125", "0")], "f4", (1, 0)),
+    ],
+)
+def test_rescale(dtype: str, rescales: list[Any], result: str, scaling: Any) -> None:
+    slices = oblique(3)
+    expected = []
+    for ds, (slope, inter) in zip(slices, rescales, strict=True):
+        pixels = noise((6, 4), dtype)
+        expected.append(pixels.astype("f8").T * float(slope or 1) + float(inter or 0))
+        ds.PixelData, ds.BitsAllocated, ds.BitsStored = (
+            pixels.tobytes(),
+            pixels.itemsize * 8,
+            pixels.itemsize * 8,
+        )
+        ds.HighBit, ds.PixelRepresentation = ds.BitsStored - 1, int(dtype[0] == "i")
+        del ds.RescaleSlope, ds.RescaleIntercept
+        if slope:
+            ds.RescaleSlope, ds.RescaleIntercept = slope, inter
+    volume = dicom.series(written(slices)).read()
+    assert volume.array.dtype == np.dtype(result) and volume.scaling == scaling
+    assert np.array_equal(stock(volume).get_fdata(), np.stack(expected, -1))
+    if result == "f4":
+        assert volume.meta["RescaleSlope"] == [0.5, 0.25, 0.125] and volume.meta["rescale"] == "applied"
+    if scaling == (0.25, 1.5):
+        assert volume.meta["RescaleSlope"] == 0.25 and volume.meta["rescale"] == "in the header"
+
+
+def test_bits_outside_of_bits_stored_are_no_pixels() -> None:
+    for signed, stored, expected in ((0, 0xF123, 0x123), (1, 0x0FFF, -1), (1, 0x07FF, 0x7FF)):
+        ds = dataset(
+            np.full((2, 3), stored, np.uint16), BitsStored=12, HighBit=11, PixelRepresentation=signed
+        )
+        ds.ImageOrientationPatient, ds.ImagePositionPatient, ds.PixelSpacing = (
+            [1, 0, 0, 0, 1, 0],
+            [0, 0, 0],
+            [1, 1],
+        )
+        assert set(dicom.series(written([ds])).read().array.ravel().tolist()) == {expected}
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        "RLELossless",
+        "JPEG2000Lossless",
+        "JPEGLSLossless",
+        "DeflatedExplicitVRLittleEndian",
+        "ImplicitVRLittleEndian",
+        "ExplicitVRBigEndian",
+    ],
+)
+def test_transfer_syntaxes(syntax: str) -> None:
+    import pydicom
+
+    slices = oblique()
+    expected = dicom.series(written(slices)).read()
+    uid = getattr(pydicom.uid, syntax)
+    for ds in slices:
+        if syntax.startswith("JPEGLS"):
+            pytest.importorskip("jpeg_ls")
+        if uid.is_compressed and not uid.is_deflated:
+            ds.compress(uid, generate_instance_uid=False)
+        else:
+            ds.file_meta.TransferSyntaxUID = uid
+            if syntax.endswith("BigEndian"):
+                ds.PixelData = ds.pixel_array.astype(">i2").tobytes()
+    files = []
+    for n, ds in enumerate(slices):
+        stream = io.BytesIO()
+        pydicom.dcmwrite(
+            stream,
+            ds,
+            enforce_file_format=True,
+            implicit_vr=uid.is_implicit_VR,
+            little_endian=uid.is_little_endian,
+        )
+        files.append(memory(f"s/{n}.dcm", stream.getvalue()))
+    assert np.array_equal(dicom.series(files).read().array, expected.array)
+
+
+def test_files_without_preamble() -> None:
+    import pydicom
+
+    slices = oblique()
+    expected = dicom.series(written(slices)).read().array
+    files: list[File] = []
+    for n, ds in enumerate(slices):
+        stream = io.BytesIO()
+        ds.file_meta = pydicom.dataset.FileMetaDataset()
+        pydicom.dcmwrite(stream, ds, enforce_file_format=False, implicit_vr=n % 2 == 0, little_endian=True)
+        data = stream.getvalue()
+        assert data[128:132] != b"DICM"
+        files.append(memory(f"s/{n}", data))
+    assert np.array_equal(dicom.series(files).read().array, expected)
+
+
+def test_picture() -> None:
+    pixels = noise((6, 4), "u2") * 100
+    ds = dataset(
+        pixels,
+        BitsStored=14,
+        HighBit=13,
+        PhotometricInterpretation="MONOCHROME1",
+        ImagerPixelSpacing=[0.2, 0.1],
+    )
+    picture = dicom.picture(memory("a.dcm", encoded(ds))).read()
+    assert isinstance(picture, Picture)
+    assert picture.array.dtype == np.uint16 and np.array_equal(picture.array, pixels)
+    assert picture.spacing == (0.2, 0.1) and picture.meta["spacing_from"] == "ImagerPixelSpacing"
+    assert picture.meta["PhotometricInterpretation"] == "MONOCHROME1" and "RescaleSlope" not in picture.meta
+    ds = dataset(
+        pixels.astype("i2") - 1000, PixelSpacing=[0.3, 0.3], RescaleSlope="1", RescaleIntercept="-24"
+    )
+    picture = cast(Picture, dicom.picture(memory("a.dcm", encoded(ds))).read())
+    assert picture.array.dtype == np.uint16 and picture.meta["pixel_offset"] == 32768
+    back = picture.array.astype(int) - picture.meta["pixel_offset"]
+    assert np.array_equal(back, pixels.astype(int) - 1000) and picture.meta["RescaleIntercept"] == -24
+    with pytest.raises(FormatError, match="3 frames"):
+        many = dataset(noise((6, 4), "u1"), NumberOfFrames="3", PixelData=bytes(72))
+        dicom.picture(memory("a.dcm", encoded(many))).read()
+
+
+def test_pictures_in_color() -> None:
+    from pydicom.pixels.processing import convert_color_space
+
+    rgb = np.random.default_rng(0).integers(0, 256, (6, 4, 3)).astype(np.uint8)
+    picture = cast(Picture, dicom.picture(memory("a.dcm", encoded(dataset(rgb)))).read())
+    assert np.array_equal(picture.array, rgb)
+    ybr = convert_color_space(rgb, "RGB", "YBR_FULL")
+    ds = dataset(ybr, PhotometricInterpretation="YBR_FULL")
+    picture = cast(Picture, dicom.picture(memory("a.dcm", encoded(ds))).read())
+    assert np.abs(picture.array.astype(int) - rgb).max() <= 3
+    ds = dataset(noise((6, 4), "u1") % 4, PhotometricInterpretation="PALETTE COLOR")
+    for n, name in enumerate(("Red", "Green", "Blue")):
+        setattr(ds, f"{name}PaletteColorLookupTableDescriptor", [4, 0, 16])
+        setattr(ds, f"{name}PaletteColorLookupTableData", (np.arange(4, dtype="<u2") * 10 + n << 8).tobytes())
+    picture = cast(Picture, dicom.picture(memory("a.dcm", encoded(ds))).read())
+    expected = (noise((6, 4), "u1") % 4)[..., None] * 10 + np.arange(3)
+    assert picture.array.dtype == np.uint8 and np.array_equal(picture.array, expected)
+
+
+def test_ultrasound_spacing() -> None:
+    import pydicom
+
+    region = pydicom.Dataset()
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
+    region.PhysicalDeltaX, region.PhysicalDeltaY = 0.02, 0.03
+    ds = dataset(noise((6, 4), "u1"), Modality="US", SequenceOfUltrasoundRegions=[region])
+    picture = cast(Picture, dicom.picture(memory("a.dcm", encoded(ds))).read())
+    assert (
+        picture.spacing == pytest.approx((0.3, 0.2))
+        and picture.meta["spacing_from"] == "SequenceOfUltrasoundRegions"
+    )
+    cine = dataset(noise((6, 4), "u1"), NumberOfFrames="3", PixelSpacing=[0.3, 0.2])
+    frames = noise((3, 6, 4), "u1", 5)
+    cine.PixelData = frames.tobytes()
+    volume = cast(Volume, dicom.multiframe(memory("a.dcm", encoded(cine))).read())
+    assert np.array_equal(volume.array, frames.T) and volume.spacing == pytest.approx((0.2, 0.3, 1))
+    assert volume.meta["third_axis"] == "frames"
+
+
+def enhanced(slices: list[Any], order: list[int]) -> Any:
+    """The slices as one enhanced multi-frame object, frames in the given order."""
+    import pydicom
+
+    ds = dataset(slices[0].pixel_array, NumberOfFrames=str(len(order)))
+    ds.PixelData = b"".join(slices[n].PixelData for n in order)
+    frames = []
+    for n in order:
+        group, position, value = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+        position.ImagePositionPatient = slices[n].ImagePositionPatient
+        value.RescaleSlope, value.RescaleIntercept = "1", "-1024"
+        group.PlanePositionSequence, group.PixelValueTransformationSequence = [position], [value]
+        frames.append(group)
+    shared, orientation, measures = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+    orientation.ImageOrientationPatient = slices[0].ImageOrientationPatient
+    measures.PixelSpacing, measures.SliceThickness = slices[0].PixelSpacing, "2.5"
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
+    ds.SharedFunctionalGroupsSequence, ds.PerFrameFunctionalGroupsSequence = [shared], frames
+    return ds
+
+
+def test_multiframe_is_the_series() -> None:
+    slices = oblique()
+    expected = dicom.series(written(slices)).read()
+    pixels = dicom.multiframe(memory("a.dcm", encoded(enhanced(slices, [3, 0, 4, 1, 2]))))
+    volume = pixels.read()
+    assert np.array_equal(volume.array, expected.array) and np.allclose(volume.affine, expected.affine)
+    assert np.allclose(pixels.grid().affine, expected.affine)
+    for order, message in (([0, 1, 3, 4], "between"), ([0, 1, 1, 2], "same place")):
+        with pytest.raises(GeometryError, match=f"{message}.*frame"):
+            dicom.multiframe(memory("a.dcm", encoded(enhanced(slices, order)))).read()
+    short = enhanced(slices, [0, 1, 2])
+    short.PixelData = short.PixelData[:-48]
+    with pytest.raises(FormatError):
+        dicom.multiframe(memory("a.dcm", encoded(short))).read()
+
+
+def test_dose_grid() -> None:
+    frames = noise((4, 6, 5), "u4")
+    ds = dataset(
+        frames[0],
+        NumberOfFrames="4",
+        DoseGridScaling="0.5",
+        GridFrameOffsetVector=[0, 3, 6, 9],
+        Modality="RTDOSE",
+    )
+    ds.ImageOrientationPatient, ds.ImagePositionPatient, ds.PixelSpacing = (
+        [1, 0, 0, 0, 1, 0],
+        [1, 2, 3],
+        [2, 2],
+    )
+    ds.PixelData = frames.tobytes()
+    volume = cast(Volume, dicom.multiframe(memory("a.dcm", encoded(ds))).read())
+    assert np.array_equal(stock(volume).get_fdata(), frames.T * 0.5) and volume.spacing == pytest.approx(
+        (2, 2, 3)
+    )
+    assert np.allclose(volume.affine[:3, 3], [-1, -2, 3])
+
+
+def seg(slices: list[Any], masks: Array, **keys: Any) -> bytes:
+    """A DICOM SEG by highdicom; masks are (slices, rows, columns, segments)."""
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    for ds in slices:
+        ds.PatientName, ds.StudyTime, ds.ReferringPhysicianName, ds.StudyID = "Doe^Jane", "", "", ""
+        ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = "1.2.9", ""
+    described = [
+        hd.seg.SegmentDescription(
+            segment_number=n + 1,
+            segment_label=label,
+            segmented_property_category=codes.SCT.Organ,
+            segmented_property_type=code,
+            algorithm_type="MANUAL",
+        )
+        for n, (label, code) in enumerate((("left", codes.SCT.Liver), ("right", codes.SCT.Spleen)))
+    ]
+    made = hd.seg.Segmentation(
+        source_images=slices,
+        pixel_array=masks,
+        segmentation_type=keys.pop("kind", "BINARY"),
+        segment_descriptions=described[: masks.shape[-1] if masks.ndim == 4 else 2],
+        series_instance_uid="1.2.3.4",
+        series_number=2,
+        sop_instance_uid="1.2.3.4.5",
+        instance_number=1,
+        manufacturer="maker",
+        manufacturer_model_name="model",
+        software_versions="1",
+        device_serial_number="1",
+        **keys,
+    )
+    return encoded(made)
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
+def test_segmentation(kind: str) -> None:
+    slices = oblique(5, (16, 16))
+    masks = np.zeros((5, 16, 16, 2), np.uint8)
+    masks[1:3, 2:5, 3:9, 0] = 1
+    masks[2:4, 8:12, 3:9, 1] = 1
+    given = masks if kind != "LABELMAP" else masks[..., 0] + 2 * masks[..., 1]
+    file = memory("seg.dcm", seg(slices, given, kind=kind))
+    image = dicom.series(written(slices))
+    volume = dicom.segmentation(file, image).read()
+    expected = (masks[..., 0] + 2 * masks[..., 1]).transpose(2, 1, 0)
+    assert volume.array.dtype == np.uint8 and np.array_equal(volume.array, expected)
+    volumes.same_grid(volume, image.read())
+    found = dicom.segments(file)
+    assert (
+        found[1].label == "left"
+        and found[1].type == ("10200004", "SCT", "Liver")
+        and found[2].category is not None
+    )
+    assert not [secret for secret in SECRETS if secret in str(volume.meta)]
+
+
+def test_segmentation_overlap_and_grid() -> None:
+    slices = oblique(5, (16, 16))
+    masks = np.zeros((5, 16, 16, 2), np.uint8)
+    masks[1:3, 2:6, 3:9, 0] = 1
+    masks[2:4, 5:12, 3:9, 1] = 1
+    file = memory("seg.dcm", seg(slices, masks))
+    files = written(slices)
+    with pytest.raises(LabelError, match=r"seg.dcm.*\[1, 2\] overlap in 6 voxels"):
+        dicom.segmentation(file, files).read()
+    volume = dicom.segmentation(file, files, overlaps={(1, 2): 3}).read()
+    assert volumes.values(volume)[3] == 6
+    with pytest.raises(GeometryError, match="outside"):
+        dicom.segmentation(file, written(slices[:3])).read()
+    with pytest.raises(GeometryError, match="not on the voxels"):
+        dicom.segmentation(file, written(oblique(5, (16, 16), step=2.2))).read()
+    with pytest.raises(FormatError, match="no DICOM SEG"):
+        dicom.segmentation(files[0], files).read()
+    with pytest.raises(FormatError, match="no DICOM SEG"):
+        dicom.segments(files[0])
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("row", "column"), ("-row", "column"), ("-row", "-column"), ("column", "row"), ("-column", "row")],
+)
+def test_segmentation_flipped_and_cropped(a: str, b: str) -> None:
+    """A frame whose axes run the other way, or are swapped, and that covers a part of the image."""
+    slices = oblique(5, (16, 16))
+    for ds in slices:
+        ds.PixelSpacing = [0.5, 0.5]
+    mask = noise((5, 16, 16), "u1") % 2
+    mask[:, :2] = mask[:, :, :1] = mask[:, 13:] = mask[:, :, 15:] = 0
+    full = [ds for ds in slices]
+    base = np.array([[float(v) for v in ds.ImagePositionPatient] for ds in full])
+    turn = np.array([float(v) for v in slices[0].ImageOrientationPatient])
+    axis = {"row": turn[:3], "column": turn[3:]}
+    cut = mask[:, 2:13, 1:15]
+    origin = base + turn[3:] * 0.5 * 2 + turn[:3] * 0.5 * 1
+    view = cut if a.endswith("row") else cut.transpose(0, 2, 1)
+    for number, name in ((2, a), (1, b)):
+        if name.startswith("-"):
+            view = np.flip(view, number)
+            origin = origin + axis[name[1:]] * 0.5 * (view.shape[number] - 1)
+    for ds, position, pixels in zip(full, origin, view, strict=True):
+        ds.ImagePositionPatient = [f"{v:.9f}" for v in position]
+        ds.ImageOrientationPatient = [
+            f"{v:.10f}"
+            for name in (a, b)
+            for v in axis[name.lstrip("-")] * (-1 if name.startswith("-") else 1)
+        ]
+        ds.Rows, ds.Columns = pixels.shape
+        ds.PixelData = bytes(pixels.size * 2)
+    file = memory("seg.dcm", seg(full, np.ascontiguousarray(view)[..., None]))
+    image = oblique(5, (16, 16))
+    for ds in image:
+        ds.PixelSpacing = [0.5, 0.5]
+    volume = dicom.segmentation(file, written(image)).read()
+    assert np.array_equal(volume.array, mask.transpose(2, 1, 0))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_dicom_raises_named_errors_only() -> None:
+    ds = oblique(1)[0]
+    data = encoded(ds)
+    for name, value in (("plain", data), ("multi", encoded(enhanced(oblique(3), [0, 1, 2])))):
+        for seed in range(120):
+            file = memory("s/x.dcm", fuzzed(value, seed))
+            for read in (dicom.series([file]).read, dicom.picture(file).read, dicom.multiframe(file).read):
+                try:
+                    read()
+                except MedimgError as error:
+                    assert "s/x.dcm" in str(error), name
+    for junk in (b"", b"x" * 10, b"<html>" * 99, data[:200], data[:-20], b"\x08\0" + bytes(300)):
+        with pytest.raises(FormatError, match=r"s/x\.dcm"):
+            dicom.series([memory("s/x.dcm", junk)]).read()
+
+
+def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "medimg\[dicom\]"'):
+        dicom.picture(memory("a.dcm", b"x" * 200)).read()

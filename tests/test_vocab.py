@@ -20,8 +20,8 @@ FILES = (vocab.modality, vocab.organ, vocab.task, vocab.structure, vocab.finding
 ALL = (*FILES, vocab.label)
 EVERY_TERM = [(vocabulary, id_) for vocabulary in FILES for id_ in vocabulary]
 
-# What the sources print -> the name it means. ALONE: the text resolves by itself. MAPPED: names for what is too
-# general to be a synonym (mask value 2 of LiTS is "tumor") and is mapped by the builder.
+# What the sources print -> the name it means. ALONE: the text resolves by itself. MAPPED: names for what is
+# too general to be a synonym (mask value 2 of LiTS is "tumor") and is mapped by the builder.
 ALONE = {
     "3dlsc-covid": {"COVID-19": "COVID-19", "CAP": "community-acquired pneumonia", "healthy": "normal"},
     "4d-lung": {"tumor": "tumor", "carina": "carina", "vertebra": "vertebra", "cord": "spinal cord"}

@@ -598,6 +598,8 @@ class _Cursor:
             if decoder.eof:
                 self.decoder = None
             elif not out and self.dry and not self.tail and decoder.hungry:
+                if not self.offset:
+                    raise not_an_archive(owner.source, owner.codec.name)
                 raise ArchiveError(
                     f"is cut: its {owner.codec.name} data end early, after {end:,} decompressed bytes",
                     next_step=AGAIN,
@@ -750,7 +752,8 @@ class Decompressed(Blob):
 
     def damaged(self, end: int, error: Exception) -> ArchiveError:
         """The error for data that do not decode."""
-        if not end and self._stated is None:
+        magic = self.codec.magic
+        if magic and not end and not self.source.read_at(0, len(magic)).startswith(magic):
             return not_an_archive(self.source, self.codec.name)
         return ArchiveError(
             f"is damaged: its {self.codec.name} data do not decode after {end:,} bytes ({error})",
@@ -1198,9 +1201,12 @@ def open_archive(blob: Blob, kind: str, budget: Budget) -> Archive:
 _NUMBER = re.compile(r"([0-9]+)")
 
 
-def natural_key(path: str) -> tuple[list[str | int], ...]:
+def natural_key(path: str) -> tuple[Any, str]:
     """Sorts volume-2 before volume-10."""
-    return tuple(
-        [int(part) if index % 2 else part for index, part in enumerate(_NUMBER.split(name))]
-        for name in path.split("/")
-    )
+    return [[_piece(part) for part in _NUMBER.split(name)] for name in path.split("/")], path
+
+
+def _piece(text: str) -> tuple[int, str]:
+    # Numbers by their digits: Python refuses to turn very long ones into an int.
+    number = text.lstrip("0")
+    return (len(number), number) if text.isdecimal() and text.isascii() else (0, text)

@@ -76,30 +76,44 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         ) from None
 
 
-def explain(error: BaseException, url: str) -> MedimgError:
-    """The named error for what a server or its client raised, whose text may hold signed addresses: left out."""
-    if isinstance(error, MedimgError):
-        return error
-    status = None
+def _status(error: BaseException) -> int | None:
+    """The HTTP status behind an error, if there is one."""
     cause: BaseException | None = error
-    while cause is not None and status is None:
-        status = getattr(cause, "status", None) or getattr(
+    while cause is not None:
+        found = getattr(cause, "status", None) or getattr(
             getattr(cause, "response", None), "status_code", None
         )
+        if isinstance(found, int):
+            return found
         cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _final(error: BaseException) -> bool:
+    """Whether asking again is pointless."""
+    status = _status(error)
+    if status is not None:
+        return 400 <= status < 500 and status not in (408, 429)
+    if isinstance(error, FileNotFoundError):  # fsspec's HTTP says so of a failed connection, too
+        return not isinstance(error.__cause__, OSError) or isinstance(error.__cause__, FileNotFoundError)
+    return isinstance(error, PermissionError | NotImplementedError)
+
+
+def explain(error: BaseException, url: str) -> MedimgError:
+    """The named error for what a client raised; its text is left out, it may hold signed addresses."""
+    if isinstance(error, MedimgError):
+        return error
+    status = _status(error)
     if status in (401, 403) or isinstance(error, PermissionError):
         problem, step = (
             "access is refused",
             "sign in or accept the terms at the source, then pass your own copy",
         )
-    elif isinstance(error, FileNotFoundError) and status in (None, 404, 410):
+    elif status in (404, 410) or (isinstance(error, FileNotFoundError) and status is None and _final(error)):
         problem, step = "is not there", "look the address up at the dataset's homepage"
     else:
-        name = type(error.__cause__ or error).__name__
-        problem, step = (
-            f"cannot be read ({f'HTTP status {status}' if status else name})",
-            f"try again, or {DOWNLOAD}",
-        )
+        what = f"HTTP status {status}" if status else type(error.__cause__ or error).__name__
+        problem, step = f"cannot be read ({what})", f"try again, or {DOWNLOAD}"
     return SourceError(problem, file=shown(url), next_step=step)
 
 
@@ -151,30 +165,17 @@ def retry(action: Callable[[], Any], url: str) -> Any:
         except (_Final, MedimgError):
             raise
         except Exception as error:
-            named = explain(error, url)
-            final = isinstance(error, FileNotFoundError | PermissionError | NotImplementedError)
-            status = re.search(r"status 4(?!08|29)\d\d", str(named))
-            if (final and not _transient(error)) or status or attempt == ATTEMPTS - 1:
-                raise named from None
+            if _final(error) or attempt == ATTEMPTS - 1:
+                raise explain(error, url) from None
             time.sleep(BACKOFF * 2**attempt)
     raise AssertionError
-
-
-def _transient(error: BaseException) -> bool:
-    """Fsspec turns every failure of asking for an HTTP file's size into FileNotFoundError."""
-    cause = error.__cause__
-    return (
-        cause is not None
-        and getattr(cause, "status", None) is None
-        and not isinstance(cause, FileNotFoundError)
-    )
 
 
 class RemoteBlob(Blob):
     """A file behind an address, read by ranges in blocks that are kept for a while.
 
-    Where the server ignores ranges, a file that fits into `Limits.memory` is read into memory; a larger one can
-    only be read forward (`forward`), which is enough for one pass over a tar.gz.
+    Where the server ignores ranges, a file that fits into `Limits.memory` is read into memory; a larger one
+    can only be read forward (`forward`), which is enough for one pass over a tar.gz.
     """
 
     def __init__(self, fs: Any, path: str, info: Mapping[str, Any], url: str, budget: Budget) -> None:
@@ -344,6 +345,7 @@ class RemoteBlob(Blob):
                 if stream is not None:
                     stream.close()
             self._handle = self._stream = None
+            self._at, self._kept = 0, b""
             self._blocks.clear()
 
 

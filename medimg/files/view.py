@@ -53,7 +53,12 @@ class File:
     __slots__ = ("_opener", "_view", "path", "size")
 
     def __init__(
-        self, path: str, opener: Callable[[], BinaryIO], size: int | None = None, *, view: Files | None = None
+        self,
+        path: str,
+        opener: Callable[[], BinaryIO] | _Item,
+        size: int | None = None,
+        *,
+        view: Files | None = None,
     ) -> None:
         self.path = path
         self.size = size
@@ -99,9 +104,11 @@ class File:
 
     def open(self) -> BinaryIO:
         """A seekable binary stream with its own position."""
-        if self._view is not None:
-            self._view.opened.add(self.path)
-        return self._opener()
+        opener = self._opener
+        if callable(opener):
+            return opener()
+        assert self._view is not None
+        return self._view._stream(opener, self.path)
 
     def read(self, limit: int | None = None) -> bytes:
         """The whole content.
@@ -115,7 +122,7 @@ class File:
         allowed = 2 * GiB if limit is None else limit
         error = BombError(
             f"holds more than the {allowed:,} bytes that may be read at once",
-            dataset=self._view.dataset if self._view else None,
+            dataset=self._view.dataset if self._view is not None else None,
             file=self.path,
             next_step="read it in parts with open(), or raise the limit",
         )
@@ -129,7 +136,9 @@ class File:
 
     def sibling(self, name: str) -> File | None:
         """The file `name` in the same folder."""
-        return self._view.get(f"{self.parent}/{name}" if self.parent else name) if self._view else None
+        if self._view is None:
+            return None
+        return self._view.get(f"{self.parent}/{name}" if self.parent else name)
 
 
 def _file_again(view: Files, path: str) -> File:
@@ -287,9 +296,9 @@ class Files:
         self._files: dict[str, File] | None = None
         self._order: list[File] = []
         self._lock = threading.RLock()
-        if isinstance(self._root, Path) and not self._fetched:
+        if declared and not self._fetched and isinstance(self._root, Path):
             with self._named():
-                self._physical()  # sizes of declared sources are compared at once
+                self._physical()  # compares sizes before anything is read
 
     @classmethod
     def open(
@@ -304,8 +313,8 @@ class Files:
         """A view over `source`. Nothing remote is touched before the first use.
 
         Args:
-            source: local folder or archive, fsspec address of either, or declared `Source`s, which are fetched
-                by ranges where they are read.
+            source: local folder or archive, fsspec address of either, or declared `Source`s, which are read by
+                ranges where they lie.
             dataset: slug, for messages.
             storage_options: for fsspec (credentials, endpoint). Without them S3 is asked anonymously.
             limits: what archives may expand to.
@@ -503,8 +512,8 @@ class Files:
                     if found != value:
                         raise ChecksumError(
                             f"its {name} is {found}, the declaration states {value}",
-                            next_step="download the file again; if the source has a new version, the declaration "
-                            "must be updated",
+                            next_step="download the file again; if the source has a new version, "
+                            "the declaration must be updated",
                         )
             done.append(item.path)
         return tuple(done)
@@ -551,7 +560,11 @@ class Files:
         if "://" in source.url:
             items = list(self._address(source.url, path))
         else:
-            where = Path(source.url)
+            where = Path(source.url).expanduser()
+            if not where.exists():
+                raise SourceError(
+                    "does not exist", file=source.url, next_step="pass the file's address or path"
+                )
             status = where.stat()
             items = [_Local(path, status.st_size, str(status.st_mtime_ns), str(where), self)]
         self._single = False
@@ -650,9 +663,9 @@ class Files:
     # --------------------------------------------------------------------------------------- through archives
 
     def _kind(self, item: _Item) -> str | None:
-        """Kind of the root's only file; where the name of a remote one says nothing, its first bytes do."""
+        """Kind of the root's only file; where its name says nothing, its first bytes do."""
         kind = archive_kind(item.path)
-        if kind is None and isinstance(item, _Remote) and not split_name(item.path)[1]:
+        if kind is None and not split_name(item.path)[1]:
             found = sniff(item.blob().read_at(0, 512))
             if found == "html":
                 raise html_error()
@@ -768,15 +781,14 @@ class Files:
         path = found.path
         lead = "/".join(self._strip or ()) + "/"
         path = path.removeprefix(lead) if len(lead) > 1 else path
-        item = found.item
-        blame = functools.partial(self._blame, path)
-        return File(path, functools.partial(self._stream, item, blame), item.size, view=self)
+        return File(path, found.item, found.item.size, view=self)
 
     def _blame(self, path: str, error: MedimgError) -> MedimgError:
         return error.within(dataset=self.dataset, file=path)
 
-    @staticmethod
-    def _stream(item: _Item, blame: Blame) -> BinaryIO:
+    def _stream(self, item: _Item, path: str) -> BinaryIO:
+        self.opened.add(path)
+        blame = functools.partial(self._blame, path)
         try:
             return item.stream(blame)
         except MedimgError as error:
@@ -797,7 +809,7 @@ class Files:
         yield from self._order
 
     def _guess(self) -> bool:
-        """Whether there are compressed tars not listed yet; if so, decide what the root is without listing."""
+        """Whether there are compressed tars not listed yet; if so, decide what the root is without that."""
         places: list[str] = []
         lazy: list[tuple[_Item, str, int]] = []
 

@@ -215,6 +215,7 @@ class _Member:
                 _skip(self._stream, (index - self._next) * size)
             data = _exactly(self._stream, size)
             array: Array = np.frombuffer(data, dtype=self.dtype).reshape(self.shape[1:])
+            array.flags.writeable = False  # it is handed out again if it is asked for again
             self._next, self._last = index + 1, (index, array)
             return array
 
@@ -272,7 +273,7 @@ class _Member:
             if version != (1, 0):
                 read = np.lib.format.read_array_header_2_0
             self.shape, self.fortran, self.dtype = read(self._stream)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise FormatError(f"not a NumPy array ({error})") from error
         if self.dtype.hasobject:
             raise PickleError(

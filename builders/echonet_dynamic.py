@@ -1,0 +1,118 @@
+"""EchoNet-Dynamic: 10,030 apical four-chamber echocardiography videos of Stanford Hospital with ejection fraction,
+volumes at end-systole and end-diastole, and the left ventricle traced in those two frames."""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.readers import tables, tracings
+from medimg.schema import Measure, Row, Skipped
+
+LOADER = "echonet/dynamic:echonet/datasets/echo.py@e01d029"
+PAGE = "echonet/dynamic:docs/index.html@e01d029"
+SPLITS = {"TRAIN": "train", "VAL": "validation", "TEST": "test"}
+MEASURES = {
+    "EF": ("ejection fraction", "%"),
+    "ESV": ("left ventricular end-systolic volume", "mL"),
+    "EDV": ("left ventricular end-diastolic volume", "mL"),
+}
+
+DATASET = Dataset(
+    name="echonet-dynamic",
+    title="EchoNet-Dynamic",
+    aliases=("EchoNet Dynamic",),
+    dimension="video",
+    modality="echocardiography",
+    organ="heart",
+    task=("segmentation", "regression"),
+    license="LicenseRef-Stanford-RUA",
+    homepage="https://echonet.github.io/dynamic/",
+    citation=Citation(
+        title="Video-based AI for beat-to-beat assessment of cardiac function",
+        authors="Ouyang D, He B, Ghorbani A, et al.",
+        venue="Nature 580:252-256",
+        year=2020,
+        doi="10.1038/s41586-020-2145-8",
+    ),
+    access="registration",
+    how="Sign in at https://stanford.redivis.com/datasets/66s1-2hsmzj5rn, accept the agreement, download "
+    'EchoNet-Dynamic.zip and pass it: medimg.load("echonet-dynamic", source="~/EchoNet-Dynamic.zip").',
+    sources=(
+        Source(url="https://stanford.redivis.com/datasets/66s1-2hsmzj5rn", kind="page"),
+        Source(url="https://stanfordaimi.azurewebsites.net/datasets/834e1cd1-92f7-4268-9daa-d359198b310a", kind="page"),
+    ),
+    legend={1: ("left ventricle cavity",), tracings.UNTRACED: ()},
+    splits={"train": 7465, "validation": 1288, "test": 1277},
+    subject="the file name: one video stands for one patient; the source says neither so nor otherwise",
+    evidence=Evidence(
+        layout=f"{LOADER}; djaechung/team-echo@0d84a5f (FileList.csv, 10,030 rows counted)",
+        labels=f"{LOADER} (tracings to polygon), {PAGE} (endocardial border; EF in percent); unverified: mL",
+        license=f"{PAGE} (text of the Research Use Agreement)",
+        subject="unverified: one video per patient",
+    ),
+    notes=(
+        "A video's mask is a volume (width, height, frames). Frames without a tracing hold 255, which is not background "
+        "but not annotated.",
+        "Masks follow the tracing's coordinates; the official loader rounds them to whole pixels first.",
+        "Most videos have two traced frames. A few have none or one: the official loader drops them, here they stay.",
+        "FrameHeight and FrameWidth of FileList.csv are not the video's size in six rows: use `shape`.",
+    ),
+)
+
+
+def rows(files):
+    videos = files.index(r"([^/]+)\.avi$")
+    table = files.find(r"(?:^|/)VolumeTracings\.csv$")
+    traced = _tracings(table) if table else {}
+    for row in tables.rows(files.need(r"(?:^|/)FileList\.csv$")):
+        name = row["FileName"].removesuffix(".avi")
+        video = videos.pop(name, None)
+        if video is None:
+            continue
+        frames = traced.get(name, {})
+        yield Row(
+            id=name,
+            split=SPLITS[row["Split"].upper()],
+            subject=name,
+            image=video,
+            mask=tracings.frames(video, {f: [(1, _polygon(t))] for f, t in frames.items()}, center=0.0, table=table)
+            if frames
+            else None,
+            measures=[
+                Measure(name=kind, value=float(row[column]), unit=unit)
+                for column, (kind, unit) in MEASURES.items()
+                if row[column].strip()
+            ],
+            source={column: row[column] for column in MEASURES}
+            | ({"VolumeTracings.csv": {"X1,Y1,X2,Y2 by Frame": frames}} if frames else {}),
+            meta={column: value for column, value in row.items() if column not in MEASURES},
+        )
+    for video in videos.values():
+        yield Skipped(file=video, reason="FileList.csv has no row for it")
+
+
+def _tracings(table):
+    """File name -> frame -> [(x1, y1, x2, y2), …], in the table's order."""
+    found = {}
+    for row in tables.rows(table, columns=("FileName", "X1", "Y1", "X2", "Y2", "Frame")):
+        frames = found.setdefault(row["FileName"].removesuffix(".avi"), {})
+        frames.setdefault(int(row["Frame"]), []).append(tuple(float(row[c]) for c in ("X1", "Y1", "X2", "Y2")))
+    return found
+
+
+def _polygon(lines):
+    """Down one side of the chords and up the other; the first line is the long axis and no chord."""
+    chords = lines[1:]
+    return [line[:2] for line in chords] + [line[2:] for line in reversed(chords)]
+
+
+def miniature(make):
+    head = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split".split(",")
+    names = [f"0X{n:016X}" for n in range(0x1002E8FBACD08477, 0x1002E8FBACD08477 + 5)]
+    table = [(name, 60.5 - n, 21.25, 53.75, 112, 112, 50, 6, split) for n, (name, split) in
+             enumerate(zip(names, ("TRAIN", "VAL", "TEST", "TRAIN", "TRAIN")))]
+    table[1] = (*table[1][:4], 768, 1024, *table[1][6:])
+    make.csv("EchoNet-Dynamic/FileList.csv", head, table)
+    # The fourth video has no tracing, the fifth is not there, the sixth is not in the list.
+    for name in (*names[:4], "0X0000000000000000"):
+        make.video(f"EchoNet-Dynamic/Videos/{name}.avi", 6)
+    chords = [(60, 20, 55, 80), (58, 30, 64, 30.5), (50, 45, 70, 45), (48.2, 60, 72.7, 60), (50, 78, 66, 78)]
+    lines = [(f"{name}.avi", *line, frame) for name in names[:3] for frame in (1, 4) for line in chords]
+    make.csv("EchoNet-Dynamic/VolumeTracings.csv", ["FileName", "X1", "Y1", "X2", "Y2", "Frame"], lines)

@@ -1,0 +1,96 @@
+"""MedMNIST v2: twelve sets of 28 x 28 pictures and six of 28 x 28 x 28 volumes from many kinds of imaging, made from
+public datasets for light-weight classification, each with one set of splits."""
+
+from medimg.builders import _medmnist
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+
+RECORD = "https://zenodo.org/records/10519652"
+INFO = "MedMNIST/MedMNIST:medmnist/info.py@805b7423"
+# md5 of the 28-pixel file; images in train, val and test.
+FILES = {
+    "pathmnist": ("a8b06965200029087d5bd730944a56c1", 89996, 10004, 7180),
+    "chestmnist": ("02c8a6516a18b556561a56cbdd36c4a8", 78468, 11219, 22433),
+    "dermamnist": ("0744692d530f8e62ec473284d019b0c7", 7007, 1003, 2005),
+    "octmnist": ("c68d92d5b585d8d81f7112f81e2d0842", 97477, 10832, 1000),
+    "pneumoniamnist": ("28209eda62fecd6e6a2d98b1501bb15f", 4708, 524, 624),
+    "retinamnist": ("bd4c0672f1bba3e3a89f0e4e876791e4", 1080, 120, 400),
+    "breastmnist": ("750601b1f35ba3300ea97c75c52ff8f6", 546, 78, 156),
+    "bloodmnist": ("7053d0359d879ad8a5505303e11de1dc", 11959, 1712, 3421),
+    "tissuemnist": ("ebe78ee8b05294063de985d821c1c34b", 165466, 23640, 47280),
+    "organamnist": ("68e3f8846a6bd62f0c9bf841c0d9eacc", 34561, 6491, 17778),
+    "organcmnist": ("b9ceb9546e10131b32923c5bbeaea2b1", 12975, 2392, 8216),
+    "organsmnist": ("9ab87b696fb54e2a387ebe992d6ed5f1", 13932, 2452, 8827),
+    "organmnist3d": ("a0c5a1ff56af4f155c46d46fbb45a2fe", 971, 161, 610),
+    "nodulemnist3d": ("8755a7e9e05a4d9ce80a24c3e7a256f3", 1158, 165, 310),
+    "adrenalmnist3d": ("bbd3c5a5576322bc4cdfea780653b1ce", 1188, 98, 298),
+    "fracturemnist3d": ("6aa7b0143a6b42da40027a9dda61302f", 1027, 103, 240),
+    "vesselmnist3d": ("b41fd4f7e7e2feedddb201585ecafa1b", 1335, 191, 382),
+    "synapsemnist3d": ("1235b78a3cd6280881dd7850a78eadb6", 1230, 177, 352),
+}
+KEYS = {name: name for name in FILES}
+
+DATASET = Dataset(
+    name="medmnist-v2",
+    title="MedMNIST v2",
+    aliases=("MedMNIST", "MedMNIST+"),
+    dimension="2d",
+    modality=tuple(dict.fromkeys(_medmnist.SETS[name][1] for name in FILES)),
+    organ="multiple organs",
+    task=("classification", "multi-label classification", "grading"),
+    license="CC-BY-4.0",
+    homepage="https://medmnist.com/",
+    citation=Citation(
+        title="MedMNIST v2: a large-scale lightweight benchmark for 2D and 3D biomedical image classification",
+        authors="Yang J, Shi R, Wei D, et al.",
+        venue="Scientific Data 10:41",
+        year=2023,
+        doi="10.1038/s41597-022-01721-8",
+    ),
+    sources=(
+        *(Source(url=f"{RECORD}/files/{name}.npz", md5=entry[0]) for name, entry in FILES.items()),
+        Source(url=RECORD, kind="page"),
+    ),
+    labels=_medmnist.labels(KEYS),
+    configs=tuple(
+        _medmnist.config(name, entry[1:], license="CC-BY-NC-4.0" if name == "dermamnist" else None)
+        for name, entry in FILES.items()
+    ),
+    splits={"train": 525084, "validation": 71362, "test": 121512},
+    no_subject="the files hold images and labels alone; CSV files apart, named in the README, map each index to its source",
+    overlaps=tuple(
+        Overlap(dataset=dataset, relation=f"{part} is derived from it", evidence=INFO)
+        for dataset, part in (
+            ("nct-crc-he-100k", "PathMNIST"),
+            ("chestx-ray14", "ChestMNIST"),
+            ("ham10000", "DermaMNIST"),
+            ("busi", "BreastMNIST"),
+            ("lits", "Organ{A,C,S}MNIST and OrganMNIST3D"),
+            ("lidc-idri", "NoduleMNIST3D"),
+        )
+    )
+    + (Overlap(dataset="medmnist-v1", relation="superset of", evidence=INFO),),
+    evidence=Evidence(
+        layout=f"MedMNIST/MedMNIST:README.md@805b7423 (keys and shapes), {INFO}",
+        labels=INFO,
+        license=f"{INFO} (key license of each set)",
+        subject="MedMNIST/MedMNIST:README.md@805b7423",
+    ),
+    notes=(
+        "DermaMNIST alone is CC BY-NC 4.0.",
+        "BreastMNIST's 0 is malignant, 1 is normal or benign: the other way round than in the other binary sets.",
+        "OrganMNIST3D numbers its organs in another order than the three sets of slices.",
+        "AdrenalMNIST3D and VesselMNIST3D are shapes, not intensities.",
+        "Sources do not state voxel sizes of OrganMNIST3D and VesselMNIST3D: spacing 1 there is none, and the "
+        "orientation of every volume is unknown.",
+        "MedMNIST+ (64, 128 and 224 pixels) is not loaded: it shows the same images.",
+    ),
+)
+
+
+def rows(files):
+    yield from _medmnist.rows(files, KEYS)
+
+
+def miniature(make):
+    _medmnist.miniature(make, KEYS)
+    make.npz("breastmnist_64.npz", train_images=(1, 64, 64), train_labels=[[0]])

@@ -1,0 +1,82 @@
+"""Outlines that were drawn on a few frames of a video, as one label map over all frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medimg.errors import FormatError, LabelError, MedimgError
+from medimg.files import File
+from medimg.pixels import Clip, Pixels, Volume
+from medimg.readers.masks import rasterize
+
+UNTRACED = 255
+"""Value of every pixel of a frame that nobody has drawn on: not background."""
+Corners = Sequence[Sequence[float]]
+
+
+def frames(
+    clip: File | Pixels,
+    outlines: Mapping[int, Sequence[tuple[int, Corners]]],
+    *,
+    center: float = 0.5,
+    table: File | None = None,
+) -> Pixels:
+    """A label map (width, height, frames), uint8: 0 and the values drawn in traced frames, `UNTRACED` in all others.
+
+    A legend for it has the entry `{UNTRACED: ()}`: not annotated there.
+
+    Args:
+        clip: the video.
+        outlines: frame (from 0) -> (label value, [(x, y), …]) of each outline, x to the right and y down; a later one
+            covers an earlier one. A frame without outlines is traced and holds nothing.
+        center: coordinate of the first pixel's center, as in `masks.polygons`.
+        table: the file that holds the outlines, for error messages.
+
+    Raises (on `read`):
+        FormatError: as the video's reader.
+        LabelError: a frame that the video does not have, an outline with fewer than three corners or with a
+            coordinate that is not finite, or a value that is not 0..254.
+    """
+    kept = {frame: tuple((value, tuple(map(tuple, corners))) for value, corners in one) for frame, one in outlines.items()}
+    return _Frames(clip, kept, center, table)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frames(Pixels):
+    clip: File | Pixels
+    outlines: Mapping[int, tuple[tuple[int, tuple[tuple[float, ...], ...]], ...]]
+    center: float
+    table: File | None
+
+    def files(self) -> Iterable[File]:
+        own = (self.clip,) if isinstance(self.clip, File) else tuple(self.clip.files())
+        return own if self.table is None else (*own, self.table)
+
+    def read(self) -> Volume:
+        from medimg.readers import image
+
+        video = image(self.clip).read()
+        path = next((file.path for file in self.files()), None)
+        if not isinstance(video, Clip):
+            raise FormatError("outlines of frames need a video", file=path)
+        count, height, width = video.size
+        volume = Volume.empty((width, height, count), np.uint8, np.eye(4))
+        array = volume.array
+        array[...] = UNTRACED
+        try:
+            for frame, outlines in self.outlines.items():
+                if not 0 <= frame < count:
+                    raise LabelError(f"an outline is drawn on frame {frame}, the video has frames 0 to {count - 1}")
+                array[:, :, frame] = 0
+                for value, corners in outlines:
+                    if not 0 <= value < UNTRACED:
+                        raise LabelError(f"{value} is no label value of outlines (0 to {UNTRACED - 1})")
+                    top, left, inside = rasterize(corners, (height, width), self.center)
+                    rows, columns = inside.shape
+                    array[left : left + columns, top : top + rows, frame][inside.T] = value
+        except MedimgError as error:
+            raise error.within(file=self.table.path if self.table else path) from error
+        return volume

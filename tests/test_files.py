@@ -1,0 +1,810 @@
+"""The view on a source: equal however the source is packed, and safe against what strangers pack."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import random
+import struct
+import tarfile
+import tempfile
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from medimg.errors import (
+    ArchiveError,
+    BombError,
+    ChecksumError,
+    MissingExtraError,
+    SourceError,
+    UnsafePathError,
+)
+from medimg.files import File, Files, Limits, archives, remote
+from tests.servers import Bucket, WebServer, s3, web
+
+Tree = Mapping[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[WebServer]:
+    with web() as server:
+        yield server
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    monkeypatch.setattr(remote, "BACKOFF", 0.0)
+    with web() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Bucket]:
+    pytest.importorskip("s3fs")
+    with s3() as one:
+        yield one
+
+
+def zipped(tree: Tree, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", method) as archive:
+        for path, data in tree.items():
+            archive.writestr(path, data)
+    return sink.getvalue()
+
+
+def tarred(tree: Tree, mode: str = "w") -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode=mode) as archive:  # type: ignore[call-overload]
+        for path, data in tree.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
+
+
+def special(*members: tuple[str, bytes, str], tree: Tree | None = None) -> bytes:
+    """A tar with members of any type: (name, type, link target)."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        for path, data in (tree or {}).items():
+            info = tarfile.TarInfo(path)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        for name, kind, link in members:
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            info.linkname = link
+            archive.addfile(info)
+    return sink.getvalue()
+
+
+def planted(root: Path, tree: Tree) -> Path:
+    for path, data in tree.items():
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+    return root
+
+
+def saved(folder: Path, name: str, data: bytes) -> Path:
+    place = folder / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
+    return place
+
+
+def content(files: Files) -> dict[str, bytes]:
+    return {file.path: file.read() for file in files}
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    return np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8).tobytes()
+
+
+def texture(size: int, seed: int = 0) -> bytes:
+    """Bytes that compress about twofold."""
+    return np.random.default_rng(seed).integers(0, 16, size, dtype=np.uint8).tobytes()
+
+
+def source(**fields: Any) -> Any:
+    return SimpleNamespace(
+        **{"path": None, "sha256": None, "md5": None, "size": None, "kind": "file"} | fields
+    )
+
+
+TREE = {
+    "imagesTr/volume-10.nii.gz": noise(3000),
+    "imagesTr/volume-2.nii.gz": b"two",
+    "labels/Ünïcode name.png": b"",
+    "README.txt": b"hello",
+}
+
+# ------------------------------------------------------------------------------------------------- equal views
+
+NAMES = st.sampled_from(
+    ["a", "b", "case-1", "case-2", "case-10", "scan.nii.gz", "table.csv", "ü ö.png", "x y"]
+)
+TREES = st.dictionaries(
+    st.lists(NAMES, min_size=1, max_size=3).map("/".join), st.binary(max_size=300), min_size=1, max_size=7
+).filter(lambda tree: not any(other.startswith(path + "/") for path in tree for other in tree))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=TREES, wrap=st.booleans(), seed=st.integers(0, 99))
+def test_a_view_does_not_depend_on_the_packing(served: WebServer, tree: Tree, wrap: bool, seed: int) -> None:
+    packed = {f"data/{path}": data for path, data in tree.items()} if wrap else tree
+    flat = zipped(packed)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        memory = fsspec.filesystem("memory")
+        memory.store.clear()
+        memory.pipe({f"/case/root/{path}": data for path, data in packed.items()} | {"/case/data.zip": flat})
+        served.files = {"data.zip": flat, "data.tar.gz": tarred(packed, "w:gz")}
+        sources: list[Any] = [
+            planted(root / "folder", packed),
+            saved(root, "flat/any.zip", flat),
+            saved(root, "stored/data.zip", zipped(packed, zipfile.ZIP_STORED)),
+            saved(root, "outer1/outer.zip", zipped({"data.zip": flat}, zipfile.ZIP_STORED)),
+            saved(root, "outer2/outer.zip", zipped({"data.zip": flat, "__MACOSX/data/._x": b"junk"})),
+            saved(root, "inner/data.zip", flat).parent,
+            saved(root, "data.tar", tarred(packed)),
+            saved(root, "data.tar.gz", tarred(packed, "w:gz")),
+            saved(root, "data.tgz", tarred({f"./{path}": data for path, data in packed.items()}, "w:gz")),
+            saved(root, "data.tar.bz2", tarred(packed, "w:bz2")),
+            saved(root, "data.txz", tarred(packed, "w:xz")),
+            saved(root, "mixed.zip", zipped({"data.tar.gz": tarred(packed, "w:gz")})),
+            served.url("data.zip"),
+            served.url("data.tar.gz"),
+            "memory://case/root",
+            "memory://case/data.zip",
+            [source(url=served.url("data.zip"))],
+        ]
+        first: dict[str, bytes] | None = None
+        for where in sources:
+            with Files.open(where, dataset="phantom") as files:
+                found = content(files)
+                assert all(file.size == len(found[file.path]) for file in files)
+                assert sorted(found.values()) == sorted(tree.values())
+                assert first is None or list(found.items()) == list(first.items()), where
+                assert sorted(file.path for (file,) in files.stream("")) == sorted(found)
+                first = first or found
+                order = list(files)
+                random.Random(seed).shuffle(order)
+                for file in order:
+                    with file.open() as stream:
+                        middle = len(found[file.path]) // 2
+                        stream.seek(middle)
+                        assert stream.read() == found[file.path][middle:]
+                        stream.seek(0)
+                        assert stream.read(3) == found[file.path][:3]
+                assert files.opened == set(found)
+
+
+def test_the_root_and_the_archives_disappear_from_paths(tmp_path: Path) -> None:
+    saved(tmp_path, "set/train.zip", zipped({"train/1.png": b"1", "train/2.png": b"2"}))
+    saved(tmp_path, "set/test.zip", zipped({"3.png": b"3"}))
+    saved(tmp_path, "set/mixed.tar.gz", tarred({"mixed/4.png": b"4", "5.png": b"5"}, "w:gz"))
+    saved(tmp_path, "set/table.csv.gz", gzip.compress(b"a,b"))
+    planted(
+        tmp_path / "set",
+        {"train/1.png": b"unpacked", ".git/config": b"", "._x": b"", "Thumbs.db": b"", "a/.DS_Store": b""},
+    )
+    (tmp_path / "set/empty").mkdir()
+    files = Files.open(tmp_path)
+    assert content(files) == {
+        "mixed/5.png": b"5",
+        "mixed/mixed/4.png": b"4",
+        "table.csv.gz": gzip.compress(b"a,b"),
+        "test/3.png": b"3",
+        "train/1.png": b"unpacked",
+        "train/2.png": b"2",
+    }
+
+
+def test_lookup(tmp_path: Path) -> None:
+    files = Files.open(planted(tmp_path, TREE), dataset="phantom")
+    assert [file.path for file in files] == [
+        "README.txt", "imagesTr/volume-2.nii.gz", "imagesTr/volume-10.nii.gz", "labels/Ünïcode name.png",
+    ]  # fmt: skip
+    assert [(file.name, case) for file, case in files.match(r"volume-(\d+)\.nii(?:\.gz)?$")] == [
+        ("volume-2.nii.gz", "2"),
+        ("volume-10.nii.gz", "10"),
+    ]
+    assert not list(files.match("VOLUME")) and len(list(files.match("(?i)VOLUME"))) == 2
+    readme = files.need("README")
+    assert (readme.path, readme.stem, readme.suffix, readme.parent) == ("README.txt", "README", ".txt", "")
+    scan = files.get("imagesTr/volume-2.nii.gz")
+    assert scan and (scan.stem, scan.suffix, scan.parent, scan.size) == ("volume-2", ".nii.gz", "imagesTr", 3)
+    assert (
+        scan.sibling("volume-10.nii.gz") == files.get("imagesTr/volume-10.nii.gz")
+        and scan.sibling("x") is None
+    )
+    assert len(files) == 4 and "README.txt" in files and scan in files and "x" not in files
+    assert files.get(None) is None and files.find("nothing") is None
+    assert len({scan, *files}) == 4 and sorted(reversed(list(files))) == list(files)
+    index = files.index(r"volume-(\d+)")
+    assert index["10"].name == "volume-10.nii.gz" and index.get("7") is None
+    assert list(files.index(r"^(\w+)/(.*)-(?P<case>\d+)", key=(1, "case"))) == [
+        ("imagesTr", "2"),
+        ("imagesTr", "10"),
+    ]
+    for failing, words in (
+        (lambda: index["7"], ["phantom", "'7'", "volume"]),
+        (
+            lambda: files.need("nothing", "look elsewhere"),
+            ["phantom", "'nothing'", "README.txt", "look elsewhere"],
+        ),
+        (lambda: files.find("volume"), ["phantom", "volume-2.nii.gz", "volume-10.nii.gz"]),
+        (lambda: files.index(r"(volume)"), ["phantom", "volume-2.nii.gz", "volume-10.nii.gz"]),
+        (lambda: files.need("volume-10").read(limit=10), ["phantom", "volume-10", "10 bytes"]),
+    ):
+        with pytest.raises(SourceError) as caught:
+            failing()
+        assert all(word in str(caught.value) for word in words) and caught.value.next_step
+    again = pickle.loads(pickle.dumps(scan))
+    assert again == scan and again.read() == b"two" and len(pickle.loads(pickle.dumps(files))) == 4
+    assert File("a/b.MHD", lambda: io.BytesIO(b"x")).read() == b"x"
+
+
+def test_an_unreadable_kind_of_archive_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="data.rar is an archive that must be unpacked"):
+        Files.open(planted(tmp_path, {"data.rar": b"Rar!"})).need("png")
+
+
+def test_missing_source(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="phantom.*does not exist.*Next"):
+        Files.open(tmp_path / "nowhere.zip", dataset="phantom")
+    with pytest.raises(SourceError, match="no file that can be fetched"):
+        Files.open([source(url="https://example.org", kind="page")])
+
+
+# ---------------------------------------------------------------------------------------------- in place, at random
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of bytes read from local archives."""
+    counts: list[int] = []
+    original = archives.LocalBlob.read_at
+
+    def read_at(self: archives.LocalBlob, offset: int, count: int) -> bytes:
+        data = original(self, offset, count)
+        counts.append(len(data))
+        return data
+
+    monkeypatch.setattr(archives.LocalBlob, "read_at", read_at)
+    return counts
+
+
+def test_stream_decompresses_once_and_seeks_afterwards(tmp_path: Path, counted: list[int]) -> None:
+    tree = {f"set/case-{n}.raw": texture(1_500_000 + n, n) for n in range(14)}
+    where = saved(tmp_path, "set.tar.gz", tarred(tree, "w:gz"))
+    files = Files.open(where)
+    first = next(iter(files.stream("")))[0]
+    assert first.path == "case-0.raw" and sum(counted) < 500_000
+    for (file,) in Files.open(where).stream("[02468].raw$"):
+        assert file.read() == tree[f"set/{file.path}"]
+    assert sum(counted) < where.stat().st_size * 1.05 + 500_000
+    assert len(files) == 14 and not files.notes  # listed to the end, the folder was guessed right
+    counted.clear()
+    for n in (13, 0, 7):
+        assert files.index(r"case-(\d+)")[str(n)].read() == tree[f"set/case-{n}.raw"]
+    assert sum(counted) < where.stat().st_size * 0.75  # the states kept on the way spare the rest
+    blob = next(iter(files._archives.values())).archive.blob
+    assert isinstance(blob, archives.Decompressed) and 3 <= len(blob.points) <= 6
+
+
+def test_memory_of_checkpoints_is_bounded(tmp_path: Path) -> None:
+    tree = {f"{n}.raw": bytes(8 << 20) for n in range(12)}
+    inner = {f"{name}.tar.gz": tarred(tree, "w:gz") for name in ("a", "b")}
+    files = Files.open(planted(tmp_path, inner), limits=Limits(memory=0))
+    assert len(files) == 24
+    assert files._budget.checkpoints._count <= 8
+    assert files.need("b/7").read() == bytes(8 << 20)
+
+
+def test_a_view_keeps_the_paths_it_has_streamed(tmp_path: Path) -> None:
+    right = Files.open(saved(tmp_path, "set.tar.gz", tarred({"set/a": b"1", "note": b"2"}, "w:gz")))
+    assert [file.path for (file,) in right.stream("")] == ["a", "note"]
+    assert content(right) == {"a": b"1", "note": b"2"} and "root" in right.notes[0][1]
+    two = tarred({"train/a": b"1", "test/b": b"2"}, "w:gz")
+    files = Files.open(saved(tmp_path, "pair.tar.gz", two))
+    assert [file.path for (file,) in files.stream("")] == ["train/a", "test/b"]
+    assert sorted(content(files)) == ["test/b", "train/a"] and not files.notes
+    nested = Files.open(
+        planted(tmp_path / "n", {"p.tar.gz": two, "q.tgz": tarred({"q/c": b"3", "q/d": b"4"}, "w:gz")})
+    )
+    assert [file.path for (file,) in nested.stream("")] == ["p/train/a", "p/test/b", "q/c", "q/d"]
+    assert sorted(content(nested)) == ["p/test/b", "p/train/a", "q/c", "q/d"] and not nested.notes
+
+
+@pytest.mark.parametrize("name", ["set.tar.gz", "set.zip", "outer.zip", "set.tar.bz2"])
+def test_members_open_at_once_do_not_disturb_one_another(tmp_path: Path, name: str) -> None:
+    size = 150_000 if "bz2" in name else 700_000
+    tree = {f"{n}.raw": texture(size, n) for n in range(4)}
+    pack = {
+        "set.tar.gz": lambda: tarred(tree, "w:gz"),
+        "set.zip": lambda: zipped(tree),
+        "outer.zip": lambda: zipped({"set.zip": zipped(tree, zipfile.ZIP_STORED)}),
+        "set.tar.bz2": lambda: tarred(tree, "w:bz2"),
+    }
+    files = Files.open(saved(tmp_path, name, pack[name]()))
+    streams = [(file, file.open(), bytearray()) for file in files]
+    for _ in range(size // 99_991 + 1):
+        for _, stream, sink in streams:
+            sink += stream.read(99_991)
+    assert all(bytes(sink) == tree[file.path] for file, _, sink in streams)
+    wrong: list[str] = []
+
+    def read(seed: int) -> None:
+        for file in random.Random(seed).sample(list(files), 4):
+            if file.read() != tree[file.path]:
+                wrong.append(file.path)
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_deflated_inner_archive_is_read_in_place(tmp_path: Path) -> None:
+    tree = {f"{n}.raw": texture(3_000_000, n) for n in range(5)}
+    where = saved(tmp_path, "outer.zip", zipped({"set.zip": zipped(tree, zipfile.ZIP_STORED)}))
+    files = Files.open(where, limits=Limits(memory=0))
+    assert files.need("4.raw").read() == tree["4.raw"] and files.need("0.raw").read() == tree["0.raw"]
+    squeezed = saved(tmp_path, "bz2.zip", zipped({"set.zip": zipped(TREE)}, zipfile.ZIP_BZIP2))
+    assert len(Files.open(squeezed)) == 4
+    with pytest.raises(ArchiveError, match="unpack the outer archive once"):
+        len(Files.open(squeezed, limits=Limits(memory=100)))
+
+
+def test_gzip_streams_one_after_another_and_padding(tmp_path: Path) -> None:
+    data = tarred(TREE)
+    half = len(data) // 2
+    joined = gzip.compress(data[:half]) + bytes(700) + gzip.compress(data[half:]) + bytes(9000)
+    assert len(Files.open(saved(tmp_path, "two.tar.gz", joined))) == 4
+    joined = bz2.compress(data[:half]) + bz2.compress(data[half:])
+    assert content(Files.open(saved(tmp_path, "two.tar.bz2", joined)))["README.txt"] == b"hello"
+
+
+def test_zip64_comment_prefix_and_old_names(tmp_path: Path) -> None:
+    sink = io.BytesIO(b"#!/bin/sh\n")
+    sink.seek(0, 2)
+    with zipfile.ZipFile(sink, "a") as archive:
+        archive.comment = b"holds PK\5\6 inside" + bytes(30)
+        with archive.open("big.raw", "w", force_zip64=True) as member:
+            member.write(b"abc")
+    assert content(Files.open(saved(tmp_path, "a.zip", sink.getvalue()))) == {"big.raw": b"abc"}
+    flagless = zipped({"ü.png": b"1"})
+    flags = flagless.index(b"PK\1\2") + 8
+    flagless = flagless[:flags] + b"\0\0" + flagless[flags + 2 :]
+    assert list(content(Files.open(saved(tmp_path, "b.zip", flagless)))) == ["ü.png"]
+    assert list(content(Files.open(saved(tmp_path, "c.zip", zip64_directory({"x": b"1"}))))) == ["x"]
+
+
+def zip64_directory(tree: Tree) -> bytes:
+    """The end records that archives of more than 65,535 members have."""
+    data = zipped(tree, zipfile.ZIP_STORED)
+    end = data.rindex(b"PK\5\6")
+    _, _, _, count, size, offset, _ = struct.unpack("<4HLLH", data[end + 4 : end + 22])
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, offset)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, end, 1)
+    return (
+        data[:end]
+        + record
+        + locator
+        + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 2**32 - 1, 2**32 - 1, 0)
+    )
+
+
+def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = saved(
+        tmp_path / "in", "outer.zip", zipped({"set.tar.gz": tarred(TREE, "w:gz"), "s.zip": zipped(TREE)})
+    )
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    assert len(content(Files.open(where))) == 8
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "in", where, tmp_path / "temp"]
+
+
+def test_many_archives_do_not_use_up_file_handles(tmp_path: Path) -> None:
+    for n in range(100):
+        saved(tmp_path, f"{n}.zip", zipped({"a.png": b"%d" % n}))
+    files = Files.open(tmp_path)
+    assert {file.read() for file in files} == {b"%d" % n for n in range(100)}
+    assert len(files._handles._open) <= 64
+    files.close()
+    assert files.need("^7/").read() == b"7"
+
+
+# ------------------------------------------------------------------------------------------------------ addresses
+
+
+def test_one_member_of_a_large_zip_costs_a_small_part_of_it(server: WebServer) -> None:
+    tree = {f"{n}.raw": noise(100_000, n) for n in range(200)}
+    server.files["big.zip"] = zipped(tree, zipfile.ZIP_STORED)
+    with Files.open(server.url("big.zip")) as files:
+        assert len(files) == 200
+        listing = server.sent
+        assert files.need("^77.raw").read() == tree["77.raw"]
+        assert server.sent - listing < 1.2e6 and server.sent < 2.5e6
+        for _, file in zip(range(60), files, strict=False):
+            file.read()
+        assert len(server.requests) < 30  # neighbours share requests
+        assert server.sent < 12e6
+
+
+def test_trouble_on_the_way_is_tried_again(server: WebServer) -> None:
+    server.files["a.zip"] = zipped(TREE)
+    server.fail = 2
+    assert content(Files.open(server.url("a.zip"))) == dict(
+        sorted(TREE.items(), key=lambda kv: archives.natural_key(kv[0]))
+    )
+
+
+def test_a_server_that_cuts(server: WebServer) -> None:
+    server.files["a.zip"] = zipped({"a.raw": noise(900_000)})
+    server.cut = 1000
+    with pytest.raises(SourceError, match="phantom.*a.zip.*Next.*download the file once"):
+        len(Files.open(server.url("a.zip"), dataset="phantom"))
+
+
+@pytest.mark.parametrize("size", [True, False])
+def test_a_server_without_ranges(server: WebServer, size: bool) -> None:
+    tree = {f"set/{n}.raw": noise(400_000, n) for n in range(4)}
+    server.files = {
+        "set.zip": zipped(tree),
+        "set.tar.gz": tarred(tree, "w:gz"),
+        "t.csv": b"a,b",
+        "set.tar": tarred(tree),
+    }
+    server.ranges = False
+    server.size = size
+    small = Limits(memory=600_000)
+    assert Files.open(server.url("t.csv")).need("csv").read() == b"a,b"
+    assert len(Files.open(server.url("set.zip"))) == 4  # fits into memory
+    with pytest.raises(SourceError, match=r"set.zip.*range|set.zip.*size") as caught:
+        len(Files.open(server.url("set.zip"), limits=small))
+    assert "wget" in str(caught.value)
+    server.requests.clear()
+    files = Files.open(server.url("set.tar.gz"), limits=small)
+    for file, n in files.stream(r"(\d)\.raw"):
+        assert file.read() == tree[f"set/{n}.raw"]
+    assert [verb for verb, _, _ in server.requests].count("GET") <= 3  # two to find out, one for all the rest
+    with pytest.raises(SourceError, match="once and forward"):
+        files.need("0.raw").read()
+
+
+def test_pages_instead_of_files(server: WebServer, tmp_path: Path) -> None:
+    page = b"\n<!DOCTYPE html><html><title>Google Drive - Virus scan warning</title>"
+    server.files = {"a.zip": page, "b.zip": page, "a.tar.gz": page, "t.csv": page, "uc": page}
+    server.types = {"a.zip": "text/html", "t.csv": "text/html"}
+    for name in server.files:
+        with pytest.raises(ArchiveError, match="HTML page.*Next: open the address in a browser"):
+            content(Files.open(server.url(name)))
+        if name != "t.csv" and name != "uc":
+            with pytest.raises(ArchiveError, match="HTML page"):
+                len(Files.open(saved(tmp_path, name, page)))
+    server.files = {"download": zipped(TREE)}
+    assert len(Files.open(server.url("download?id=7"))) == 4
+
+
+def test_refusals_name_the_address_and_no_secret(server: WebServer) -> None:
+    server.status = {"closed.zip": 403}
+    for name, words in (("closed.zip", "access is refused"), ("gone.zip", "is not there")):
+        with pytest.raises(SourceError, match=words) as caught:
+            len(Files.open(server.url(f"{name}?token=SECRET"), dataset="phantom"))
+        assert (
+            "SECRET" not in str(caught.value) and name in str(caught.value) and "phantom" in str(caught.value)
+        )
+        assert caught.value.__cause__ is None
+    assert remote.shown("s3://user:pass@host/x?y=z") == "s3://host/x"
+    with pytest.raises(SourceError, match="no address"):
+        len(Files.open("nonsense://x/y"))
+
+
+def test_s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, data in TREE.items():
+        bucket.put(f"folder/inner/{path}", data)
+    zip_url = bucket.put("archives/set.zip", zipped(TREE))
+    expected = {path: TREE[path] for path in sorted(TREE, key=archives.natural_key)}
+    for url in (f"s3://{bucket.name}/folder", f"s3://{bucket.name}/folder/", zip_url):
+        files = Files.open(url, storage_options=bucket.options)
+        assert content(files) == expected
+        assert files.fingerprint() == Files.open(url, storage_options=bucket.options).fingerprint()
+    with pytest.raises(SourceError, match="is not there"):
+        len(Files.open(f"s3://{bucket.name}/nothing.zip", storage_options=bucket.options))
+    declared = [source(url=zip_url), source(url=f"s3://{bucket.name}/folder/inner/", path="loose")]
+    assert len(Files.open(declared, storage_options=bucket.options)) == 8
+    _, settings_seen = {}, {}
+
+    def no_driver(url: str, **options: Any) -> Any:
+        settings_seen.update(options)
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", no_driver)
+    with pytest.raises(MissingExtraError, match=r'pip install "medimg\[s3\]"'):
+        len(Files.open(zip_url))
+    assert settings_seen == {"anon": True}
+
+
+# ------------------------------------------------------------------------------------------ changes and checksums
+
+
+def test_fingerprint(tmp_path: Path, server: WebServer) -> None:
+    folder = planted(tmp_path / "set", TREE)
+    before = Files.open(folder).fingerprint()
+    assert before == Files.open(folder).fingerprint()
+    os.utime(folder / "README.txt", (1, 1))
+    assert before != Files.open(folder).fingerprint()
+    one = saved(tmp_path, "a.zip", zipped(TREE))
+    other = saved(tmp_path, "b.zip", zipped(TREE))
+    os.utime(other, (1, 1))
+    assert Files.open(one).fingerprint() == Files.open(other).fingerprint()  # by CRCs, wherever it lies
+    changed = saved(tmp_path, "c.zip", zipped({**TREE, "README.txt": b"jello"}))
+    assert Files.open(one).fingerprint() != Files.open(changed).fingerprint()
+    server.files["a.tar.gz"] = tarred(TREE, "w:gz")
+    remote_one = Files.open(server.url("a.tar.gz")).fingerprint()
+    assert server.sent == 0
+    server.files["a.tar.gz"] = server.files["a.tar.gz"][:-1] + b"\1"
+    assert remote_one != Files.open(server.url("a.tar.gz")).fingerprint()
+
+
+def test_checksums(tmp_path: Path, server: WebServer) -> None:
+    data = zipped(TREE)
+    right = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "md5": hashlib.md5(data).hexdigest(),
+        "size": len(data),
+    }
+    server.files["get/set.zip"] = data
+    url = server.url("get/set.zip")
+    where = saved(tmp_path, "in/set.zip", data)
+    page = source(url="https://example.org", kind="page")
+    progress: list[tuple[str, int, int | None]] = []
+    for files in (
+        Files.open([source(url=url, **right), page], dataset="phantom"),
+        Files.open(where, sources=[source(url=url, **right), page]),
+        Files.open(where.parent, sources=[source(url="https://example.org/x?y=1", path="set.zip", **right)]),
+    ):
+        assert files.verify_checksums(lambda *step: progress.append(step)) == ("set.zip",)
+        assert len(files) == 4
+    assert progress[-1] == ("set.zip", len(data), len(data))
+    for wrong in ({"sha256": "0" * 64}, {"md5": "0" * 32}):
+        for files in (
+            Files.open([source(url=url, **right | wrong)], dataset="phantom"),
+            Files.open(where, sources=[source(url=url, **right | wrong)], dataset="phantom"),
+        ):
+            with pytest.raises(ChecksumError) as caught:
+                files.verify_checksums()
+            (name, value), text = next(iter(wrong.items())), str(caught.value)
+            assert (
+                value in text
+                and right[name] in text
+                and "phantom: set.zip" in text
+                and "Next: download" in text
+            )
+    with pytest.raises(ChecksumError, match="phantom: set.zip: holds .* the declaration states 7"):
+        Files.open(where, sources=[source(url=url, size=7)], dataset="phantom")
+    with pytest.raises(ChecksumError, match="the declaration states 7"):
+        len(Files.open([source(url=url, size=7)], dataset="phantom"))
+
+
+# ------------------------------------------------------------------------------------------------------- hostile
+
+
+def patched(data: bytes, old: bytes, new: bytes) -> bytes:
+    assert len(old) == len(new) and old in data
+    return data.replace(old, new)
+
+
+UNSAFE = ["../evil", "a/../../evil", "/etc/passwd", "C:/evil", "C:evil", "a\\..\\evil", "..\\evil"]
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_names_that_leave_the_archive(tmp_path: Path, name: str) -> None:
+    for where in (
+        saved(tmp_path, "a.zip", zipped({"ok": b"", name: b"x"})),
+        saved(tmp_path, "a.tar", tarred({"ok": b"", name: b"x"})),
+        saved(tmp_path, "a.tar.gz", tarred({"ok": b"", name: b"x"}, "w:gz")),
+        saved(tmp_path, "b.zip", zipped({"inner.zip": zipped({name: b"x"})})),
+    ):
+        with pytest.raises(UnsafePathError) as caught:
+            len(Files.open(where, dataset="phantom"))
+        assert repr(name) in str(caught.value) and f"phantom: {where.name}" in str(caught.value).replace(
+            "inner", "b"
+        )
+
+
+def test_nul_in_a_name(tmp_path: Path) -> None:
+    data = patched(zipped({"imageXpng": b"x"}), b"imageXpng", b"image\0png")
+    with pytest.raises(UnsafePathError, match="NUL"):
+        len(Files.open(saved(tmp_path, "a.zip", data)))
+
+
+def test_links_and_devices_in_tars(tmp_path: Path) -> None:
+    tree = {"data/real.png": b"pixels"}
+    fine = special(
+        ("links/soft.png", tarfile.SYMTYPE, "../data/real.png"),
+        ("links/hard.png", tarfile.LNKTYPE, "data/real.png"),
+        ("links/chain.png", tarfile.SYMTYPE, "soft.png"),
+        ("links/lost.png", tarfile.SYMTYPE, "nowhere.png"),
+        ("links/loop.png", tarfile.SYMTYPE, "loop.png"),
+        ("links/folder", tarfile.SYMTYPE, "../data"),
+        ("dev/null", tarfile.CHRTYPE, ""),
+        ("pipe", tarfile.FIFOTYPE, ""),
+        tree=tree,
+    )
+    files = Files.open(saved(tmp_path, "a.tar", fine))
+    assert content(files) == {
+        "data/real.png": b"pixels",
+        "links/chain.png": b"pixels",
+        "links/hard.png": b"pixels",
+        "links/soft.png": b"pixels",
+    }
+    assert sorted(path for path, _ in files.notes) == [
+        "dev/null", "links/folder", "links/loop.png", "links/lost.png", "pipe",
+    ]  # fmt: skip
+    for name, kind, target in (
+        ("a", tarfile.SYMTYPE, "../x"),
+        ("a", tarfile.SYMTYPE, "/etc/passwd"),
+        ("a/b", tarfile.SYMTYPE, "../../etc"),
+        ("a", tarfile.LNKTYPE, "../x"),
+        ("a", tarfile.LNKTYPE, "/etc/passwd"),
+    ):
+        with pytest.raises(UnsafePathError, match="points outside"):
+            len(Files.open(saved(tmp_path, "b.tar", special((name, kind, target), tree=tree))))
+
+
+def test_links_in_zips(tmp_path: Path) -> None:
+    def linked(target: str) -> bytes:
+        sink = io.BytesIO()
+        with zipfile.ZipFile(sink, "w") as archive:
+            archive.writestr("data/real.png", b"pixels")
+            info = zipfile.ZipInfo("links/soft.png")
+            info.create_system = 3
+            info.external_attr = 0o120777 << 16
+            archive.writestr(info, target)
+        return sink.getvalue()
+
+    files = Files.open(saved(tmp_path, "a.zip", linked("../data/real.png")))
+    assert files.need("soft").read() == b"pixels"
+    with pytest.raises(UnsafePathError, match="points outside"):
+        len(Files.open(saved(tmp_path, "b.zip", linked("../../etc/passwd"))))
+
+
+def test_links_in_folders(tmp_path: Path) -> None:
+    root = planted(tmp_path / "root", {"real/a.png": b"1", "b.txt": b"2"})
+    (root / "alias.png").symlink_to("real/a.png")
+    (root / "folder").symlink_to("real")
+    (root / "real/loop").symlink_to("..")
+    (root / "lost").symlink_to("nowhere")
+    files = Files.open(root)
+    assert [file.path for file in files] == ["alias.png", "b.txt", "folder/a.png", "real/a.png"]
+    assert sorted(path for path, _ in files.notes) == ["folder/loop", "lost", "real/loop"]
+    (tmp_path / "link").symlink_to(root)
+    assert len(Files.open(tmp_path / "link")) == 4
+    planted(tmp_path, {"outside/secret.txt": b"s"})
+    for target in ("../outside/secret.txt", "../outside", "/etc"):
+        (root / "out").symlink_to(target)
+        with pytest.raises(UnsafePathError, match="phantom: out: is a link that leaves the folder.*Next"):
+            len(Files.open(root, dataset="phantom"))
+        (root / "out").unlink()
+
+
+def read_all(where: Path, limits: Limits | None = None) -> None:
+    with Files.open(where, dataset="phantom", limits=limits) as files:
+        for (file,) in files.stream(""):
+            file.read()
+        content(files)
+
+
+def hostile(folder: Path) -> dict[str, tuple[Path, type[Exception], str, Limits | None]]:
+    whole = zipped({"a.raw": texture(200_000), "b.raw": b"b" * 100})
+    stored = zipped({"a.raw": noise(5000)}, zipfile.ZIP_STORED)
+    packed = tarred({"a.raw": texture(200_000), "b.raw": b"b"}, "w:gz")
+    plain = tarred({"a.raw": noise(5000), "b.raw": noise(5000)})
+    entry = whole.index(b"PK\1\2")
+    lying = bytearray(whole)
+    struct.pack_into("<L", lying, entry + 24, 1000)  # a.raw declares 1,000 bytes
+    short = bytearray(whole)
+    struct.pack_into("<L", short, entry + 24, 300_000)
+    encrypted = bytearray(whole)
+    encrypted[entry + 8] |= 1
+    odd = bytearray(whole)
+    odd[entry + 10] = 97
+    parts = bytearray(whole)
+    struct.pack_into("<H", parts, whole.rindex(b"PK\5\6") + 4, 3)
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive, pytest.warns(UserWarning):
+        archive.writestr("a.raw", b"1")
+        archive.writestr("a.raw", b"2")
+    nested = {"x.png": b""}
+    for _ in range(4):
+        nested = {"n.zip": zipped(nested)}
+    damaged = packed[:60_000] + bytes(200) + packed[60_200:]
+    zeros = bytes(3_000_000)
+    long_name = bytearray(special(("x", tarfile.GNUTYPE_LONGNAME, "")))
+    long_name[124:136] = b"%011o\0" % (1 << 30)
+    long_name[148:156] = b"%06o\0 " % (sum(long_name[:148]) + sum(long_name[156:512]) + 8 * 32)
+    cases: list[tuple[str, str, bytes, type[Exception], str, Limits | None]] = [
+        ("truncated zip", "a.zip", whole[:-3000], ArchiveError, "truncated", None),
+        ("zip without its end", "a.zip", whole[:-30], ArchiveError, "truncated", None),
+        ("zip without its beginning", "a.zip", whole[5000:], ArchiveError, "truncated", None),
+        ("empty zip file", "a.zip", b"", ArchiveError, "empty", None),
+        ("empty tar.gz file", "a.tar.gz", b"", ArchiveError, "empty", None),
+        ("truncated tar.gz", "a.tar.gz", packed[:-5000], ArchiveError, "is cut", None),
+        ("tar.gz without its sum", "a.tar.gz", packed[:-8], ArchiveError, "is cut", None),
+        ("damaged tar.gz", "a.tar.gz", damaged, ArchiveError, "damaged", None),
+        ("wrong sum of tar.gz", "a.tar.gz", packed[:-8] + b"xxxx" + packed[-4:], ArchiveError, "damaged", None),
+        ("truncated tar.bz2", "a.tar.bz2", tarred(TREE, "w:bz2")[:-20], ArchiveError, "is cut", None),
+        ("truncated tar.xz", "a.tar.xz", tarred(TREE, "w:xz")[:-20], ArchiveError, "is cut", None),
+        ("truncated member of a tar", "a.tar", plain[:4000], ArchiveError, "truncated", None),
+        ("tar cut between members", "a.tar", plain[: 512 + 5120], ArchiveError, "truncated", None),
+        ("tar with a damaged header", "a.tar", plain[:5632] + b"?" * 512 + plain[6144:], ArchiveError, "damaged", None),
+        ("text as tar", "a.tar", b"hello " * 500, ArchiveError, "no tar archive", None),
+        ("a gigabyte of name", "a.tar", bytes(long_name), ArchiveError, "header of more than 1 MiB", None),
+        ("more bytes than declared", "a.zip", bytes(lying), BombError, "expands beyond the 1,000 bytes", None),
+        ("fewer bytes than declared", "a.zip", bytes(short), ArchiveError, "expands to 200,000", None),
+        ("wrong CRC, deflated", "a.zip", patched(whole, struct.pack("<L", zlib.crc32(b"b" * 100)), b"oops"),
+         ArchiveError, "CRC-32", None),
+        ("wrong CRC, stored", "a.zip", stored[:900] + b"?" + stored[901:], ArchiveError, "CRC-32", None),
+        ("encrypted", "a.zip", bytes(encrypted), SourceError, "encrypted.*password", None),
+        ("unknown method", "a.zip", bytes(odd), SourceError, "method 97", None),
+        ("one of several parts", "a.zip", bytes(parts), ArchiveError, "several parts", None),
+        ("one name twice, zip", "a.zip", sink.getvalue(), ArchiveError, "twice", None),
+        ("one name twice, tar", "a.tar", tarred({"a": b"1", "./a": b"2"}), ArchiveError, "twice", None),
+        ("nested too deep", "a.zip", zipped(nested), ArchiveError, "more than 3 deep", None),
+        ("ratio, zip", "a.zip", zipped({"a": zeros}), BombError, "at most 100:1", Limits(ratio=100, ratio_floor=1 << 20)),
+        ("ratio, tar.bz2", "a.tar.bz2", tarred({"a": zeros}, "w:bz2"), BombError, "at most 2000:1",
+         Limits(ratio_floor=1 << 20)),
+        ("member, zip", "a.zip", zipped({"a": zeros}), BombError, "3,000,000 bytes", Limits(member_bytes=1 << 20)),
+        ("member, tar", "a.tar.gz", tarred({"a": zeros}, "w:gz"), BombError, "3,000,000 bytes",
+         Limits(member_bytes=1 << 20)),
+        ("total", "a.zip", zipped({"a": zeros, "b": zeros}), BombError, "more than 4", Limits(total_bytes=1 << 22)),
+        ("total, tar.gz", "a.tar.gz", tarred({"a": zeros}, "w:gz")[:-2000] + b"", BombError, "more than 1,0",
+         Limits(total_bytes=1 << 20)),
+        ("members", "a.zip", zipped({str(n): b"" for n in range(20)}), BombError, "10 members", Limits(members=10)),
+        ("members, tar", "a.tar", tarred({str(n): b"" for n in range(20)}), BombError, "10 members", Limits(members=10)),
+    ]  # fmt: skip
+    return {
+        title: (saved(folder, f"{n}/{name}", data), kind, words, limits)
+        for n, (title, name, data, kind, words, limits) in enumerate(cases)
+    }
+
+
+def test_hostile_and_damaged_archives(tmp_path: Path) -> None:
+    for title, (where, kind, words, limits) in hostile(tmp_path).items():
+        with pytest.raises(kind, match=f"(?s)^phantom: .*{words}.*Next: ") as caught:
+            read_all(where, limits)
+            pytest.fail(f"{title}: not noticed")
+        assert type(caught.value) is kind, title
+
+
+def test_one_file_from_two_archives(tmp_path: Path) -> None:
+    root = planted(tmp_path, {"a.zip": zipped({"1.png": b"1"}), "a.tar": tarred({"1.png": b"2"})})
+    with pytest.raises(ArchiveError, match=r"a/1.png: comes from both 'a\.\w+' and 'a\.\w+'"):
+        len(Files.open(root))
+
+
+def test_label_maps_that_compress_a_thousandfold_are_no_bombs(tmp_path: Path) -> None:
+    tree = {"mask.nii": bytes(80 << 20)}
+    assert Files.open(saved(tmp_path, "a.zip", zipped(tree))).need("mask").read() == tree["mask.nii"]

@@ -1,0 +1,279 @@
+"""The main job: originals in, `load_dataset` out; what changed is rebuilt, what did not is left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medimg import registry
+from medimg.errors import HubError
+from medimg.hub_sync import publish
+from medimg.hub_sync.hub.serve import EmbeddedHub
+from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.sync import Result, sync
+from medimg.hub_sync.verify import verify
+from medimg.licenses import Verdict
+from medimg.manifest import MANIFEST_PATH
+from medimg.phantom import Phantom
+
+PLAIN = """
+import json, sys, numpy as np
+from datasets import load_dataset, get_dataset_config_names
+repo = sys.argv[1]
+seen = {}
+for config in get_dataset_config_names(repo):
+    for streaming in (True, False):
+        for split, rows in load_dataset(repo, config, streaming=streaming).items():
+            ids = []
+            for row in rows:
+                ids.append(row["id"])
+                if config != "metadata":
+                    image = row["image"]
+                    assert np.asarray(getattr(image, "dataobj", image)).size > 0
+            seen[f"{config}/{split}/{streaming}"] = ids
+print(json.dumps(seen))
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
+    with EmbeddedHub(tmp_path_factory.mktemp("store")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def everything(server: EmbeddedHub) -> dict[str, Result]:
+    """All miniatures, published once."""
+    results = sync([], Hub(server.url, "all"))
+    return {result.name: result for result in results}
+
+
+def phantoms(root: Path, *names: str) -> Path:
+    """Miniatures as if they were somebody's originals."""
+    for name in names:
+        registry.get(name).miniature(Phantom(root / name))
+    return root
+
+
+def plain(server: EmbeddedHub, repo: str, cwd: Path) -> dict[str, Any]:
+    """Load everything of a repository with plain `datasets`, in a neutral folder."""
+    environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(cwd / "hf")}
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN, repo], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+def test_every_miniature_is_published_or_is_a_card(everything: dict[str, Result]) -> None:
+    assert set(everything) == set(registry.names())
+    for name, result in everything.items():
+        verdict = registry.get(name).dataset.publish
+        expected = "card-only" if verdict is Verdict.RECIPE else "published"
+        assert result.status == expected, (name, result.reason)
+
+
+def test_plain_datasets_reads_what_was_published(server: EmbeddedHub, everything: dict[str, Result], tmp_path: Path) -> None:
+    for name in ("lits", "hc18", "medmnist-v2"):
+        seen = plain(server, f"all/{name}", tmp_path)
+        assert {key.split("/")[0] for key in seen} >= {"default", "metadata", "preview"}
+        for key, ids in seen.items():
+            config, split, _ = key.split("/")
+            assert ids
+            assert ids == seen[f"{config}/{split}/True"]
+
+
+def test_second_run_does_nothing(server: EmbeddedHub, everything: dict[str, Result]) -> None:
+    hub = Hub(server.url, "all")
+    before = {name: hub.published(name).sha for name in everything}
+    results = sync([], hub, check=False)
+    assert [result for result in results if result.commits or result.uploaded_bytes] == []
+    assert {name: hub.published(name).sha for name in everything} == before
+
+
+def test_recipe_datasets_have_no_data_file_whatever_is_asked(server: EmbeddedHub, tmp_path: Path) -> None:
+    recipes = [b.name for b in registry.builders() if b.dataset.publish is Verdict.RECIPE]
+    assert {"chexpert", "echonet-dynamic"} <= set(recipes)
+    root = phantoms(tmp_path / "root", *recipes)
+    hub = Hub(server.url, "recipes")
+    for source in (None, str(root), "official"):
+        for result in sync(recipes, hub, source=source, check=False):
+            assert result.status == "card-only", result.reason
+            assert not result.rows
+            files = hub.published(result.name).files
+            assert not [path for path in files if path.endswith((".parquet", ".png"))]
+            assert "README.md" in files
+
+
+def test_source_is_built_changed_and_shrunk(server: EmbeddedHub, tmp_path: Path) -> None:
+    root = phantoms(tmp_path / "root", "lits")
+    hub = Hub(server.url, "source")
+    first, *_ = sync(["lits"], hub, source=str(root))
+    assert first.status == "published" and first.rows == 4
+    again, *_ = sync(["lits"], hub, source=str(root))
+    assert again.status == "unchanged" and not again.commits
+    for path in root.rglob("*-1.nii"):
+        path.unlink()
+    smaller, *_ = sync(["lits"], hub, source=str(root))
+    assert smaller.status == "published" and smaller.rows == 3 and "source" in smaller.reason
+    state = hub.published("lits")
+    assert state.manifest is not None and state.manifest.rows == 3
+    assert not [p for f in verify(hub, ["lits"], deep=True).values() for p in f]
+    tags = {ref.name for ref in hub.api.list_repo_refs("source/lits", repo_type="dataset").tags}
+    assert tags == {"v1.0.0", "v1.0.0-2"}
+    assert '"miniature":true' not in (state.card or "")
+
+
+def test_phantoms_never_replace_originals(server: EmbeddedHub, tmp_path: Path) -> None:
+    root = phantoms(tmp_path / "root", "hc18")
+    hub = Hub(server.url, "originals")
+    sync(["hc18"], hub, source=str(root), check=False)
+    before = hub.published("hc18").sha
+    result, *_ = sync(["hc18"], hub)
+    assert result.status == "unchanged" and "never replace" in result.reason
+    assert hub.published("hc18").sha == before
+
+
+def test_phantoms_are_refused_by_another_hub(server: EmbeddedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "_is_embedded", lambda endpoint: False)
+    hub = Hub(server.url, "outside", token="x")
+    result, *_ = sync(["lits"], hub)
+    assert result.status == "blocked" and "phantoms" in result.reason
+    assert hub.published("lits").sha is None
+
+
+def test_an_archive_is_a_source_and_gives_the_same_shards(server: EmbeddedHub, tmp_path: Path) -> None:
+    root = phantoms(tmp_path / "root", "verse")
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    shutil.make_archive(str(packed / "verse"), "zip", root, "verse")
+    shutil.make_archive(str(tmp_path / "verse"), "gztar", root, "verse")
+    hub = Hub(server.url, "archive")
+    sync(["verse"], hub, source=str(root), check=False)
+    expected = {p: d for p, d in hub.published("verse").files.items() if p.endswith(".parquet")}
+    for suffix in (".zip", ".tar.gz"):
+        if suffix == ".tar.gz":
+            (packed / "verse.zip").unlink()
+            shutil.move(tmp_path / "verse.tar.gz", packed / "verse.tar.gz")
+        sync(["verse"], hub, source=str(packed), check=False)
+        assert {p: d for p, d in hub.published("verse").files.items() if p.endswith(".parquet")} == expected
+
+
+def test_an_error_leaves_the_published_revision_as_it_was(server: EmbeddedHub, tmp_path: Path) -> None:
+    root = phantoms(tmp_path / "root", "lits", "hc18")
+    hub = Hub(server.url, "errors")
+    sync(["lits", "hc18"], hub, source=str(root), check=False)
+    before = hub.published("lits")
+    victim = next(root.rglob("volume-1.nii"))
+    victim.write_bytes(victim.read_bytes()[:400])
+    results = {result.name: result for result in sync(["lits", "hc18"], hub, source=str(root), check=False)}
+    assert results["lits"].status == "failed"
+    assert "lits" in results["lits"].reason and "volume-1.nii" in results["lits"].reason
+    assert results["hc18"].status == "unchanged", "the others go on"
+    assert hub.published("lits").sha == before.sha
+
+
+def test_a_moved_main_is_never_overwritten(server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = phantoms(tmp_path / "root", "lits")
+    hub = Hub(server.url, "moved")
+    sync(["lits"], hub, source=str(root), check=False)
+    original = publish.Upload.commit
+
+    def interfering(self: Any, files: Any, parent: Any, message: str) -> Any:
+        hub.api.upload_file(path_or_fileobj=b"hi", path_in_repo="note.txt", repo_id="moved/lits", repo_type="dataset")
+        return original(self, files, parent, message)
+
+    monkeypatch.setattr(publish.Upload, "commit", interfering)
+    next(root.rglob("test-volume-0.nii")).unlink()
+    result, *_ = sync(["lits"], hub, source=str(root), check=False)
+    assert result.status == "failed" and "run sync again" in result.reason
+    monkeypatch.undo()
+    result, *_ = sync(["lits"], hub, source=str(root), check=False)
+    assert result.status == "published"
+    assert "note.txt" in hub.published("lits").files, "files of others stay"
+
+
+def test_verify_finds_a_tampered_repository(server: EmbeddedHub, tmp_path: Path) -> None:
+    hub = Hub(server.url, "tampered")
+    sync(["lits"], hub, check=False)
+    assert verify(hub, ["lits"]) == {"lits": []}
+    state = hub.published("lits")
+    shard = next(path for path in state.files if path.startswith("data/"))
+    hub.api.delete_file(shard, "tampered/lits", repo_type="dataset")
+    assert any("is missing" in problem for problem in verify(hub, ["lits"])["lits"])
+
+
+def test_dry_run_writes_nothing(server: EmbeddedHub) -> None:
+    hub = Hub(server.url, "dry")
+    result, *_ = sync(["lits"], hub, dry_run=True)
+    assert "build" in result.reason
+    assert hub.published("lits").sha is None
+
+
+def test_withheld_rows_are_counted_and_not_published(server: EmbeddedHub, everything: dict[str, Result]) -> None:
+    state = Hub(server.url, "all").published("covid-chestxray")
+    assert state.manifest is not None
+    withheld = sum(split.withheld for config in state.manifest.configs for split in config.splits.values())
+    assert withheld, "the miniature has rows without a license"
+    licenses = {key for config in state.manifest.configs for key in config.license}
+    assert "LicenseRef-unknown" not in licenses
+
+
+def test_command_line_end_to_end(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("medimg"))]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    done = run("sync", "lits", "chexpert", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {each["name"]: each for each in json.loads(done.stdout)["datasets"]}
+    assert rows["lits"]["status"] == "published" and rows["chexpert"]["status"] == "card-only"
+    assert set(rows["lits"]) >= {"name", "status", "reason", "commits", "rows", "uploaded_bytes", "seconds"}
+    assert run("sync", "no-such-thing").returncode == 1
+    assert "did you mean" in run("sync", "lit").stderr or "medimg list" in run("sync", "lit").stderr
+    shown = run("sync", "lits")
+    assert shown.returncode == 0 and "load_dataset" in shown.stdout and "unchanged" in shown.stdout
+    assert run("verify", "lits").returncode == 0
+    listed = json.loads(run("list", "--json").stdout)
+    keys = {"name", "aliases", "title", "dimension", "modality", "organ", "task", "license", "publish", "configs", "splits"}
+    assert all(keys <= set(each) for each in listed)
+    assert json.loads(run("show", "LiTS17", "--json").stdout)["name"] == "lits"
+    assert "LiTS" in run("show", "lits").stdout
+    for name in ("sync", "hub", "list", "show", "verify", "new"):
+        text = run(name, "--help").stdout
+        assert re.search("Examples?:", text), name
+
+
+def test_new_dataset_skeleton(tmp_path: Path) -> None:
+    from medimg.errors import DeclarationError
+    from medimg.hub_sync.scaffold import scaffold
+
+    path = scaffold("my-dataset", tmp_path)
+    assert path.name == "my_dataset.py" and 'name="my-dataset"' in path.read_text()
+    with pytest.raises(DeclarationError, match="already"):
+        scaffold("my-dataset", tmp_path)
+    with pytest.raises(DeclarationError, match="slug"):
+        scaffold("My Dataset", tmp_path)
+
+
+def test_no_hub_at_the_address() -> None:
+    with pytest.raises(HubError, match="no Hub answers"):
+        Hub("http://127.0.0.1:9", "x")
+
+
+def test_manifest_is_part_of_the_repository(server: EmbeddedHub, everything: dict[str, Result]) -> None:
+    state = Hub(server.url, "all").published("lits")
+    assert MANIFEST_PATH in state.files and state.manifest is not None
+    assert state.manifest.origin == "miniature"
+    assert "phantom" in (state.card or "").lower()

@@ -1,5 +1,7 @@
-"""Findings of the COVID-19 Image Data Collection, which other collections took over: paths such as
-Pneumonia/Viral/COVID-19 in later tables, the last part alone in early ones."""
+"""Findings of the COVID-19 Image Data Collection, which other collections took over.
+
+They are paths such as Pneumonia/Viral/COVID-19 in later tables, the last part alone in early ones.
+"""
 
 from medimg.errors import LabelError
 
@@ -45,18 +47,24 @@ def read(cell):
         cell: one finding or several, separated by commas.
 
     Returns:
-        (classes: every level of what is found, assessed: classes and what is absent). Kinds of a group that is named
-        alone (Pneumonia, Pneumonia/Bacterial) are neither. Nothing is assessed where the cell is blank, "todo" or
-        "Unknown".
+        (classes: every level of what is found, assessed: classes and what is absent). Kinds of a group that is
+        named alone (Pneumonia, Pneumonia/Bacterial) are neither. Nothing is assessed where the cell is blank,
+        "todo" or "Unknown".
     """
     paths = []
     for part in filter(None, (part.strip() for part in cell.split(","))):
         path = part if part in LABELS else _ENDS.get(part.lower())
         if path is None:
-            raise LabelError(f"finding {part!r} is not in the table", next_step="Add it to _covid_findings.py.")
+            raise LabelError(
+                f"finding {part!r} is not in the table", next_step="Add it to _covid_findings.py."
+            )
         paths.append(path)
     classes = tuple(dict.fromkeys(name for path in paths for name in LABELS[path]))
     if not classes:
         return (), ()
+    if set(paths) == {"ARDS"}:  # a syndrome of many causes: which one is not said
+        return classes, (*classes, "no finding")
     below = tuple(f"{path}/" for path in paths)
-    return classes, tuple(dict.fromkeys([*classes, *(name for path, name in NAMES.items() if not path.startswith(below))]))
+    return classes, tuple(
+        dict.fromkeys([*classes, *(name for path, name in NAMES.items() if not path.startswith(below))])
+    )

@@ -28,7 +28,12 @@ SETS = {
 }
 """Sub-collection -> title, modality, organ, task."""
 RGB = ("pathmnist", "dermamnist", "retinamnist", "bloodmnist")
-SPACING = {"nodulemnist3d": 1, "adrenalmnist3d": 64 / 28, "fracturemnist3d": 64 / 28, "synapsemnist3d": 1024e-6 / 28}
+SPACING = {
+    "nodulemnist3d": 1,
+    "adrenalmnist3d": 64 / 28,
+    "fracturemnist3d": 64 / 28,
+    "synapsemnist3d": 1024e-6 / 28,
+}
 """Mm per voxel, where info.py tells the size of the crop."""
 _ORGANS = "bladder, left femur, right femur, heart, left kidney, right kidney, liver, left lung, right lung"
 _NAMES = {
@@ -128,9 +133,9 @@ def _classes(answer, names, file):
 
 
 def miniature(make, keys, count=2):
-    """Random images; label arrays are (N, 1), of ChestMNIST (N, 14)."""
+    """Random images; label arrays are (N, 1), of ChestMNIST (N, 14). Volumes have 16 voxels a side, to stay small."""
     for name, key in keys.items():
-        size = (28, 28, 28) if name.endswith("3d") else (28, 28, 3) if key in RGB else (28, 28)
+        size = (16, 16, 16) if name.endswith("3d") else (28, 28, 3) if key in RGB else (28, 28)
         width, content = len(NAMES[key]), {}
         for offset, part in enumerate(SPLITS):
             numbers = [(n + offset) % width for n in range(count)]

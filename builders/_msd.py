@@ -7,22 +7,13 @@ from medimg.schema import Row, Skipped
 
 BUCKET = "https://msd-for-monai.s3-us-west-2.amazonaws.com"
 DRIVE = "https://drive.google.com/drive/folders/1HqEgzS8BV2c7xYNrZdEAnrHk7osJJ--2"
-NOTES = (
-    "File numbers have gaps and are shared by the training and the test part.",
-    "The test labels were never published.",
-)
+NOTES = ("File numbers have gaps and run through both parts.", "The test labels were never published.")
 
 
 def task(archive, *, md5, sha256, labels_evidence, notes=(), **declaration):
-    """The declaration of one task.
+    """The declaration of one task; `archive` is its tar without the suffix, e.g. "Task04_Hippocampus".
 
-    Args:
-        archive: name of the tar without its suffix, e.g. "Task04_Hippocampus".
-        md5, sha256: of the tar.
-        labels_evidence: where the label map was read.
-        notes: beyond those that hold for every task.
-        declaration: the fields of `Dataset` in which tasks differ; `labels` has the names of dataset.json as
-            keys, `legend` the same canonical names by mask value.
+    `labels` has the names of dataset.json as keys, `legend` the same canonical names by mask value.
     """
     return Dataset(
         dimension="3d",
@@ -44,8 +35,9 @@ def task(archive, *, md5, sha256, labels_evidence, notes=(), **declaration):
             layout="Project-MONAI/MONAI:monai/apps/datasets.py@01eebcf3; constantinpape/torch-em:"
             "torch_em/data/datasets/medical/msd.py@04164e7c; zhaoziheng/SAT-DS@492df0e (loader.py)",
             labels=labels_evidence,
-            license="openmedlab/Awesome-Medical-Dataset:resources/MSD_*.md@81da0eee (CC BY-SA 4.0, as the key "
-            '"licence" of dataset.json says)',
+            license="openmedlab/Awesome-Medical-Dataset:resources/MSD_*.md@81da0eee (CC BY-SA 4.0); "
+            "`licence` in "
+            "dataset.json",
             subject="http://medicaldecathlon.com/ (no patient key)",
         ),
         notes=(*NOTES, *notes),
@@ -88,38 +80,32 @@ def rows(files, dataset, channels=()):
 
 def _agree(dataset, channels, about):
     """Refuse a dataset.json that says something else than the declaration."""
-    said = {int(value): name for value, name in about.get("labels", {}).items() if int(value)}
-    for value, name in said.items():
-        if dataset.labels.get(name) != dataset.legend.get(value) or name not in dataset.labels:
+    for value, name in about.get("labels", {}).items():
+        if int(value) and (
+            name not in dataset.labels or dataset.labels[name] != dataset.legend.get(int(value))
+        ):
             raise LabelError(f"dataset.json calls mask value {value} {name!r}; the declaration does not")
-    modality = about.get("modality", {})
-    if channels and about and tuple(modality[key] for key in sorted(modality, key=int)) != tuple(channels):
-        raise LabelError(f"dataset.json has the channels {modality}; the declaration says {list(channels)}")
+    said = [name for _, name in sorted(about.get("modality", {}).items(), key=lambda item: int(item[0]))]
+    if channels and about and said != list(channels):
+        raise LabelError(f"dataset.json has the channels {said}; the declaration says {list(channels)}")
 
 
 def miniature(make, dataset, train, test, *, channels=(), shape=(12, 14, 10), **image):
-    """The tar of one task with its dataset.json and the resource forks of macOS.
-
-    Args:
-        make: the phantom.
-        dataset: the declaration.
-        train, test: file names without suffix.
-        channels: as in `rows`.
-        shape: voxels of one channel.
-        image: intensities and geometry, as in `make.nifti`.
-    """
+    """The tar of one task, with the resource forks of macOS; `train` and `test` are case names."""
     archive = dataset.sources[0].url.rsplit("/", 1)[-1].removesuffix(".tar")
     geometry = {key: image[key] for key in ("affine", "spacing") if key in image}
-    names = {names: label for label, names in dataset.labels.items()}
+    label = {names: name for name, names in dataset.labels.items()}
     about = {
         "name": archive.partition("_")[2],
         "licence": "CC-BY-SA 4.0",
         "tensorImageSize": "4D" if channels else "3D",
         "modality": {str(n): name for n, name in enumerate(channels or dataset.modality)},
-        "labels": {"0": "background"} | {str(value): names[dataset.legend[value]] for value in dataset.legend},
+        "labels": {"0": "background"} | {str(value): label[names] for value, names in dataset.legend.items()},
         "numTraining": len(train),
         "numTest": len(test),
-        "training": [{"image": f"./imagesTr/{c}.nii.gz", "label": f"./labelsTr/{c}.nii.gz"} for c in train],
+        "training": [
+            {"image": f"./imagesTr/{one}.nii.gz", "label": f"./labelsTr/{one}.nii.gz"} for one in train
+        ],
         "test": [f"./imagesTs/{case}.nii.gz" for case in test],
     }
     with make.tar(f"{archive}.tar") as tar:

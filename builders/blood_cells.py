@@ -1,11 +1,17 @@
-"""Blood cells (BCCD, and "Blood Cell Images" on Kaggle): photographs of stained blood smears with boxes around red cells,
-white cells and platelets, and augmented copies of them sorted by the kind of white cell."""
+"""Blood Cell Images and BCCD: photographs of stained blood smears.
 
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+BCCD has boxes around red cells, white cells and platelets; the Kaggle set has augmented copies of such
+photographs, sorted by the kind of white cell.
+"""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import tables
 from medimg.readers.annotations import voc
 from medimg.schema import Box, Row, Skipped
 
+REPO, COPY = "Shenggan/BCCD_Dataset", "dhruvp/wbc-classification"
+BCCD = f"https://github.com/{REPO}"
+KAGGLE = "https://www.kaggle.com/paultimothymooney/blood-cells"
 CELLS = {"RBC": "red blood cell", "WBC": "white blood cell", "Platelets": "platelet"}
 KINDS = ("eosinophil", "lymphocyte", "monocyte", "neutrophil", "basophil")
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
@@ -19,44 +25,32 @@ DATASET = Dataset(
     organ="blood",
     task=("classification", "detection"),
     license="MIT",
-    homepage="https://github.com/Shenggan/BCCD_Dataset",
+    homepage=BCCD,
     citation=Citation(
         title="BCCD Dataset; Blood Cell Images",
         authors="Shenggan; cosmicad; akshaylamba; Mooney P",
         year=2018,
-        url="https://github.com/Shenggan/BCCD_Dataset",
     ),
     access="registration",
-    how="BCCD is open: clone https://github.com/Shenggan/BCCD_Dataset. The augmented pictures need a Kaggle account: "
-    "https://www.kaggle.com/paultimothymooney/blood-cells. Pass the folder or the zip, or a folder with both: "
-    'medimg.load("blood-cells", source="~/BCCD_Dataset").',
-    sources=(
-        Source(url="https://github.com/Shenggan/BCCD_Dataset", kind="page"),
-        Source(url="https://www.kaggle.com/paultimothymooney/blood-cells", kind="page"),
-    ),
+    how=f"Clone {BCCD} (open); for the augmented pictures register and download at {KAGGLE}. Pass the clone, "
+    'the zip, or a folder with both: medimg.load("blood-cells", source="~/BCCD_Dataset").',
+    sources=(Source(url=BCCD, kind="page"), Source(url=KAGGLE, kind="page")),
     labels={**CELLS, **{kind.upper(): kind for kind in KINDS}},
-    splits={"train": 10162, "validation": 87, "test": 2630},
-    no_subject="no patient is named, and the first number of _<n>_<random>.jpeg is the place in the shuffled "
-    "generator that wrote the copies, not the photograph: pictures with one number show different cells",
-    shared_subjects="The augmented pictures are copies of BCCD's photographs under another split: a photograph of "
-    "BCCD's training part may have its copies in TEST. Names do not tell which. TEST_SIMPLE holds the 71 "
-    "photographs that TEST was made from",
-    overlaps=(
-        Overlap(dataset="medmnist-v2", relation="different", evidence="BloodMNIST is of Acevedo et al. 2020"),
-    ),
+    splits={"train": 10572, "validation": 87, "test": 2630},
+    no_subject="no patient is named; the first number in _<n>_<random>.jpeg counts what a shuffled generator "
+    "wrote, it is no photograph: pictures with one number show different cells",
+    shared_subjects="the augmented pictures are copies of the photographs in BCCD and dataset-master under "
+    "another split: a training photograph may have copies in TEST, and names do not tell which",
     evidence=Evidence(
-        layout="Shenggan/BCCD_Dataset:README.md@d272fb1; dhruvp/wbc-classification@0b22eb20 (all file names of TRAIN, "
-        "TEST and TEST_SIMPLE, and labels.csv)",
-        labels="Shenggan/BCCD_Dataset:README.md@d272fb1; dhruvp/wbc-classification:labels.csv@0b22eb20",
-        license="Shenggan/BCCD_Dataset:LICENSE@d272fb1 (MIT); that the Kaggle set derives from it is said there",
-        subject="dhruvp/wbc-classification@0b22eb20 (pictures compared); keras-team/keras:"
-        "keras/preprocessing/image.py of 2017 (DirectoryIterator names copies current_index + i)",
+        layout=f"{REPO}:README.md@d272fb1; {COPY}@0b22eb20 (all file names)",
+        labels=f"{REPO}:README.md@d272fb1; {COPY}:labels.csv@0b22eb20",
+        license=f"{REPO}:LICENSE@d272fb1 (MIT); the Kaggle set is said to derive from it",
+        subject=f"{COPY}@0b22eb20 (pictures compared); DirectoryIterator of Keras 2.0 (current_index + i)",
     ),
     notes=(
-        "TRAIN was made from 75 + 27 + 16 + 159 photographs and TEST from 13 + 6 + 4 + 48 others: numbers in the two "
-        "folders are counted separately and mean nothing across them.",
-        "A box of no extent (BloodImage_00338 and 00343 have one each) is kept in label.source only.",
-        "Photographs that show no or several kinds of white cell have none or several categories in labels.csv.",
+        "TRAIN was made from 75 + 27 + 16 + 159 photographs, TEST from the 71 others in TEST_SIMPLE.",
+        "Boxes are as in the XML; one without extent (BloodImage_00338, 00343) is only in label.source.",
+        "labels.csv has no or several kinds where a photograph shows no or several white cells.",
     ),
 )
 
@@ -66,7 +60,7 @@ def rows(files):
     split = {name: SPLITS[part] for file, part in listed for name in tables.lines(file)}
     kinds = {
         int(one["Image"]): one["Category"]
-        for file, in files.match(r"(?:^|/)labels\.csv$")
+        for (file,) in files.match(r"(?:^|/)labels\.csv$")
         for one in tables.rows(file)
     }
     drawn = files.index(r"(dataset-master/)?Annotations/(BloodImage_\d+)\.xml$", (1, 2))
@@ -79,6 +73,7 @@ def rows(files):
         whole = [one for one in objects if not one.empty]
         found = [DATASET.labels[one.strip()][0] for one in kind.split(",") if one.strip()]
         found += [DATASET.labels[one.name][0] for one in objects]
+        source = {"object": [one.raw for one in objects], "Category": kind}
         yield Row(
             id=f"kaggle-{name}" if kaggle else name,
             split=split.get(name, "train") if not kaggle else "train",
@@ -86,9 +81,7 @@ def rows(files):
             classes=tuple(dict.fromkeys(found)),
             assessed=((*KINDS,) if kind else ()) + ((*CELLS.values(),) if outline else ()),
             boxes=[Box(name=DATASET.labels[one.name][0], box=one.box) for one in whole],
-            source=({"object": [one.raw for one in objects]} if outline else {})
-            | ({"Category": kind} if kind else {})
-            or None,
+            source={key: value for key, value in source.items() if value},
             meta={"boxes_without_extent": len(objects) - len(whole)} if len(whole) < len(objects) else {},
         )
     for outline in drawn.values():
@@ -98,40 +91,30 @@ def rows(files):
             id=f"{part}-{kind}-{image.stem}",
             split="train" if part == "TRAIN" else "test",
             image=image,
-            classes=DATASET.labels[kind],
-            assessed=KINDS,
-            source=kind,
-            meta={"folder": part},
+            **{"classes": DATASET.labels[kind], "assessed": KINDS, "source": kind, "meta": {"folder": part}},
         )
 
 
 def miniature(make):
-    def annotate(path, objects):
+    def annotate(path, *objects):
         box = "".join(f"<{edge}>%d</{edge}>" for edge in ("xmin", "ymin", "xmax", "ymax"))
         text = f"<object><name>%s</name><pose>Unspecified</pose><bndbox>{box}</bndbox></object>"
-        inner = "".join(text % one for one in objects)
-        make.text(path, f"<annotation><size><width>48</width><height>36</height></size>{inner}</annotation>")
+        make.text(path, f"<annotation>{''.join(text % one for one in objects)}</annotation>")
 
-    cells = [("WBC", 5, 6, 20, 22), ("RBC", 25, 3, 40, 15), ("Platelets", 30, 20, 33, 24)]
-    for number, objects in ((0, cells), (2, cells[1:]), (7, cells[:2]), (338, [*cells, ("RBC", 9, 9, 9, 14)])):
-        make.image(f"BCCD/JPEGImages/BloodImage_{number:05d}.jpg", (48, 36), mode="RGB")
-        annotate(f"BCCD/Annotations/BloodImage_{number:05d}.xml", objects)
+    white, red, plate = ("WBC", 5, 6, 20, 22), ("RBC", 25, 3, 40, 15), ("Platelets", 30, 20, 33, 24)
+    drawn = {0: [white, red, plate], 2: [red], 7: [white, plate], 338: [red, ("RBC", 9, 9, 9, 14)]}
+    for n, objects in drawn.items():
+        make.image(f"BCCD/JPEGImages/BloodImage_{n:05d}.jpg", (48, 36), mode="RGB")
+        annotate(f"BCCD/Annotations/BloodImage_{n:05d}.xml", *objects)
     for part, numbers in (("train", (0, 338)), ("val", (2,)), ("trainval", (0, 338, 2)), ("test", (7,))):
         make.text(f"BCCD/ImageSets/Main/{part}.txt", "".join(f"BloodImage_{n:05d}\n" for n in numbers))
-    make.csv("test.csv", ["filename", "cell_type", "xmin", "xmax", "ymin", "ymax"], [("BloodImage_00000.jpg", "WBC", 5, 20, 6, 22)])
-    folder = "dataset-master/dataset-master"
-    for number in (8, 10, 25):
-        make.image(f"{folder}/JPEGImages/BloodImage_{number:05d}.jpg", (48, 36), mode="RGB")
-    annotate(f"{folder}/Annotations/BloodImage_00010.xml", cells)
+    make.csv("test.csv", ["filename", "cell_type", "xmin", "xmax", "ymin", "ymax"], [("x.jpg", *white)])
     table = [(None, 8, "BASOPHIL"), (None, 10, "NEUTROPHIL, EOSINOPHIL"), (None, 25, None)]
-    for path in (folder, "dataset2-master/dataset2-master"):
-        make.csv(f"{path}/labels.csv", ["", "Image", "Category"], table, newline="\r\n")
-    for part, kind, name in (
-        ("TRAIN", "EOSINOPHIL", "_0_187"),
-        ("TRAIN", "LYMPHOCYTE", "_0_204"),
-        ("TEST", "NEUTROPHIL", "_0_1966"),
-        ("TEST", "MONOCYTE", "_0_5239"),
-        ("TEST_SIMPLE", "MONOCYTE", "_0_5239"),
-    ):
-        path = f"dataset2-master/dataset2-master/images/{part}/{kind}/{name}.jpeg"
-        make.image(path, (40, 30), mode="RGB")
+    for folder in ("dataset-master/dataset-master", "dataset2-master/dataset2-master"):
+        make.csv(f"{folder}/labels.csv", ["", "Image", "Category"], table, newline="\r\n")
+    for n in (8, 10, 25):
+        make.image(f"dataset-master/dataset-master/JPEGImages/BloodImage_{n:05d}.jpg", (48, 36), mode="RGB")
+    annotate("dataset-master/dataset-master/Annotations/BloodImage_00010.xml", white, red)
+    names = ("TRAIN/EOSINOPHIL/_0_187", "TRAIN/LYMPHOCYTE/_0_204", "TEST/NEUTROPHIL/_0_1966")
+    for name in (*names, "TEST/MONOCYTE/_0_5239", "TEST_SIMPLE/MONOCYTE/_0_5239"):
+        make.image(f"dataset2-master/dataset2-master/images/{name}.jpeg", (40, 30), mode="RGB")

@@ -1,41 +1,14 @@
-"""ChestX-ray14 (NIH Clinical Center): frontal chest radiographs of 30,805 patients with up to fourteen findings each,
-mined from the radiology reports, and boxes around eight of the findings in 880 images."""
+"""ChestX-ray14 of the NIH Clinical Center: 112,120 frontal chest radiographs of 30,805 patients.
 
+Fourteen findings were mined from the radiology reports; 880 images have boxes around eight of them.
+"""
+
+from medimg.builders import _nih
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
 from medimg.readers import tables
 from medimg.schema import Box, Row, Skipped
 
-BOX = "https://nihcc.box.com/shared/static"
-ARCHIVES = (
-    ("vfk49d74nhbxq3nqjg0900w5nvkorp5c", "fe8ed0a6961412fddcbb3603c11b3698"),
-    ("i28rlmbvmfjbl8p2n3ril0pptcmcu9d1", "ab07a2d7cbe6f65ddd97b4ed7bde10bf"),
-    ("f1t00wrtdk94satdfb9olcolqx20z2jp", "2301d03bde4c246388bad3876965d574"),
-    ("0aowwzs5lhjrceb3qp67ahp0rd1l1etg", "9f1b7f5aae01b13f4bc8e2c44a4b8ef6"),
-    ("v5e3goj22zr6h8tzualxfsqlqaygfbsn", "1861f3cd0ef7734df8104f2b0309023b"),
-    ("asi7ikud9jwnkrnkj99jnpfkjdes7l6l", "456b53a8b351afd92a35bc41444c58c8"),
-    ("jn1b4mw4n6lnh74ovmcjb8y48h8xj07n", "1075121ea20a137b87f290d6a4a5965e"),
-    ("tvpxmn7qyrgl0w8wfh9kqfjskv6nmm1j", "b61f34cec3aa69f295fbb593cbd9d443"),
-    ("upyy3ml7qdumlgk2rfcvlb9k6gvqq2pj", "442a3caa61ae9b64e61c561294d1e183"),
-    ("l6nilvfa9cg3s28tqv1qc1olm3gnz54p", "09ec81c4c31e32858ad8cf965c494b74"),
-    ("hhq8fkdgvcari67vfhs7ppg2w6ni4jze", "499aefc67207a5a97692424cf5dbeed5"),
-    ("ioqwiy20ihqwyr8pf4c24eazhh281pbu", "dc9fda1757c2de0032b63347a7d2895c"),
-)
-FINDINGS = {
-    "Atelectasis": "atelectasis",
-    "Cardiomegaly": "cardiomegaly",
-    "Effusion": "pleural effusion",
-    "Infiltration": "pulmonary infiltrate",
-    "Mass": "lung mass",
-    "Nodule": "lung nodule",
-    "Pneumonia": "pneumonia",
-    "Pneumothorax": "pneumothorax",
-    "Consolidation": "consolidation",
-    "Edema": "pulmonary edema",
-    "Emphysema": "emphysema",
-    "Fibrosis": "pulmonary fibrosis",
-    "Pleural_Thickening": "pleural thickening",
-    "Hernia": "hernia",
-}
+TABLES = "mlmed/torchxrayvision:torchxrayvision/data/*.csv.gz@f4087a0b"
 
 DATASET = Dataset(
     name="chestx-ray14",
@@ -54,54 +27,42 @@ DATASET = Dataset(
         year=2017,
         doi="10.1109/CVPR.2017.369",
     ),
-    sources=(
-        *(
-            Source(url=f"{BOX}/{key}.gz", path=f"images_{n:03d}.tar.gz", md5=md5)
-            for n, (key, md5) in enumerate(ARCHIVES, 1)
-        ),
-        Source(url="https://nihcc.app.box.com/v/ChestXray-NIHCC", kind="page"),
-    ),
-    labels={**FINDINGS, "Infiltrate": "pulmonary infiltrate", "No Finding": ()},
+    sources=(*_nih.SOURCES, Source(url="https://nihcc.app.box.com/v/ChestXray-NIHCC", kind="page")),
+    labels={**_nih.FINDINGS, "Infiltrate": "pulmonary infiltrate", "No Finding": ()},
     splits={"train": 86524, "test": 25596},
     subject="the first eight digits of the file name, which are the Patient ID",
     overlaps=(
         Overlap(
             dataset="rsna-pneumonia",
             relation="superset of",
-            evidence="s3.amazonaws.com/east1.public.rsna.org/AI/2018/pneumonia-challenge-dataset-mappings_2018.json: "
-            "30,000 images, 21,804 of the training and 8,196 of the test part",
+            evidence="https://s3.amazonaws.com/east1.public.rsna.org/AI/2018/pneumonia-challenge-dataset-"
+            "mappings_2018.json (21,804 training and 8,196 test images)",
         ),
         Overlap(
-            dataset="siim-acr-pneumothorax",
-            relation="superset of",
-            evidence="stated by SIIM; no public list of images",
+            dataset="siim-acr-pneumothorax", relation="superset of", evidence="SIIM says so, without a list"
         ),
-        Overlap(dataset="medmnist-v1", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py, ChestMNIST"),
-        Overlap(dataset="medmnist-v2", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py, ChestMNIST"),
+        Overlap(dataset="medmnist-v1", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py"),
+        Overlap(dataset="medmnist-v2", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py"),
     ),
     evidence=Evidence(
-        layout="mlmed/torchxrayvision:torchxrayvision/data/*.csv.gz@f4087a0b (tables read); archives and MD5 sums: "
-        "sunlabuiuc/PyHealth:pyhealth/datasets/chestxray14.py; nihcc.box.com links also in "
-        "apache/incubator-teaclave:examples/tvm/CheXNet-Keras/data/download.py",
-        labels="mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b (NIH_Dataset); 15 values of Finding Labels",
-        license="https://cloud.google.com/healthcare/docs/resources/public-datasets/nih-chest, quoting the NIH",
-        subject="mlmed/torchxrayvision:torchxrayvision/data/Data_Entry_2017_v2020.csv.gz@f4087a0b (Patient ID)",
+        layout=f"{TABLES}; sunlabuiuc/PyHealth:pyhealth/datasets/chestxray14.py@b51fed70 (archives, sums)",
+        labels=f"{TABLES} (15 values of Finding Labels, 8 of the boxes')",
+        license="cloud.google.com/healthcare/docs/resources/public-datasets/nih-chest, quoting the NIH",
+        subject=f"{TABLES} (Patient ID)",
     ),
     notes=(
-        "Findings were mined from reports by text processing; the authors estimate that over 90 % are right.",
-        "Only 880 images have boxes; no box elsewhere says nothing.",
-        "OriginalImagePixelSpacing is that of the radiograph before it was resized to 1024 x 1024 pixels; it is kept "
-        "in meta, and `spacing` stays empty.",
-        "The NIH asks users to link its download site, to cite the paper and to acknowledge the Clinical Center.",
+        "The authors estimate that over 90 % of the mined findings are right.",
+        "OriginalImagePixelSpacing (in meta) is that of the radiograph before it was resized to 1024 x 1024.",
+        "The NIH asks to link its download site, to cite the paper and to acknowledge the Clinical Center.",
     ),
 )
 
 
 def rows(files):
-    entry = files.find(r"Data_Entry_2017_v2020\.csv$") or files.need(r"(?:Data_Entry_2017|sample_labels)\.csv$")
-    header, entries, boxes = (), {}, {}
+    entry = files.find(r"Data_Entry_2017_v2020\.csv$") or files.need(r"(Data_Entry_2017|sample_labels)\.csv$")
+    header, entries, boxes = [], {}, {}
     for one in tables.rows(entry):
-        header, cells = tuple(one), tuple(one.values())
+        header, cells = list(one), list(one.values())
         entries[cells[0]] = cells
     found = files.find(r"BBox_List_2017\.csv$")
     for one in tables.rows(found, pad=True) if found else ():
@@ -113,53 +74,49 @@ def rows(files):
         if name not in entries:
             yield Skipped(file=image, reason=f"not in {entry.name}: nothing is known about this image")
             continue
-        said = dict(zip(header, entries[name], strict=True))
-        findings = entries[name][1]
-        drawn = boxes.get(name, [])
+        (_, findings, *more), drawn = entries[name], boxes.get(name, [])
         yield Row(
             id=name.removesuffix(".png"),
             split="test" if parts.get(name) == "test" else "train",
             subject=patient,
             image=image,
             classes=[term for finding in findings.split("|") for term in DATASET.labels[finding]],
-            assessed=tuple(FINDINGS.values()),
-            boxes=[
-                Box(name=DATASET.labels[finding][0], box=(x, y, x + w, y + h))
-                for finding, x, y, w, h in ((one[0], *map(float, one[1:])) for one in drawn)
-            ],
+            assessed=tuple(_nih.FINDINGS.values()),
+            boxes=[_box(*one) for one in drawn],
             source={"Finding Labels": findings} | ({"Bbox [x,y,w,h]": drawn} if drawn else {}),
-            meta={key: value for key, value in said.items() if key not in header[:2]}
-            | {"official_list": parts.get(name)},
+            meta=dict(zip(header[2:], more, strict=True)) | {"official_list": parts.get(name)},
         )
 
 
+def _box(finding, *numbers):
+    x, y, width, height = map(float, numbers)
+    return Box(name=DATASET.labels[finding][0], box=(x, y, x + width, y + height))
+
+
 def miniature(make):
-    images = {
-        "images_001.tar.gz": ["00000001_000", "00000001_001", "00000002_000"],
-        "images_002.tar.gz": ["00013118_008", "00014716_007"],
-    }
-    for archive, names in images.items():
-        with make.tar(archive) as inner:
-            for name in names:
-                # A few files of the source have four channels.
-                inner.image(f"images/{name}.png", (32, 32), mode="RGBA" if name == "00014716_007" else "L")
-    header = ["Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age", "Patient Sex"]
-    header += ["View Position", "OriginalImage[Width", "Height]", "OriginalImagePixelSpacing[x", "y]"]
-    same = ("PA", 2682, 2749, "0.14300000000000002", "0.14300000000000002")
+    # Headers as in the source: they hold commas. One radiograph has four channels, the last is in no archive.
+    header = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Sex,View Position,"
+    header += "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+    images = ["00000001_000", "00000001_001", "00000002_000", "00013118_008", "00014716_007", "00030805_000"]
+    findings = [
+        "Cardiomegaly|Emphysema",
+        "No Finding",
+        "Hernia",
+        "Atelectasis|Infiltration",
+        "Mass",
+        "Nodule",
+    ]
     entries = [
-        ("00000001_000.png", "Cardiomegaly", 0, 1, 57, "M", *same),
-        ("00000001_001.png", "Cardiomegaly|Emphysema", 1, 1, 58, "M", *same),
-        ("00000002_000.png", "No Finding", 0, 2, 80, "M", *same),
-        ("00013118_008.png", "Atelectasis|Infiltration", 8, 13118, 69, "F", *same),
-        ("00014716_007.png", "Atelectasis", 7, 14716, 45, "F", *same),
-        ("00030805_000.png", "Pleural_Thickening", 0, 30805, 27, "M", *same),
+        (f"{name}.png", finding, int(name[-3:]), int(name[:8]), 57, "M", "PA", 2682, 2749, 0.143, 0.143)
+        for name, finding in zip(images, findings, strict=True)
     ]
-    make.csv("Data_Entry_2017_v2020.csv", header, entries)
-    boxes = [
-        ("00013118_008.png", "Atelectasis", "7.084745762712", "17.019216763771", "2.7796610169491", "2.4"),
-        ("00013118_008.png", "Infiltrate", "3", "4.5", "10", "12.25"),
-        ("00014716_007.png", "Atelectasis", "21", "4.1", "5.8", "9.7"),
-    ]
-    make.csv("BBox_List_2017.csv", ["Image Index", "Finding Label", "Bbox [x", "y", "w", "h]", "", "", ""], boxes)
-    make.text("train_val_list.txt", "00000001_000.png\n00000001_001.png\n00000002_000.png")
-    make.text("test_list.txt", "00013118_008.png\n00014716_007.png\n00030805_000.png")
+    make.csv("Data_Entry_2017_v2020.csv", [header], entries)
+    boxes = [(3, "Atelectasis", "7.084745762712", "17.019216763771", "2.7796610169491", 2.4)]
+    boxes += [(3, "Infiltrate", 3, 4.5, 10, 12.25), (4, "Mass", 21, 4.1, 5, 9.7)]
+    boxes = [(f"{images[n]}.png", *box) for n, *box in boxes]
+    make.csv("BBox_List_2017.csv", ["Image Index,Finding Label,Bbox [x,y,w,h],,,"], boxes)
+    for number, part, names in ((1, "train_val", images[:3]), (2, "test", images[3:])):
+        make.text(f"{part}_list.txt", "\n".join(f"{name}.png" for name in names))
+        with make.tar(f"images_{number:03d}.tar.gz") as inner:
+            for name in names[: 4 - number]:
+                inner.image(f"images/{name}.png", (32, 32), mode="RGBA" if name == images[4] else "L")

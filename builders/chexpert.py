@@ -1,4 +1,8 @@
-"""CheXpert: 224,316 chest radiographs of 65,240 patients of Stanford Hospital with 14 observations each, read from the reports by rules (training) or set by radiologists (validation and test); present, absent and uncertain are told apart."""
+"""CheXpert: 224,316 chest radiographs of 65,240 patients of Stanford Hospital with 14 observations each.
+
+Observations of the training part were read from the reports by rules, those of the validation and test parts
+were set by radiologists. Present, absent and uncertain are told apart.
+"""
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.errors import LabelError
@@ -6,7 +10,15 @@ from medimg.readers import tables
 from medimg.schema import Row, Skipped
 
 HOME = "https://stanfordmlgroup.github.io/competitions/chexpert/"
-SPLITS = {"train": "train", "valid": "validation", "val_labels": "validation", "test": "test", "test_labels": "test"}
+AIMI = "https://stanfordaimi.azurewebsites.net/datasets"
+LOADER = "mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b CheX_Dataset"
+TABLES = {
+    "train": "train",
+    "valid": "validation",
+    "val_labels": "validation",
+    "test": "test",
+    "test_labels": "test",
+}
 AUTOMATIC = ("train_cheXbert", "train_visualCheXbert")
 
 DATASET = Dataset(
@@ -27,12 +39,12 @@ DATASET = Dataset(
         doi="10.1609/aaai.v33i01.3301590",
     ),
     access="registration",
-    how="Register at https://stanfordaimi.azurewebsites.net/datasets/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2, accept the "
-    "agreement, download the four batches (or CheXpert-v1.0-small.zip) and, for the test images, CheXlocalize's "
-    'folder CheXpert; pass the folder that holds them: medimg.load("chexpert", source="~/CheXpert").',
+    how=f"Register at {AIMI}/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2, accept the agreement, download the "
+    "four batches (or CheXpert-v1.0-small.zip) and, for the test images, the folder CheXpert of CheXlocalize; "
+    'pass the folder that holds them: medimg.load("chexpert", source="~/CheXpert").',
     sources=(
-        Source(url="https://stanfordaimi.azurewebsites.net/datasets/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2", kind="page"),
-        Source(url="https://stanfordaimi.azurewebsites.net/datasets/23c56a0d-15de-405b-87c8-99c30138950c", kind="page"),
+        Source(url=f"{AIMI}/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2", kind="page"),
+        Source(url=f"{AIMI}/23c56a0d-15de-405b-87c8-99c30138950c", kind="page"),
     ),
     labels={
         "No Finding": "no finding",
@@ -53,56 +65,58 @@ DATASET = Dataset(
     splits={"train": 223414, "validation": 234, "test": 668},
     subject="patient<number> of the path",
     evidence=Evidence(
-        layout="openmedlab/Awesome-Medical-Dataset:resources/CheXpert.md@81da0eee; rajpurkarlab/cheXlocalize:sample/valid.csv"
-        "@c4781352; unverified: that CheXlocalize's test_labels.csv names its images in a column Path",
-        labels="mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b CheX_Dataset (1.0, 0.0, -1.0, blank)",
-        license=f"{HOME} (Stanford University Dataset Research Use Agreement, at the bottom of the page)",
-        subject="mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b CheX_Dataset",
+        layout="openmedlab/Awesome-Medical-Dataset:resources/CheXpert.md@81da0eee; "
+        "rajpurkarlab/cheXlocalize:sample/valid.csv@c4781352; "
+        "unverified: the columns of CheXlocalize's test_labels.csv",
+        labels=f"{LOADER} (1.0, 0.0, -1.0, blank)",
+        license=f"{HOME} (Stanford University Dataset Research Use Agreement)",
+        subject=LOADER,
     ),
     notes=(
-        "A blank is an observation that the report does not mention: it is not in `assessed`. Taking it for absent is a "
-        "choice of the model's author.",
-        "Training labels are a program's reading of the reports; those of CheXbert and VisualCheXbert, where the copy "
-        "has them, stand in `label.source` beside it.",
-        "CheXpert Plus, a later release of the same hospital, holds all of these images again.",
-        "AP/PA is blank for lateral views, three rows have age 0 and one has sex Unknown, as in the source.",
+        "A blank is an observation that the report does not mention: it is not in `assessed`. Taking it for "
+        "absent is a choice of the model's author.",
+        "Training labels are a program's reading of the reports; those of CheXbert and VisualCheXbert, where "
+        "the copy has them, stand beside them in `label.source`.",
+        "CheXpert Plus, a later release of the same hospital, holds these images again.",
+        "AP/PA is blank for lateral views; three rows have age 0 and one has sex Unknown, as in the source.",
     ),
 )
 
 
 def rows(files):
     images = files.index(r"(patient\d+/study\d+/view\d+_\w+\.(?:jpg|png))$")
-    others = {name: _answers(files, name) for name in AUTOMATIC}
+    others = {f"{name}.csv": _answers(files, name) for name in AUTOMATIC}
     book = files.find(r"CHEXPERT DEMO\.xlsx$")
     people = {person["PATIENT"]: person for person in tables.rows(book)} if book else {}
-    for table, name in files.match(r"(?:^|/)(train|valid|val_labels|test|test_labels)\.csv$"):
+    for table, name in files.match(rf"(?:^|/)({'|'.join(TABLES)})\.csv$"):
         for row in tables.rows(table):
             key = _key(row)
             image = images.pop(key, None)
             if image is None:
                 continue
-            found = {1.0: [], 0.0: [], -1.0: []}
+            found = {"1": [], "0": [], "-1": []}
             for column, names in DATASET.labels.items():
-                if value := row.get(column, "").strip():
-                    if value not in ("1.0", "0.0", "-1.0", "1", "0", "-1"):
-                        raise LabelError(f"{column} is {value!r}, not 1.0, 0.0, -1.0 or blank", file=table.path)
-                    found[float(value)].extend(names)
+                if value := row.get(column, "").strip().removesuffix(".0"):
+                    if value not in found:
+                        raise LabelError(f"{column} is {value}, not 1, 0, -1 or blank", file=table.path)
+                    found[value].extend(names)
             patient, study, view = key.split("/")
+            source = {table.name: "|".join(row.get(column, "") for column in DATASET.labels)}
+            source |= {other: answers[key] for other, answers in others.items() if key in answers}
+            meta = {column: value for column, value in row.items() if column not in DATASET.labels}
             yield Row(
-                id=f"{patient}-{study}-{view.rsplit('.', 1)[0]}",
-                split=SPLITS[name],
+                id=f"{patient}-{study}-{view.rpartition('.')[0]}",
+                split=TABLES[name],
                 subject=patient,
                 image=image,
-                classes=found[1.0],
-                uncertain=found[-1.0],
-                assessed=found[1.0] + found[0.0] + found[-1.0],
-                source={table.name: {column: row[column] for column in DATASET.labels if column in row}}
-                | {f"{n}.csv": dict(zip(DATASET.labels, all_[key].split("|"))) for n, all_ in others.items() if key in all_},
-                meta={column: value for column, value in row.items() if column not in DATASET.labels}
-                | ({"CHEXPERT DEMO.xlsx": people[patient]} if patient in people else {}),
+                classes=found["1"],
+                uncertain=found["-1"],
+                assessed=found["1"] + found["0"] + found["-1"],
+                source={n: dict(zip(DATASET.labels, v.split("|"), strict=True)) for n, v in source.items()},
+                meta=meta | ({"CHEXPERT DEMO.xlsx": people[patient]} if patient in people else {}),
             )
     for image in images.values():
-        yield Skipped(file=image, reason="no table of this copy (train.csv, valid.csv, test_labels.csv) has a row for it")
+        yield Skipped(file=image, reason="no table of this copy (train.csv, valid.csv, …) has a row for it")
 
 
 def _key(row):
@@ -113,28 +127,36 @@ def _key(row):
 def _answers(files, name):
     """Image -> its cells in one string: these tables have as many rows as the training set."""
     table = files.find(rf"(?:^|/){name}\.csv$")
-    return {_key(row): "|".join(row.get(c, "") for c in DATASET.labels) for row in tables.rows(table)} if table else {}
+    read = tables.rows(table) if table else ()
+    return {_key(row): "|".join(row.get(column, "") for column in DATASET.labels) for row in read}
 
 
 def miniature(make):
-    head = ["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *DATASET.labels]
-    first, second = "CheXpert-v1.0 batch 1 (validate & csv)", "CheXpert-v1.0 batch 2 (train 1)"
-    train = [
-        ["CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg", "Female", 68, "Frontal", "AP", "1.0", *[""] * 12, "1.0"],
-        ["CheXpert-v1.0/train/patient00002/study2/view1_frontal.jpg", "Female", 0, "Frontal", "LL", *["", ""], *"1.0 -1.0 0.0 -1.0".split(),
-         *[""] * 8],
-        # The prefix of the small copy; a lateral view; an image that this copy lacks.
-        ["CheXpert-v1.0-small/train/patient00002/study1/view2_lateral.jpg", "Unknown", 87, "Lateral", *[""] * 15],
-        ["CheXpert-v1.0/train/patient43017/study1/view1_frontal.jpg", "Male", 41, "Frontal", "PA", *[""] * 13, "1.0"],
-    ]
-    valid = [["CheXpert-v1.0/valid/patient64541/study1/view1_frontal.jpg", "Male", 73, "Frontal", "AP", "0.0", *["1.0"] * 3, *["0.0"] * 10]]
+    head = f"Path,Sex,Age,Frontal/Lateral,AP/PA,{','.join(DATASET.labels)}"
+    one, first, second = (
+        "CheXpert-v1.0",
+        "CheXpert-v1.0 batch 1 (validate & csv)",
+        "CheXpert-v1.0 batch 2 (train 1)",
+    )
+    train = (
+        f"{one}/train/patient00001/study1/view1_frontal.jpg,Female,68,Frontal,AP,1.0,,,,,,,,,,,,,1.0",
+        f"{one}/train/patient00002/study2/view1_frontal.jpg,Female,0,Frontal,LL,,,1.0,-1.0,0.0,-1.0,,,,,,,,",
+        # The prefix of the small copy, a lateral view; and an image that this copy lacks.
+        f"{one}-small/train/patient00002/study1/view2_lateral.jpg,Unknown,87,Lateral,,,,,,,,,,,,,,,",
+        f"{one}/train/patient43017/study1/view1_frontal.jpg,Male,41,Frontal,PA,,,,,,,,,,,,,,1.0",
+    )
+    valid = (
+        f"{one}/valid/patient64541/study1/view1_frontal.jpg,Male,73,Frontal,AP,0.0,1.0,1.0,1.0{',0.0' * 10}"
+    )
+    test = f"{one}/test/patient64741/study1/view1_frontal.jpg{',0.0' * 13},1.0"
     with make.zip(f"{first}.zip") as inner:
-        inner.csv(f"{first}/train.csv", head, train)
-        inner.csv(f"{first}/valid.csv", head, valid)
+        inner.text(f"{first}/train.csv", "\n".join((head, *train)))
+        inner.text(f"{first}/valid.csv", f"{head}\n{valid}\n")
         inner.image(f"{first}/valid/patient64541/study1/view1_frontal.jpg")
     with make.zip(f"{second}.zip") as inner:
-        for name in ("00001/study1/view1_frontal", "00002/study2/view1_frontal", "00002/study1/view2_lateral", "00003/study1/view1_frontal"):
-            inner.image(f"{second}/patient{name}.jpg")
-    make.csv("train_cheXbert.csv", head, [train[0][:18] + ["-1.0"]])
-    make.csv("CheXpert/test_labels.csv", ["Path", *DATASET.labels], [["CheXpert-v1.0/test/patient64741/study1/view1_frontal.jpg", *["0.0"] * 13, "1.0"]])
+        for name in ("1/study1/view1_frontal", "2/study2/view1_frontal", "2/study1/view2_lateral"):
+            inner.image(f"{second}/patient0000{name}.jpg")
+        inner.image(f"{second}/patient00003/study1/view1_frontal.jpg")
+    make.text("train_cheXbert.csv", f"{head}\n{train[0]}\n")
+    make.text("CheXpert/test_labels.csv", f"Path,{','.join(DATASET.labels)}\n{test}\n")
     make.image("CheXpert/test/patient64741/study1/view1_frontal.jpg")

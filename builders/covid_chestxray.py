@@ -1,5 +1,8 @@
-"""COVID-19 Image Data Collection (ieee8023/covid-chestxray-dataset): chest X-rays and CT of COVID-19 and other
-pneumonias, collected from publications and web sites in 2020, each with its own license and clinical notes."""
+"""COVID-19 Image Data Collection: chest X-rays and CT of COVID-19 and of other pneumonias.
+
+They were collected from publications and web sites in 2020 (ieee8023/covid-chestxray-dataset), each with its
+own license and clinical notes.
+"""
 
 from medimg import licenses
 from medimg.builders import _covid_findings
@@ -31,7 +34,9 @@ DATASET = Dataset(
     ),
     sources=(
         Source(url=HOME, kind="page"),
-        Source(url="https://academictorrents.com/details/136ffddd0959108becb2b3a86630bec049fcb0ff", kind="page"),
+        Source(
+            url="https://academictorrents.com/details/136ffddd0959108becb2b3a86630bec049fcb0ff", kind="page"
+        ),
     ),
     labels=_covid_findings.LABELS,
     configs=(
@@ -41,18 +46,18 @@ DATASET = Dataset(
     splits={"train": 0},
     subject="column patientid of metadata.csv",
     evidence=Evidence(
-        layout=f"{REPOSITORY}:SCHEMA.md@009b74a7, annotations/, volumes/DOWNLOAD.md@6ed52481; metadata.csv@6a424234, "
-        "@015fca02 and yf0cheng/pyclass-demo@c1866a3d (three ages of the table)",
-        labels=f"column finding of the tables; {REPOSITORY}:README.md@00891cd9 counts every finding not named as 0; "
-        "raghavian/lungVAE:predict.py@134f9304 (masks of 0 and 255 on the image's own grid)",
-        license=f"{REPOSITORY}:README.md@00891cd9 and column license",
+        layout=f"{REPOSITORY}:SCHEMA.md@009b74a7, annotations/, volumes/DOWNLOAD.md@6ed52481; metadata.csv "
+        "in three ages: @015fca02, yf0cheng/pyclass-demo@c1866a3d, @6a424234 (header)",
+        labels=f"column finding of the tables; {REPOSITORY}:README.md@00891cd9 counts every finding not "
+        "named as 0; raghavian/lungVAE:predict.py@134f9304 (masks of 0 and 255 on the image's own grid)",
+        license=f"{REPOSITORY}:README.md (license section) and column license of metadata.csv",
         subject=f"{REPOSITORY}:SCHEMA.md@009b74a7",
     ),
     notes=(
-        "Every row states its own license. Where metadata.csv leaves it blank the image is never published and loads "
-        "from your own copy alone. Severity scores are CC BY-SA, lung boxes CC BY 4.0.",
-        "A row that names only a group (Pneumonia, Bacterial) says nothing of its kinds: they are not in `assessed`. "
-        "todo and Unknown assess nothing.",
+        "Every row states its own license. Where metadata.csv leaves it blank the image is never published "
+        "and loads from your own copy alone. Severity scores are CC BY-SA, lung boxes CC BY 4.0.",
+        "A row that names only a group (Pneumonia, Bacterial) says nothing of its kinds: they are not in "
+        "`assessed`. The findings todo and Unknown assess nothing.",
         "Lung masks were made by a program (lungVAE), not by people.",
         "Most images are figures of publications: scale, windowing and crop are unknown.",
     ),
@@ -71,15 +76,17 @@ def rows(files):
     # The header's last cell is blank and some rows fill it; names changed their case over time.
     names = [name.strip() or "(no name)" for name in next(table).values()]
     for cells in table:
-        row = {name: cell.strip() for name, cell in zip(names, cells.values())}
+        row = {name: cell.strip() for name, cell in zip(names, cells.values(), strict=True)}
         get = {name.lower(): cell for name, cell in row.items()}.get
         image = images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)
         if image is None:
             continue
         mask = lungs.pop(image.stem, None)
-        boxes = [Box(name=one.category.lower(), box=one.box) for one in boxed[image.name].objects] if image.name in boxed else []
-        grades = scored[image.name].split(",") if image.name in scored else []
+        drawn = boxed[image.name].objects if image.name in boxed else ()
+        boxes = [Box(name=one.category.lower(), box=one.box) for one in drawn]
+        grades = scored[image.name].split(",") if image.name in scored else ()
         classes, assessed = _covid_findings.read(get("finding") or "")
+        places = (*(("lung",) if mask else ()), *(box.name for box in boxes))
         yield Row(
             id=image.name,
             config="volumes" if image.suffix in (".nii", ".nii.gz") else "images",
@@ -88,12 +95,14 @@ def rows(files):
             modality="CT" if "CT" in (get("modality"), get("view")) else "X-ray",
             license=licenses.normalize(get("license") or "") or licenses.UNKNOWN,
             classes=classes,
-            assessed=tuple(dict.fromkeys((*assessed, *(("lung",) if mask else ()), *(box.name for box in boxes)))),
+            assessed=tuple(dict.fromkeys((*assessed, *places))),
             mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
             legend={1: ("lung",)} if mask else None,
             boxes=boxes,
-            measures=[Measure(name=name, value=float(grade), unit="1") for name, grade in zip(SCORES, grades)],
-            source={"finding": get("finding"), "severity": grades, "boxes": [one.raw for one in boxed[image.name].objects] if boxes else []},
+            measures=[
+                Measure(name=n, value=float(g), unit="1") for n, g in zip(SCORES, grades, strict=False)
+            ],
+            source={"finding": get("finding"), "severity": grades, "boxes": [one.raw for one in drawn]},
             meta={name: cell for name, cell in row.items() if cell and name.lower() != "finding"},
         )
     for image in images.values():
@@ -103,22 +112,30 @@ def rows(files):
 
 
 def miniature(make):
-    head = "patientid,offset,sex,age,finding,RT_PCR_positive,view,modality,folder,filename,license,clinical_notes,"
-    table = [
-        (2, 0, "M", 65, "Pneumonia/Viral/COVID-19", "Y", "PA", "X-ray", "images", "a.jpeg", "CC BY-NC-SA", "fever, cough", ""),
-        (2, 3, "M", 65, "COVID-19, ARDS", "Y", "AP Supine", "X-ray", "images", "b.png", " ", "", "Credit to a reader"),
-        (4, "", "F", "", "Pneumonia/Bacterial", "", "L", "X-ray", "images", "c.jpg ", "CC BY 3.0", "", ""),
-        (5, "", "", "", "todo", "", "Axial", "CT", "images", "d.jpg", "Apache 2.0", "", ""),
-        (6, "", "", "", "Mycoplasma Bacterial Pneumonia", "", "PA", "X-ray", "images", "absent.jpg", "", "", ""),
-        (119, 0, "M", 40, "COVID-19", "Y", "Axial", "CT", "volumes", "coronacases_org_001.nii.gz", "Apache 2.0", "", ""),
-    ]
-    make.csv("metadata.csv", head.split(","), table)
-    for name, mode in (("a.jpeg", "L"), ("b.png", "RGBA"), ("c.jpg", "RGB"), ("d.jpg", "L"), ("not-in-the-table.png", "L")):
+    head = "patientid,offset,sex,age,finding,RT_PCR_positive,view,modality,folder,filename,license,notes,"
+    table = (
+        '2,0,M,65,Pneumonia/Viral/COVID-19,Y,PA,X-ray,images,a.jpeg,CC BY-NC-SA,"fever, cough",',
+        '2,3,M,65,"COVID-19, ARDS",Y,AP Supine,X-ray,images,b.png, ,,Credit to a reader',
+        "4,,F,,Pneumonia/Bacterial,,L,X-ray,images,c.jpg ,CC BY 3.0,,",
+        "5,,,,todo,,Axial,CT,images,d.jpg,Apache 2.0,,",
+        "6,,,,Mycoplasma Bacterial Pneumonia,,PA,X-ray,images,absent.jpg,,,",
+        "119,0,M,40,COVID-19,Y,Axial,CT,volumes,coronacases_org_001.nii.gz,Apache 2.0,,",
+    )
+    make.text("metadata.csv", "\r\n".join((head, *table)))
+    for name, mode in {
+        "a.jpeg": "L",
+        "b.png": "RGBA",
+        "c.jpg": "RGB",
+        "d.jpg": "L",
+        "unlisted.png": "L",
+    }.items():
         make.image(f"images/{name}", mode=mode)
     make.nifti("volumes/coronacases_org_001.nii.gz")
     make.image("annotations/lungVAE-masks/a_mask.png", labels=(255,))
-    make.text("annotations/covid-severity-scores.csv", "## CC BY-SA\nfilename,geographic_mean,opacity_mean\na.jpeg,6.0,4.0\n")
-    boxes = [{"id": n, "image_id": 7, "category_id": n, "bbox": [4 + 20 * n, 5, 12, 30]} for n in (1, 2)]
+    scores = "## License: CC BY-SA\nfilename,geographic_mean,opacity_mean\na.jpeg,6.0,4.0\n"
+    make.text("annotations/covid-severity-scores.csv", scores)
+    image = {"id": 7, "file_name": "a.jpeg", "height": 40, "width": 48}
     lungs = [{"id": 1, "name": "Right Lung"}, {"id": 2, "name": "Left Lung"}]
-    make.json("annotations/imageannotation_ai_lung_bounding_boxes.json",
-              {"images": [{"id": 7, "file_name": "a.jpeg", "height": 40, "width": 48}], "categories": lungs, "annotations": boxes})
+    boxes = [{"id": n, "image_id": 7, "category_id": n, "bbox": [20 * n - 16, 5, 12, 30]} for n in (1, 2)]
+    outlines = {"images": [image], "categories": lungs, "annotations": boxes}
+    make.json("annotations/imageannotation_ai_lung_bounding_boxes.json", outlines)

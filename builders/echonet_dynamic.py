@@ -1,5 +1,8 @@
-"""EchoNet-Dynamic: 10,030 apical four-chamber echocardiography videos of Stanford Hospital with ejection fraction,
-volumes at end-systole and end-diastole, and the left ventricle traced in those two frames."""
+"""EchoNet-Dynamic: 10,030 apical four-chamber echocardiography videos of Stanford Hospital.
+
+Each has the ejection fraction, the volumes at end-systole and end-diastole, and the left ventricle traced in
+those two frames.
+"""
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import tables, tracings
@@ -36,7 +39,10 @@ DATASET = Dataset(
     'EchoNet-Dynamic.zip and pass it: medimg.load("echonet-dynamic", source="~/EchoNet-Dynamic.zip").',
     sources=(
         Source(url="https://stanford.redivis.com/datasets/66s1-2hsmzj5rn", kind="page"),
-        Source(url="https://stanfordaimi.azurewebsites.net/datasets/834e1cd1-92f7-4268-9daa-d359198b310a", kind="page"),
+        Source(
+            url="https://stanfordaimi.azurewebsites.net/datasets/834e1cd1-92f7-4268-9daa-d359198b310a",
+            kind="page",
+        ),
     ),
     legend={1: ("left ventricle cavity",), tracings.UNTRACED: ()},
     splits={"train": 7465, "validation": 1288, "test": 1277},
@@ -48,10 +54,10 @@ DATASET = Dataset(
         subject="unverified: one video per patient",
     ),
     notes=(
-        "A video's mask is a volume (width, height, frames). Frames without a tracing hold 255, which is not background "
-        "but not annotated.",
+        "A video's mask is a volume (width, height, frames). Frames without a tracing hold 255: not annotated, "
+        "not background.",
         "Masks follow the tracing's coordinates; the official loader rounds them to whole pixels first.",
-        "Most videos have two traced frames. A few have none or one: the official loader drops them, here they stay.",
+        "Most videos have two traced frames. A few have less: the official loader drops them, here they stay.",
         "FrameHeight and FrameWidth of FileList.csv are not the video's size in six rows: use `shape`.",
     ),
 )
@@ -72,7 +78,9 @@ def rows(files):
             split=SPLITS[row["Split"].upper()],
             subject=name,
             image=video,
-            mask=tracings.frames(video, {f: [(1, _polygon(t))] for f, t in frames.items()}, center=0.0, table=table)
+            mask=tracings.frames(
+                video, {f: [(1, _polygon(t))] for f, t in frames.items()}, center=0.0, table=table
+            )
             if frames
             else None,
             measures=[
@@ -93,7 +101,9 @@ def _tracings(table):
     found = {}
     for row in tables.rows(table, columns=("FileName", "X1", "Y1", "X2", "Y2", "Frame")):
         frames = found.setdefault(row["FileName"].removesuffix(".avi"), {})
-        frames.setdefault(int(row["Frame"]), []).append(tuple(float(row[c]) for c in ("X1", "Y1", "X2", "Y2")))
+        frames.setdefault(int(row["Frame"]), []).append(
+            tuple(float(row[c]) for c in ("X1", "Y1", "X2", "Y2"))
+        )
     return found
 
 
@@ -106,8 +116,10 @@ def _polygon(lines):
 def miniature(make):
     head = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split".split(",")
     names = [f"0X{n:016X}" for n in range(0x1002E8FBACD08477, 0x1002E8FBACD08477 + 5)]
-    table = [(name, 60.5 - n, 21.25, 53.75, 112, 112, 50, 6, split) for n, (name, split) in
-             enumerate(zip(names, ("TRAIN", "VAL", "TEST", "TRAIN", "TRAIN")))]
+    table = [
+        (name, 60.5 - n, 21.25, 53.75, 112, 112, 50, 6, split)
+        for n, (name, split) in enumerate(zip(names, ("TRAIN", "VAL", "TEST", "TRAIN", "TRAIN")))
+    ]
     table[1] = (*table[1][:4], 768, 1024, *table[1][6:])
     make.csv("EchoNet-Dynamic/FileList.csv", head, table)
     # The fourth video has no tracing, the fifth is not there, the sixth is not in the list.

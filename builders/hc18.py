@@ -1,10 +1,13 @@
-"""HC18: ultrasound images of the standard plane of the fetal head, with the head's outline and its circumference in
-millimeters, for automated measurement of fetal head circumference."""
+"""HC18: ultrasound of the standard plane of the fetal head, with its outline and circumference.
+
+Made for the automated measurement of fetal head circumference, in all trimesters.
+"""
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import masks, tables
 from medimg.schema import Measure, Row, Skipped
 
+PIXEL, HC = "pixel size(mm)", "head circumference (mm)"
 ZENODO = "https://zenodo.org/records/1327317"
 
 DATASET = Dataset(
@@ -37,20 +40,25 @@ DATASET = Dataset(
     legend={1: ("fetal head",)},
     splits={"train": 999, "test": 335},
     subject="the split and the leading number of the file name, which counts examinations, not women",
-    shared_subjects="1,141 numbers were given to 551 women: one woman may have an examination in each split, and "
+    shared_subjects="1,141 numbers were given to 551 women: one woman may have an examination in each split, "
+    "and "
     "the source does not tell",
     evidence=Evidence(
         layout="https://hc18.grand-challenge.org/Home/; constantinpape/torch-em:"
-        "torch_em/data/datasets/medical/hc18.py@65f1278a; rileyaquilano/Ultrasound_Final@97880301 (a whole copy)",
-        labels="https://hc18.grand-challenge.org/Home/ (outline by a trained sonographer, circumference in mm)",
+        "torch_em/data/datasets/medical/hc18.py@65f1278a; rileyaquilano/Ultrasound_Final@97880301 (a whole "
+        "copy)",
+        labels="https://hc18.grand-challenge.org/Home/ (outline by a trained sonographer, circumference in "
+        "mm)",
         license="https://zenodo.org/records/1327317 (CC BY 4.0)",
-        subject="https://hc18.grand-challenge.org/Home/ (images with 2HC, 3HC, … are of the same examination); "
+        subject="https://hc18.grand-challenge.org/Home/ (images with 2HC, 3HC, … are of the same "
+        "examination); "
         "551 women: huggingface.co/datasets/Angelou0516/HC18",
     ),
     notes=(
         "The source draws the outline of the head; the mask here is the outline with its inside.",
         "The labels of the test set were never published.",
-        "Test numbers begin at 000 again: 000_HC of the test set is another examination than 000_HC of the training set.",
+        "Test numbers begin at 000 again: 000_HC of one set is another examination than 000_HC of the other.",
+        "Some copies hold annotations that are filled already; their mask is the drawn region.",
     ),
 )
 
@@ -66,15 +74,13 @@ def rows(files):
     for image, part, name, number in files.match(r"(?:^|/)(?:(training|test)_set/)?((\d+)_\d*HC)\.png$"):
         part = part or ("training" if name in outlines else "test")
         split = "train" if part == "training" else "test"
-        said = dict(stated.get((part, image.name), {}))
+        said = stated.get((part, image.name), {})
         if split == "train":
             seen.add(name)
             if name not in outlines:
                 yield Skipped(file=image, reason="a training image whose annotation is not in this copy")
                 continue
-        size = float(said["pixel size(mm)"]) if said else None
-        circumference = said.pop("head circumference (mm)", None)
-        measured = {"head circumference (mm)": circumference} if circumference else None
+        size = float(said[PIXEL]) if said else None
         yield Row(
             id=f"{split}-{name}",
             split=split,
@@ -82,9 +88,11 @@ def rows(files):
             image=image,
             spacing=(size, size) if size else None,
             mask=masks.filled(outlines[name]) if split == "train" else None,
-            measures=[Measure(name="head circumference", value=float(circumference), unit="mm")] if circumference else (),
-            source=measured,
-            meta=said,
+            measures=[Measure(name="head circumference", value=float(said[HC]), unit="mm")]
+            if HC in said
+            else (),
+            source={HC: said[HC]} if HC in said else None,
+            meta={key: value for key, value in said.items() if key != HC},
         )
     for name, outline in outlines.items():
         if name not in seen:
@@ -92,15 +100,18 @@ def rows(files):
 
 
 def miniature(make):
-    train, test = (("000_HC", (48, 36)), ("010_HC", (48, 36)), ("010_2HC", (46, 37))), (("000_HC", (48, 36)),)
+    train = (
+        ("000_HC", (48, 36), "L", True),
+        ("010_HC", (48, 36), "RGB", True),
+        ("010_2HC", (46, 37), "RGB", False),
+    )
     with make.zip("training_set.zip") as inner:
-        for name, size in train:
+        for name, size, mode, contour in train:
             inner.image(f"training_set/{name}.png", size)
-            inner.image(f"training_set/{name}_Annotation.png", size, labels=(255,), contour=True)
+            outline = {"mode": mode, "labels": (255,), "contour": contour}
+            inner.image(f"training_set/{name}_Annotation.png", size, **outline)
     with make.zip("test_set.zip") as inner:
-        for name, size in test:
-            inner.image(f"test_set/{name}.png", size, seed=f"test/{name}")
-    header = ["filename", "pixel size(mm)", "head circumference (mm)"]
-    measured = [(f"{name}.png", 0.069135804 + n / 100, 44.3 + n) for n, (name, _) in enumerate(train)]
-    make.csv("training_set_pixel_size_and_HC.csv", header, measured)
-    make.csv("test_set_pixel_size.csv", header[:2], [("000_HC.png", 0.23585714045)])
+        inner.image("test_set/000_HC.png", (48, 36))
+    measured = [(f"{name}.png", 0.069135804 + n / 100, 44.3 + n) for n, (name, *_) in enumerate(train)]
+    make.csv("training_set_pixel_size_and_HC.csv", ["filename", PIXEL, HC], measured)
+    make.csv("test_set_pixel_size.csv", ["filename", PIXEL], [("000_HC.png", 0.23585714045)])

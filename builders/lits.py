@@ -1,7 +1,11 @@
-"""LiTS, the Liver Tumor Segmentation Challenge: contrast-enhanced abdominal CT from seven clinical sites, with the liver and its tumors outlined in 131 of 201 volumes."""
+"""LiTS, the Liver Tumor Segmentation Challenge of ISBI and MICCAI 2017.
+
+Contrast-enhanced abdominal CT from seven clinical sites; the liver and its tumors are outlined in 131 of 201
+volumes.
+"""
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.schema import Row
+from medimg.schema import Row, Skipped
 
 DATASET = Dataset(
     name="lits",
@@ -21,48 +25,77 @@ DATASET = Dataset(
         doi="10.1016/j.media.2022.102680",
     ),
     access="registration",
-    how="Register at https://competitions.codalab.org/competitions/17094#participate, download the two training batches "
+    how="Register at https://competitions.codalab.org/competitions/17094#participate, download the two "
+    "training batches "
     'and the test volumes, and pass the folder or archive: medimg.load("lits", source="~/LiTS").',
     sources=(Source(url="https://competitions.codalab.org/competitions/17094#participate", kind="page"),),
     legend={1: ("liver",), 2: ("liver", "liver tumor")},
     splits={"train": 131, "test": 70},
     subject="the number in volume-<n>.nii; one volume per patient is assumed, no patient key is published",
     overlaps=(
-        Overlap(dataset="msd-liver", relation="same images", evidence="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md"),
+        Overlap(
+            dataset="msd-liver",
+            relation="same images",
+            evidence="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md@75e72da",
+        ),
         Overlap(dataset="abdomenct-1k", relation="subset of", evidence="JunMa11/AbdomenCT-1K issue 27"),
-        Overlap(dataset="medmnist-v2", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py (Organ*MNIST)"),
+        Overlap(
+            dataset="medmnist-v2",
+            relation="source of",
+            evidence="MedMNIST/MedMNIST:medmnist/info.py (Organ*MNIST)",
+        ),
     ),
     evidence=Evidence(
-        layout="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md@81da0eee; PatrickChrist/LITS-CHALLENGE issue 14",
-        labels="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md@81da0eee (0 background, 1 liver, 2 tumor)",
-        license="unverified: BY-NC-ND 4.0 according to the list of linhandev/dataset; the CodaLab terms need a sign-in",
+        layout="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md@75e72da; PatrickChrist/LITS-CHALLENGE "
+        "issue 14",
+        labels="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md@75e72da (liver, liver tumor); the "
+        "values as in msd-liver: zhaoziheng/SAT-DS@492df0e (MSD_Liver: 1 liver, 2 cancer)",
+        license="unverified: BY-NC-ND 4.0 according to the list of linhandev/dataset; the CodaLab terms need "
+        "a sign-in",
         subject="assassint2017/MICCAI-LITS2017 issue 33",
     ),
     notes=(
-        "Volumes 28 to 47 carry an identity affine and spacing (1, 1, 1) in the source: sizes in mm are wrong there.",
+        "Volumes 28 to 47 carry an identity affine and spacing (1, 1, 1) in the source: sizes in mm are "
+        "wrong there.",
         "Orientation differs between cases: reorient before stacking or comparing.",
-        "The 20 patients of 3D-IRCADb-01 are inside the training set (27-48 to be safe; the exact range is disputed).",
+        "The 20 patients of 3D-IRCADb-01 are inside the training set (27-48 to be safe; the exact range is "
+        "disputed).",
     ),
 )
 
 
 def rows(files):
-    masks = files.index(r"segmentation-(\d+)\.nii(?:\.gz)?$")
-    for volume, test, case in files.match(r"(test-)?volume-(\d+)\.nii(?:\.gz)?$"):
+    masks = files.index(r"(?:^|/)segmentation-(\d+)\.nii(?:\.gz)?$")
+    volumes = files.index(r"(?:^|/)((?:test-)?volume-\d+)\.nii(?:\.gz)?$")
+    for name, volume in volumes.items():
+        case = name.replace("volume-", "")
+        test = case.startswith("test-")
+        if not test and case not in masks:
+            yield Skipped(file=volume, reason="a training volume whose segmentation is not in this copy")
+            continue
         yield Row(
-            id=f"test-{case}" if test else case,
+            id=case,
             split="test" if test else "train",
-            subject=f"test-{case}" if test else case,
+            subject=case,
             image=volume,
             mask=None if test else masks[case],
         )
+    for case, mask in masks.items():
+        if f"volume-{case}" not in volumes:
+            yield Skipped(file=mask, reason="a segmentation whose volume is not in this copy")
 
 
 def miniature(make):
     flipped = [[-0.8, 0, 0, 90], [0, -0.8, 0, 80], [0, 0, 3, -70], [0, 0, 0, 1]]
     identity = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-    # Case 28 has the lost affine of the 3D-IRCADb part, case 1 another orientation, spelling as on some mirrors.
-    for batch, case, affine in (("Training Batch 1", 0, None), ("Training Batch 1", 1, flipped), ("Traing Batch 2", 28, identity)):
+    # Case 1 has another orientation, case 28 the lost affine; mirrors spell the folders in two ways.
+    cases = (
+        ("Training Batch 1", 0, None),
+        ("Training Batch 1", 1, flipped),
+        ("Traing Batch 2", 28, identity),
+    )
+    for batch, case, affine in cases:
         make.nifti(f"{batch}/volume-{case}.nii", affine=affine, spacing=(0.7, 0.7, 5), high=300)
-        make.nifti(f"{batch}/segmentation-{case}.nii", affine=affine, spacing=(0.7, 0.7, 5), labels=(1, 2), dtype="uint8")
+        mask = {"labels": (1, 2), "dtype": "uint8"}
+        make.nifti(f"{batch}/segmentation-{case}.nii", affine=affine, spacing=(0.7, 0.7, 5), **mask)
     make.nifti("test-volume-0.nii", spacing=(0.7, 0.7, 5), high=300)

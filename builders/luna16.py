@@ -1,5 +1,8 @@
-"""LUNA16, LUng Nodule Analysis 2016: 888 chest CT scans of LIDC-IDRI with 1,186 nodules that at least three of four
-radiologists accepted, candidate locations for false positive reduction, and automatic masks of the lungs."""
+"""LUNA16, LUng Nodule Analysis 2016: 888 chest CT scans of LIDC-IDRI with 1,186 nodules.
+
+At least three of four radiologists accepted each nodule. Candidate locations for false positive reduction and
+automatic masks of the lungs come with them.
+"""
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
 from medimg.readers import tables, world
@@ -16,8 +19,8 @@ DATASET = Dataset(
     license="CC-BY-4.0",
     homepage="https://luna16.grand-challenge.org/",
     citation=Citation(
-        title="Validation, comparison, and combination of algorithms for automatic detection of pulmonary nodules in "
-        "computed tomography images: the LUNA16 challenge",
+        title="Validation, comparison, and combination of algorithms for automatic detection of pulmonary "
+        "nodules in computed tomography images: the LUNA16 challenge",
         authors="Setio AAA, Traverso A, de Bel T, et al.",
         venue="Medical Image Analysis 42:1-13",
         year=2017,
@@ -30,27 +33,30 @@ DATASET = Dataset(
     ),
     legend={3: ("lung",), 4: ("lung",), 5: ("trachea",)},
     splits={"train": 888},
-    no_subject="the files carry the SeriesInstanceUID alone; LIDC-IDRI's series table tells the patient: 887 for 888 "
-    "scans, LIDC-IDRI-0332 has one in subset2 and one in subset6",
+    no_subject="the files carry the SeriesInstanceUID alone; LIDC-IDRI's series table tells the patient: 887 "
+    "for 888 scans, LIDC-IDRI-0332 has one in subset2 and one in subset6",
     overlaps=(
-        Overlap(dataset="lidc-idri", relation="subset of", evidence="https://luna16.grand-challenge.org/Data/"),
+        Overlap(
+            dataset="lidc-idri", relation="subset of", evidence="https://luna16.grand-challenge.org/Data/"
+        ),
         Overlap(dataset="lung-nodule-malignancy", relation="source of", evidence="unverified"),
     ),
     evidence=Evidence(
-        layout="https://luna16.grand-challenge.org/Data/; https://github.com/tomas-janicek/luna16 (the two Zenodo records)",
-        labels="https://luna16.grand-challenge.org/Data/ (centers in world mm, diameters); zhaoziheng/SAT-DS@492df0e "
-        "loader.py and two more public readers (mask values 3, 4, 5)",
+        layout="https://luna16.grand-challenge.org/Data/; https://github.com/tomas-janicek/luna16 (the two "
+        "records at Zenodo)",
+        labels="https://luna16.grand-challenge.org/Data/ (centers in world mm, diameters); "
+        "zhaoziheng/SAT-DS@492df0e loader.py and two more public readers (mask values 3, 4, 5)",
         license="https://luna16.grand-challenge.org/Data/ (CC BY 4.0; the LIDC images CC BY 3.0)",
         subject="idc-index-data 25.0.5, collection lidc_idri (all 888 series are found there)",
     ),
     notes=(
-        "The ten subsets are the official folds of a cross-validation (`meta.subset`); they are not quite disjoint by "
-        "patient: see LIDC-IDRI-0332.",
-        "Mask values 3 and 4 are one lung each; public readers disagree which is the left one, so both are named lung. "
-        "The masks are automatic and no reference for segmentation.",
+        "The ten subsets are the official folds of a cross-validation (`meta.subset`). Patient LIDC-IDRI-0332 "
+        "is in two of them.",
+        "Mask values 3 and 4 are one lung each; public readers disagree which is the left one, so both are "
+        "named lung. The masks are automatic and no reference for segmentation.",
         "Boxes are cubes of the nodule's diameter around its center, not outlines.",
-        "Findings that fewer than three radiologists accepted are not in `boxes`; annotations_excluded.csv, where the "
-        "copy has it, is in `label.source` with the candidates.",
+        "Findings that fewer than three radiologists accepted are not in `boxes`; annotations_excluded.csv, "
+        "where the copy has it, is in `label.source` with the candidates.",
     ),
     bad_files="quarantine",
 )
@@ -60,7 +66,9 @@ def rows(files):
     stated = _tables(files)
     masks = files.index(r"seg-lungs[^/]*/([\d.]+)\.mhd$")
     for image, subset, series in files.match(r"(?:^|/)subset(\d)/([\d.]+)\.mhd$"):
-        source = {name: [header, *lines[series]] for name, (header, lines) in stated.items() if series in lines}
+        source = {
+            name: [header, *lines[series]] for name, (header, lines) in stated.items() if series in lines
+        }
         cells = (line.split(",") for line in source.get("annotations.csv", ())[1:])
         nodules = [((float(x), float(y), float(z)), float(diameter)) for x, y, z, diameter in cells]
         mask = masks.pop(series, None)
@@ -68,7 +76,8 @@ def rows(files):
             id=series,
             image=image,
             mask=mask,
-            assessed=(("lung", "trachea") if mask else ()) + (("lung nodule",) if "annotations.csv" in stated else ()),
+            assessed=(("lung", "trachea") if mask else ())
+            + (("lung nodule",) if "annotations.csv" in stated else ()),
             boxes=[Box(name="lung nodule", box=box) for box in world.cubes(image, nodules)],
             points=[
                 Point(name="lung nodule", point=point)
@@ -78,8 +87,9 @@ def rows(files):
             source=source,
             meta={"SeriesInstanceUID": series, "subset": int(subset)},
         )
-    for mask in masks.values():
-        yield Skipped(file=mask, reason="a lung mask whose scan is not in this copy")
+    for series, mask in masks.items():
+        for file in filter(None, (mask, mask.sibling(f"{series}.zraw"))):
+            yield Skipped(file=file, reason="a lung mask whose scan is not in this copy")
 
 
 def _tables(files):
@@ -103,7 +113,10 @@ def miniature(make):
     scans = {
         f"{root}.105756658031515062000744821260": (0, {}),
         # Some scans lie the other way round.
-        f"{root}.111172165674661221381920536987": (0, {"direction": (-1, 0, 0, 0, -1, 0, 0, 0, 1), "origin": (50, 60, -70)}),
+        f"{root}.111172165674661221381920536987": (
+            0,
+            {"direction": (-1, 0, 0, 0, -1, 0, 0, 0, 1), "origin": (50, 60, -70)},
+        ),
         f"{root}.100398138793540579077826395208": (7, {"spacing": (0.7, 0.7, 1.25)}),
     }
     first, second, third = scans
@@ -115,12 +128,19 @@ def miniature(make):
     with make.zip("seg-lungs-LUNA16.zip") as inner:
         for series, (_, geometry) in scans.items():
             inner.metaimage(
-                f"seg-lungs-LUNA16/{series}.mhd", (16, 14, 8), labels=(3, 4, 5), nested=False, dtype="uint8",
-                data_suffix=".zraw", **geometry,
+                f"seg-lungs-LUNA16/{series}.mhd",
+                (16, 14, 8),
+                labels=(3, 4, 5),
+                nested=False,
+                dtype="uint8",
+                data_suffix=".zraw",
+                **geometry,
             )
     head = ["seriesuid", "coordX", "coordY", "coordZ"]
     nodules = [(first, -43.5, -54.25, -62, 4.5), (first, -38, -50, -60, 6.25), (second, 43, 53, -62, 5.0)]
     make.csv("annotations.csv", [*head, "diameter_mm"], nodules)
     make.csv("candidates.csv", [*head, "class"], [(first, -43.1, -54, -62.2, 1), (third, -45, -56, -65, 0)])
     with make.zip("candidates_V2.zip") as inner:
-        inner.csv("candidates_V2.csv", [*head, "class"], [(first, -43.1, -54, -62.2, 1), (second, 42, 51, -61, 0)])
+        inner.csv(
+            "candidates_V2.csv", [*head, "class"], [(first, -43.1, -54, -62.2, 1), (second, 42, 51, -61, 0)]
+        )

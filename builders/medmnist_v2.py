@@ -1,5 +1,7 @@
-"""MedMNIST v2: twelve sets of 28 x 28 pictures and six of 28 x 28 x 28 volumes from many kinds of imaging, made from
-public datasets for light-weight classification, each with one set of splits."""
+"""MedMNIST v2: twelve sets of 28 x 28 pictures and six of 28 x 28 x 28 volumes from many kinds of imaging.
+
+They were made from public datasets for light-weight classification, each with its official splits.
+"""
 
 from medimg.builders import _medmnist
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source

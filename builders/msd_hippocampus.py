@@ -1,5 +1,8 @@
-"""MSD Hippocampus (Decathlon task 4): T1-weighted MRI cut out around one hippocampus, of healthy adults and adults
-with a non-affective psychotic disorder, with the anterior and the posterior part outlined."""
+"""Hippocampus, task 4 of the Medical Segmentation Decathlon.
+
+T1-weighted MRI cut out around one hippocampus, of healthy adults and of adults with a non-affective psychotic
+disorder; the anterior and the posterior part are outlined.
+"""
 
 from medimg.builders import _msd
 
@@ -16,12 +19,14 @@ DATASET = _msd.task(
     labels={"Anterior": "anterior hippocampus", "Posterior": "posterior hippocampus"},
     legend={1: ("anterior hippocampus",), 2: ("posterior hippocampus",)},
     splits={"train": 260, "test": 130},
-    labels_evidence="dataset.json of the task, quoted in zhaoziheng/SAT-DS@492df0e (processor.py): 1 Anterior, "
-    "2 Posterior, numTraining 260, numTest 130",
+    labels_evidence="dataset.json of the task (1 Anterior, 2 Posterior, numTraining 260, numTest 130), "
+    "quoted in "
+    "zhaoziheng/SAT-DS@492df0e (processor.py)",
     notes=(
-        "dataset.json lists 260 training and 130 test volumes; the paper counts 263 and 131, and a copy in "
-        "public has 262 labeled files.",
-        "Copies that call the folders `images` and `labels` and lack dataset.json are read too, as training data.",
+        "dataset.json lists 260 training and 130 test volumes, the paper counts 263 and 131; a reorganized "
+        "public "
+        "copy (udacity/nd320-c3-3d-imaging-starter) has 262 labeled ones.",
+        "Copies with the folders `images` and `labels` and without dataset.json are read as training data.",
     ),
 )
 

@@ -3,10 +3,10 @@
 Spine CT of several sites and scanners; every visible vertebra is named, outlined and has its centroid.
 """
 
+from medimg.builders import _centroids
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.errors import LabelError
-from medimg.readers import nifti, tables
-from medimg.schema import Point, Row, Skipped
+from medimg.readers import tables
+from medimg.schema import Row, Skipped
 
 HOST = "https://s3.bonescreen.de/public/VerSe-complete"
 ARCHIVES = [f"dataset-verse{year}{part}" for year in (19, 20) for part in ("training", "validation", "test")]
@@ -73,7 +73,7 @@ def rows(files):
             subject=case.partition("_")[0],
             image=ct,
             mask=vertebrae[case],
-            points=tuple(turned(stated, ct)) if stated else (),
+            points=_centroids.points(stated, ct, DATASET.legend),
             source=[{key: str(x) if x != x else x for key, x in one.items()} for one in stated] or None,
             meta=meta if ct in parts else meta | {"split": "not told by the folders of this copy"},
         )
@@ -82,31 +82,6 @@ def rows(files):
             yield Skipped(file=mask, reason="a vertebra mask whose CT is not in this copy")
     for picture, _ in files.match(CASE + r"_seg-vert_snp\.png$"):
         yield Skipped(file=picture, reason="a preview drawn from scan and mask, no image of its own")
-
-
-def turned(stated, ct):
-    """Centroids as points along the image's own axes; their file says along which axes it counts voxels."""
-    grid = nifti.volume(ct).grid()
-    columns = [[float(grid.affine[world][axis]) for world in range(3)] for axis in range(3)]
-    along = [max(range(3), key=lambda world, column=column: abs(column[world])) for column in columns]
-    counted = next(one["direction"] for one in stated if "direction" in one)
-    source = {
-        "RLAPSI".index(code) // 2: (code in "RAS", key) for code, key in zip(counted, "XYZ", strict=True)
-    }
-    if len({*along}) < 3 or len(source) < 3:
-        raise LabelError(
-            f"centroids along {counted} cannot be turned to the axes of this image", file=ct.path
-        )
-    for one in stated:
-        if "label" not in one or any(one[key] != one[key] for key in "XYZ"):
-            continue
-        if one["label"] not in DATASET.legend:
-            raise LabelError(f"a centroid is labeled {one['label']}, which is no vertebra", file=ct.path)
-        point = []
-        for world, column, size in zip(along, columns, grid.shape, strict=True):
-            upward, key = source[world]
-            point.append(one[key] if upward == (column[world] > 0) else size - 1 - one[key])
-        yield Point(name=DATASET.legend[one["label"]][0], point=tuple(point))
 
 
 def miniature(make):

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import jinja2
 from huggingface_hub import DatasetCard, DatasetCardData
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from markupsafe import Markup
 
 from medimg import layout, licenses, vocab
@@ -619,8 +619,8 @@ def _overview(dataset: Dataset, manifest: Manifest | None, license: License) -> 
 def _terms(dataset: Dataset, license: License) -> Markup:
     verdicts = {
         Verdict.OPEN: "the data is in this repository, free to download",
-        Verdict.GATED: "the data is in this repository; you accept the terms before you download it",
-        Verdict.RECIPE: "the data is not in this repository: you bring your own copy of the original",
+        Verdict.GATED: "the data is in this repository, accept the terms before you download it",
+        Verdict.RECIPE: "the data is not in this repository, bring your own copy of the original",
     }
 
     def says(value: bool | None, yes: str, no: str) -> str:

@@ -76,9 +76,9 @@ class _View:
 
 
 def _is_ct(modality: str | None) -> bool:
-    return modality == "CT" or (
-        modality in vocab.modality and "CT" in vocab.modality.ancestors(modality, ["is_a"])
-    )
+    if modality is None or modality not in vocab.modality:
+        return False
+    return modality == "CT" or "CT" in vocab.modality.ancestors(modality, ["is_a"])
 
 
 def _window(sample: Array, modality: str | None, organ: Collection[str]) -> tuple[float, float]:
@@ -128,15 +128,16 @@ def _shown(
     array: Array,
     modality: str | None,
     organ: Collection[str],
-    scaling: tuple[float, float] = (1.0, 0.0),
+    scaling: tuple[float, float] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """A plane (height, width[, channels]) as 8-bit gray or RGB."""
+    """A plane (height, width[, channels]) as 8-bit gray or RGB; `scaling` marks a slice of a volume."""
     array = _plain(array)
     if array.ndim == 3:
         array = array[..., 0] if array.shape[-1] < 3 else array[..., :3]
-    if array.dtype == np.uint8 and scaling == (1.0, 0.0) and (array.ndim == 3 or _sample(array).max() > 63):
+    # A picture with 8 bits is what its maker wanted to be seen, unless it is nearly black: a label map.
+    if array.dtype == np.uint8 and (array.ndim == 3 or (scaling is None and _sample(array).max() > 63)):
         return array
-    slope, inter = scaling
+    slope, inter = scaling or (1.0, 0.0)
     with np.errstate(all="ignore"):
         low, high = _window(_sample(array).astype(np.float64) * slope + inter, modality, organ)
     return _to8(array, (low - inter) / slope, (high - inter) / slope)

@@ -19,7 +19,7 @@ from medimg.hub_sync.fingerprint import changed, fingerprint
 from medimg.hub_sync.publish import Hub, Published, Upload
 from medimg.hub_sync.verify import verify
 from medimg.licenses import Verdict
-from medimg.load import OFFICIAL, open_source
+from medimg.loading import OFFICIAL, open_source
 from medimg.manifest import MANIFEST_PATH, Manifest, Origin
 from medimg.phantom import Phantom
 from medimg.registry import Builder

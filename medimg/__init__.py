@@ -17,10 +17,10 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "get", "load", "names"]
 
 if TYPE_CHECKING:
-    from medimg.load import load
+    from medimg.loading import load
     from medimg.registry import get, names
 
-_HOME = {"load": "medimg.load", "get": "medimg.registry", "names": "medimg.registry"}
+_HOME = {"load": "medimg.loading", "get": "medimg.registry", "names": "medimg.registry"}
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ LAYERS = [
     {"readers"},
     {"registry"},
     {"rows"},
-    {"load"},
+    {"loading"},
 ]
 """Core modules from the ground up; a module imports only what stands below it, or its own package."""
 FOLDERS = {"builders": ROOT / "builders", "hub_sync": ROOT / "hub_sync", "cards": ROOT / "cards"}

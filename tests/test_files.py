@@ -23,6 +23,7 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+from huggingface_hub import HfApi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ from medimg.files import File, Files, Limits, archives, remote
 from tests.servers import Bucket, WebServer, s3, web
 
 Tree = Mapping[str, bytes]
+MiB = archives.MiB
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +137,7 @@ TREE = {
     "README.txt": b"hello",
 }
 
-# ------------------------------------------------------------------------------------------------- equal views
+# ------------------------------------------------------------------------------------------------ equal views
 
 NAMES = st.sampled_from(
     ["a", "b", "case-1", "case-2", "case-10", "scan.nii.gz", "table.csv", "ü ö.png", "x y"]
@@ -263,18 +265,18 @@ def test_lookup(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_kind_of_archive_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="data.rar is an archive that must be unpacked"):
+    with pytest.raises(SourceError, match=r"data.rar is an archive that must be unpacked"):
         Files.open(planted(tmp_path, {"data.rar": b"Rar!"})).need("png")
 
 
 def test_missing_source(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="phantom.*does not exist.*Next"):
+    with pytest.raises(SourceError, match=r"phantom.*does not exist.*Next"):
         Files.open(tmp_path / "nowhere.zip", dataset="phantom")
     with pytest.raises(SourceError, match="no file that can be fetched"):
         Files.open([source(url="https://example.org", kind="page")])
 
 
-# ---------------------------------------------------------------------------------------------- in place, at random
+# ---------------------------------------------------------------------------------------- in place, at random
 
 
 @pytest.fixture
@@ -435,7 +437,7 @@ def test_many_archives_do_not_use_up_file_handles(tmp_path: Path) -> None:
     assert files.need("^7/").read() == b"7"
 
 
-# ------------------------------------------------------------------------------------------------------ addresses
+# -------------------------------------------------------------------------------------------------- addresses
 
 
 def test_one_member_of_a_large_zip_costs_a_small_part_of_it(server: WebServer) -> None:
@@ -455,15 +457,13 @@ def test_one_member_of_a_large_zip_costs_a_small_part_of_it(server: WebServer) -
 def test_trouble_on_the_way_is_tried_again(server: WebServer) -> None:
     server.files["a.zip"] = zipped(TREE)
     server.fail = 2
-    assert content(Files.open(server.url("a.zip"))) == dict(
-        sorted(TREE.items(), key=lambda kv: archives.natural_key(kv[0]))
-    )
+    assert content(Files.open(server.url("a.zip"))) == TREE
 
 
 def test_a_server_that_cuts(server: WebServer) -> None:
     server.files["a.zip"] = zipped({"a.raw": noise(900_000)})
     server.cut = 1000
-    with pytest.raises(SourceError, match="phantom.*a.zip.*Next.*download the file once"):
+    with pytest.raises(SourceError, match=r"phantom.*a.zip.*Next.*download the file once"):
         len(Files.open(server.url("a.zip"), dataset="phantom"))
 
 
@@ -498,13 +498,50 @@ def test_pages_instead_of_files(server: WebServer, tmp_path: Path) -> None:
     server.files = {"a.zip": page, "b.zip": page, "a.tar.gz": page, "t.csv": page, "uc": page}
     server.types = {"a.zip": "text/html", "t.csv": "text/html"}
     for name in server.files:
-        with pytest.raises(ArchiveError, match="HTML page.*Next: open the address in a browser"):
+        with pytest.raises(ArchiveError, match=r"HTML page.*Next: open the address in a browser"):
             content(Files.open(server.url(name)))
         if name != "t.csv" and name != "uc":
             with pytest.raises(ArchiveError, match="HTML page"):
                 len(Files.open(saved(tmp_path, name, page)))
     server.files = {"download": zipped(TREE)}
     assert len(Files.open(server.url("download?id=7"))) == 4
+    assert len(Files.open(saved(tmp_path, "download", zipped(TREE)))) == 4
+
+
+def test_a_folder_behind_http(server: WebServer) -> None:
+    links = "".join(f'<a href="{name}">x</a>' for name in ("a.png", "inner/", "set.zip", "../"))
+    server.files = {"set/": f"<html>{links}</html>".encode(), "set/inner/": b'<a href="b%20c.png">x</a>'}
+    server.types = {"set/": "text/html", "set/inner/": "text/html"}
+    server.files |= {"set/a.png": b"1", "set/inner/b c.png": b"2", "set/set.zip": zipped({"c.png": b"3"})}
+    server.files["set/inner/b%20c.png"] = b"2"
+    assert content(Files.open(server.url("set/"))) == {
+        "a.png": b"1",
+        "inner/b c.png": b"2",
+        "set/c.png": b"3",
+    }
+
+
+def test_hugging_face(hub: str) -> None:
+    api = HfApi(endpoint=hub, token="x")
+    api.create_repo("medimg/files-test", repo_type="dataset", exist_ok=True)
+    for path, data in {**TREE, "more/set.zip": zipped({"a.png": b"1"})}.items():
+        api.upload_file(
+            path_or_fileobj=data, path_in_repo=f"raw/{path}", repo_id="medimg/files-test", repo_type="dataset"
+        )
+    options = {"endpoint": hub, "skip_instance_cache": True}
+    files = Files.open("hf://datasets/medimg/files-test/raw", storage_options=options)
+    assert content(files) == {**TREE, "more/set/a.png": b"1"}
+    one = Files.open("hf://datasets/medimg/files-test/raw/more/set.zip", storage_options=options)
+    assert content(one) == {"a.png": b"1"} and one.fingerprint()
+    assert {item.token for item in files._physical()} >= {one._physical()[0].token} - {""}
+
+
+def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "BACKOFF", 0.0)
+    with web() as closed:
+        url = closed.url("a.zip")
+    with pytest.raises(SourceError, match=r"a.zip: cannot be read \(ClientConnector"):
+        len(Files.open(url))
 
 
 def test_refusals_name_the_address_and_no_secret(server: WebServer) -> None:
@@ -534,7 +571,7 @@ def test_s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
         len(Files.open(f"s3://{bucket.name}/nothing.zip", storage_options=bucket.options))
     declared = [source(url=zip_url), source(url=f"s3://{bucket.name}/folder/inner/", path="loose")]
     assert len(Files.open(declared, storage_options=bucket.options)) == 8
-    _, settings_seen = {}, {}
+    settings_seen: dict[str, Any] = {}
 
     def no_driver(url: str, **options: Any) -> Any:
         settings_seen.update(options)
@@ -546,7 +583,7 @@ def test_s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings_seen == {"anon": True}
 
 
-# ------------------------------------------------------------------------------------------ changes and checksums
+# -------------------------------------------------------------------------------------- changes and checksums
 
 
 def test_fingerprint(tmp_path: Path, server: WebServer) -> None:
@@ -602,13 +639,13 @@ def test_checksums(tmp_path: Path, server: WebServer) -> None:
                 and "phantom: set.zip" in text
                 and "Next: download" in text
             )
-    with pytest.raises(ChecksumError, match="phantom: set.zip: holds .* the declaration states 7"):
+    with pytest.raises(ChecksumError, match=r"phantom: set.zip: holds .* the declaration states 7"):
         Files.open(where, sources=[source(url=url, size=7)], dataset="phantom")
     with pytest.raises(ChecksumError, match="the declaration states 7"):
         len(Files.open([source(url=url, size=7)], dataset="phantom"))
 
 
-# ------------------------------------------------------------------------------------------------------- hostile
+# ---------------------------------------------------------------------------------------------------- hostile
 
 
 def patched(data: bytes, old: bytes, new: bytes) -> bytes:
@@ -705,7 +742,7 @@ def test_links_in_folders(tmp_path: Path) -> None:
     planted(tmp_path, {"outside/secret.txt": b"s"})
     for target in ("../outside/secret.txt", "../outside", "/etc"):
         (root / "out").symlink_to(target)
-        with pytest.raises(UnsafePathError, match="phantom: out: is a link that leaves the folder.*Next"):
+        with pytest.raises(UnsafePathError, match=r"phantom: out: is a link that leaves the folder.*Next"):
             len(Files.open(root, dataset="phantom"))
         (root / "out").unlink()
 
@@ -742,53 +779,52 @@ def hostile(folder: Path) -> dict[str, tuple[Path, type[Exception], str, Limits 
         nested = {"n.zip": zipped(nested)}
     damaged = packed[:60_000] + bytes(200) + packed[60_200:]
     zeros = bytes(3_000_000)
+    twenty = {str(n): b"" for n in range(20)}
+    crc = struct.pack("<L", zlib.crc32(b"b" * 100))
     long_name = bytearray(special(("x", tarfile.GNUTYPE_LONGNAME, "")))
     long_name[124:136] = b"%011o\0" % (1 << 30)
     long_name[148:156] = b"%06o\0 " % (sum(long_name[:148]) + sum(long_name[156:512]) + 8 * 32)
-    cases: list[tuple[str, str, bytes, type[Exception], str, Limits | None]] = [
-        ("truncated zip", "a.zip", whole[:-3000], ArchiveError, "truncated", None),
-        ("zip without its end", "a.zip", whole[:-30], ArchiveError, "truncated", None),
-        ("zip without its beginning", "a.zip", whole[5000:], ArchiveError, "truncated", None),
-        ("empty zip file", "a.zip", b"", ArchiveError, "empty", None),
-        ("empty tar.gz file", "a.tar.gz", b"", ArchiveError, "empty", None),
-        ("truncated tar.gz", "a.tar.gz", packed[:-5000], ArchiveError, "is cut", None),
-        ("tar.gz without its sum", "a.tar.gz", packed[:-8], ArchiveError, "is cut", None),
-        ("damaged tar.gz", "a.tar.gz", damaged, ArchiveError, "damaged", None),
-        ("wrong sum of tar.gz", "a.tar.gz", packed[:-8] + b"xxxx" + packed[-4:], ArchiveError, "damaged", None),
-        ("truncated tar.bz2", "a.tar.bz2", tarred(TREE, "w:bz2")[:-20], ArchiveError, "is cut", None),
-        ("truncated tar.xz", "a.tar.xz", tarred(TREE, "w:xz")[:-20], ArchiveError, "is cut", None),
-        ("truncated member of a tar", "a.tar", plain[:4000], ArchiveError, "truncated", None),
-        ("tar cut between members", "a.tar", plain[: 512 + 5120], ArchiveError, "truncated", None),
-        ("tar with a damaged header", "a.tar", plain[:5632] + b"?" * 512 + plain[6144:], ArchiveError, "damaged", None),
-        ("text as tar", "a.tar", b"hello " * 500, ArchiveError, "no tar archive", None),
-        ("a gigabyte of name", "a.tar", bytes(long_name), ArchiveError, "header of more than 1 MiB", None),
-        ("more bytes than declared", "a.zip", bytes(lying), BombError, "expands beyond the 1,000 bytes", None),
-        ("fewer bytes than declared", "a.zip", bytes(short), ArchiveError, "expands to 200,000", None),
-        ("wrong CRC, deflated", "a.zip", patched(whole, struct.pack("<L", zlib.crc32(b"b" * 100)), b"oops"),
-         ArchiveError, "CRC-32", None),
-        ("wrong CRC, stored", "a.zip", stored[:900] + b"?" + stored[901:], ArchiveError, "CRC-32", None),
-        ("encrypted", "a.zip", bytes(encrypted), SourceError, "encrypted.*password", None),
-        ("unknown method", "a.zip", bytes(odd), SourceError, "method 97", None),
-        ("one of several parts", "a.zip", bytes(parts), ArchiveError, "several parts", None),
-        ("one name twice, zip", "a.zip", sink.getvalue(), ArchiveError, "twice", None),
-        ("one name twice, tar", "a.tar", tarred({"a": b"1", "./a": b"2"}), ArchiveError, "twice", None),
-        ("nested too deep", "a.zip", zipped(nested), ArchiveError, "more than 3 deep", None),
-        ("ratio, zip", "a.zip", zipped({"a": zeros}), BombError, "at most 100:1", Limits(ratio=100, ratio_floor=1 << 20)),
-        ("ratio, tar.bz2", "a.tar.bz2", tarred({"a": zeros}, "w:bz2"), BombError, "at most 2000:1",
-         Limits(ratio_floor=1 << 20)),
-        ("member, zip", "a.zip", zipped({"a": zeros}), BombError, "3,000,000 bytes", Limits(member_bytes=1 << 20)),
-        ("member, tar", "a.tar.gz", tarred({"a": zeros}, "w:gz"), BombError, "3,000,000 bytes",
-         Limits(member_bytes=1 << 20)),
-        ("total", "a.zip", zipped({"a": zeros, "b": zeros}), BombError, "more than 4", Limits(total_bytes=1 << 22)),
-        ("total, tar.gz", "a.tar.gz", tarred({"a": zeros}, "w:gz")[:-2000] + b"", BombError, "more than 1,0",
-         Limits(total_bytes=1 << 20)),
-        ("members", "a.zip", zipped({str(n): b"" for n in range(20)}), BombError, "10 members", Limits(members=10)),
-        ("members, tar", "a.tar", tarred({str(n): b"" for n in range(20)}), BombError, "10 members", Limits(members=10)),
-    ]  # fmt: skip
-    return {
-        title: (saved(folder, f"{n}/{name}", data), kind, words, limits)
-        for n, (title, name, data, kind, words, limits) in enumerate(cases)
-    }
+    cases: dict[str, tuple[Path, type[Exception], str, Limits | None]] = {}
+
+    def case(title: str, name: str, data: bytes, kind: type[Exception], words: str, **limits: int) -> None:
+        where = saved(folder, f"{len(cases)}/{name}", data)
+        cases[title] = (where, kind, words, Limits(**limits) if limits else None)
+
+    case("truncated zip", "a.zip", whole[:-3000], ArchiveError, "truncated")
+    case("zip without its end", "a.zip", whole[:-30], ArchiveError, "truncated")
+    case("zip without its beginning", "a.zip", whole[5000:], ArchiveError, "truncated")
+    case("empty zip file", "a.zip", b"", ArchiveError, "empty")
+    case("empty tar.gz file", "a.tar.gz", b"", ArchiveError, "empty")
+    case("truncated tar.gz", "a.tar.gz", packed[:-5000], ArchiveError, "is cut")
+    case("tar.gz without its sum", "a.tar.gz", packed[:-8], ArchiveError, "is cut")
+    case("damaged tar.gz", "a.tar.gz", damaged, ArchiveError, "damaged")
+    case("wrong sum of a tar.gz", "a.tar.gz", packed[:-8] + b"xxxx" + packed[-4:], ArchiveError, "damaged")
+    case("truncated tar.bz2", "a.tar.bz2", tarred(TREE, "w:bz2")[:-20], ArchiveError, "is cut")
+    case("truncated tar.xz", "a.tar.xz", tarred(TREE, "w:xz")[:-20], ArchiveError, "is cut")
+    case("truncated member of a tar", "a.tar", plain[:4000], ArchiveError, "truncated")
+    case("tar cut between members", "a.tar", plain[: 512 + 5120], ArchiveError, "truncated")
+    case("damaged tar", "a.tar", plain[:5632] + b"?" * 512 + plain[6144:], ArchiveError, "damaged")
+    case("text as tar", "a.tar", b"hello " * 500, ArchiveError, "no tar archive")
+    case("a gigabyte of name", "a.tar", bytes(long_name), ArchiveError, "header of more than 1 MiB")
+    case("more bytes than declared", "a.zip", bytes(lying), BombError, "expands beyond the 1,000 bytes")
+    case("fewer bytes than declared", "a.zip", bytes(short), ArchiveError, "expands to 200,000")
+    case("wrong CRC, deflated", "a.zip", patched(whole, crc, b"oops"), ArchiveError, "CRC-32")
+    case("wrong CRC, stored", "a.zip", stored[:900] + b"?" + stored[901:], ArchiveError, "CRC-32")
+    case("encrypted", "a.zip", bytes(encrypted), SourceError, "encrypted")
+    case("unknown method", "a.zip", bytes(odd), SourceError, "method 97")
+    case("one of several parts", "a.zip", bytes(parts), ArchiveError, "several parts")
+    case("one name twice, zip", "a.zip", sink.getvalue(), ArchiveError, "twice")
+    case("one name twice, tar", "a.tar", tarred({"a": b"1", "./a": b"2"}), ArchiveError, "twice")
+    case("nested too deep", "a.zip", zipped(nested), ArchiveError, "more than 3 deep")
+    case("ratio, zip", "a.zip", zipped({"a": zeros}), BombError, "100:1", ratio=100, ratio_floor=MiB)
+    case("ratio, tar.bz2", "a.tar.bz2", tarred({"a": zeros}, "w:bz2"), BombError, "2000:1", ratio_floor=MiB)
+    case("member, zip", "a.zip", zipped({"a": zeros}), BombError, "3,000,000 bytes", member_bytes=MiB)
+    case("member, tar", "a.tgz", tarred({"a": zeros}, "w:gz"), BombError, "3,000,000 bytes", member_bytes=MiB)
+    case("total", "a.zip", zipped({"a": zeros, "b": zeros}), BombError, "more than 4,", total_bytes=4 * MiB)
+    case("total, tar", "a.tgz", tarred({"a": zeros}, "w:gz"), BombError, "more than 1,0", total_bytes=MiB)
+    case("members, zip", "a.zip", zipped(twenty), BombError, "10 members", members=10)
+    case("members, tar", "a.tar", tarred(twenty), BombError, "10 members", members=10)
+    return cases
 
 
 def test_hostile_and_damaged_archives(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ _ARCHIVES = {
     ".txz": "xz",
 }
 _COMPOUND = (".nii.gz", ".tar.gz", ".tar.bz2", ".tar.xz")
-_CLUTTER = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+_JUNK = re.compile(r"(?:^|/)(?:\.|(?:__MACOSX|thumbs\.db|ehthumbs\.db|desktop\.ini)(?:/|$))", re.IGNORECASE)
+_SUSPECT = re.compile(r"[\0\\]|^[A-Za-z]:|(?:^|/)\.{0,2}(?:/|$)")
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -155,7 +156,7 @@ def sniff(head: bytes) -> str | None:
 
 def is_junk(path: str) -> bool:
     """What operating systems leave behind, and hidden files and folders."""
-    return any(part.startswith(".") or part.lower() in _CLUTTER for part in path.split("/"))
+    return _JUNK.search(path) is not None
 
 
 def safe_path(name: str) -> str:
@@ -164,6 +165,8 @@ def safe_path(name: str) -> str:
     Raises:
         UnsafePathError: the name could point outside the archive on some system.
     """
+    if not _SUSPECT.search(name):
+        return name
     problem = None
     if "\0" in name:
         problem = "holds a NUL character"
@@ -1201,12 +1204,10 @@ def open_archive(blob: Blob, kind: str, budget: Budget) -> Archive:
 _NUMBER = re.compile(r"([0-9]+)")
 
 
-def natural_key(path: str) -> tuple[Any, str]:
-    """Sorts volume-2 before volume-10."""
-    return [[_piece(part) for part in _NUMBER.split(name)] for name in path.split("/")], path
-
-
-def _piece(text: str) -> tuple[int, str]:
-    # Numbers by their digits: Python refuses to turn very long ones into an int.
-    number = text.lstrip("0")
-    return (len(number), number) if text.isdecimal() and text.isascii() else (0, text)
+def natural_key(path: str) -> tuple[list[Any], str]:
+    """Sorts volume-2 before volume-10, and the files of a folder next to one another."""
+    parts: list[Any] = _NUMBER.split(path.replace("/", "\0"))
+    for index in range(1, len(parts), 2):
+        number = parts[index].lstrip("0")
+        parts[index] = (len(number), number)  # Python refuses to turn very long ones into an int
+    return parts, path

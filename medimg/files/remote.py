@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import time
@@ -130,6 +131,29 @@ def describe(fs: Any, path: str, url: str) -> dict[str, Any]:
 def _info(fs: Any, path: str, url: str) -> dict[str, Any]:
     info: dict[str, Any] = retry(lambda: dict(fs.info(path)), url)
     return info
+
+
+def walk(fs: Any, path: str, url: str) -> dict[str, dict[str, Any]]:
+    """All files below a folder, with what the server says of each."""
+    found: dict[str, dict[str, Any]]
+    if not is_http(fs):
+        found = retry(lambda: fs.find(path, detail=True), url)
+        return found
+    # fsspec's own walk over index pages leaves out the pages that fail.
+    found = {}
+    pending, seen = [path], {path}
+    while pending:
+        page = pending.pop()
+        for info in retry(functools.partial(fs.ls, page, detail=True), url):
+            name = info["name"]
+            if not name.startswith(path) or "?" in name or name in seen:
+                continue
+            seen.add(name)
+            if name.endswith("/"):
+                pending.append(name)
+            else:
+                found[name] = info
+    return found
 
 
 def is_http(fs: Any) -> bool:

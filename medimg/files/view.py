@@ -313,8 +313,8 @@ class Files:
         """A view over `source`. Nothing remote is touched before the first use.
 
         Args:
-            source: local folder or archive, fsspec address of either, or declared `Source`s, which are read by
-                ranges where they lie.
+            source: local folder or archive, fsspec address of either, or declared `Source`s, which are read
+                by ranges where they lie.
             dataset: slug, for messages.
             storage_options: for fsspec (credentials, endpoint). Without them S3 is asked anonymously.
             limits: what archives may expand to.
@@ -535,7 +535,8 @@ class Files:
         try:
             yield
         except MedimgError as error:
-            raise error.within(dataset=self.dataset, file=file) from error.__cause__
+            root = self._root.name if isinstance(self._root, Path) else None
+            raise error.within(dataset=self.dataset, file=file or root) from error.__cause__
 
     def _physical(self) -> list[_Item]:
         """Files of the root as they lie there, archives unopened."""
@@ -639,7 +640,7 @@ class Files:
                 name = path or remote.last_part(url)
                 yield _Remote(name, known.get("size"), remote.version(known), url, fs, where, known, self)
                 return
-        found: Mapping[str, Mapping[str, Any]] = remote.retry(lambda: fs.find(where, detail=True), url)
+        found = remote.walk(fs, where, url)
         base = where.rstrip("/") + "/"
         for name, info in found.items():
             inner = name.removeprefix(base)
@@ -691,7 +692,7 @@ class Files:
             return opened
 
     def _expand(self, item: _Item, path: str, depth: int, once: bool) -> Iterator[_Found]:
-        """Files of the archive at `path` ("" for the root itself)."""
+        """Files of the archive at `path`; `once` takes decisions without listing compressed tars."""
         prefix = "" if path == _ROOT else split_name(path)[0]
         stem = prefix.rpartition("/")[2] + "/"
         with self._named(item.path if path == _ROOT else path):
@@ -720,6 +721,8 @@ class Files:
                 yield _Found(place, member, depth, path)
         if not opened.noted:
             opened.noted = True
+            if opened.doubled and not all(member.path.startswith(stem) for member in archive):
+                self.notes.append((path, f"not all of it lies in {stem}, as its beginning made believe"))
             self.notes.extend(
                 (f"{prefix}/{name}" if prefix else name, reason) for name, reason in archive.notes
             )

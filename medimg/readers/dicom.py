@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from medimg.errors import FormatError, GeometryError, LabelError, MissingExtraError
+from medimg.errors import BombError, FormatError, GeometryError, LabelError, MissingExtraError
 from medimg.pixels import Array, Picture, Pixels, Volume, check_affine
 from medimg.readers.nifti import reading
 from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of, pieces
@@ -75,6 +76,8 @@ _APART = (
 )
 DIRECTION = 1e-3
 """Directions of one stack agree within this; they are unit and orthogonal within ten times it."""
+DEFLATED = 1 << 30
+"""A deflated data set may expand to this many bytes."""
 Header = Mapping[str, Any]
 
 
@@ -107,6 +110,8 @@ def _open(stream: BinaryIO, tags: Sequence[str] | None = None, *, pixels: bool =
         raise FormatError(
             "no DICOM file", next_step="see whether the file is complete and what it says it is"
         )
+    if not bare:
+        _deflated(stream)
     dataset = pydicom.dcmread(
         stream,
         stop_before_pixels=not pixels,
@@ -116,6 +121,28 @@ def _open(stream: BinaryIO, tags: Sequence[str] | None = None, *, pixels: bool =
     if not dataset:
         raise FormatError("a DICOM file without any of the tags that an image has")
     return dataset
+
+
+def _deflated(stream: BinaryIO) -> bool:
+    """Whether the data set of a part-10 file is deflated; the stream is left at its start.
+
+    Raises:
+        BombError: it is, and expands to more than `DEFLATED`.
+    """
+    start = stream.read(4096)
+    stream.seek(0)
+    if b"1.2.840.10008.1.2.1.99" not in start:
+        return False
+    stream.seek(144 + int.from_bytes(start[140:144], "little"))
+    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while chunk := inflater.unconsumed_tail or stream.read(1 << 20):
+        total += len(inflater.decompress(chunk, 1 << 24))
+        if total > DEFLATED:
+            raise BombError(f"expands to more than {DEFLATED} bytes")
+        if inflater.eof:
+            break
+    stream.seek(0)
+    return True
 
 
 def _plain(value: Any) -> Any:
@@ -138,8 +165,11 @@ def _plain(value: Any) -> Any:
 
 def _tell(dataset: Any, keywords: Iterable[str]) -> dict[str, Any]:
     """Tags as plain values, those that are absent, empty or unreadable left out."""
+    present = set(map(_pydicom().datadict.keyword_for_tag, dataset.keys()))
     told = {}
     for keyword in keywords:
+        if keyword not in present:
+            continue
         try:
             value = _plain(dataset.get(keyword))
         except Exception:  # a damaged value of a tag that nothing depends on
@@ -419,7 +449,7 @@ def _frames(stream: BinaryIO) -> Iterator[Array]:
     start = stream.read(132)
     stream.seek(0)
     source: Any = stream
-    if start[128:132] != b"DICM":
+    if start[128:132] != b"DICM" or _deflated(stream):
         source = _open(stream, pixels=True)
         if not hasattr(source, "file_meta"):
             source.file_meta = pydicom.dataset.FileMetaDataset()

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial import ConvexHull
 
 from medimg.errors import DeclarationError, FormatError, GeometryError, LabelError, MedimgError
 from medimg.files import File
@@ -26,7 +26,7 @@ from medimg.readers.raster import as_pixels, label_picture, palette
 Source = File | Pixels
 Color = tuple[int, ...]
 Bools = npt.NDArray[np.bool_]
-SOLID = 12
+SOLID = 6
 """A region counts as filled already where its area is below this many squares of its own thickness."""
 CLOSED = 0.25
 """A contour counts as closed where it encloses at least this many pixels for each pixel of its line."""
@@ -525,12 +525,15 @@ def _fill(line: Bools) -> tuple[Bools, bool]:
         if inside.sum() >= CLOSED * drawn:
             out[box] |= inside
             already = False
-        elif drawn < SOLID * (2 * float(ndimage.distance_transform_edt(np.pad(part, 1)).max())) ** 2:
+        elif drawn < SOLID * (2 * float(ndimage.distance_transform_edt(np.pad(part, 1)).max()) - 1) ** 2:
             continue
         elif _on_border(box, line.shape):
             cut[box] |= part
         else:
-            raise FormatError(f"a contour is not closed (in rows {box[0].start}-{box[0].stop - 1})")
+            raise FormatError(
+                f"a contour is not closed (in rows {box[0].start}-{box[0].stop - 1})",
+                next_step="use threshold if the source draws regions and not their outlines",
+            )
     if cut.any():
         out |= _inside_of_cut(cut)
         already = False
@@ -567,21 +570,21 @@ def _inside_of_cut(line: Bools) -> Bools:
         consistent &= all(len(near) < 2 or 0 < inside[near].sum() < len(near) for near in sides)
         if consistent and not inside[1:].all() and enclosed >= CLOSED * drawn and misfit <= 0.05 * enclosed:
             fits[tuple(inside.tolist())] = misfit
-    best = sorted(fits, key=fits.__getitem__)
-    if not best or (len(best) > 1 and fits[best[1]] <= 4 * fits[best[0]] + drawn / 2):
+    best, *others = sorted(fits, key=fits.__getitem__) or [()]
+    # Specks that the border cuts off beside the line may go either way.
+    rivals = [one for one in others if sizes[np.array(one) ^ np.array(best)].sum() > drawn / 2]
+    if not best or any(fits[one] <= 4 * fits[best] + drawn / 2 for one in rivals):
         raise FormatError("a contour is not closed, neither by itself nor by the image's border")
-    out: Bools = np.array(best[0])[regions]
+    out: Bools = np.array(best)[regions]
     return out
 
 
 def _hull(mask: Bools, more: Sequence[tuple[int, int]]) -> Bools:
     """Pixels inside the convex hull of the pixels in `mask` and of `more` (row, column)."""
-    points = np.concatenate([np.argwhere(mask), np.array(more, dtype=np.int64).reshape(-1, 2)])
+    centers = np.concatenate([np.argwhere(mask), np.array(more, dtype=np.int64).reshape(-1, 2)])
+    points = np.concatenate([centers + end for end in product((-0.25, 0.25), repeat=2)])
+    corners = points[ConvexHull(points).vertices, ::-1]
     out = np.zeros_like(mask)
-    try:
-        corners = points[ConvexHull(points).vertices, ::-1]
-    except QhullError:  # all on one straight line
-        return out
     top, left, inside = rasterize(corners.tolist(), (mask.shape[0], mask.shape[1]), 0.0)
     out[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
     return out

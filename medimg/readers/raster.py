@@ -41,6 +41,7 @@ MAX_PIXELS = 2_000_000_000
 STOCK_PIXELS = 178_956_970
 """Pillow's own bomb limit: the stock `datasets.Image` refuses larger pictures, so `encode` does too."""
 
+_PNG_END = b"IEND\xaeB`\x82"
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "PPM", "GIF", "WEBP")
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "GIF": ".gif", "WEBP": ".webp"}
 _PLAIN_MODES = {"1", "L", "LA", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
@@ -365,8 +366,8 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
     with image:
         frames = _frames(image)
         _check_page(page, frames)
-        if image.format == "PNG" and data.rfind(b"IEND") < 0:
-            raise FormatError("a truncated PNG (it has no IEND chunk)")
+        if image.format == "PNG" and data.rfind(_PNG_END) < 0:
+            raise FormatError("a truncated PNG (its last chunk, IEND, is missing)")
         meta: dict[str, Any] = {"page": page} if frames > 1 else {}
         try:
             image.seek(page or 0)

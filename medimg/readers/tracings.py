@@ -24,14 +24,14 @@ def frames(
     center: float = 0.5,
     table: File | None = None,
 ) -> Pixels:
-    """A label map (width, height, frames), uint8: 0 and the values drawn in traced frames, `UNTRACED` in all others.
+    """A label map (width, height, frames), uint8: what is drawn in traced frames, `UNTRACED` in all others.
 
     A legend for it has the entry `{UNTRACED: ()}`: not annotated there.
 
     Args:
         clip: the video.
-        outlines: frame (from 0) -> (label value, [(x, y), …]) of each outline, x to the right and y down; a later one
-            covers an earlier one. A frame without outlines is traced and holds nothing.
+        outlines: frame (from 0) -> (label value, [(x, y), …]) of each outline, x to the right and y down; a
+            later one covers an earlier one. A frame without outlines is traced and holds nothing.
         center: coordinate of the first pixel's center, as in `masks.polygons`.
         table: the file that holds the outlines, for error messages.
 
@@ -40,7 +40,10 @@ def frames(
         LabelError: a frame that the video does not have, an outline with fewer than three corners or with a
             coordinate that is not finite, or a value that is not 0..254.
     """
-    kept = {frame: tuple((value, tuple(map(tuple, corners))) for value, corners in one) for frame, one in outlines.items()}
+    kept = {
+        frame: tuple((value, tuple(map(tuple, corners))) for value, corners in one)
+        for frame, one in outlines.items()
+    }
     return _Frames(clip, kept, center, table)
 
 
@@ -69,7 +72,9 @@ class _Frames(Pixels):
         try:
             for frame, outlines in self.outlines.items():
                 if not 0 <= frame < count:
-                    raise LabelError(f"an outline is drawn on frame {frame}, the video has frames 0 to {count - 1}")
+                    raise LabelError(
+                        f"an outline is drawn on frame {frame}, the video has frames 0 to {count - 1}"
+                    )
                 array[:, :, frame] = 0
                 for value, corners in outlines:
                     if not 0 <= value < UNTRACED:

@@ -127,12 +127,12 @@ def _missing_bytes(stream: Any) -> int:
                 break
             end += max(int.from_bytes(box[8:16], "big") if size == 1 else size, 8)
     elif head[:4] == b"\x1a\x45\xdf\xa3":
-        start, size = _ebml_size(head, 4)
-        start += size or 0
+        start, header = _ebml_size(head, 4)
+        start += header or 0
         stream.seek(start)
         segment = stream.read(16)
-        after, size = _ebml_size(segment, 4)
-        end = start + after + size if size is not None and segment[:4] == b"\x18\x53\x80\x67" else 0
+        after, body = _ebml_size(segment, 4)
+        end = start + after + body if body is not None and segment[:4] == b"\x18\x53\x80\x67" else 0
     stream.seek(0)
     return max(end - length, 0)
 

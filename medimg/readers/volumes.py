@@ -137,6 +137,10 @@ def integers(piece: Array, slope: float = 1.0, inter: float = 0.0, tolerance: fl
     if piece.dtype.kind not in "iuf":
         raise LabelError(f"voxels of type {piece.dtype} are no labels")
     with np.errstate(invalid="ignore", over="ignore"):
+        if piece.dtype.kind == "f" and (slope, inter) == (1.0, 0.0):
+            quick: Array = piece.astype(np.int64)
+            if np.array_equal(quick, piece):
+                return quick
         values = piece if (slope, inter) == (1.0, 0.0) else piece * np.float64(slope) + np.float64(inter)
         whole = np.rint(values)
         wrong = ~(np.abs(values - whole) <= tolerance) | (np.abs(whole) >= 2.0**63)
@@ -218,6 +222,9 @@ def _recast(volume: Volume, mapping: Mapping[int, int] | None, tolerance: float)
         for old, new in table.items():
             dense[old - low] = new
     for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
+        if plain and (slope, inter, tolerance) == (1.0, 0.0, 0.0):
+            target[...] = source
+            continue
         whole = integers(source, slope, inter, tolerance)
         if plain:
             target[...] = whole
@@ -349,6 +356,7 @@ class _Stack(VolumePixels):
                     file=_name(part),
                 )
             result = _added(result, volume, number)
+            del volume
         assert result is not None
         return replace(result, meta={"stack": metas} if any(metas) else {})
 
@@ -491,6 +499,7 @@ class _Union(VolumePixels):
                     painter.paint(target, integers(source, slope, inter) != 0, value)
             except MedimgError as error:
                 raise error.within(file=_name(part)) from error
+            del volume
         assert result is not None and painter is not None
         try:
             table, dtype = painter.finish()

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from medimg.errors import FormatError, GeometryError, MedimgError
+from medimg.errors import FormatError, GeometryError
 from medimg.files import File
 from medimg.pixels import Array, Pixels
 from medimg.readers import image as reader_of

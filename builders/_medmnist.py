@@ -37,22 +37,24 @@ SPACING = {
 """Mm per voxel, where info.py tells the size of the crop."""
 _ORGANS = "bladder, left femur, right femur, heart, left kidney, right kidney, liver, left lung, right lung"
 _NAMES = {
-    "pathmnist": "adipose tissue, background, cell debris, lymphocyte, mucus, smooth muscle, normal colon mucosa, "
-    "cancer-associated stroma, colorectal adenocarcinoma epithelium",
-    "chestmnist": "atelectasis, cardiomegaly, pleural effusion, pulmonary infiltrate, lung mass, lung nodule, "
-    "pneumonia, pneumothorax, consolidation, pulmonary edema, emphysema, pulmonary fibrosis, pleural thickening, "
-    "hernia",
+    "pathmnist": "adipose tissue, background, cell debris, lymphocyte, mucus, smooth muscle, normal colon "
+    "mucosa, cancer-associated stroma, colorectal adenocarcinoma epithelium",
+    "chestmnist": "atelectasis, cardiomegaly, pleural effusion, pulmonary infiltrate, lung mass, lung "
+    "nodule, pneumonia, pneumothorax, consolidation, pulmonary edema, emphysema, pulmonary fibrosis, pleural "
+    "thickening, hernia",
     "dermamnist": "actinic keratosis or intraepithelial carcinoma, basal cell carcinoma, benign keratosis, "
     "dermatofibroma, melanoma, melanocytic nevus, vascular skin lesion",
     "octmnist": "choroidal neovascularization, diabetic macular edema, drusen, normal",
     "pneumoniamnist": "normal, pneumonia",
-    "retinamnist": "no diabetic retinopathy, mild nonproliferative diabetic retinopathy, moderate nonproliferative "
-    "diabetic retinopathy, severe nonproliferative diabetic retinopathy, proliferative diabetic retinopathy",
+    "retinamnist": "no diabetic retinopathy, mild nonproliferative diabetic retinopathy, moderate "
+    "nonproliferative diabetic retinopathy, severe nonproliferative diabetic retinopathy, proliferative "
+    "diabetic retinopathy",
     "breastmnist": "malignant breast lesion, no malignancy",
-    "bloodmnist": "basophil, eosinophil, erythroblast, immature granulocyte, lymphocyte, monocyte, neutrophil, "
-    "platelet",
-    "tissuemnist": "collecting duct or connecting tubule, distal convoluted tubule, glomerular endothelial cell, "
-    "interstitial endothelial cell, white blood cell, podocyte, proximal tubule segment, thick ascending limb",
+    "bloodmnist": "basophil, eosinophil, erythroblast, immature granulocyte, lymphocyte, monocyte, "
+    "neutrophil, platelet",
+    "tissuemnist": "collecting duct or connecting tubule, distal convoluted tubule, glomerular endothelial "
+    "cell, interstitial endothelial cell, white blood cell, podocyte, proximal tubule segment, thick "
+    "ascending limb",
     "organamnist": f"{_ORGANS}, pancreas, spleen",
     "organcmnist": f"{_ORGANS}, pancreas, spleen",
     "organsmnist": f"{_ORGANS}, pancreas, spleen",
@@ -133,7 +135,7 @@ def _classes(answer, names, file):
 
 
 def miniature(make, keys, count=2):
-    """Random images; label arrays are (N, 1), of ChestMNIST (N, 14). Volumes have 16 voxels a side, to stay small."""
+    """Random images; labels are (N, 1), of ChestMNIST (N, 14). Volumes have 16 voxels a side."""
     for name, key in keys.items():
         size = (16, 16, 16) if name.endswith("3d") else (28, 28, 3) if key in RGB else (28, 28)
         width, content = len(NAMES[key]), {}

@@ -34,7 +34,7 @@ ARCHIVES = {
     "hhq8fkdgvcari67vfhs7ppg2w6ni4jze": "499aefc67207a5a97692424cf5dbeed5",
     "ioqwiy20ihqwyr8pf4c24eazhh281pbu": "dc9fda1757c2de0032b63347a7d2895c",
 }
-"""Address and MD5 of the twelve archives of images, in order (sunlabuiuc/PyHealth:pyhealth/datasets/chestxray14.py)."""
+"""Address and MD5 of the twelve archives, in order."""
 
 SOURCES = tuple(
     Source(url=f"https://nihcc.box.com/shared/static/{key}.gz", path=f"images_{n:03d}.tar.gz", md5=md5)

@@ -14,7 +14,7 @@ BCCD = f"https://github.com/{REPO}"
 KAGGLE = "https://www.kaggle.com/paultimothymooney/blood-cells"
 CELLS = {"RBC": "red blood cell", "WBC": "white blood cell", "Platelets": "platelet"}
 KINDS = ("eosinophil", "lymphocyte", "monocyte", "neutrophil", "basophil")
-SPLITS = {"train": "train", "val": "validation", "test": "test"}
+SPLITS = {"train": "train", "val": "validation", "test": "test", None: "train"}
 
 DATASET = Dataset(
     name="blood-cells",
@@ -50,39 +50,39 @@ DATASET = Dataset(
     notes=(
         "TRAIN was made from 75 + 27 + 16 + 159 photographs, TEST from the 71 others in TEST_SIMPLE.",
         "Boxes are as in the XML; one without extent (BloodImage_00338, 00343) is only in label.source.",
-        "labels.csv has no or several kinds where a photograph shows no or several white cells.",
     ),
 )
 
 
 def rows(files):
-    listed = files.match(r"ImageSets/Main/(train|val|test)\.txt$")
-    split = {name: SPLITS[part] for file, part in listed for name in tables.lines(file)}
+    lists = files.match(r"ImageSets/Main/(train|val|test)\.txt$")
+    listed = {name: part for file, part in lists for name in tables.lines(file)}
     kinds = {
         int(one["Image"]): one["Category"]
         for (file,) in files.match(r"(?:^|/)labels\.csv$")
         for one in tables.rows(file)
     }
     drawn = files.index(r"(dataset-master/)?Annotations/(BloodImage_\d+)\.xml$", (1, 2))
-    for image, kaggle, name in files.match(r"(dataset-master/)?JPEGImages/(BloodImage_\d+)\.jpe?g$"):
-        outline, kind = drawn.pop((kaggle, name), None), kinds.get(int(name[-5:]), "") if kaggle else ""
+    for image, folder, name in files.match(r"(dataset-master/)?JPEGImages/(BloodImage_\d+)\.jpe?g$"):
+        kaggle, part = bool(folder or (kinds and not listed)), listed.get(name)
+        outline, kind = drawn.pop((folder, name), None), kinds.get(int(name[-5:]), "") if kaggle else ""
         if outline is None and not kaggle:
             yield Skipped(file=image, reason="a photograph whose annotation is not in this copy")
             continue
         objects = voc(outline).objects if outline else ()
         whole = [one for one in objects if not one.empty]
-        found = [DATASET.labels[one.strip()][0] for one in kind.split(",") if one.strip()]
-        found += [DATASET.labels[one.name][0] for one in objects]
+        found = [one.strip() for one in kind.split(",") if one.strip()] + [one.name for one in objects]
         source = {"object": [one.raw for one in objects], "Category": kind}
         yield Row(
             id=f"kaggle-{name}" if kaggle else name,
-            split=split.get(name, "train") if not kaggle else "train",
+            split="train" if kaggle else SPLITS[part],
             image=image,
-            classes=tuple(dict.fromkeys(found)),
+            classes=tuple(dict.fromkeys(DATASET.labels[one][0] for one in found)),
             assessed=((*KINDS,) if kind else ()) + ((*CELLS.values(),) if outline else ()),
             boxes=[Box(name=DATASET.labels[one.name][0], box=one.box) for one in whole],
             source={key: value for key, value in source.items() if value},
-            meta={"boxes_without_extent": len(objects) - len(whole)} if len(whole) < len(objects) else {},
+            meta=({"boxes_without_extent": len(objects) - len(whole)} if len(whole) < len(objects) else {})
+            | ({} if kaggle else {"ImageSets": part}),
         )
     for outline in drawn.values():
         yield Skipped(file=outline, reason="an annotation whose photograph is not in this copy")

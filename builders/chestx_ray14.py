@@ -38,9 +38,7 @@ DATASET = Dataset(
             evidence="https://s3.amazonaws.com/east1.public.rsna.org/AI/2018/pneumonia-challenge-dataset-"
             "mappings_2018.json (21,804 training and 8,196 test images)",
         ),
-        Overlap(
-            dataset="siim-acr-pneumothorax", relation="superset of", evidence="SIIM says so, without a list"
-        ),
+        Overlap(dataset="siim-acr-pneumothorax", relation="superset of", evidence="stated by SIIM, no list"),
         Overlap(dataset="medmnist-v1", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py"),
         Overlap(dataset="medmnist-v2", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py"),
     ),

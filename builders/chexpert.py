@@ -4,21 +4,15 @@ Observations of the training part were read from the reports by rules, those of 
 were set by radiologists. Present, absent and uncertain are told apart.
 """
 
+from medimg.builders import _chexpert
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.errors import LabelError
 from medimg.readers import tables
 from medimg.schema import Row, Skipped
 
 HOME = "https://stanfordmlgroup.github.io/competitions/chexpert/"
 AIMI = "https://stanfordaimi.azurewebsites.net/datasets"
 LOADER = "mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b CheX_Dataset"
-TABLES = {
-    "train": "train",
-    "valid": "validation",
-    "val_labels": "validation",
-    "test": "test",
-    "test_labels": "test",
-}
+TABLES = {"train": "train", "valid": "validation", "val_labels": "validation", "test_labels": "test"}
 AUTOMATIC = ("train_cheXbert", "train_visualCheXbert")
 
 DATASET = Dataset(
@@ -40,28 +34,13 @@ DATASET = Dataset(
     ),
     access="registration",
     how=f"Register at {AIMI}/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2, accept the agreement, download the "
-    "four batches (or CheXpert-v1.0-small.zip) and, for the test images, the folder CheXpert of CheXlocalize; "
-    'pass the folder that holds them: medimg.load("chexpert", source="~/CheXpert").',
+    "four batches (or CheXpert-v1.0-small.zip) and, for the test images, the folder CheXpert of "
+    'CheXlocalize; pass the folder that holds them: medimg.load("chexpert", source="~/CheXpert").',
     sources=(
         Source(url=f"{AIMI}/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2", kind="page"),
         Source(url=f"{AIMI}/23c56a0d-15de-405b-87c8-99c30138950c", kind="page"),
     ),
-    labels={
-        "No Finding": "no finding",
-        "Enlarged Cardiomediastinum": "enlarged cardiomediastinum",
-        "Cardiomegaly": "cardiomegaly",
-        "Lung Opacity": "lung opacity",
-        "Lung Lesion": "lung lesion",
-        "Edema": "pulmonary edema",
-        "Consolidation": "consolidation",
-        "Pneumonia": "pneumonia",
-        "Atelectasis": "atelectasis",
-        "Pneumothorax": "pneumothorax",
-        "Pleural Effusion": "pleural effusion",
-        "Pleural Other": "other pleural abnormality",
-        "Fracture": "fracture",
-        "Support Devices": "support device",
-    },
+    labels=_chexpert.LABELS,
     splits={"train": 223414, "validation": 234, "test": 668},
     subject="patient<number> of the path",
     evidence=Evidence(
@@ -85,54 +64,33 @@ DATASET = Dataset(
 
 def rows(files):
     images = files.index(r"(patient\d+/study\d+/view\d+_\w+\.(?:jpg|png))$")
-    others = {f"{name}.csv": _answers(files, name) for name in AUTOMATIC}
+    others = {f"{n}.csv": _chexpert.answers(files.find(rf"(?:^|/){n}\.csv$")) for n in AUTOMATIC}
     book = files.find(r"CHEXPERT DEMO\.xlsx$")
     people = {person["PATIENT"]: person for person in tables.rows(book)} if book else {}
     for table, name in files.match(rf"(?:^|/)({'|'.join(TABLES)})\.csv$"):
         for row in tables.rows(table):
-            key = _key(row)
+            key = _chexpert.key(row["Path"])
             image = images.pop(key, None)
             if image is None:
                 continue
-            found = {"1": [], "0": [], "-1": []}
-            for column, names in DATASET.labels.items():
-                if value := row.get(column, "").strip().removesuffix(".0"):
-                    if value not in found:
-                        raise LabelError(f"{column} is {value}, not 1, 0, -1 or blank", file=table.path)
-                    found[value].extend(names)
             patient, study, view = key.split("/")
-            source = {table.name: "|".join(row.get(column, "") for column in DATASET.labels)}
-            source |= {other: answers[key] for other, answers in others.items() if key in answers}
-            meta = {column: value for column, value in row.items() if column not in DATASET.labels}
+            source = {other: _chexpert.unpacked(rest[key]) for other, rest in others.items() if key in rest}
+            meta = {column: cell for column, cell in row.items() if column not in DATASET.labels}
             yield Row(
                 id=f"{patient}-{study}-{view.rpartition('.')[0]}",
                 split=TABLES[name],
                 subject=patient,
                 image=image,
-                classes=found["1"],
-                uncertain=found["-1"],
-                assessed=found["1"] + found["0"] + found["-1"],
-                source={n: dict(zip(DATASET.labels, v.split("|"), strict=True)) for n, v in source.items()},
-                meta=meta | ({"CHEXPERT DEMO.xlsx": people[patient]} if patient in people else {}),
+                source={table.name: _chexpert.unpacked(_chexpert.packed(row))} | source,
+                meta=meta | ({book.name: people[patient]} if patient in people else {}),
+                **_chexpert.read(row, table),
             )
     for image in images.values():
         yield Skipped(file=image, reason="no table of this copy (train.csv, valid.csv, …) has a row for it")
 
 
-def _key(row):
-    """patient/study/view: what all releases and tables agree on, whatever stands in front."""
-    return "/".join(row["Path"].split("/")[-3:])
-
-
-def _answers(files, name):
-    """Image -> its cells in one string: these tables have as many rows as the training set."""
-    table = files.find(rf"(?:^|/){name}\.csv$")
-    read = tables.rows(table) if table else ()
-    return {_key(row): "|".join(row.get(column, "") for column in DATASET.labels) for row in read}
-
-
 def miniature(make):
-    head = f"Path,Sex,Age,Frontal/Lateral,AP/PA,{','.join(DATASET.labels)}"
+    head = f"Path,Sex,Age,Frontal/Lateral,AP/PA,{','.join(_chexpert.LABELS)}"
     one, first, second = (
         "CheXpert-v1.0",
         "CheXpert-v1.0 batch 1 (validate & csv)",
@@ -158,5 +116,5 @@ def miniature(make):
             inner.image(f"{second}/patient0000{name}.jpg")
         inner.image(f"{second}/patient00003/study1/view1_frontal.jpg")
     make.text("train_cheXbert.csv", f"{head}\n{train[0]}\n")
-    make.text("CheXpert/test_labels.csv", f"Path,{','.join(DATASET.labels)}\n{test}\n")
+    make.text("CheXpert/test_labels.csv", f"Path,{','.join(_chexpert.LABELS)}\n{test}\n")
     make.image("CheXpert/test/patient64741/study1/view1_frontal.jpg")

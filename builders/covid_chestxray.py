@@ -5,20 +5,19 @@ own license and clinical notes.
 """
 
 from medimg import licenses
-from medimg.builders import _covid_findings
+from medimg.builders import _covid
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
-from medimg.readers import masks, tables
-from medimg.readers.annotations import coco
-from medimg.schema import Box, Measure, Row, Skipped
+from medimg.readers import masks
+from medimg.schema import Row, Skipped
 
-HOME = "https://github.com/ieee8023/covid-chestxray-dataset"
 REPOSITORY = "ieee8023/covid-chestxray-dataset"
-SCORES = ("geographic extent of lung opacity (0 to 8)", "degree of lung opacity (0 to 6)")
+HOME = f"https://github.com/{REPOSITORY}"
+TORRENT = "136ffddd0959108becb2b3a86630bec049fcb0ff"
 
 DATASET = Dataset(
     name="covid-chestxray",
     title="COVID-19 Image Data Collection",
-    aliases=("ieee8023/covid-chestxray-dataset", "IEEE8023 COVID ChestXray"),
+    aliases=(REPOSITORY, "IEEE8023 COVID ChestXray"),
     dimension="2d",
     modality=("X-ray", "CT"),
     organ="lung",
@@ -34,11 +33,10 @@ DATASET = Dataset(
     ),
     sources=(
         Source(url=HOME, kind="page"),
-        Source(
-            url="https://academictorrents.com/details/136ffddd0959108becb2b3a86630bec049fcb0ff", kind="page"
-        ),
+        Source(url=f"https://academictorrents.com/details/{TORRENT}", kind="page"),
     ),
-    labels=_covid_findings.LABELS,
+    legend={1: ("lung",)},
+    labels=_covid.LABELS,
     configs=(
         Config(name="images", title="X-rays, and CT slices as pictures", splits={"train": 0}),
         Config(name="volumes", title="CT volumes", dimension="3d", modality="CT", splits={"train": 0}),
@@ -68,25 +66,16 @@ DATASET = Dataset(
 def rows(files):
     images = files.index(r"(?:^|/)((?:images|volumes)/[^/]+)$")
     lungs = files.index(r"lungVAE-masks/(.+)_mask\.png$")
-    outlines, scores = files.find(r"lung_bounding_boxes\.json$"), files.find(r"covid-severity-scores\.csv$")
-    boxed = coco(outlines).images if outlines else {}
-    # Five lines of remarks stand above the header.
-    scored = dict(line.split(",", 1) for line in tables.lines(scores) if line[0] != "#") if scores else {}
-    table = tables.rows(files.need(r"(?:^|/)metadata\.csv$"), header=False, pad=True)
-    # The header's last cell is blank and some rows fill it; names changed their case over time.
-    names = [name.strip() or "(no name)" for name in next(table).values()]
-    for cells in table:
-        row = {name: cell.strip() for name, cell in zip(names, cells.values(), strict=True)}
-        get = {name.lower(): cell for name, cell in row.items()}.get
+    boxes = _covid.outlines(files.find(r"lung_bounding_boxes\.json$"))
+    scores = _covid.scores(files.find(r"covid-severity-scores\.csv$"))
+    for row in _covid.records(files.need(r"(?:^|/)metadata\.csv$")):
+        get = {name.lower(): cell for name, cell in row.items()}.get  # the case of names changed over time
         image = images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)
         if image is None:
             continue
-        mask = lungs.pop(image.stem, None)
-        drawn = boxed[image.name].objects if image.name in boxed else ()
-        boxes = [Box(name=one.category.lower(), box=one.box) for one in drawn]
-        grades = scored[image.name].split(",") if image.name in scored else ()
-        classes, assessed = _covid_findings.read(get("finding") or "")
-        places = (*(("lung",) if mask else ()), *(box.name for box in boxes))
+        mask, drawn = lungs.pop(image.stem, None), boxes.get(image.name, ())
+        classes, assessed = _covid.findings(get("finding") or "")
+        places = (*(("lung",) if mask else ()), *(box.name for box in drawn))
         yield Row(
             id=image.name,
             config="volumes" if image.suffix in (".nii", ".nii.gz") else "images",
@@ -97,12 +86,9 @@ def rows(files):
             classes=classes,
             assessed=tuple(dict.fromkeys((*assessed, *places))),
             mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
-            legend={1: ("lung",)} if mask else None,
-            boxes=boxes,
-            measures=[
-                Measure(name=n, value=float(g), unit="1") for n, g in zip(SCORES, grades, strict=False)
-            ],
-            source={"finding": get("finding"), "severity": grades, "boxes": [one.raw for one in drawn]},
+            boxes=drawn,
+            measures=scores.get(image.name, ()),
+            source={"finding": get("finding")},
             meta={name: cell for name, cell in row.items() if cell and name.lower() != "finding"},
         )
     for image in images.values():
@@ -122,14 +108,8 @@ def miniature(make):
         "119,0,M,40,COVID-19,Y,Axial,CT,volumes,coronacases_org_001.nii.gz,Apache 2.0,,",
     )
     make.text("metadata.csv", "\r\n".join((head, *table)))
-    for name, mode in {
-        "a.jpeg": "L",
-        "b.png": "RGBA",
-        "c.jpg": "RGB",
-        "d.jpg": "L",
-        "unlisted.png": "L",
-    }.items():
-        make.image(f"images/{name}", mode=mode)
+    for name in ("a.jpeg L", "b.png RGBA", "c.jpg RGB", "d.jpg L", "unlisted.png L"):
+        make.image(f"images/{name.split()[0]}", mode=name.split()[1])
     make.nifti("volumes/coronacases_org_001.nii.gz")
     make.image("annotations/lungVAE-masks/a_mask.png", labels=(255,))
     scores = "## License: CC BY-SA\nfilename,geographic_mean,opacity_mean\na.jpeg,6.0,4.0\n"

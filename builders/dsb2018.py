@@ -48,27 +48,27 @@ DATASET = Dataset(
     ),
     notes=(
         "The first masks hold errors. Corrected copies are read too; meta says which, where a copy tells.",
-        "841 images are annotated: 670 for training, 65 in stage 1 test, 106 in stage 2 (Usage Private).",
+        "All images are RGBA. Annotated are 841: 670 for training, 65 in stage 1 test and 106 in stage 2.",
         "Most images of stage 2 are Ignored in its solution: they were added against labeling by hand.",
-        "All images are RGBA, gray fluorescence too.",
     ),
 )
 
 
 def rows(files):
     drawn, solved, stages, edition = {}, {}, {}, _edition(files)
-    for mask, case in files.match(r"([^/]+)/masks/[^/]+\.png$"):
-        drawn.setdefault(case, []).append(mask)
+    for mask, folder in files.match(r"(?:([^/]+)/)?masks/[^/]+\.png$"):
+        drawn.setdefault(folder, []).append(mask)
     for table, name in files.match(r"(stage1_solution|stage2_solution_final)[^/]*\.csv$"):
         for one in tables.rows(table):
             solved.setdefault(one["ImageId"], (table, []))[1].append(one)
             stages[one["ImageId"]] = STAGE[name]
-    for image, part, case in files.match(r"(?:(stage\d_\w+)/)?([^/]+)/images/[^/]+\.png$"):
-        part = part or ("stage1_train" if case in drawn else stages.get(case))
+    for image, part, folder, case in files.match(r"(?:(stage\d_\w+)/)?(?:([^/]+)/)?images/([^/]+)\.png$"):
+        part = part or ("stage1_train" if folder in drawn else stages.get(case))
         meta, label = {"stage": part}, {}
-        if case in drawn:
-            label = {"mask": masks.instances(drawn[case]), "source": [mask.name for mask in drawn[case]]}
-            meta |= {"masks": len(drawn[case]), "edition": edition}
+        if folder in drawn:
+            nuclei = drawn.pop(folder)
+            label = {"mask": masks.instances(nuclei), "source": [mask.name for mask in nuclei]}
+            meta |= {"masks": len(nuclei), "edition": edition}
         elif part == "stage1_train":
             yield Skipped(file=image, reason="a training image whose masks are not in this copy")
             continue
@@ -81,10 +81,8 @@ def rows(files):
                 label = {"mask": masks.rle_instances(runs, shape, file=table), "source": runs}
         split = "train" if part == "stage1_train" else "test"
         yield Row(id=case, split=split, image=image, instances="mask" in label, meta=meta, **label)
-        drawn.pop(case, None)
-    for case, left in drawn.items():
-        for mask in left:
-            yield Skipped(file=mask, reason=f"a nucleus of {case}, whose image is not in this copy")
+    for mask in (mask for left in drawn.values() for mask in left):
+        yield Skipped(file=mask, reason="a nucleus whose image is not in this copy")
 
 
 def _edition(files):

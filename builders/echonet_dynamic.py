@@ -4,6 +4,7 @@ Each has the ejection fraction, the volumes at end-systole and end-diastole, and
 those two frames.
 """
 
+from medimg.builders import _echonet
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import tables, tracings
 from medimg.schema import Measure, Row, Skipped
@@ -54,10 +55,10 @@ DATASET = Dataset(
         subject="unverified: one video per patient",
     ),
     notes=(
-        "A video's mask is a volume (width, height, frames). Frames without a tracing hold 255: not annotated, "
-        "not background.",
+        "A video's mask is a volume (width, height, frames). Frames without a tracing hold 255: not "
+        "annotated, not background.",
         "Masks follow the tracing's coordinates; the official loader rounds them to whole pixels first.",
-        "Most videos have two traced frames. A few have less: the official loader drops them, here they stay.",
+        "Most videos have two traced frames. A few have less: the official loader drops them.",
         "FrameHeight and FrameWidth of FileList.csv are not the video's size in six rows: use `shape`.",
     ),
 )
@@ -66,51 +67,30 @@ DATASET = Dataset(
 def rows(files):
     videos = files.index(r"([^/]+)\.avi$")
     table = files.find(r"(?:^|/)VolumeTracings\.csv$")
-    traced = _tracings(table) if table else {}
+    traced = _echonet.traced(table) if table else {}
     for row in tables.rows(files.need(r"(?:^|/)FileList\.csv$")):
         name = row["FileName"].removesuffix(".avi")
         video = videos.pop(name, None)
         if video is None:
             continue
-        frames = traced.get(name, {})
+        lines = traced.get(name, {})
+        outlines = {frame: [(1, _echonet.polygon(one))] for frame, one in lines.items()}
+        stated = {column: row[column] for column in MEASURES if row[column].strip()}
         yield Row(
             id=name,
             split=SPLITS[row["Split"].upper()],
             subject=name,
             image=video,
-            mask=tracings.frames(
-                video, {f: [(1, _polygon(t))] for f, t in frames.items()}, center=0.0, table=table
-            )
-            if frames
-            else None,
+            mask=tracings.frames(video, outlines, center=0.0, table=table) if outlines else None,
             measures=[
-                Measure(name=kind, value=float(row[column]), unit=unit)
-                for column, (kind, unit) in MEASURES.items()
-                if row[column].strip()
+                Measure(name=MEASURES[column][0], value=float(cell), unit=MEASURES[column][1])
+                for column, cell in stated.items()
             ],
-            source={column: row[column] for column in MEASURES}
-            | ({"VolumeTracings.csv": {"X1,Y1,X2,Y2 by Frame": frames}} if frames else {}),
-            meta={column: value for column, value in row.items() if column not in MEASURES},
+            source=stated | ({"X1, Y1, X2, Y2 by Frame": lines} if lines else {}),
+            meta={column: cell for column, cell in row.items() if column not in MEASURES},
         )
     for video in videos.values():
         yield Skipped(file=video, reason="FileList.csv has no row for it")
-
-
-def _tracings(table):
-    """File name -> frame -> [(x1, y1, x2, y2), …], in the table's order."""
-    found = {}
-    for row in tables.rows(table, columns=("FileName", "X1", "Y1", "X2", "Y2", "Frame")):
-        frames = found.setdefault(row["FileName"].removesuffix(".avi"), {})
-        frames.setdefault(int(row["Frame"]), []).append(
-            tuple(float(row[c]) for c in ("X1", "Y1", "X2", "Y2"))
-        )
-    return found
-
-
-def _polygon(lines):
-    """Down one side of the chords and up the other; the first line is the long axis and no chord."""
-    chords = lines[1:]
-    return [line[:2] for line in chords] + [line[2:] for line in reversed(chords)]
 
 
 def miniature(make):
@@ -118,7 +98,7 @@ def miniature(make):
     names = [f"0X{n:016X}" for n in range(0x1002E8FBACD08477, 0x1002E8FBACD08477 + 5)]
     table = [
         (name, 60.5 - n, 21.25, 53.75, 112, 112, 50, 6, split)
-        for n, (name, split) in enumerate(zip(names, ("TRAIN", "VAL", "TEST", "TRAIN", "TRAIN")))
+        for n, (name, split) in enumerate(zip(names, "TRAIN VAL TEST TRAIN TRAIN".split(), strict=True))
     ]
     table[1] = (*table[1][:4], 768, 1024, *table[1][6:])
     make.csv("EchoNet-Dynamic/FileList.csv", head, table)

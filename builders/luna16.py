@@ -4,9 +4,9 @@ At least three of four radiologists accepted each nodule. Candidate locations fo
 automatic masks of the lungs come with them.
 """
 
+from medimg.builders import _nodules
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.readers import tables, world
-from medimg.schema import Box, Measure, Point, Row, Skipped
+from medimg.schema import Row, Skipped
 
 DATASET = Dataset(
     name="luna16",
@@ -50,8 +50,8 @@ DATASET = Dataset(
         subject="idc-index-data 25.0.5, collection lidc_idri (all 888 series are found there)",
     ),
     notes=(
-        "The ten subsets are the official folds of a cross-validation (`meta.subset`). Patient LIDC-IDRI-0332 "
-        "is in two of them.",
+        "The ten subsets are the official folds of a cross-validation (`meta.subset`). Patient "
+        "LIDC-IDRI-0332 is in two of them.",
         "Mask values 3 and 4 are one lung each; public readers disagree which is the left one, so both are "
         "named lung. The masks are automatic and no reference for segmentation.",
         "Boxes are cubes of the nodule's diameter around its center, not outlines.",
@@ -63,63 +63,33 @@ DATASET = Dataset(
 
 
 def rows(files):
-    stated = _tables(files)
+    stated = _nodules.by_series(files)
     masks = files.index(r"seg-lungs[^/]*/([\d.]+)\.mhd$")
-    for image, subset, series in files.match(r"(?:^|/)subset(\d)/([\d.]+)\.mhd$"):
-        source = {
-            name: [header, *lines[series]] for name, (header, lines) in stated.items() if series in lines
-        }
-        cells = (line.split(",") for line in source.get("annotations.csv", ())[1:])
-        nodules = [((float(x), float(y), float(z)), float(diameter)) for x, y, z, diameter in cells]
+    # A copy of one subset may have it at the root.
+    for image, subset, series in files.match(r"(?:(?:^|/)subset(\d)/|^)([\d.]+)\.mhd$"):
+        source = {name: [head, *lines[series]] for name, (head, lines) in stated.items() if series in lines}
         mask = masks.pop(series, None)
         yield Row(
             id=series,
             image=image,
             mask=mask,
-            assessed=(("lung", "trachea") if mask else ())
-            + (("lung nodule",) if "annotations.csv" in stated else ()),
-            boxes=[Box(name="lung nodule", box=box) for box in world.cubes(image, nodules)],
-            points=[
-                Point(name="lung nodule", point=point)
-                for point in world.to_voxel(image, [center for center, _ in nodules])
-            ],
-            measures=[Measure(name="nodule diameter", value=diameter, unit="mm") for _, diameter in nodules],
+            assessed=("lung nodule", *(("lung", "trachea") if mask else ())),
             source=source,
-            meta={"SeriesInstanceUID": series, "subset": int(subset)},
+            meta={"SeriesInstanceUID": series} | ({"subset": int(subset)} if subset else {}),
+            **_nodules.label(image, source.get("annotations.csv", ())[1:]),
         )
     for series, mask in masks.items():
         for file in filter(None, (mask, mask.sibling(f"{series}.zraw"))):
             yield Skipped(file=file, reason="a lung mask whose scan is not in this copy")
 
 
-def _tables(files):
-    """Table -> (its header, series -> its lines), both without the series; the table nearest the root counts."""
-    found = {}
-    for table, name in files.match(r"(?:^|/)((?:annotations|candidates|additional_annotations)\w*\.csv)$"):
-        if name in found:
-            continue
-        lines = {}
-        header = ""
-        for row in tables.rows(table):
-            series, *cells = row.values()
-            header = header or ",".join(list(row)[1:])
-            lines.setdefault(series, []).append(",".join(cells))
-        found[name] = (header, lines)
-    return found
-
-
 def miniature(make):
     root = "1.3.6.1.4.1.14519.5.2.1.6279.6001"
-    scans = {
-        f"{root}.105756658031515062000744821260": (0, {}),
-        # Some scans lie the other way round.
-        f"{root}.111172165674661221381920536987": (
-            0,
-            {"direction": (-1, 0, 0, 0, -1, 0, 0, 0, 1), "origin": (50, 60, -70)},
-        ),
-        f"{root}.100398138793540579077826395208": (7, {"spacing": (0.7, 0.7, 1.25)}),
-    }
-    first, second, third = scans
+    first, second, third = (f"{root}.{n}" for n in (105756658031515062000744821260, 1111721656746612, 27))
+    # Some scans lie the other way round.
+    turned = {"direction": (-1, 0, 0, 0, -1, 0, 0, 0, 1), "origin": (50, 60, -70)}
+    scans = {first: (0, {}), second: (0, turned), third: (7, {"spacing": (0.7, 0.7, 1.25)})}
+    lungs = {"labels": (3, 4, 5), "nested": False, "dtype": "uint8", "data_suffix": ".zraw"}
     for subset in (0, 7):
         with make.zip(f"subset{subset}.zip") as inner:
             for series, (place, geometry) in scans.items():
@@ -127,20 +97,11 @@ def miniature(make):
                     inner.metaimage(f"subset{subset}/{series}.mhd", (16, 14, 8), **geometry)
     with make.zip("seg-lungs-LUNA16.zip") as inner:
         for series, (_, geometry) in scans.items():
-            inner.metaimage(
-                f"seg-lungs-LUNA16/{series}.mhd",
-                (16, 14, 8),
-                labels=(3, 4, 5),
-                nested=False,
-                dtype="uint8",
-                data_suffix=".zraw",
-                **geometry,
-            )
+            inner.metaimage(f"seg-lungs-LUNA16/{series}.mhd", (16, 14, 8), **lungs, **geometry)
     head = ["seriesuid", "coordX", "coordY", "coordZ"]
     nodules = [(first, -43.5, -54.25, -62, 4.5), (first, -38, -50, -60, 6.25), (second, 43, 53, -62, 5.0)]
     make.csv("annotations.csv", [*head, "diameter_mm"], nodules)
     make.csv("candidates.csv", [*head, "class"], [(first, -43.1, -54, -62.2, 1), (third, -45, -56, -65, 0)])
     with make.zip("candidates_V2.zip") as inner:
-        inner.csv(
-            "candidates_V2.csv", [*head, "class"], [(first, -43.1, -54, -62.2, 1), (second, 42, 51, -61, 0)]
-        )
+        more = [(first, -43.1, -54, -62.2, 1), (second, 42, 51, -61, 0)]
+        inner.csv("candidates_V2.csv", [*head, "class"], more)

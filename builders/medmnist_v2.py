@@ -1,4 +1,4 @@
-"""MedMNIST v2: twelve sets of 28 x 28 pictures and six of 28 x 28 x 28 volumes from many kinds of imaging.
+"""MedMNIST v2: twelve sets of 28 x 28 pictures and six of 28 x 28 x 28 volumes of all kinds of imaging.
 
 They were made from public datasets for light-weight classification, each with its official splits.
 """
@@ -42,7 +42,8 @@ DATASET = Dataset(
     license="CC-BY-4.0",
     homepage="https://medmnist.com/",
     citation=Citation(
-        title="MedMNIST v2: a large-scale lightweight benchmark for 2D and 3D biomedical image classification",
+        title="MedMNIST v2: a large-scale lightweight benchmark for 2D and 3D biomedical image "
+        "classification",
         authors="Yang J, Shi R, Wei D, et al.",
         venue="Scientific Data 10:41",
         year=2023,
@@ -58,19 +59,20 @@ DATASET = Dataset(
         for name, entry in FILES.items()
     ),
     splits={"train": 525084, "validation": 71362, "test": 121512},
-    no_subject="the files hold images and labels alone; CSV files apart, named in the README, map each index to its source",
+    no_subject="the files hold images and labels alone; CSV files that the README names, and that are not "
+    "part of the record, map each index to its source file",
     overlaps=tuple(
-        Overlap(dataset=dataset, relation=f"{part} is derived from it", evidence=INFO)
-        for dataset, part in (
-            ("nct-crc-he-100k", "PathMNIST"),
-            ("chestx-ray14", "ChestMNIST"),
-            ("ham10000", "DermaMNIST"),
-            ("busi", "BreastMNIST"),
-            ("lits", "Organ{A,C,S}MNIST and OrganMNIST3D"),
-            ("lidc-idri", "NoduleMNIST3D"),
+        Overlap(dataset=dataset, relation=relation, evidence=INFO)
+        for dataset, relation in (
+            ("medmnist-v1", "superset of"),
+            ("nct-crc-he-100k", "PathMNIST is derived from it"),
+            ("chestx-ray14", "ChestMNIST is derived from it"),
+            ("ham10000", "DermaMNIST is derived from it"),
+            ("busi", "BreastMNIST is derived from it"),
+            ("lits", "Organ{A,C,S}MNIST and OrganMNIST3D are derived from it"),
+            ("lidc-idri", "NoduleMNIST3D is derived from it"),
         )
-    )
-    + (Overlap(dataset="medmnist-v1", relation="superset of", evidence=INFO),),
+    ),
     evidence=Evidence(
         layout=f"MedMNIST/MedMNIST:README.md@805b7423 (keys and shapes), {INFO}",
         labels=INFO,
@@ -79,11 +81,11 @@ DATASET = Dataset(
     ),
     notes=(
         "DermaMNIST alone is CC BY-NC 4.0.",
-        "BreastMNIST's 0 is malignant, 1 is normal or benign: the other way round than in the other binary sets.",
+        "BreastMNIST's 0 is malignant, 1 is normal or benign: the other binary sets have it the other way.",
         "OrganMNIST3D numbers its organs in another order than the three sets of slices.",
         "AdrenalMNIST3D and VesselMNIST3D are shapes, not intensities.",
-        "Sources do not state voxel sizes of OrganMNIST3D and VesselMNIST3D: spacing 1 there is none, and the "
-        "orientation of every volume is unknown.",
+        "Nobody states the voxel sizes of OrganMNIST3D and VesselMNIST3D: the spacing of 1 there means "
+        "nothing. The orientation of all volumes is unknown.",
         "MedMNIST+ (64, 128 and 224 pixels) is not loaded: it shows the same images.",
     ),
 )

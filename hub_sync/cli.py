@@ -164,7 +164,7 @@ def list_(
         return
     table = Table(box=None, pad_edge=False)
     for column in ("name", "title", "dim", "modality", "organ", "task", "license", "publish"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=column in ("name", "license", "publish"))
     for dataset in found:
         table.add_row(
             dataset.name,
@@ -176,7 +176,7 @@ def list_(
             dataset.license,
             dataset.publish.value,
         )
-    Console().print(table)
+    _wide().print(table)
     out.print(f"{len(found)} datasets")
 
 
@@ -299,7 +299,7 @@ def _published_names(target: Hub) -> list[str]:
 def _print_results(results: list[Result], *, own_store: Path | None, namespace: str, dry_run: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("dataset", "status", "rows", "uploaded", "license verdict", "address", "reason"):
-        table.add_column(column, overflow="fold", justify="right" if column in ("rows", "uploaded") else "left")
+        table.add_column(column, no_wrap=column != "reason", justify="right" if column in ("rows", "uploaded") else "left")
     for result in results:
         address = f"{namespace}/{result.name}" if own_store is not None else result.address
         table.add_row(
@@ -311,7 +311,7 @@ def _print_results(results: list[Result], *, own_store: Path | None, namespace: 
             address if result.good else "",
             _plain(result.reason),
         )
-    Console().print(table)
+    _wide().print(table)
     counts: dict[str, int] = {}
     for result in results:
         counts[result.status] = counts.get(result.status, 0) + 1
@@ -410,6 +410,11 @@ def _bars(progress: Any) -> Any:
             progress.console.print(f"{result.name}: {result.status}, {result.rows} rows", highlight=False)
 
     return Bars()
+
+
+def _wide() -> Console:
+    """A console for tables; where no terminal sets a width, lines are long rather than folded."""
+    return Console() if out.is_terminal else Console(width=200)
 
 
 def _size(count: int) -> str:

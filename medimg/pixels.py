@@ -136,10 +136,13 @@ class Volume:
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Mm per voxel along i, j, k (header pixdim)."""
+        """Mm per voxel along i, j, k: the header's pixdim, the affine's where that is not finite."""
         header = self.header
         unit = _millimeters(header)
-        return tuple(abs(float(z)) * unit for z in header.get_zooms()[:3])
+        zooms = tuple(abs(float(z)) * unit for z in header.get_zooms()[:3])
+        if all(math.isfinite(z) for z in zooms):
+            return zooms
+        return tuple(float(n) for n in np.linalg.norm(self.affine[:3, :3], axis=0)[: len(zooms)])
 
     def content(self) -> str:
         """Hash of the stored voxels with dtype and shape, and of the scaling where there is one."""

@@ -484,8 +484,14 @@ def test_contours_are_filled_wherever_the_border_cuts_them(
     region, line = region[100:200, 100:240], line[100:200, 100:240]
     inner = int((region & ~line).sum())
     if not line.any() or inner < 3 * line.sum() or inner > 0.7 * region.size:
-        return  # hardly visible
-    one = picture(masks.filled(saved((line * 255).astype(np.uint8))))
+        return  # hardly visible, or hardly anything else
+    pixels = masks.filled(saved((line * 255).astype(np.uint8)))
+    if inner < 6 * line.sum():  # a small rest may be refused, but never be wrong
+        try:
+            pixels.read()
+        except FormatError:
+            return
+    one = picture(pixels)
     assert np.count_nonzero(one.array != region) <= 2 and one.meta["contour"] == "filled"
 
 
@@ -832,6 +838,7 @@ def test_csv_round_trip(records: list[list[str]], delimiter: str, bom: bool) -> 
 def test_headers_as_they_come() -> None:
     assert table(" id , age;sex,id,\r\n1,2,3,\r\n") == [{"id": "1", "age;sex": "2", "id (2)": "3"}]
     assert table(" id ,b\n1,2\n", strip_names=False) == [{" id ": "1", "b": "2"}]
+    assert table("a,,\n1,,\n2,b,c\n3\n") == [{"a": "1"}, {"a": "2", "": "b", " (2)": "c"}, {"a": "3"}]
     assert table(",a\n0,x\n") == [{"": "0", "a": "x"}]
     assert table("id;note\n1;a,b,c\n") == [{"id": "1", "note": "a,b,c"}]
     assert table("a\tb,c\n1\t2\n", "t.tsv") == [{"a": "1", "b,c": "2"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import pickle
 import random
 import sys
 import zlib
@@ -24,6 +25,7 @@ from medimg.errors import (
     LabelError,
     MedimgError,
     MissingExtraError,
+    SourceError,
     UnsafePathError,
 )
 from medimg.files import File
@@ -31,6 +33,28 @@ from medimg.pixels import Array, Picture, Pixels, Volume
 from medimg.readers import dicom, lidc, metaimage, nifti, volumes
 
 FAST = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+class Nameless(io.RawIOBase):
+    """What a member of an archive is read from: a raw stream without a name."""
+
+    def __init__(self, data: bytes) -> None:
+        self.inner = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.inner.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.inner.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        return self.inner.readinto(buffer)
 
 
 class Memory(File):
@@ -43,7 +67,7 @@ class Memory(File):
 
     def open(self) -> BinaryIO:
         self.times += 1
-        return super().open()
+        return io.BufferedReader(Nameless(self.tree[self.path]))
 
     def sibling(self, name: str) -> File | None:
         path = str(PurePosixPath(self.path).parent / name)
@@ -180,6 +204,7 @@ def nii(array: Array | None = None, affine: Array | None = None, **fields: Any) 
         nii(vox_offset=float("nan")),
         nii(vox_offset=352.5),
         nii(datatype=1),
+        nii(scl_slope=2, scl_inter=float("inf")),
         nii(datatype=77),
         nii(dim=[3, 4, 0, 6, 1, 1, 1, 1]),
         nii(dim=[3, 4, -5, 6, 1, 1, 1, 1]),
@@ -221,6 +246,19 @@ def test_units_become_millimeters() -> None:
     assert volume.spacing == pytest.approx((0.001, 0.001, 0.002)) and volume.affine[2, 2] == pytest.approx(
         0.002
     )
+
+
+def test_spacing_where_pixdim_is_none() -> None:
+    volume = nifti.volume(memory(data=nii(pixdim=[1, np.nan, 1, 1, 1, 1, 1, 1], qform_code=0))).read()
+    assert volume.spacing == pytest.approx((1, 1, 2))
+
+
+def test_pixels_can_be_sent_to_another_process() -> None:
+    for pixels in (
+        volumes.mask(made(noise((2, 2, 2), "f8"))),
+        volumes.union([(made(noise((2, 2, 2), "u1")), 1)]),
+    ):
+        assert pickle.loads(pickle.dumps(pixels)).read().content() == pixels.read().content()
 
 
 def test_singleton_axis_stays() -> None:
@@ -1308,7 +1346,7 @@ def test_lidc_sample_annotations() -> None:
     mask = found.mask.read()
     volumes.same_grid(mask, image.read())
     assert sorted(volumes.values(mask)) == [0, 1, 2, 3, 4] and mask.array.dtype == np.uint8
-    assert [box.box for box in found.boxes][0] == (298, 341, 2, 337, 389, 10)
+    assert found.boxes[0].box == (298, 341, 2, 337, 389, 10)
     assert [box.reader for box in found.boxes] == [0, 1, 2, 3] and found.readers == 4
     assert found.boxes[0].characteristics["malignancy"] == "5" and found.boxes[0].nodule == "Nodule 001"
     assert found.points == [] and len(found.notes["unplaced"]) == 22

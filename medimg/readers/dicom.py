@@ -92,6 +92,13 @@ def _pydicom() -> ModuleType:
     return module
 
 
+class _Stream:
+    """A stream for pydicom, which takes a BufferedReader for a file on disk and asks for its name."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.read, self.seek, self.tell = stream.read, stream.seek, stream.tell
+
+
 # reading headers
 
 
@@ -113,7 +120,7 @@ def _open(stream: BinaryIO, tags: Sequence[str] | None = None, *, pixels: bool =
     if not bare:
         _deflated(stream)
     dataset = pydicom.dcmread(
-        stream,
+        _Stream(stream),
         stop_before_pixels=not pixels,
         specific_tags=None if tags is None else list(tags),
         force=bare,
@@ -174,7 +181,8 @@ def _tell(dataset: Any, keywords: Iterable[str]) -> dict[str, Any]:
             value = _plain(dataset.get(keyword))
         except Exception:  # a damaged value of a tag that nothing depends on
             continue
-        if value is not None:
+        single = keyword.endswith("UID") or keyword in ("PatientID", "Modality")
+        if value is not None and not (single and not isinstance(value, str)):
             told[keyword] = value
     return told
 
@@ -448,7 +456,7 @@ def _frames(stream: BinaryIO) -> Iterator[Array]:
     stream.seek(0)
     start = stream.read(132)
     stream.seek(0)
-    source: Any = stream
+    source: Any = _Stream(stream)
     if start[128:132] != b"DICM" or _deflated(stream):
         source = _open(stream, pixels=True)
         if not hasattr(source, "file_meta"):
@@ -920,6 +928,8 @@ class _Picture(Pixels):
                     frame = (frame.astype(np.int64) + offset).astype(unsigned)
                 else:
                     frame = frame.astype(unsigned)
+            if frame.dtype == np.uint32 and int(frame.max()) < 1 << 16:
+                frame = frame.astype(np.uint16)
             spacing, where = _spacing(dataset)
             if where:
                 meta["spacing_from"] = where

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Any, Literal
 
 import numpy as np
@@ -516,18 +516,20 @@ def _fill(line: Bools) -> tuple[Bools, bool]:
     if not count:
         raise FormatError("nothing is drawn: no pixel reaches the threshold")
     out = line.copy()
-    cut = np.zeros_like(line)
+    cut, ends = np.zeros_like(line), np.zeros_like(line)
     already = True
     for number, box in enumerate(ndimage.find_objects(parts), 1):
         part = parts[box] == number
         inside = ndimage.binary_fill_holes(part) & ~part
         drawn = int(part.sum())
+        thickness = 2 * float(ndimage.distance_transform_edt(np.pad(part, 1)).max()) - 1
+        on_border = any(side.start == 0 or side.stop == n for side, n in zip(box, line.shape, strict=True))
         if inside.sum() >= CLOSED * drawn:
             out[box] |= inside
             already = False
-        elif drawn < SOLID * (2 * float(ndimage.distance_transform_edt(np.pad(part, 1)).max()) - 1) ** 2:
-            continue
-        elif _on_border(box, line.shape):
+        elif drawn < SOLID * thickness**2:
+            ends[box] |= part & on_border
+        elif on_border:
             cut[box] |= part
         else:
             raise FormatError(
@@ -535,13 +537,11 @@ def _fill(line: Bools) -> tuple[Bools, bool]:
                 next_step="use threshold if the source draws regions and not their outlines",
             )
     if cut.any():
-        out |= _inside_of_cut(cut)
+        # The border may leave a piece of the line that is too short to be told from a spot.
+        short = int(ends.sum()) < int(cut.sum())
+        out |= _inside_of_cut(cut | ends if short else cut)
         already = False
     return out, already
-
-
-def _on_border(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
-    return any(side.start == 0 or side.stop == size for side, size in zip(box, shape, strict=True))
 
 
 def _inside_of_cut(line: Bools) -> Bools:
@@ -551,13 +551,13 @@ def _inside_of_cut(line: Bools) -> Bools:
     image corners that may be inside, the convex hull of line and corners is compared with the regions; the
     choice that fits, and alone fits, tells inside from outside.
     """
+    drawn = int(line.sum())
     regions, count = ndimage.label(~line)
+    # Specks between line and border count as line.
+    regions[np.bincount(regions.ravel(), minlength=count + 1)[regions] < drawn / 8] = 0
     sizes = np.bincount(regions.ravel(), minlength=count + 1)
     ends = [(row, column) for row in (0, line.shape[0] - 1) for column in (0, line.shape[1] - 1)]
-    drawn = int(line.sum())
-    lines, number = ndimage.label(line, structure=np.ones((3, 3)))
-    spread = ndimage.grey_dilation(lines, size=(3, 3))
-    sides = [np.setdiff1d(regions[spread == one], [0]) for one in range(1, number + 1)]
+    opposite = _across(line, regions)
     fits: dict[tuple[bool, ...], int] = {}
     for chosen in product((False, True), repeat=4):
         hull = _hull(line, [end for end, here in zip(ends, chosen, strict=True) if here])
@@ -567,16 +567,30 @@ def _inside_of_cut(line: Bools) -> Bools:
         misfit = int((sizes - within)[inside].sum() + within[1:][~inside[1:]].sum())
         enclosed = int(sizes[inside].sum())
         consistent = all(inside[regions[end]] == here for end, here in zip(ends, chosen, strict=True))
-        consistent &= all(len(near) < 2 or 0 < inside[near].sum() < len(near) for near in sides)
-        if consistent and not inside[1:].all() and enclosed >= CLOSED * drawn and misfit <= 0.05 * enclosed:
+        consistent &= all(inside[one] != inside[other] for one, other in opposite)
+        outside = bool((sizes[1:][~inside[1:]] > 0).any())
+        if consistent and outside and enclosed >= CLOSED * drawn and misfit <= 0.05 * enclosed:
             fits[tuple(inside.tolist())] = misfit
-    best, *others = sorted(fits, key=fits.__getitem__) or [()]
-    # Specks that the border cuts off beside the line may go either way.
-    rivals = [one for one in others if sizes[np.array(one) ^ np.array(best)].sum() > drawn / 2]
-    if not best or any(fits[one] <= 4 * fits[best] + drawn / 2 for one in rivals):
+    best = sorted(fits, key=fits.__getitem__)
+    if not best or (len(best) > 1 and fits[best[1]] <= 4 * fits[best[0]] + drawn / 2):
         raise FormatError("a contour is not closed, neither by itself nor by the image's border")
-    out: Bools = np.array(best)[regions]
+    out: Bools = np.array(best[0])[regions]
     return out
+
+
+def _across(line: Bools, regions: Array) -> list[tuple[int, int]]:
+    """Pairs of regions that lie along each other on the two sides of the line, not just end to end."""
+    thickness = int(2 * ndimage.distance_transform_edt(np.pad(line, 1)).max())
+    touched = {
+        int(one): ndimage.binary_dilation(regions == one, iterations=thickness) & line
+        for one in np.unique(regions[regions > 0])
+    }
+    lengths = {one: int(touch.sum()) for one, touch in touched.items()}
+    return [
+        (one, other)
+        for one, other in combinations(touched, 2)
+        if 2 * int((touched[one] & touched[other]).sum()) > min(lengths[one], lengths[other])
+    ]
 
 
 def _hull(mask: Bools, more: Sequence[tuple[int, int]]) -> Bools:

@@ -378,8 +378,9 @@ class _Nifti(VolumePixels):
             else:
                 with self.file.open() as stream:
                     volume = _read_single(self.file, stream, voxels)
+            _ = volume.scaling
             try:
-                volume.affine  # noqa: B018
+                _ = volume.affine
             except GeometryError as error:
                 error.next_step = "see whether the header is damaged; an affine cannot be guessed"
                 raise

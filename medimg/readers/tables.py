@@ -53,8 +53,8 @@ def rows(
     and integral ones have no ".0"; dates are ISO 8601; booleans are "true" and "false"; nested JSON stays
     JSON. Rows without any text are skipped.
 
-    Names of columns are stripped of surrounding space; a name that comes again gets " (2)". Trailing columns
-    without a name are dropped where they hold nothing.
+    Names of columns are stripped of surrounding space; a name that comes again gets " (2)". Columns without a
+    name at the end of the header stand (as "", " (2)", …) only in the rows where they hold text.
 
     Args:
         file: the table.
@@ -282,35 +282,38 @@ def _table(
     strip_names: bool,
 ) -> Iterator[dict[str, str]]:
     names: list[str] | None = None
+    named = 0
     for number, record in records:
         if number <= skip or not any(cell.strip() for cell in record):
             continue
         if names is None:
             if header:
-                names = _names(record, strip_names)
+                names, named = _names(record, strip_names)
                 missing = [name for name in columns or () if name not in names]
                 if missing:
                     raise FormatError(f"no column {', '.join(map(repr, missing))}; there are {names}")
                 continue
             names = list(columns) if columns else [str(index) for index in range(len(record))]
-        if len(record) > len(names) and any(cell.strip() for cell in record[len(names) :]):
+            named = len(names)
+        if any(cell.strip() for cell in record[len(names) :]):
             raise FormatError(f"line {number} has {len(record)} cells, the table {len(names)} columns")
-        if len(record) < len(names):
+        if len(record) < named:
             if not pad:
                 raise FormatError(
-                    f"line {number} has {len(record)} cells, the table {len(names)} columns",
+                    f"line {number} has {len(record)} cells, the table {named} columns",
                     next_step="pass pad=True if the source leaves out empty cells at the end",
                 )
-            record = record + [""] * (len(names) - len(record))
-        yield dict(zip(names, record, strict=False))
+            record = record + [""] * (named - len(record))
+        cells = enumerate(zip(names, record, strict=False))
+        yield {name: cell for index, (name, cell) in cells if index < named or cell.strip()}
     if names is None and header:
         raise FormatError("an empty table, without even a header")
 
 
-def _names(record: list[str], strip_names: bool) -> list[str]:
+def _names(record: list[str], strip_names: bool) -> tuple[list[str], int]:
+    """Unique names, and how many stand before the unnamed end."""
     names = [name.strip().removeprefix("\ufeff") if strip_names else name for name in record]
-    while names and not names[-1].strip():
-        names.pop()
+    named = max((index for index, name in enumerate(names, 1) if name.strip()), default=0)
     seen: Counter[str] = Counter()
     taken = set(names)
     for index, name in enumerate(names):
@@ -318,7 +321,7 @@ def _names(record: list[str], strip_names: bool) -> list[str]:
         while seen[name] > 1 and f"{name} ({seen[name]})" in taken:
             seen[name] += 1
         names[index] = name if seen[name] == 1 else f"{name} ({seen[name]})"
-    return names
+    return names, named
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

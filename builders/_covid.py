@@ -1,9 +1,12 @@
-"""Findings of the COVID-19 Image Data Collection, which other collections took over.
+"""The COVID-19 Image Data Collection's tables, which other collections took over.
 
-They are paths such as Pneumonia/Viral/COVID-19 in later tables, the last part alone in early ones.
+Findings are paths such as Pneumonia/Viral/COVID-19 in later tables, the last part alone in early ones.
 """
 
 from medimg.errors import LabelError
+from medimg.readers import tables
+from medimg.readers.annotations import coco
+from medimg.schema import Box, Measure
 
 _GROUPS = {
     "": "Pneumonia=pneumonia, Tuberculosis=tuberculosis, ARDS=acute respiratory distress syndrome, "
@@ -40,24 +43,22 @@ LABELS = {path: _levels(path) for path in NAMES} | {
 _ENDS = {path.rsplit("/", 1)[-1].lower(): path for path in LABELS}
 
 
-def read(cell):
+def findings(cell):
     """What a cell of column `finding` says.
 
     Args:
         cell: one finding or several, separated by commas.
 
     Returns:
-        (classes: every level of what is found, assessed: classes and what is absent). Kinds of a group that is
-        named alone (Pneumonia, Pneumonia/Bacterial) are neither. Nothing is assessed where the cell is blank,
-        "todo" or "Unknown".
+        (classes: every level of what is found, assessed: classes and what is absent). Kinds of a group that
+        is named alone (Pneumonia, Pneumonia/Bacterial) are neither. Nothing is assessed where the cell is
+        blank, "todo" or "Unknown".
     """
     paths = []
     for part in filter(None, (part.strip() for part in cell.split(","))):
         path = part if part in LABELS else _ENDS.get(part.lower())
         if path is None:
-            raise LabelError(
-                f"finding {part!r} is not in the table", next_step="Add it to _covid_findings.py."
-            )
+            raise LabelError(f"finding {part!r} is not in the table", next_step="Add it to _covid.py.")
         paths.append(path)
     classes = tuple(dict.fromkeys(name for path in paths for name in LABELS[path]))
     if not classes:
@@ -68,3 +69,33 @@ def read(cell):
     return classes, tuple(
         dict.fromkeys([*classes, *(name for path, name in NAMES.items() if not path.startswith(below))])
     )
+
+
+SCORES = ("geographic extent of lung opacity (0 to 8)", "degree of lung opacity (0 to 6)")
+
+
+def records(table):
+    """Rows of metadata.csv. The header's last cell is blank and some rows fill it."""
+    cells = tables.rows(table, header=False, pad=True)
+    names = [name.strip() or "(no name)" for name in next(cells).values()]
+    for row in cells:
+        yield {name: cell.strip() for name, cell in zip(names, row.values(), strict=True)}
+
+
+def scores(table):
+    """File name -> severity scores. Lines of remarks stand above the header."""
+    lines = [line.split(",") for line in tables.lines(table) if line[0] != "#"][1:] if table else []
+    return {
+        name: [
+            Measure(name=kind, value=float(cell), unit="1") for kind, cell in zip(SCORES, cells, strict=True)
+        ]
+        for name, *cells in lines
+    }
+
+
+def outlines(file):
+    """File name -> boxes of the right and the left lung."""
+    return {
+        name: [Box(name=one.category.lower(), box=one.box) for one in image.objects]
+        for name, image in (coco(file).images if file else {}).items()
+    }

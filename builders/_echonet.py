@@ -1,0 +1,21 @@
+"""Tracings of the EchoNet collections: chords across the left ventricle in a table."""
+
+from medimg.readers import tables
+
+COLUMNS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
+
+
+def traced(table):
+    """File name without suffix -> frame -> [(x1, y1, x2, y2), …], in the table's order."""
+    found = {}
+    for row in tables.rows(table, columns=COLUMNS):
+        frames = found.setdefault(row["FileName"].removesuffix(".avi"), {})
+        line = tuple(float(row[column]) for column in COLUMNS[1:5])
+        frames.setdefault(int(row["Frame"]), []).append(line)
+    return found
+
+
+def polygon(lines):
+    """Down one side of the chords and up the other; the first line is the long axis and no chord."""
+    chords = lines[1:]
+    return [line[:2] for line in chords] + [line[2:] for line in reversed(chords)]

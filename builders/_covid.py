@@ -5,7 +5,7 @@ Findings are paths such as Pneumonia/Viral/COVID-19 in later tables, the last pa
 
 from medimg.errors import LabelError
 from medimg.readers import tables
-from medimg.readers.annotations import coco
+from medimg.readers.boxes import coco
 from medimg.schema import Box, Measure
 
 _GROUPS = {

@@ -121,6 +121,8 @@ def rows(files, keys):
                     classes=_classes(answer, names, file),
                     assessed=names,
                     source=answer,
+                    # An .npz states no voxel size, a NIfTI header must: its 1 mm means nothing there.
+                    spacing=(mm,) * 3 if name in SPACING else (),
                     meta={"split": part, "index": index},
                 )
 

@@ -90,10 +90,21 @@ def _agree(dataset, channels, about):
         raise LabelError(f"dataset.json has the channels {said}; the declaration says {list(channels)}")
 
 
-def miniature(make, dataset, train, test, *, channels=(), shape=(12, 14, 10), **image):
-    """The tar of one task, with the resource forks of macOS; `train` and `test` are case names."""
+def miniature(make, dataset, train, test, *, channels=(), shape=(12, 14, 10), cases=None, **image):
+    """The tar of one task, with the resource forks of macOS.
+
+    Args:
+        make: the phantom.
+        dataset: the declaration.
+        train: names of the labeled cases.
+        test: names of the others.
+        channels: as in `rows`.
+        shape: voxels along i, j, k.
+        cases: case -> what its image has of its own (seed, spacing, affine).
+        **image: what all images have in common.
+    """
     archive = dataset.sources[0].url.rsplit("/", 1)[-1].removesuffix(".tar")
-    geometry = {key: image[key] for key in ("affine", "spacing") if key in image}
+    own = {case: image | (cases or {}).get(case, {}) for case in (*train, *test)}
     label = {names: name for name, names in dataset.labels.items()}
     about = {
         "name": archive.partition("_")[2],
@@ -112,8 +123,9 @@ def miniature(make, dataset, train, test, *, channels=(), shape=(12, 14, 10), **
         tar.json(f"{archive}/dataset.json", about)
         for folder, case in (*(("imagesTr", case) for case in train), *(("imagesTs", case) for case in test)):
             size = (*shape, len(channels)) if channels else shape
-            tar.nifti(f"{archive}/{folder}/{case}.nii.gz", size, **image)
+            tar.nifti(f"{archive}/{folder}/{case}.nii.gz", size, **own[case])
             tar.bytes(f"{archive}/{folder}/._{case}.nii.gz", b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
         for case in train:
             mask = {"labels": tuple(dataset.legend), "dtype": "uint8", "nested": False}
-            tar.nifti(f"{archive}/labelsTr/{case}.nii.gz", shape, **mask, **geometry)
+            mask |= {key: own[case][key] for key in ("affine", "spacing") if key in own[case]}
+            tar.nifti(f"{archive}/labelsTr/{case}.nii.gz", shape, **mask)

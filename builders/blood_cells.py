@@ -6,7 +6,7 @@ photographs, sorted by the kind of white cell.
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import tables
-from medimg.readers.annotations import voc
+from medimg.readers.boxes import voc
 from medimg.schema import Box, Row, Skipped
 
 REPO, COPY = "Shenggan/BCCD_Dataset", "dhruvp/wbc-classification"

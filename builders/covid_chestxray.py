@@ -70,8 +70,7 @@ def rows(files):
     scores = _covid.scores(files.find(r"covid-severity-scores\.csv$"))
     for row in _covid.records(files.need(r"(?:^|/)metadata\.csv$")):
         get = {name.lower(): cell for name, cell in row.items()}.get  # the case of names changed over time
-        image = images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)
-        if image is None:
+        if not (image := images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)):
             continue
         mask, drawn = lungs.pop(image.stem, None), boxes.get(image.name, ())
         classes, assessed = _covid.findings(get("finding") or "")
@@ -115,7 +114,7 @@ def miniature(make):
     scores = "## License: CC BY-SA\nfilename,geographic_mean,opacity_mean\na.jpeg,6.0,4.0\n"
     make.text("annotations/covid-severity-scores.csv", scores)
     image = {"id": 7, "file_name": "a.jpeg", "height": 40, "width": 48}
-    lungs = [{"id": 1, "name": "Right Lung"}, {"id": 2, "name": "Left Lung"}]
+    lungs = [{"id": n, "name": f"{side} Lung"} for n, side in ((1, "Right"), (2, "Left"))]
     boxes = [{"id": n, "image_id": 7, "category_id": n, "bbox": [20 * n - 16, 5, 12, 30]} for n in (1, 2)]
     outlines = {"images": [image], "categories": lungs, "annotations": boxes}
     make.json("annotations/imageannotation_ai_lung_bounding_boxes.json", outlines)

@@ -84,8 +84,7 @@ DATASET = Dataset(
         "BreastMNIST's 0 is malignant, 1 is normal or benign: the other binary sets have it the other way.",
         "OrganMNIST3D numbers its organs in another order than the three sets of slices.",
         "AdrenalMNIST3D and VesselMNIST3D are shapes, not intensities.",
-        "Nobody states the voxel sizes of OrganMNIST3D and VesselMNIST3D: the spacing of 1 there means "
-        "nothing. The orientation of all volumes is unknown.",
+        "Nobody states the voxel sizes of OrganMNIST3D and VesselMNIST3D, nor the orientation of any volume.",
         "MedMNIST+ (64, 128 and 224 pixels) is not loaded: it shows the same images.",
     ),
 )

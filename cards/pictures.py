@@ -188,7 +188,7 @@ def _orientation(affine: Array) -> tuple[tuple[int, bool], tuple[int, bool]]:
 
     fall_back = ((0, False), (1, False))
     try:
-        axes: Array = nib.io_orientation(affine)[:2]  # type: ignore[no-untyped-call]
+        axes: Array = nib.io_orientation(affine)[:2]
     except (ValueError, np.linalg.LinAlgError):
         return fall_back
     if not np.isfinite(axes).all():

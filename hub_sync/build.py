@@ -150,7 +150,17 @@ def build(
             checks.lost(file.path)
     for file_path in listed:
         checks.named(file_path)
-    return _finish(dataset, folder, origin, fingerprint, splits, counts, tiles, skipped, checks.findings(splits_rows(splits)))
+    return _finish(
+        dataset,
+        folder,
+        origin,
+        fingerprint,
+        splits,
+        counts,
+        tiles,
+        skipped,
+        checks.findings(splits_rows(splits)),
+    )
 
 
 def splits_rows(splits: Mapping[tuple[str, str], _Split]) -> dict[tuple[str, str], int]:
@@ -170,7 +180,8 @@ def _open(
     declared = dataset.config(config).splits
     if name not in declared:
         raise MedimgError(
-            f"the builder yielded split {name!r}, the declaration knows {sorted(declared)}", dataset=dataset.name
+            f"the builder yielded split {name!r}, the declaration knows {sorted(declared)}",
+            dataset=dataset.name,
         )
     layout.shard_path(config, name, 0, 1)  # refuses names that are unsafe in a path
     split: _Split
@@ -179,7 +190,9 @@ def _open(
         split.finished(path, shard, on_shard)
 
     dimension = dataset.config(config).dimension or dataset.dimension
-    writer = stack.enter_context(SplitWriter(folder / config / name, dimension, done, shard_bytes=shard_bytes))
+    writer = stack.enter_context(
+        SplitWriter(folder / config / name, dimension, done, shard_bytes=shard_bytes)
+    )
     split = _Split(writer)
     return split
 
@@ -352,7 +365,9 @@ class Checks:
     def _all(self, rows: Mapping[tuple[str, str], int]) -> Iterator[Finding]:
         dataset = self._dataset
         if self._crossing:
-            examples = tuple(f"{subject}: {a} and {b}" for subject, (a, b) in list(self._crossing.items())[:EXAMPLES])
+            examples = tuple(
+                f"{subject}: {a} and {b}" for subject, (a, b) in list(self._crossing.items())[:EXAMPLES]
+            )
             reason = dataset.shared_subjects
             yield Finding(
                 level="note" if reason else "error",
@@ -379,7 +394,10 @@ class Checks:
             )
         if self._skipped:
             yield Finding(
-                level="note", check="skipped files", message="files were left out, each with its reason", count=self._skipped
+                level="note",
+                check="skipped files",
+                message="files were left out, each with its reason",
+                count=self._skipped,
             )
         for name in dataset.config_names:
             for split, declared in dataset.config(name).splits.items():

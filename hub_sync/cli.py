@@ -37,15 +37,15 @@ app = typer.Typer(
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else there.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON to standard output and nothing else there.")
+]
 NamespaceOption = Annotated[str, typer.Option(help="Organization or user on the Hub.")]
 HubOption = Annotated[
     str | None,
     typer.Option("--hub", help="Address of a Hub. Without it, the store is served while this runs."),
 ]
-StoreOption = Annotated[
-    Path, typer.Option("--store", file_okay=False, help="Folder of the embedded Hub.")
-]
+StoreOption = Annotated[Path, typer.Option("--store", file_okay=False, help="Folder of the embedded Hub.")]
 
 
 def main() -> None:
@@ -71,7 +71,9 @@ def _version(
 
 @app.command()
 def sync(
-    names: Annotated[list[str] | None, typer.Argument(help="Datasets (slugs or aliases); none means all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Datasets (slugs or aliases); none means all.")
+    ] = None,
     source: Annotated[
         str | None,
         typer.Option(
@@ -83,14 +85,17 @@ def sync(
     namespace: NamespaceOption = NAMESPACE,
     store: StoreOption = STORE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; write nothing.")] = False,
-    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
-    report_file: Annotated[Path | None, typer.Option("--report", help="Also write the JSON report to this file.")] = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not read back what was published.")
+    ] = False,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="Also write the JSON report to this file.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build what changed and publish it; each dataset appears in one commit or not at all.
 
     Examples:
-
       medimg sync                                     phantoms of all datasets, to ./hub-store
 
       medimg sync hc18 dsb2018 --source ~/originals   real files, to ./hub-store
@@ -118,14 +123,15 @@ def sync(
 def hub(
     store: StoreOption = STORE,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = PORT,
-    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback a token is required.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback a token is required.")
+    ] = "127.0.0.1",
 ) -> None:
     """Serve an embedded Hub: the cards as pages, the datasets for `load_dataset`.
 
     The token of a Hub that listens beyond loopback is taken from MEDIMG_HUB_TOKEN.
 
     Examples:
-
       medimg hub                        ./hub-store on http://127.0.0.1:8765
 
       medimg hub --store /data/hub --port 9000
@@ -145,7 +151,6 @@ def list_(
     """List the datasets: what they are and what their licenses allow.
 
     Examples:
-
       medimg list --modality CT --organ liver
 
       medimg list --json | jq '.[].name'
@@ -189,7 +194,6 @@ def show(
     """Show one dataset: its card, or its whole declaration as JSON.
 
     Examples:
-
       medimg show lits
 
       medimg show LiTS17 --json
@@ -201,7 +205,9 @@ def show(
     builder = registry.get(name)
     if as_json:
         declared = builder.dataset.model_dump(mode="json")
-        print(json.dumps({**declared, "publish": builder.dataset.publish.value}, indent=1, ensure_ascii=False))
+        print(
+            json.dumps({**declared, "publish": builder.dataset.publish.value}, indent=1, ensure_ascii=False)
+        )
         return
     text = cards.render(builder.dataset, builder.description, None, namespace=namespace)
     Console().print(Markdown(text.split("---\n", 2)[-1]))
@@ -209,7 +215,9 @@ def show(
 
 @app.command()
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Datasets; none means all that are published.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Datasets; none means all that are published.")
+    ] = None,
     hub: HubOption = None,
     namespace: NamespaceOption = NAMESPACE,
     store: StoreOption = STORE,
@@ -219,7 +227,6 @@ def verify(
     """Read published datasets back through plain `datasets` and compare them with their manifests.
 
     Examples:
-
       medimg verify
 
       medimg verify lits --deep --hub https://huggingface.co
@@ -234,7 +241,9 @@ def verify(
         print(json.dumps({"datasets": listed}, indent=1))
     else:
         for name, found in problems.items():
-            out.print(f"{name}: {_plain('; '.join(found)) if found else 'equals its manifest'}", highlight=False)
+            out.print(
+                f"{name}: {_plain('; '.join(found)) if found else 'equals its manifest'}", highlight=False
+            )
         if not problems:
             out.print("Nothing is published here.")
     if any(problems.values()):
@@ -249,7 +258,6 @@ def new(
     """Write the skeleton of a builder; the contract test then says what is missing.
 
     Example:
-
       medimg new my-dataset && python -m pytest tests/test_contract.py -k my-dataset
     """
     from medimg.hub_sync.scaffold import scaffold
@@ -265,7 +273,18 @@ def _all_terms(dataset: Dataset, kind: str) -> set[str]:
 
 
 def _summary(dataset: Dataset) -> dict[str, Any]:
-    fields = ("name", "aliases", "title", "dimension", "modality", "organ", "task", "license", "access", "homepage")
+    fields = (
+        "name",
+        "aliases",
+        "title",
+        "dimension",
+        "modality",
+        "organ",
+        "task",
+        "license",
+        "access",
+        "homepage",
+    )
     return {
         **{key: value for key, value in dataset.model_dump(mode="json").items() if key in fields},
         "publish": dataset.publish.value,
@@ -299,7 +318,9 @@ def _published_names(target: Hub) -> list[str]:
 def _print_results(results: list[Result], *, own_store: Path | None, namespace: str, dry_run: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("dataset", "status", "rows", "uploaded", "license verdict", "address", "reason"):
-        table.add_column(column, no_wrap=column != "reason", justify="right" if column in ("rows", "uploaded") else "left")
+        table.add_column(
+            column, no_wrap=column != "reason", justify="right" if column in ("rows", "uploaded") else "left"
+        )
     for result in results:
         address = f"{namespace}/{result.name}" if own_store is not None else result.address
         table.add_row(
@@ -316,7 +337,9 @@ def _print_results(results: list[Result], *, own_store: Path | None, namespace: 
     for result in results:
         counts[result.status] = counts.get(result.status, 0) + 1
     out.print(", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to do")
-    published = [result.name for result in results if result.status in ("published", "unchanged") and result.rows]
+    published = [
+        result.name for result in results if result.status in ("published", "unchanged") and result.rows
+    ]
     if dry_run or not published:
         return
     name = "lits" if "lits" in published else published[0]
@@ -326,7 +349,8 @@ def _print_results(results: list[Result], *, own_store: Path | None, namespace: 
         endpoint = f"http://127.0.0.1:{PORT}"
         where = "" if own_store == STORE else f" STORE={own_store}"
         out.print(f"  make hub{where}        # serves the cards and the data on {endpoint}", highlight=False)
-    line = f"""from datasets import load_dataset; print(next(iter(load_dataset("{namespace}/{name}", streaming=True, split="train"))))"""
+    load = f'load_dataset("{namespace}/{name}", streaming=True, split="train")'
+    line = f"from datasets import load_dataset; print(next(iter({load})))"
     prefix = f"HF_ENDPOINT={endpoint} " if own_store is not None else ""
     out.print(f"  {prefix}python -c '{line}'", highlight=False, markup=False)
 
@@ -378,7 +402,9 @@ def _lines() -> Any:
                 err.print(f"{name}: {self.rows} rows, {_size(self.size)}", highlight=False)
 
         def end(self, result: Result) -> None:
-            err.print(f"{result.name}: {result.status}, {result.rows} rows, {result.seconds} s", highlight=False)
+            err.print(
+                f"{result.name}: {result.status}, {result.rows} rows, {result.seconds} s", highlight=False
+            )
 
     return Lines()
 

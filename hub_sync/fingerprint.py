@@ -51,7 +51,13 @@ def engine() -> str:
     """Digest of the code that turns files into rows and shards."""
     root = Path(medimg.__file__).parent
     sync = Path(__file__).parent
-    modules = [root / "pixels.py", root / "rows.py", root / "schema.py", sync / "build.py", sync / "shards.py"]
+    modules = [
+        root / "pixels.py",
+        root / "rows.py",
+        root / "schema.py",
+        sync / "build.py",
+        sync / "shards.py",
+    ]
     modules += sorted((root / "readers").glob("*.py")) + sorted((root / "files").glob("*.py"))
     return _digest(_code(module.read_text("utf-8")) for module in modules)
 
@@ -76,7 +82,11 @@ def _code(source: str) -> str:
             node.body = [
                 each
                 for each in node.body
-                if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) and isinstance(each.value.value, str))
+                if not (
+                    isinstance(each, ast.Expr)
+                    and isinstance(each.value, ast.Constant)
+                    and isinstance(each.value.value, str)
+                )
                 and not (isinstance(each, ast.FunctionDef) and each.name == "miniature")
                 and not (isinstance(each, ast.Assign) and _targets(each) == ["DATASET"])
             ] or [ast.Pass()]

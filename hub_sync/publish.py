@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from typing import Any
 
 import huggingface_hub
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from medimg import layout
 from medimg.errors import HubError
-from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH, Manifest
 
 OFFICIAL_HUB = "https://huggingface.co"
@@ -51,7 +52,7 @@ class Hub:
             # An embedded Hub speaks LFS, not Xet; the client decides this by itself, for the whole process.
             huggingface_hub.constants.HF_HUB_DISABLE_XET = True
             token = token or os.environ.get("HF_TOKEN") or "embedded"
-        huggingface_hub.utils.disable_progress_bars()  # sync shows its own
+        disable_progress_bars()  # sync shows its own
         self.api = HfApi(endpoint=self.endpoint, token=token, library_name="medimg")
 
     def repo(self, name: str) -> str:
@@ -76,23 +77,26 @@ class Hub:
                     files[entry.path] = entry.lfs.sha256 if entry.lfs else entry.blob_id
             manifest = self._text(repo, MANIFEST_PATH, sha) if MANIFEST_PATH in files else None
             card = self._text(repo, layout.CARD_PATH, sha) if layout.CARD_PATH in files else None
-        return Published(sha, None if manifest is None else Manifest.model_validate_json(manifest), card, files)
+        return Published(
+            sha, None if manifest is None else Manifest.model_validate_json(manifest), card, files
+        )
 
-    def _text(self, repo: str, path: str, revision: str | None) -> str | None:
-        url = f"{self.endpoint}/datasets/{repo}/resolve/{revision}/{path}"
-        response = huggingface_hub.utils.get_session().get(url, headers=self.api._build_hf_headers(), follow_redirects=True)
-        try:
-            huggingface_hub.utils.hf_raise_for_status(response)
-        except EntryNotFoundError:
-            return None
-        return response.text
+    def _text(self, repo: str, path: str, revision: str | None) -> str:
+        with tempfile.TemporaryDirectory(prefix="medimg-read-") as folder:
+            local = self.api.hf_hub_download(
+                repo, path, repo_type="dataset", revision=revision, cache_dir=folder
+            )
+            return Path(local).read_text("utf-8")
 
-    def prepare(self, name: str, verdict: Verdict) -> None:
-        """Create the repository and, before any data is there, its gate."""
+    def create(self, name: str) -> None:
+        """Create the repository where there is none."""
         with _told(name):
             self.api.create_repo(self.repo(name), repo_type="dataset", exist_ok=True)
-            if verdict is Verdict.GATED:
-                self.api.update_repo_settings(self.repo(name), repo_type="dataset", gated="auto")
+
+    def gate(self, name: str) -> None:
+        """Let only those read the files who accepted the terms; to be called before any data is there."""
+        with _told(name):
+            self.api.update_repo_settings(self.repo(name), repo_type="dataset", gated="auto")
 
 
 class Upload:
@@ -151,7 +155,8 @@ class Upload:
                 operations,
                 commit_message=message,
                 repo_type="dataset",
-                parent_commit=parent.sha or self._hub.api.repo_info(self._hub.repo(self._name), repo_type="dataset").sha,
+                parent_commit=parent.sha
+                or self._hub.api.repo_info(self._hub.repo(self._name), repo_type="dataset").sha,
             )
         return info.oid
 

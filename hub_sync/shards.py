@@ -34,7 +34,9 @@ Done = Callable[[Path, Shard], None]
 class _Table:
     """An open Parquet file that takes rows one at a time and cuts row groups by bytes or rows."""
 
-    def __init__(self, path: Path, schema: pa.Schema, group_bytes: int, group_rows: int, pixel_codec: str) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, group_bytes: int, group_rows: int, pixel_codec: str
+    ) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = pa.OSFile(str(path), "wb")
@@ -46,7 +48,11 @@ class _Table:
         self._pending: list[Mapping[str, Any]] = []
         self._pending_bytes = 0
         leaves = list(_leaves(schema))
-        heavy = {leaf for leaf in leaves if leaf.removesuffix(".bytes") in PIXEL_COLUMNS and leaf.endswith(".bytes")}
+        heavy = {
+            leaf
+            for leaf in leaves
+            if leaf.removesuffix(".bytes") in PIXEL_COLUMNS and leaf.endswith(".bytes")
+        }
         light = [leaf for leaf in leaves if leaf not in heavy]
         self._writer = pq.ParquetWriter(
             self.file,
@@ -82,7 +88,9 @@ class _Table:
 
     def flush(self) -> None:
         if self._pending:
-            columns = [to_array([row[field.name] for row in self._pending], field.type) for field in self._schema]
+            columns = [
+                to_array([row[field.name] for row in self._pending], field.type) for field in self._schema
+            ]
             self._pending = []
             self._pending_bytes = 0
             self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
@@ -116,7 +124,9 @@ class SplitWriter:
         shard_bytes: a shard ends when it has reached this size.
     """
 
-    def __init__(self, folder: Path, dimension: Dimension, done: Done, *, shard_bytes: int = SHARD_BYTES) -> None:
+    def __init__(
+        self, folder: Path, dimension: Dimension, done: Done, *, shard_bytes: int = SHARD_BYTES
+    ) -> None:
         self._folder = folder
         self._dimension = dimension
         self._done = done
@@ -177,7 +187,9 @@ class SplitWriter:
 def without_pixels(values: Mapping[str, Any]) -> dict[str, Any]:
     """The record's values for config `metadata`."""
     label = {key: value for key, value in values["label"].items() if f"label.{key}" not in PIXEL_COLUMNS}
-    return {key: label if key == "label" else value for key, value in values.items() if key not in PIXEL_COLUMNS}
+    return {
+        key: label if key == "label" else value for key, value in values.items() if key not in PIXEL_COLUMNS
+    }
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> Shard:
@@ -194,7 +206,8 @@ def to_array(values: list[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_struct(kind):
         present = [value is not None for value in values]
         children = [
-            to_array([None if value is None else value.get(field.name) for value in values], field.type) for field in kind
+            to_array([None if value is None else value.get(field.name) for value in values], field.type)
+            for field in kind
         ]
         mask = None if all(present) else pa.array([not each for each in present])
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=mask)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from medimg import __version__, cards, layout, registry
+from medimg.cards.card import gates
 from medimg.errors import MedimgError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files
 from medimg.hub_sync.build import Built, build
@@ -33,7 +34,8 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 class Plan:
     """What sync would do with one dataset.
 
-    `action` is build, card (text only), none, blocked (license or source), or absent (asked for all, not in the source).
+    `action` is build, card (text only), none, blocked (license or source), or absent (not in the source, and all
+    datasets were asked for).
     """
 
     name: str
@@ -115,14 +117,19 @@ def make_plan(builder: Builder, hub: Hub, state: Published, source: str | None, 
     dataset = builder.dataset
     origin: Origin = "miniature" if source is None else "official" if source == OFFICIAL else "source"
 
-    def plan(action: Literal["build", "card", "none", "blocked", "absent"], reason: str, place: str | None = None) -> Plan:
+    def plan(
+        action: Literal["build", "card", "none", "blocked", "absent"], reason: str, place: str | None = None
+    ) -> Plan:
         return Plan(dataset.name, action, reason, origin, place)
 
     if dataset.publish is Verdict.RECIPE:
         return plan("card", f"recipe only: {dataset.license} does not allow redistribution")
     if origin == "miniature":
         if not hub.embedded:
-            return plan("blocked", "phantoms are published on an embedded Hub only; pass SOURCE=<root> or SOURCE=official")
+            return plan(
+                "blocked",
+                "phantoms are published on an embedded Hub only; pass SOURCE=<root> or SOURCE=official",
+            )
         if state.manifest is not None and state.manifest.origin != "miniature" and state.manifest.rows:
             return plan("none", f"holds rows of the {state.manifest.origin}; phantoms never replace them")
         prints = fingerprint(builder, None, origin)
@@ -131,7 +138,10 @@ def make_plan(builder: Builder, hub: Hub, state: Published, source: str | None, 
         place = OFFICIAL if origin == "official" else locate(str(source), dataset.name)
         if place is None:
             step = f"put the original below {Path(str(source)) / dataset.name}"
-            return plan("blocked" if asked else "absent", f"no source: {step}" + (f" ({dataset.how})" if dataset.how else ""))
+            return plan(
+                "blocked" if asked else "absent",
+                f"no source: {step}" + (f" ({dataset.how})" if dataset.how else ""),
+            )
         try:
             with open_source(builder, place) as files:
                 prints = fingerprint(builder, files, origin)
@@ -140,7 +150,10 @@ def make_plan(builder: Builder, hub: Hub, state: Published, source: str | None, 
     old = dict(state.manifest.fingerprint) if state.manifest is not None else {}
     differs = changed(old, prints)
     missing = state.manifest is not None and any(
-        shard.path not in state.files for config in state.manifest.configs for s in config.splits.values() for shard in s.shards
+        shard.path not in state.files
+        for config in state.manifest.configs
+        for s in config.splits.values()
+        for shard in s.shards
     )
     if not differs and not missing:
         return replace(plan("card", "unchanged", place), fingerprint=prints)
@@ -172,9 +185,15 @@ def sync(
     """
     watcher = watcher or Watcher()
     builders = [registry.get(name) for name in names] if names else registry.builders()
-    if source is not None and source != OFFICIAL and "://" not in source and not Path(source).expanduser().is_dir():
+    if (
+        source is not None
+        and source != OFFICIAL
+        and "://" not in source
+        and not Path(source).expanduser().is_dir()
+    ):
         raise UnknownDatasetError(
-            f"the source root {source} is no folder", next_step="SOURCE is a folder with one folder per dataset."
+            f"the source root {source} is no folder",
+            next_step="SOURCE is a folder with one folder per dataset.",
         )
     results: list[Result] = []
     for builder in dict.fromkeys(builders):
@@ -213,8 +232,10 @@ def _one(
     if dry_run or plan.action == "none":
         status: Status = "unchanged" if plan.action in ("none", "card") else "published"
         rows = state.manifest.rows if state.manifest is not None else 0
-        return Result(name, status, f"would do: {plan.action}, {plan.reason}" if dry_run else plan.reason, rows=rows)
-    hub.prepare(name, builder.dataset.publish)
+        return Result(
+            name, status, f"would do: {plan.action}, {plan.reason}" if dry_run else plan.reason, rows=rows
+        )
+    hub.create(name)
     if state.sha is None:
         state = hub.published(name)
     if plan.action == "build":
@@ -222,7 +243,11 @@ def _one(
     manifest = state.manifest
     if builder.dataset.publish is Verdict.RECIPE:
         manifest = Manifest(
-            name=name, medimg=__version__, schema_version=SCHEMA_VERSION, origin="source", fingerprint={"recipe": "1"}
+            name=name,
+            medimg=__version__,
+            schema_version=SCHEMA_VERSION,
+            origin="source",
+            fingerprint={"recipe": "1"},
         )
     assert manifest is not None
     return _card(builder, hub, state, manifest, plan)
@@ -231,7 +256,10 @@ def _one(
 def _build(builder: Builder, hub: Hub, state: Published, plan: Plan, watcher: Watcher) -> Result:
     name = builder.name
     upload = Upload(hub, name)
-    with tempfile.TemporaryDirectory(prefix=f"medimg-build-{name}-") as folder, opened(plan, builder) as files:
+    with (
+        tempfile.TemporaryDirectory(prefix=f"medimg-build-{name}-") as folder,
+        opened(plan, builder) as files,
+    ):
         built = build(
             builder,
             files,
@@ -247,7 +275,12 @@ def _build(builder: Builder, hub: Hub, state: Published, plan: Plan, watcher: Wa
             return Result(name, "failed", f"{first.check}: {first.message} ({', '.join(first.examples)})")
         if not built.manifest.rows:
             return _no_rows(builder, hub, state, plan, built)
-        content: dict[str, Path | bytes] = {**built.files, **texts(builder, built.manifest, hub.namespace, state.card)}
+        if gates(builder.dataset, built.manifest):
+            hub.gate(name)
+        content: dict[str, Path | bytes] = {
+            **built.files,
+            **texts(builder, built.manifest, hub.namespace, state.card),
+        }
         kept = sum(path.stat().st_size for path in built.files.values() if path.exists())
         message = f"{builder.dataset.title}: {built.manifest.rows} rows ({plan.reason})"
         revision = upload.commit(content, state, message)
@@ -255,7 +288,12 @@ def _build(builder: Builder, hub: Hub, state: Published, plan: Plan, watcher: Wa
         return Result(name, "unchanged", "the build gave the same bytes", rows=built.manifest.rows)
     upload.tag(builder.dataset.version, revision)
     return Result(
-        name, "published", plan.reason, commits=1, rows=built.manifest.rows, uploaded_bytes=upload.bytes + kept
+        name,
+        "published",
+        plan.reason,
+        commits=1,
+        rows=built.manifest.rows,
+        uploaded_bytes=upload.bytes + kept,
     )
 
 
@@ -264,9 +302,13 @@ def _no_rows(builder: Builder, hub: Hub, state: Published, plan: Plan, built: Bu
     manifest = built.manifest
     withheld = sum(split.withheld for config in manifest.configs for split in config.splits.values())
     reasons = [f"{path}: {reason}" for path, reason in manifest.skipped[:3]]
-    why = "; ".join(reasons) or (f"{withheld} rows are withheld by their own license" if withheld else "no file matches")
+    why = "; ".join(reasons) or (
+        f"{withheld} rows are withheld by their own license" if withheld else "no file matches"
+    )
     if state.manifest is not None and state.manifest.rows:
-        return Result(builder.name, "failed", f"the source holds no publishable row, the published ones stay: {why}")
+        return Result(
+            builder.name, "failed", f"the source holds no publishable row, the published ones stay: {why}"
+        )
     result = _card(builder, hub, state, manifest, plan)
     return replace(result, reason=f"no row in this source: {why}")
 
@@ -278,7 +320,9 @@ def _card(builder: Builder, hub: Hub, state: Published, manifest: Manifest, plan
     kept: set[str] = set()
     if builder.dataset.publish is not Verdict.RECIPE and manifest.rows:
         kept = {path for path in state.files if path not in content}
-    remaining = replace(state, files={path: digest for path, digest in state.files.items() if path not in kept})
+    remaining = replace(
+        state, files={path: digest for path, digest in state.files.items() if path not in kept}
+    )
     revision = Upload(hub, name).commit(content, remaining, f"{builder.dataset.title}: card")
     commits = int(revision is not None)
     if not manifest.rows:

@@ -11,16 +11,27 @@ from medimg.declaration import Dataset
 TARGET = Path("docs/datasets.md")
 HEAD = """# Datasets
 
-Generated from the declarations by `make docs`; do not edit. *publish* follows from the license: **open**, **gated** (terms
-to accept) or **recipe** (a card, no data: build it from your own copy). *not verified* names the groups of facts that nobody
-has looked up yet; the evidence of the others is on each card (`medimg show <name>`).
+Generated from the declarations by `make docs`; do not edit. *publish* follows from the license: **open**, **gated**
+(terms to accept) or **recipe** (a card, no data: build it from your own copy). *not verified* names the groups of facts
+that nobody has looked up yet; the evidence of the others is on each card (`medimg show <name>`).
 
 """
 
 
 def datasets_table() -> str:
     """docs/datasets.md."""
-    columns = ("name", "title", "modality", "organ", "task", "dimension", "images", "license", "publish", "not verified")
+    columns = (
+        "name",
+        "title",
+        "modality",
+        "organ",
+        "task",
+        "dimension",
+        "images",
+        "license",
+        "publish",
+        "not verified",
+    )
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     for builder in registry.builders():
         lines.append(f"| {' | '.join(_cells(builder.dataset))} |")

@@ -38,7 +38,9 @@ def verify(hub: Hub, names: Iterable[str], *, deep: bool = False) -> dict[str, l
     report = _read_back(hub, wishes) if wishes else {}
     for name, state in found.items():
         assert state.manifest is not None
-        problems[name] += compare(name, state.manifest, report.get(hub.repo(name), {"error": "no answer"}), deep=deep)
+        problems[name] += compare(
+            name, state.manifest, report.get(hub.repo(name), {"error": "no answer"}), deep=deep
+        )
     return problems
 
 
@@ -57,7 +59,9 @@ def stored(state: Published) -> list[str]:
             problems.append(f"{shard.path} has sha256 {digest[:12]}, the manifest says {shard.sha256[:12]}")
     listed = {shard.path for shard in shards(state.manifest)}
     problems += [
-        f"{path} is not in the manifest" for path in state.files if path.endswith(".parquet") and path not in listed
+        f"{path} is not in the manifest"
+        for path in state.files
+        if path.endswith(".parquet") and path not in listed
     ]
     return problems
 
@@ -101,14 +105,18 @@ def compare(name: str, manifest: Manifest, report: Mapping[str, Any], *, deep: b
             if config_name not in (layout.METADATA, layout.PREVIEW):
                 strange = set(found["ids"]) - set(ids)
                 if strange:
-                    problems.append(f"{config_name}/{split}: ids that config metadata lacks: {sorted(strange)[:3]}")
+                    problems.append(
+                        f"{config_name}/{split}: ids that config metadata lacks: {sorted(strange)[:3]}"
+                    )
     if deep and not problems:
         for config in manifest.configs:
             hub_config = config.name if config.name in report["configs"] else layout.DEFAULT
             for split, stats in config.splits.items():
                 seen = report["configs"].get(hub_config, {}).get(split, {}).get("rows", 0)
                 if stats.rows and seen != stats.rows:
-                    problems.append(f"{hub_config}/{split}: {seen} rows decoded, the manifest says {stats.rows}")
+                    problems.append(
+                        f"{hub_config}/{split}: {seen} rows decoded, the manifest says {stats.rows}"
+                    )
     return problems
 
 
@@ -137,6 +145,8 @@ def _read_back(hub: Hub, wishes: Mapping[str, Any]) -> dict[str, Any]:
         )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        return {repo: {"error": f"the reader ended with code {done.returncode}: {lines[-1]}"} for repo in wishes}
+        return {
+            repo: {"error": f"the reader ended with code {done.returncode}: {lines[-1]}"} for repo in wishes
+        }
     report: dict[str, Any] = json.loads(done.stdout)
     return report

@@ -65,7 +65,9 @@ class Evidence(Frozen):
     def unverified(self) -> tuple[str, ...]:
         """The groups of facts that nobody has looked up."""
         return tuple(
-            name for name in ("layout", "labels", "license", "subject") if getattr(self, name).lower().startswith("unverified")
+            name
+            for name in ("layout", "labels", "license", "subject")
+            if getattr(self, name).lower().startswith("unverified")
         )
 
 
@@ -147,14 +149,24 @@ class Dataset(Frozen):
         if not SLUG.fullmatch(self.name):
             raise ValueError(f"name {self.name!r} is not a slug (lower case, digits, single hyphens)")
         if self.access != "open" and not self.how:
-            raise ValueError("a source that is not open needs `how`: where to register, what to download, what to pass")
+            raise ValueError(
+                "a source that is not open needs `how`: where to register, what to download, what to pass"
+            )
         if (self.subject is None) == (self.no_subject is None):
-            raise ValueError("give either `subject` (how the patient id is found) or `no_subject` (why there is none)")
+            raise ValueError(
+                "give either `subject` (how the patient id is found) or `no_subject` (why there is none)"
+            )
         for config in (None, *self.configs):
-            for kind, vocabulary in (("modality", vocab.modality), ("organ", vocab.organ), ("task", vocab.task)):
+            for kind, vocabulary in (
+                ("modality", vocab.modality),
+                ("organ", vocab.organ),
+                ("task", vocab.task),
+            ):
                 for term in getattr(config or self, kind) or ():
                     if term not in vocabulary:
-                        raise ValueError(f"{kind} {term!r} is not in the vocabulary; did you mean one of its synonyms?")
+                        raise ValueError(
+                            f"{kind} {term!r} is not in the vocabulary; did you mean one of its synonyms?"
+                        )
         for names in (*self.legend.values(), *self.labels.values()):
             for name in names:
                 if name not in vocab.label:

@@ -14,7 +14,12 @@ class MedimgError(Exception):
     """
 
     def __init__(
-        self, problem: str, *, dataset: str | None = None, file: str | None = None, next_step: str | None = None
+        self,
+        problem: str,
+        *,
+        dataset: str | None = None,
+        file: str | None = None,
+        next_step: str | None = None,
     ) -> None:
         self.problem = problem
         self.dataset = dataset

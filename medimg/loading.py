@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "medimg"
 OFFICIAL = "official"
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 def load(
@@ -58,7 +59,9 @@ def load(
             raise source_required(dataset)
         import datasets
 
-        return datasets.load_dataset(f"{namespace}/{dataset.name}", config, split=split, streaming=streaming, **kwargs)
+        return datasets.load_dataset(
+            f"{namespace}/{dataset.name}", config, split=split, streaming=streaming, **kwargs
+        )
     if kwargs:
         raise TypeError(f"unexpected arguments with a source: {', '.join(kwargs)}")
     if config is None and len(dataset.config_names) > 1:
@@ -70,7 +73,9 @@ def load(
     config = config or dataset.config_names[0]
     if config not in dataset.config_names:
         raise UnknownDatasetError(
-            f"there is no config {config!r}", dataset=dataset.name, next_step=f"one of: {', '.join(dataset.config_names)}"
+            f"there is no config {config!r}",
+            dataset=dataset.name,
+            next_step=f"one of: {', '.join(dataset.config_names)}",
         )
     splits = list(dataset.config(config).splits)
     if split is not None and split not in splits:
@@ -117,6 +122,17 @@ def open_source(
     return Files.open(text, dataset=dataset.name, storage_options=storage_options, sources=dataset.sources)
 
 
+def locate_source(root: str, name: str) -> str | None:
+    """The dataset's place below a source root: a folder or an archive of that name; None where there is none."""
+    if "://" in root:
+        return f"{root.rstrip('/')}/{name}"
+    base = Path(root).expanduser()
+    for candidate in (base / name, *(base / f"{name}{suffix}" for suffix in ARCHIVES)):
+        if candidate.exists():
+            return str(candidate)
+    return None
+
+
 def source_required(dataset: Dataset) -> SourceRequiredError:
     """The error that says where to register, what to download and what to pass."""
     why = (
@@ -128,7 +144,9 @@ def source_required(dataset: Dataset) -> SourceRequiredError:
         f"Download the original from {dataset.homepage} and pass it: "
         f'medimg.load("{dataset.name}", source="<folder or archive>").'
     )
-    return SourceRequiredError(f"this dataset is not downloaded for you: {why}.", dataset=dataset.name, next_step=how)
+    return SourceRequiredError(
+        f"this dataset is not downloaded for you: {why}.", dataset=dataset.name, next_step=how
+    )
 
 
 def generate(
@@ -149,7 +167,9 @@ def generate(
 
 def plain(values: Any) -> dict[str, Any]:
     """A record's values with pixel buffers as `bytes`, which is what `datasets` encodes."""
-    label = {key: _pixels(value) if key in ("mask", "target") else value for key, value in values["label"].items()}
+    label = {
+        key: _pixels(value) if key in ("mask", "target") else value for key, value in values["label"].items()
+    }
     return {**values, "image": _pixels(values["image"]), "label": label}
 
 
@@ -162,7 +182,10 @@ def _stream(dataset: Dataset, arguments: dict[str, Any], split: str) -> datasets
 
     dimension = dataset.config(arguments["config"]).dimension or dataset.dimension
     return datasets.IterableDataset.from_generator(
-        generate, features=features(dimension), gen_kwargs={**arguments, "split": split}, split=datasets.NamedSplit(split)
+        generate,
+        features=features(dimension),
+        gen_kwargs={**arguments, "split": split},
+        split=datasets.NamedSplit(split),
     )
 
 

@@ -73,13 +73,19 @@ class Phantom:
 
         def cell(value: object) -> str:
             text = "" if value is None else str(value)
-            return '"' + text.replace('"', '""') + '"' if any(c in text for c in (delimiter, '"', "\n")) else text
+            return (
+                '"' + text.replace('"', '""') + '"'
+                if any(c in text for c in (delimiter, '"', "\n"))
+                else text
+            )
 
         lines = [] if header is None else [delimiter.join(header)]
         lines += [delimiter.join(cell(value) for value in row) for row in rows]
         self.text(path, ("\ufeff" if bom else "") + newline.join(lines) + newline, encoding=encoding)
 
-    def xlsx(self, path: str, header: Sequence[str], rows: Sequence[Sequence[object]], *, sheet: str = "Sheet1") -> None:
+    def xlsx(
+        self, path: str, header: Sequence[str], rows: Sequence[Sequence[object]], *, sheet: str = "Sheet1"
+    ) -> None:
         """Write an Excel workbook with one sheet."""
         openpyxl = _extra("openpyxl", "tables")
         book = openpyxl.Workbook()
@@ -108,6 +114,7 @@ class Phantom:
         *,
         spacing: Sequence[float] = (1.0, 1.0, 2.0),
         affine: Sequence[Sequence[float]] | None = None,
+        sform: Sequence[Sequence[float]] | None = None,
         dtype: str = "int16",
         labels: Sequence[int] | None = None,
         nested: bool = True,
@@ -122,6 +129,7 @@ class Phantom:
             shape: voxels along i, j, k[, t].
             spacing: mm along i, j, k; ignored where `affine` is given.
             affine: 4x4 RAS+ matrix; default diagonal with an origin away from zero.
+            sform: matrix of the sform alone, for sources in which it contradicts qform and pixdim.
             dtype: stored type.
             labels: a label map with these values instead of an image: nested ellipsoids, the last one innermost
                 (`nested=False`: side by side along i).
@@ -131,30 +139,46 @@ class Phantom:
         array = self._array(path, shape, dtype, labels, nested, low, high, seed)
         matrix = np.array(affine if affine is not None else _diagonal(spacing), dtype=float)
         raw = bytes(Volume.from_array(array, matrix).nifti)
+        if sform is not None:
+            raw = raw[:280] + np.asarray(sform, dtype="<f4")[:3].tobytes() + raw[328:]
         if path.endswith((".img", ".hdr")):
             import nibabel as nib
 
             stem = path.rsplit(".", 1)[0]
             pair = nib.Nifti1Pair(array, matrix)
             pair.header.set_xyzt_units("mm")
-            maps = nib.Nifti1Pair.make_file_map({"header": io.BytesIO(), "image": io.BytesIO()})
-            pair.to_file_map(maps)
-            self.bytes(f"{stem}.hdr", maps["header"].fileobj.getvalue())
-            self.bytes(f"{stem}.img", maps["image"].fileobj.getvalue())
+            self._pair(stem, pair)
             return
         self.bytes(path, gzip.compress(raw, 1, mtime=0) if path.endswith(".gz") else raw)
 
-    def analyze(self, path: str, shape: Sequence[int] = (12, 10, 6), *, spacing: Sequence[float] = (1, 1, 1), **kwargs: Any) -> None:
+    def analyze(
+        self,
+        path: str,
+        shape: Sequence[int] = (12, 10, 6),
+        *,
+        spacing: Sequence[float] = (1, 1, 1),
+        **kwargs: Any,
+    ) -> None:
         """Write an Analyze 7.5 pair; `path` names the .hdr or the .img. Other arguments as in `nifti`."""
         import nibabel as nib
 
-        options = {"dtype": "int16", "labels": None, "nested": True, "low": 0, "high": 1000, "seed": None} | kwargs
+        options = {
+            "dtype": "int16",
+            "labels": None,
+            "nested": True,
+            "low": 0,
+            "high": 1000,
+            "seed": None,
+        } | kwargs
         stem = path.rsplit(".", 1)[0]
         image = nib.AnalyzeImage(self._array(stem, shape, **options), np.diag([*spacing, 1.0]))
-        maps = nib.AnalyzeImage.make_file_map({"header": io.BytesIO(), "image": io.BytesIO()})
-        image.to_file_map(maps)
-        self.bytes(f"{stem}.hdr", maps["header"].fileobj.getvalue())
-        self.bytes(f"{stem}.img", maps["image"].fileobj.getvalue())
+        self._pair(stem, image)
+
+    def _pair(self, stem: str, image: Any) -> None:
+        parts = {"header": io.BytesIO(), "image": io.BytesIO()}
+        image.to_file_map(image.make_file_map(parts))
+        self.bytes(f"{stem}.hdr", parts["header"].getvalue())
+        self.bytes(f"{stem}.img", parts["image"].getvalue())
 
     def metaimage(
         self,
@@ -180,7 +204,14 @@ class Phantom:
         data_suffix = data_suffix or ".raw"
         compressed = data_suffix == ".zraw"
         raw = zlib.compress(raw, 6) if compressed else raw
-        kinds = {"int8": "CHAR", "uint8": "UCHAR", "int16": "SHORT", "uint16": "USHORT", "int32": "INT", "float32": "FLOAT"}
+        kinds = {
+            "int8": "CHAR",
+            "uint8": "UCHAR",
+            "int16": "SHORT",
+            "uint16": "USHORT",
+            "int32": "INT",
+            "float32": "FLOAT",
+        }
         stem = path.rsplit("/", 1)[-1].removesuffix(".mhd")
         local = path.endswith(".mha")
         fields = {
@@ -255,14 +286,21 @@ class Phantom:
         elif mode in ("L", "I;16", "F"):
             picture = Image.fromarray(np.ascontiguousarray(array))
         elif mode == "RGB" and labels is None:
-            shifts = [np.clip(array.astype(int) * factor // 100, 0, 255).astype(np.uint8) for factor in (100, 70, 60)]
+            shifts = [
+                np.clip(array.astype(int) * factor // 100, 0, 255).astype(np.uint8)
+                for factor in (100, 70, 60)
+            ]
             picture = Image.fromarray(np.stack(shifts, axis=-1))
         elif mode == "1":
-            picture = Image.fromarray(np.ascontiguousarray(array)).point(lambda v: 255 if v else 0).convert("1")
+            picture = (
+                Image.fromarray(np.ascontiguousarray(array)).point(lambda v: 255 if v else 0).convert("1")
+            )
         else:
             picture = Image.fromarray(np.ascontiguousarray(array)).convert(mode)
         stream = io.BytesIO()
-        kind = {"jpg": "JPEG", "tif": "TIFF", "pgm": "PPM", "pbm": "PPM"}.get(suffix := path.rsplit(".", 1)[-1].lower())
+        kind = {"jpg": "JPEG", "tif": "TIFF", "pgm": "PPM", "pbm": "PPM"}.get(
+            suffix := path.rsplit(".", 1)[-1].lower()
+        )
         picture.save(stream, kind or suffix.upper(), **save)
         self.bytes(path, stream.getvalue())
 
@@ -292,7 +330,9 @@ class Phantom:
         from pydicom.dataset import FileDataset, FileMetaDataset
 
         seed = seed or path
-        array = pixels if pixels is not None else self._array(seed, size, dtype, None, True, low, high, seed).T
+        array = (
+            pixels if pixels is not None else self._array(seed, size, dtype, None, True, low, high, seed).T
+        )
         rows, columns = array.shape[-2:] if array.ndim == 2 or array.shape[-1] != 3 else array.shape[-3:-1]
         color = array.ndim >= 3 and array.shape[-1] == 3
         values: dict[str, Any] = {
@@ -331,8 +371,8 @@ class Phantom:
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = values["SOPClassUID"]
         meta.MediaStorageSOPInstanceUID = values["SOPInstanceUID"]
-        meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
-        meta.ImplementationClassUID = uid("medimg")
+        meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        meta.ImplementationClassUID = pydicom.uid.UID(uid("medimg"))
         file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
         for keyword, value in values.items():
             if value is not None:
@@ -386,7 +426,7 @@ class Phantom:
         order = list(range(slices))
         if shuffled:
             order.sort(key=lambda k: hashlib.sha256(f"{seed}{k}".encode()).digest())
-        written = []
+        written: list[Mapping[str, Any]] = []
         for k in range(slices):
             path = f"{folder}/{names.format(order.index(k) + 1)}"
             z = origin[2] + k * spacing[2]
@@ -438,7 +478,9 @@ class Phantom:
             for number in range(frames):
                 base = self._array(f"{path}/{number}", size, "uint8", None, True, 0, 255, path).T
                 frame = np.clip(base.astype(int) + 4 * number, 0, 255).astype(np.uint8)
-                for packet in track.encode(av.VideoFrame.from_ndarray(np.stack([frame] * 3, axis=-1), format="rgb24")):
+                for packet in track.encode(
+                    av.VideoFrame.from_ndarray(np.stack([frame] * 3, axis=-1), format="rgb24")
+                ):
                     container.mux(packet)
             for packet in track.encode():
                 container.mux(packet)
@@ -496,7 +538,9 @@ class Phantom:
         seed: str | None,
     ) -> Array:
         shape = tuple(shape)
-        grid = np.meshgrid(*(np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in shape[:3]), indexing="ij")
+        grid = np.meshgrid(
+            *(np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in shape[:3]), indexing="ij"
+        )
         radius = np.sqrt(sum((axis * 1.1) ** 2 for axis in grid))
         if labels is not None:
             out = np.zeros(shape[:3], dtype=dtype)
@@ -511,7 +555,9 @@ class Phantom:
             bright = np.clip(1.1 - radius + 0.25 * np.sin(5 * grid[0]) + noise, 0, 1)
             out = (low + (high - low) * bright).astype(dtype)
         if len(shape) == 4:
-            out = np.stack([out + (0 if labels is not None else t) for t in range(shape[3])], axis=-1).astype(dtype)
+            out = np.stack([out + (0 if labels is not None else t) for t in range(shape[3])], axis=-1).astype(
+                dtype
+            )
         return out
 
 

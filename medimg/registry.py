@@ -68,7 +68,9 @@ class Builder:
 def module_names() -> list[str]:
     """Builder module names; a leading underscore marks a family helper."""
     package = importlib.import_module(PACKAGE)
-    return sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_"))
+    return sorted(
+        info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")
+    )
 
 
 @functools.cache
@@ -77,7 +79,9 @@ def _load(module_name: str) -> Builder:
     for part in ("DATASET", "rows", "miniature"):
         if not hasattr(module, part):
             raise DeclarationError(
-                f"the builder has no `{part}`", dataset=module_name.replace("_", "-"), next_step="See docs/contributing.md."
+                f"the builder has no `{part}`",
+                dataset=module_name.replace("_", "-"),
+                next_step="See docs/contributing.md.",
             )
     return Builder(module)
 

@@ -83,13 +83,25 @@ def iterate(
         except StopIteration:
             return
         except ValidationError as error:
-            raise LabelError(f"the builder yielded an invalid row: {_first(error)}", dataset=dataset.name) from error
+            raise LabelError(
+                f"the builder yielded an invalid row: {_first(error)}", dataset=dataset.name
+            ) from error
         except MedimgError as error:
-            raise error.within(dataset=dataset.name)
+            error.within(dataset=dataset.name)
+            raise
+        except KeyError as error:
+            raise LabelError(
+                f"the builder has no entry for {error}: a label of the source is not mapped",
+                dataset=dataset.name,
+                next_step="Map it in the declaration with evidence; labels are never dropped.",
+            ) from error
         if isinstance(item, Skipped):
+            files.opened.add(item.file.path)
             yield item
             continue
-        if (config is not None and item.config != config) or (splits is not None and item.split not in splits):
+        if (config is not None and item.config != config) or (
+            splits is not None and item.split not in splits
+        ):
             continue
         if item.id in seen:
             raise DuplicateIdError(
@@ -123,12 +135,16 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
     try:
         config = dataset.config(row.config)
     except KeyError:
-        raise LabelError(f"config {row.config!r} is not declared (declared: {', '.join(dataset.config_names)})") from None
+        raise LabelError(
+            f"config {row.config!r} is not declared (declared: {', '.join(dataset.config_names)})"
+        ) from None
     dimension = config.dimension or dataset.dimension
     label = row.label
     image = readers.image(row.image).read()
     if not isinstance(image, IMAGE_OF[dimension]):
-        raise FormatError(f"a {dimension} row needs a {IMAGE_OF[dimension].__name__}, the reader gave {type(image).__name__}")
+        raise FormatError(
+            f"a {dimension} row needs a {IMAGE_OF[dimension].__name__}, the reader gave {type(image).__name__}"
+        )
     mask = readers.mask(label.mask).read() if label.mask is not None else None
     target = readers.image(label.target).read() if label.target is not None else None
     legend: dict[int, tuple[str, ...]] = {}
@@ -152,7 +168,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         raise LabelError("the row has no subject and the declaration gives no reason (`no_subject`)")
     file = naming_file(row)
     many = len(dataset.configs) > 0
-    values = {
+    values: dict[str, Any] = {
         "id": f"{dataset.name}/{row.config}/{row.id}" if many else f"{dataset.name}/{row.id}",
         "dataset": dataset.name,
         "image": _encoded(image, file.name),
@@ -178,7 +194,8 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         "shape": list(image.shape),
         "spacing": _spacing(row, image),
         "content": image.content(),
-        "license": row.license or (licenses.UNKNOWN if licenses.get(config.license or "").per_row else config.license),
+        "license": row.license
+        or (licenses.UNKNOWN if licenses.get(config.license or "").per_row else config.license),
         "meta": to_json(_meta(row, image, mask, file, origin)),
     }
     for kind, vocabulary in (("organ", vocab.organ), ("task", vocab.task)):
@@ -222,7 +239,9 @@ def _modality(dataset: Dataset, config: Config, row: Row) -> str:
     declared = config.modality or ()
     modality = row.modality or (declared[0] if len(declared) == 1 else None)
     if modality is None:
-        raise LabelError(f"the declaration has several modalities ({', '.join(declared)}); the row must say which one")
+        raise LabelError(
+            f"the declaration has several modalities ({', '.join(declared)}); the row must say which one"
+        )
     if modality not in vocab.modality:
         raise LabelError(f"modality {modality!r} is not in the vocabulary")
     return modality
@@ -230,7 +249,7 @@ def _modality(dataset: Dataset, config: Config, row: Row) -> str:
 
 def _spacing(row: Row, image: Image) -> list[float] | None:
     spacing = row.spacing if row.spacing is not None else image.spacing
-    if spacing is None:
+    if not spacing:
         return None
     if not all(np.isfinite(value) and value > 0 for value in spacing):
         raise GeometryError(f"spacing {list(spacing)} is not positive and finite")
@@ -275,7 +294,10 @@ def count_values(array: Array) -> dict[int, int]:
 
 
 def _within_legend(
-    counts: Mapping[int, int], legend: Mapping[int, tuple[str, ...]], instances: bool, source: File | Pixels | None
+    counts: Mapping[int, int],
+    legend: Mapping[int, tuple[str, ...]],
+    instances: bool,
+    source: File | Pixels | None,
 ) -> None:
     if not legend:
         raise LabelError("there is a mask and no legend, neither on the row nor in the declaration")

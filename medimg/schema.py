@@ -108,7 +108,8 @@ class Row(Frozen):
         config: sub-collection, for datasets that declare `configs`.
         subject: patient id in the source; None only where the declaration's `no_subject` says why.
         modality, organ, task: None takes the declaration's (modality: its only one).
-        spacing: mm per pixel or voxel where the image file does not say and the source does.
+        spacing: mm per pixel or voxel where the image file does not say and the source does; () where the file names a
+            spacing that means nothing.
         license: None takes the declaration's.
         meta: all else that the source says of this row, under the source's own names.
     """
@@ -192,4 +193,6 @@ def metadata_features(dimension: Dimension) -> Features:
 
     full = features(dimension)
     label = {key: value for key, value in full["label"].items() if f"label.{key}" not in PIXEL_COLUMNS}
-    return Features({key: label if key == "label" else value for key, value in full.items() if key not in PIXEL_COLUMNS})
+    return Features(
+        {key: label if key == "label" else value for key, value in full.items() if key not in PIXEL_COLUMNS}
+    )

@@ -20,12 +20,25 @@ LAYERS = [
     {"registry"},
     {"rows"},
     {"loading"},
+    {"fusion"},
 ]
 """Core modules from the ground up; a module imports only what stands below it, or its own package."""
 FOLDERS = {"builders": ROOT / "builders", "hub_sync": ROOT / "hub_sync", "cards": ROOT / "cards"}
 MAY_IMPORT = {
     "builders": {"errors", "vocab", "licenses", "schema", "declaration", "readers", "builders"},
-    "cards": {"", "errors", "vocab", "licenses", "pixels", "files", "schema", "declaration", "manifest", "layout", "cards"},
+    "cards": {
+        "",
+        "errors",
+        "vocab",
+        "licenses",
+        "pixels",
+        "files",
+        "schema",
+        "declaration",
+        "manifest",
+        "layout",
+        "cards",
+    },
 }
 
 
@@ -47,7 +60,11 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("medimg."):
             found.add(str(node.module).split(".")[1])
         elif isinstance(node, ast.Import):
-            found |= {(alias.name.split(".") + [""])[1] for alias in node.names if alias.name.split(".")[0] == "medimg"}
+            found |= {
+                [*alias.name.split("."), ""][1]
+                for alias in node.names
+                if alias.name.split(".")[0] == "medimg"
+            }
     return found
 
 
@@ -72,9 +89,14 @@ def test_outer_packages_import_only_what_they_may() -> None:
 
 
 def test_pyproject_names_every_package() -> None:
-    declared = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"])
+    declared = set(
+        tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    )
     found = set()
-    for folder, prefix in ((ROOT / "medimg", "medimg"), *((path, f"medimg.{name}") for name, path in FOLDERS.items())):
+    for folder, prefix in (
+        (ROOT / "medimg", "medimg"),
+        *((path, f"medimg.{name}") for name, path in FOLDERS.items()),
+    ):
         for init in folder.rglob("__init__.py"):
             found.add(".".join([prefix, *init.parent.relative_to(folder).parts]))
     assert declared == found
@@ -86,13 +108,29 @@ def test_import_is_quick_and_touches_nothing() -> None:
         "heavy = {'numpy', 'datasets', 'pyarrow', 'huggingface_hub', 'pydantic'} & set(sys.modules);"
         "assert not heavy, heavy; print(spent)"
     )
-    spent = float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+    spent = float(
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    )
     assert spent < 0.5
 
 
 def test_heavy_readers_are_imported_where_they_are_used() -> None:
-    heavy = {"pydicom", "highdicom", "SimpleITK", "tifffile", "av", "openpyxl", "xlrd", "s3fs", "idc_index", "mlcroissant"}
-    for path in [*(ROOT / "medimg").rglob("*.py"), *(f for folder in FOLDERS.values() for f in folder.rglob("*.py"))]:
+    heavy = {
+        "pydicom",
+        "highdicom",
+        "SimpleITK",
+        "tifffile",
+        "av",
+        "openpyxl",
+        "xlrd",
+        "s3fs",
+        "idc_index",
+        "mlcroissant",
+    }
+    for path in [
+        *(ROOT / "medimg").rglob("*.py"),
+        *(f for folder in FOLDERS.values() for f in folder.rglob("*.py")),
+    ]:
         for node in ast.parse(path.read_text("utf-8")).body:
             names = []
             if isinstance(node, ast.Import):

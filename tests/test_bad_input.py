@@ -97,7 +97,9 @@ def test_zip_bomb(hub: Hub, lits: Path) -> None:
 def test_mask_on_another_grid(hub: Hub, lits: Path) -> None:
     Phantom(lits).nifti("Training Batch 1/segmentation-0.nii", (12, 10, 7), labels=(1, 2), dtype="uint8")
     fails(hub, lits.parent, "lits", "volume-0.nii", "12, 10, 7")
-    Phantom(lits).nifti("Training Batch 1/segmentation-0.nii", spacing=(0.7, 0.7, 4.9), labels=(1, 2), dtype="uint8")
+    Phantom(lits).nifti(
+        "Training Batch 1/segmentation-0.nii", spacing=(0.7, 0.7, 4.9), labels=(1, 2), dtype="uint8"
+    )
     fails(hub, lits.parent, "lits", "volume-0.nii")
 
 

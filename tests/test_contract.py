@@ -93,7 +93,9 @@ def from_folder(name: str, root: Path) -> tuple[list[Record], list[Skipped], lis
 
 
 @pytest.fixture
-def miniature(builder: Builder, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Record], list[Skipped], list[str]]:
+def miniature(
+    builder: Builder, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[Record], list[Skipped], list[str]]:
     root = tmp_path_factory.getbasetemp() / f"miniature-{builder.name}"
     return from_folder(builder.name, root)
 
@@ -117,7 +119,9 @@ def test_aliases_lead_to_one_dataset() -> None:
 
 def test_builder_is_pure(builder: Builder) -> None:
     path = Path(str(builder.module.__file__))
-    assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES, "does a reader or a family helper want that code?"
+    assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES, (
+        "does a reader or a family helper want that code?"
+    )
     for node in ast.walk(source_of(builder)):
         if isinstance(node, ast.Import):
             assert all(alias.name in ALLOWED_IMPORTS for alias in node.names), ast.unparse(node)
@@ -140,14 +144,18 @@ def test_declaration_is_complete(builder: Builder) -> None:
     assert dataset.publish is licenses.get(dataset.license).publish
 
 
-def test_every_pixel_file_is_a_row_or_has_a_reason(miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
+def test_every_pixel_file_is_a_row_or_has_a_reason(
+    miniature: tuple[list[Record], list[Skipped], list[str]],
+) -> None:
     records, skipped, lost = miniature
     assert records
     assert not lost
     assert all(item.reason for item in skipped)
 
 
-def test_rows_have_the_schema(builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
+def test_rows_have_the_schema(
+    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
+) -> None:
     records, _, _ = miniature
     dataset = builder.dataset
     ids = [record.values["id"] for record in records]
@@ -171,9 +179,15 @@ def test_rows_have_the_schema(builder: Builder, miniature: tuple[list[Record], l
         assert values["shape"] == list(record.image.shape)
 
 
-def test_all_declared_splits_occur(builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
+def test_all_declared_splits_occur(
+    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
+) -> None:
     found = {(record.config, record.split) for record in miniature[0]}
-    declared = {(name, split) for name in builder.dataset.config_names for split in builder.dataset.config(name).splits}
+    declared = {
+        (name, split)
+        for name in builder.dataset.config_names
+        for split in builder.dataset.config(name).splits
+    }
     assert found == declared
 
 
@@ -229,7 +243,9 @@ def test_miniature_is_small_quick_and_deterministic(builder: Builder) -> None:
     assert time.process_time() - began < 5
 
 
-def test_publish_verdict_is_respected(builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
+def test_publish_verdict_is_respected(
+    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
+) -> None:
     for record in miniature[0]:
         assert record.publishable == (licenses.get(record.license).publish is not licenses.Verdict.RECIPE)
 

@@ -39,11 +39,11 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.utils import get_session
+
+from medimg.errors import HubError
 from medimg.hub_sync.hub import EmbeddedHub, HubRefusal, Limits, Store, serve
 from medimg.hub_sync.hub.pages import parse_card, render_markdown
 from medimg.hub_sync.hub.store import GITATTRIBUTES, Repository, check_path
-
-from medimg.errors import HubError
 
 LIMITS = Limits(multipart_above=300_000, part=100_000, regular_file=50_000, body=2_000_000)
 DATASET: dict[str, Any] = {"repo_type": "dataset"}

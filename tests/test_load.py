@@ -46,13 +46,17 @@ def test_a_changed_source_is_read_anew(lits: Path) -> None:
     assert len(medimg.load("lits", source=lits, split="train")) == 2
 
 
-def test_a_file_of_that_name_in_the_working_folder_is_not_taken(lits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_that_name_in_the_working_folder_is_not_taken(
+    lits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The stock features read a local file where the stored path exists; the bytes must win."""
     monkeypatch.chdir(lits)
     (lits / "volume-28.nii").write_bytes(b"not a volume")
     (lits / "volume-28.nii").rename(lits / "x.nii")
     monkeypatch.chdir(lits / "Traing Batch 2")
-    expected = np.asarray(next(iter(medimg.load("lits", source=lits, split="train", streaming=True)))["image"].dataobj)
+    expected = np.asarray(
+        next(iter(medimg.load("lits", source=lits, split="train", streaming=True)))["image"].dataobj
+    )
     Path("volume-28.nii").rename("kept.nii")
     Path("volume-28.nii").write_bytes(b"not a volume")
     Path("volume-28.nii").unlink()

@@ -17,7 +17,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Python of an environment that holds the built wheel; its dependencies come from this environment's folder."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT)], check=True
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT)],
+        check=True,
     )
     wheel = next(folder.glob("medimg-*.whl"))
     environment = folder / "env"
@@ -42,18 +43,26 @@ def test_wheel_holds_every_package_and_its_data(installed: Path, tmp_path: Path)
         "print(len(medimg.names()), v.modality.resolve('MR'))"
     )
     count, modality = run(installed, code, tmp_path).split()
-    assert int(count) == len([path for path in (ROOT / "builders").glob("*.py") if not path.name.startswith("_")])
+    assert int(count) == len(
+        [path for path in (ROOT / "builders").glob("*.py") if not path.name.startswith("_")]
+    )
     assert modality == "MRI"
 
 
 def test_outer_packages_are_no_top_level_names(installed: Path, tmp_path: Path) -> None:
-    code = "import importlib.util as u; print([n for n in ('builders', 'hub_sync', 'cards') if u.find_spec(n)])"
+    code = (
+        "import importlib.util as u; print([n for n in ('builders', 'hub_sync', 'cards') if u.find_spec(n)])"
+    )
     assert run(installed, code, tmp_path).strip() == "[]"
 
 
 def test_command_publishes_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [str(installed.with_name("medimg")), "sync", "lits", "--json"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [str(installed.with_name("medimg")), "sync", "lits", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert '"published"' in done.stdout

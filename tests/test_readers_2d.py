@@ -36,7 +36,7 @@ from medimg.errors import (
 from medimg.files import File
 from medimg.pixels import Array, Clip, Picture, Pixels, Volume
 from medimg.readers import arrays, masks, raster, tables, video
-from medimg.readers.annotations import CocoObject, coco, voc
+from medimg.readers.boxes import CocoObject, coco, voc
 
 FAST = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 RNG = np.random.default_rng(20)

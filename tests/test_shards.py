@@ -52,9 +52,13 @@ def row(number: int, image: bytes, mask: bytes | None = None) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, rows: list[dict[str, Any]], dimension: Any = "3d", **options: Any) -> dict[str, Shard]:
+def write(
+    folder: Path, rows: list[dict[str, Any]], dimension: Any = "3d", **options: Any
+) -> dict[str, Shard]:
     done: dict[str, Shard] = {}
-    with SplitWriter(folder, dimension, lambda path, shard: done.update({path.name: shard}), **options) as writer:
+    with SplitWriter(
+        folder, dimension, lambda path, shard: done.update({path.name: shard}), **options
+    ) as writer:
         for each in rows:
             writer.add(each)
     return done
@@ -62,11 +66,17 @@ def write(folder: Path, rows: list[dict[str, Any]], dimension: Any = "3d", **opt
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    pixels=st.lists(st.tuples(st.binary(min_size=1, max_size=200), st.none() | st.binary(max_size=50)), min_size=1, max_size=8),
+    pixels=st.lists(
+        st.tuples(st.binary(min_size=1, max_size=200), st.none() | st.binary(max_size=50)),
+        min_size=1,
+        max_size=8,
+    ),
     dimension=st.sampled_from(["2d", "3d"]),
     cut=st.integers(1, 3000),
 )
-def test_rows_survive_and_two_builds_are_equal(tmp_path_factory: Any, pixels: Any, dimension: Any, cut: int) -> None:
+def test_rows_survive_and_two_builds_are_equal(
+    tmp_path_factory: Any, pixels: Any, dimension: Any, cut: int
+) -> None:
     rows = [row(number, image, mask) for number, (image, mask) in enumerate(pixels)]
     first = tmp_path_factory.mktemp("a")
     second = tmp_path_factory.mktemp("b")
@@ -82,13 +92,17 @@ def test_rows_survive_and_two_builds_are_equal(tmp_path_factory: Any, pixels: An
 
 def test_schema_is_the_stock_one_and_metadata_has_no_pixels(tmp_path: Path) -> None:
     write(tmp_path, [row(0, b"a")])
-    assert Dataset.from_parquet(str(tmp_path / "data-00000.parquet"), cache_dir=str(tmp_path / "c")).features == features("3d")
+    assert Dataset.from_parquet(
+        str(tmp_path / "data-00000.parquet"), cache_dir=str(tmp_path / "c")
+    ).features == features("3d")
     schema = pq.read_schema(tmp_path / "metadata.parquet")
     assert schema.remove_metadata() == metadata_features("3d").arrow_schema.remove_metadata()
     assert not any(column.split(".")[0] in schema.names for column in PIXEL_COLUMNS if "." not in column)
 
 
-def test_one_large_volume_per_row_group_and_small_ones_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_large_volume_per_row_group_and_small_ones_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shards, "GROUP_BYTES", {"3d": 10_000})
     write(tmp_path, [row(n, bytes(size)) for n, size in enumerate([12_000, 11_000, 100, 100, 100, 50_000])])
     file = pq.ParquetFile(tmp_path / "data-00000.parquet")
@@ -119,6 +133,8 @@ def test_raw_nifti_decodes_to_equal_voxels(tmp_path: Path) -> None:
     array = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
     volume = Volume.from_array(array, np.diag([0.5, 0.6, 2.0, 1.0]))
     write(tmp_path, [row(0, bytes(volume.nifti))])
-    read = Dataset.from_parquet(str(tmp_path / "data-00000.parquet"), cache_dir=str(tmp_path / "c"))[0]["image"]
+    read = Dataset.from_parquet(str(tmp_path / "data-00000.parquet"), cache_dir=str(tmp_path / "c"))[0][
+        "image"
+    ]
     assert np.array_equal(np.asarray(read.dataobj), array)
     assert np.allclose(read.affine, np.diag([0.5, 0.6, 2.0, 1.0]))

@@ -68,7 +68,12 @@ def plain(server: EmbeddedHub, repo: str, cwd: Path) -> dict[str, Any]:
     """Load everything of a repository with plain `datasets`, in a neutral folder."""
     environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(cwd / "hf")}
     done = subprocess.run(
-        [sys.executable, "-c", PLAIN, repo], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PLAIN, repo],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
@@ -83,7 +88,9 @@ def test_every_miniature_is_published_or_is_a_card(everything: dict[str, Result]
         assert result.status == expected, (name, result.reason)
 
 
-def test_plain_datasets_reads_what_was_published(server: EmbeddedHub, everything: dict[str, Result], tmp_path: Path) -> None:
+def test_plain_datasets_reads_what_was_published(
+    server: EmbeddedHub, everything: dict[str, Result], tmp_path: Path
+) -> None:
     for name in ("lits", "hc18", "medmnist-v2"):
         seen = plain(server, f"all/{name}", tmp_path)
         assert {key.split("/")[0] for key in seen} >= {"default", "metadata", "preview"}
@@ -183,14 +190,18 @@ def test_an_error_leaves_the_published_revision_as_it_was(server: EmbeddedHub, t
     assert hub.published("lits").sha == before.sha
 
 
-def test_a_moved_main_is_never_overwritten(server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_moved_main_is_never_overwritten(
+    server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = phantoms(tmp_path / "root", "lits")
     hub = Hub(server.url, "moved")
     sync(["lits"], hub, source=str(root), check=False)
     original = publish.Upload.commit
 
     def interfering(self: Any, files: Any, parent: Any, message: str) -> Any:
-        hub.api.upload_file(path_or_fileobj=b"hi", path_in_repo="note.txt", repo_id="moved/lits", repo_type="dataset")
+        hub.api.upload_file(
+            path_or_fileobj=b"hi", path_in_repo="note.txt", repo_id="moved/lits", repo_type="dataset"
+        )
         return original(self, files, parent, message)
 
     monkeypatch.setattr(publish.Upload, "commit", interfering)
@@ -220,7 +231,9 @@ def test_dry_run_writes_nothing(server: EmbeddedHub) -> None:
     assert hub.published("lits").sha is None
 
 
-def test_withheld_rows_are_counted_and_not_published(server: EmbeddedHub, everything: dict[str, Result]) -> None:
+def test_withheld_rows_are_counted_and_not_published(
+    server: EmbeddedHub, everything: dict[str, Result]
+) -> None:
     state = Hub(server.url, "all").published("covid-chestxray")
     assert state.manifest is not None
     withheld = sum(split.withheld for config in state.manifest.configs for split in config.splits.values())
@@ -233,7 +246,9 @@ def test_command_line_end_to_end(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("medimg"))]
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
 
     done = run("sync", "lits", "chexpert", "--json")
     assert done.returncode == 0, done.stderr
@@ -246,7 +261,19 @@ def test_command_line_end_to_end(tmp_path: Path) -> None:
     assert shown.returncode == 0 and "load_dataset" in shown.stdout and "unchanged" in shown.stdout
     assert run("verify", "lits").returncode == 0
     listed = json.loads(run("list", "--json").stdout)
-    keys = {"name", "aliases", "title", "dimension", "modality", "organ", "task", "license", "publish", "configs", "splits"}
+    keys = {
+        "name",
+        "aliases",
+        "title",
+        "dimension",
+        "modality",
+        "organ",
+        "task",
+        "license",
+        "publish",
+        "configs",
+        "splits",
+    }
     assert all(keys <= set(each) for each in listed)
     assert json.loads(run("show", "LiTS17", "--json").stdout)["name"] == "lits"
     assert "LiTS" in run("show", "lits").stdout

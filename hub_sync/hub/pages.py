@@ -19,8 +19,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
-from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository, Store, entry_not_found
 from starlette.responses import HTMLResponse
+
+from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository, Store, entry_not_found
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
-from medimg.hub_sync.hub.app import create_app, is_loopback
-from medimg.hub_sync.hub.store import Limits, Store
 
 from medimg.errors import HubError
+from medimg.hub_sync.hub.app import create_app, is_loopback
+from medimg.hub_sync.hub.store import Limits, Store
 
 _START_SECONDS = 30.0
 

@@ -357,6 +357,7 @@ class BlobStream(io.RawIOBase):
         self._summed = 0
         self._sum = 0
         self._blame = blame
+        self.name = ""  # pydicom asks every buffered stream for one
 
     def readable(self) -> bool:
         """True."""

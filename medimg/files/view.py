@@ -358,8 +358,12 @@ class Files:
         return None if path is None else self._list().get(path)
 
     def match(self, pattern: str) -> Iterator[tuple[Any, ...]]:
-        """(File, *groups) of all files whose path `re.search` finds `pattern` in, in natural order."""
-        search = re.compile(pattern).search
+        """(File, *groups) of all files whose path `re.search` finds `pattern` in, in natural order.
+
+        Where a path does not match, it is tried with the folders that hold everything (and are no part of any
+        path) in front: a copy that is one archive or one case alone may have what a pattern needs there.
+        """
+        search = self._searcher(pattern)
         for path, file in self._list().items():
             if found := search(path):
                 yield (file, *found.groups())
@@ -371,10 +375,18 @@ class Files:
         is taken for the root if it carries the archive's name, and the view keeps to this afterwards; `notes`
         says where a view that was listed first would have other paths. Patterns without "^" do not care.
         """
-        search = re.compile(pattern).search
+        search = self._searcher(pattern)
         for file in self._walk_once():
             if found := search(file.path):
                 yield (file, *found.groups())
+
+    def _searcher(self, pattern: str) -> Callable[[str], re.Match[str] | None]:
+        search = re.compile(pattern).search
+
+        def found(path: str) -> re.Match[str] | None:
+            return search(path) or (search("/".join([*self._strip, path])) if self._strip else None)
+
+        return found
 
     def find(self, pattern: str) -> File | None:
         """The only match, None if there is none.
@@ -419,7 +431,7 @@ class Files:
         Raises:
             SourceError: two files have one key; later, when the result is asked for a key that it lacks.
         """
-        search = re.compile(pattern).search
+        search = self._searcher(pattern)
         result = Index(pattern, self)
         for path, file in self._list().items():
             if found := search(path):

@@ -93,7 +93,8 @@ def _ras(point: Sequence[float], system: System, image: File | Pixels) -> Array:
     values = np.asarray(point, dtype=np.float64)
     if values.shape != (3,) or not np.isfinite(values).all():
         raise GeometryError(f"{tuple(point)} is no point in space", file=_path(image))
-    return values * _TO_RAS[system]
+    turned: Array = values * _TO_RAS[system]
+    return turned
 
 
 def _point(values: Array) -> Point:

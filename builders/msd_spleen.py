@@ -1,0 +1,40 @@
+"""Spleen, task 9 of the Medical Segmentation Decathlon.
+
+Portal venous CT of patients who were treated for liver metastases at one center; the spleen is outlined.
+"""
+
+from medimg.builders import _msd
+from medimg.declaration import Overlap
+
+DATASET = _msd.task(
+    "Task09_Spleen",
+    md5="410d4a301da4e5b2f6f86ec3ddba524e",
+    sha256="dfeba347daae4fb08c38f4d243ab606b28b91b206ffc445ec55c35489fa65e60",
+    name="msd-spleen",
+    title="Medical Segmentation Decathlon, Task 9: Spleen",
+    aliases=("Task09_Spleen", "MSD Spleen", "Medical Segmentation Decathlon Task09 Spleen"),
+    modality="CT",
+    organ="spleen",
+    task="segmentation",
+    labels={"spleen": "spleen"},
+    legend={1: ("spleen",)},
+    splits={"train": 41, "test": 20},
+    overlaps=(
+        Overlap(
+            dataset="abdomenct-1k",
+            relation="subset of",
+            evidence="constantinpape/torch-em:torch_em/data/datasets/medical/abdomenct_1k.py@641e2dae "
+            "(collected from "
+            "LiTS, KiTS19, MSD Spleen, MSD Pancreas, ...)",
+        ),
+    ),
+    labels_evidence="dataset.json of the task (1 spleen), quoted in zhaoziheng/SAT-DS@492df0e (processor.py)",
+)
+
+
+def rows(files):
+    return _msd.rows(files, DATASET)
+
+
+def miniature(make):
+    _msd.miniature(make, DATASET, ["spleen_2", "spleen_63"], ["spleen_1"], spacing=(0.8, 0.8, 5), high=300)

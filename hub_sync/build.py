@@ -144,6 +144,7 @@ def build(
                 tiles.append(_tile(record))
             split.writer.add(record.values)
             on_row(1, len(record.values["image"]["bytes"]))
+            del record  # or this row would stay in memory while the next one is read
     listed = {path for path, _ in skipped}
     for file in unread(files):
         if file.path not in listed:

@@ -20,14 +20,13 @@ from medimg.hub_sync.fingerprint import changed, fingerprint
 from medimg.hub_sync.publish import Hub, Published, Upload
 from medimg.hub_sync.verify import verify
 from medimg.licenses import Verdict
-from medimg.loading import OFFICIAL, open_source
+from medimg.loading import OFFICIAL, locate_source, open_source
 from medimg.manifest import MANIFEST_PATH, Manifest, Origin
 from medimg.phantom import Phantom
 from medimg.registry import Builder
 from medimg.schema import SCHEMA_VERSION
 
 Status = Literal["published", "unchanged", "card-only", "blocked", "failed"]
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 @dataclass(frozen=True)
@@ -93,17 +92,6 @@ def opened(plan: Plan, builder: Builder) -> Iterator[Files]:
             yield files
 
 
-def locate(root: str, name: str) -> str | None:
-    """The dataset's place below a source root: a folder or an archive of that name; None where there is none."""
-    if "://" in root:
-        return f"{root.rstrip('/')}/{name}"
-    base = Path(root).expanduser()
-    for candidate in (base / name, *(base / f"{name}{suffix}" for suffix in ARCHIVES)):
-        if candidate.exists():
-            return str(candidate)
-    return None
-
-
 def make_plan(builder: Builder, hub: Hub, state: Published, source: str | None, *, asked: bool) -> Plan:
     """Compare the source's fingerprint with the published manifest.
 
@@ -135,7 +123,7 @@ def make_plan(builder: Builder, hub: Hub, state: Published, source: str | None, 
         prints = fingerprint(builder, None, origin)
         place = None
     else:
-        place = OFFICIAL if origin == "official" else locate(str(source), dataset.name)
+        place = OFFICIAL if origin == "official" else locate_source(str(source), dataset.name)
         if place is None:
             step = f"put the original below {Path(str(source)) / dataset.name}"
             return plan(

@@ -7,15 +7,14 @@ assessed for is never background: 255 in masks, -1 in classes.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from medimg import vocab
-from medimg.errors import FormatError, LabelError
+from medimg.errors import FormatError, LabelError, MedimgError
 from medimg.fusion.errors import FusionError
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, infer, innermost, may_meet, wholes
 from medimg.pixels import Array, Volume
@@ -134,7 +133,7 @@ def table(facts: Facts, targets: tuple[str, ...], encoding: Encoding) -> Table:
         FusionError: `index`, and a value shows two targets of which neither lies inside the other.
     """
     outlined, nowhere = facts.outlined, facts.nowhere
-    looked_for = [_looked_for(target, outlined, nowhere) for target in targets]
+    looked = [looked_for(target, outlined, nowhere) for target in targets]
 
     def codes(names: tuple[str, ...] | None) -> tuple[int, ...]:
         """Of a value with these names; () is background, None is "not annotated here"."""
@@ -144,8 +143,8 @@ def table(facts: Facts, targets: tuple[str, ...], encoding: Encoding) -> Table:
         if encoding == "index":
             return (_index(known, targets),)
         return tuple(
-            1 if state == PRESENT else 0 if state == ABSENT and looked else IGNORE
-            for state, looked in zip(known, looked_for, strict=True)
+            1 if state == PRESENT else 0 if state == ABSENT and sought else IGNORE
+            for state, sought in zip(known, looked, strict=True)
         )
 
     named = {value: codes(names or None) for value, names in facts.legend}
@@ -157,11 +156,11 @@ def _shown(names: Collection[str]) -> frozenset[str]:
     return frozenset(wider for name in names for wider in above(name))
 
 
-def _looked_for(target: str, outlined: frozenset[str], nowhere: frozenset[str]) -> bool:
+def looked_for(target: str, outlined: frozenset[str], nowhere: frozenset[str]) -> bool:
     """Whether the annotators looked for the target itself, or for all the parts that make it up."""
     if target in outlined or above(target) & nowhere:
         return True
-    return any(all(_looked_for(part, outlined, nowhere) for part in way) for way in wholes().get(target, ()))
+    return any(all(looked_for(part, outlined, nowhere) for part in way) for way in wholes().get(target, ()))
 
 
 def _index(known: Sequence[int], targets: Sequence[str]) -> int:
@@ -246,8 +245,8 @@ class Harmonizer:
         self.outputs = tuple(outputs)
         self._units: dict[str, tuple[str, str]] = {}
 
-    def __call__(self, row: Mapping[str, Any], dimension: Dimension) -> dict[str, Any] | None:
-        """The column `fused`, or None where the row says nothing about any target.
+    def __call__(self, row: Mapping[str, Any], dimension: Dimension) -> dict[str, Any]:
+        """The column `fused`. Without targets: boxes and measures as they are, and no mask.
 
         Args:
             row: with the pixels undecoded, as {"bytes", "path"}.
@@ -258,27 +257,42 @@ class Harmonizer:
             LabelError: the mask holds a value that is not in its legend.
         """
         label = row["label"]
-        facts = Facts.of(label)
+        fused = _nothing()
+        fused["measures"] = self._measures(row)
         if not self.targets:
-            return {**_nothing(), "boxes": label["boxes"], "measures": self._measures(row)}
-        try:
-            codes = table(facts, self.targets, self.encoding) if facts.legend else None
-        except FusionError as error:
-            raise error.within(dataset=row["dataset"], file=row["id"]) from None
-        fused = {**_nothing(), "boxes": self._boxes(label), "measures": self._measures(row)}
+            fused["boxes"] = list(label["boxes"] or ())
+            return fused
+        facts = Facts.of(label)
         shown: frozenset[str] | None = None
-        if codes is not None:
-            values = _encode(label["mask"], codes, dimension, fused, self.encoding)
-            shown = _names(values, facts)
+        try:
+            if facts.legend:
+                codes = table(facts, self.targets, self.encoding)
+                shown = _names(_encode(label["mask"], codes, dimension, fused, self.encoding), facts)
+        except MedimgError as error:
+            raise error.within(dataset=row["dataset"], file=row["id"]) from None
+        fused["boxes"] = self._boxes(label)
         fused["classes"] = list(classify(facts, shown, self.targets))
         fused["label"] = single(fused["classes"], self.targets)
-        told = {
-            "mask": codes is not None and not codes.says_nothing,
-            "classes": any(state != UNKNOWN for state in fused["classes"]),
-            "boxes": bool(fused["boxes"]) or any(state != UNKNOWN for state in fused["classes"]),
-            "measures": bool(fused["measures"]),
-        }
-        return fused if any(told[output] for output in self.outputs) else None
+        return fused
+
+    def tells(self, facts: Facts, label: Mapping[str, Any]) -> bool:
+        """Whether a row says anything about any target, by its label without pixels.
+
+        Args:
+            facts: of the label.
+            label: stored or as a builder yields it.
+        """
+        measures = any(not self.measures or each["name"] in self.measures for each in label["measures"] or ())
+        if not self.targets:
+            return not self.measures or measures
+        told = {"measures": measures}
+        if "mask" in self.outputs:
+            told["mask"] = bool(facts.legend) and not table(facts, self.targets, self.encoding).says_nothing
+        if "classes" in self.outputs or "boxes" in self.outputs:
+            extremes = (frozenset(), facts.outlined) if facts.legend else (None,)
+            known = any(UNKNOWN != one for shown in extremes for one in classify(facts, shown, self.targets))
+            told["classes"] = told["boxes"] = known
+        return any(told.get(output) for output in self.outputs)
 
     def _boxes(self, label: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Boxes of the targets' kinds, each under the innermost target; a box of a part is no box of the whole."""
@@ -413,45 +427,3 @@ def _nifti(volume: Volume, maps: Sequence[bytes], channels: int | None) -> bytes
     header.set_slope_inter(None, None)
     header["vox_offset"] = 352
     return b"".join((header.binaryblock, b"\0\0\0\0", *maps))
-
-
-def row_transform(
-    harmonizer: Harmonizer, dimension: Dimension, member: str, config: str, split: str, split_fused: str
-) -> Callable[[Mapping[str, Any]], dict[str, Any] | None]:
-    """What turns a member's row into a fused row, or into None where it says nothing about the targets."""
-    return RowTransform(harmonizer, dimension, member, config, split, split_fused)
-
-
-@dataclass(frozen=True, slots=True)
-class RowTransform:
-    """See `row_transform`. A class, so that it can be pickled."""
-
-    harmonizer: Harmonizer
-    dimension: Dimension
-    member: str
-    config: str
-    split: str
-    split_fused: str
-
-    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The row with `fused` and `provenance`."""
-        fused = self.harmonizer(row, self.dimension)
-        if fused is None:
-            return None
-        targets = ", ".join(self.harmonizer.targets)
-        return {
-            **row,
-            "fused": fused,
-            "provenance": {
-                "member": self.member,
-                "config": self.config,
-                "split": self.split,
-                "split_fused": self.split_fused,
-                "operations": [f"labels: {self.harmonizer.encoding} of {targets}"] if targets else [],
-            },
-        }
-
-
-def resolve(name: str) -> str:
-    """The canonical name of a target. Raises UnknownTermError with the closest names."""
-    return vocab.label.resolve(name)

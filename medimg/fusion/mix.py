@@ -19,7 +19,7 @@ from bisect import bisect, bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import accumulate, islice, pairwise
 from typing import Any, Literal
 
 import datasets
@@ -132,7 +132,9 @@ def _shares(weights: Weights, streams: Sequence[Stream]) -> tuple[str, tuple[flo
             raise ValueError(f"weights must name every member and nothing else; compare {differing}")
         shares = tuple(float(weights[name]) for name in names)
         if not all(0 < share < float("inf") for share in shares):
-            raise ValueError(f"weights must be positive and finite: {dict(weights)}; leave a member out instead of 0")
+            raise ValueError(
+                f"weights must be positive and finite: {dict(weights)}; leave a member out instead of 0"
+            )
         return "draw", shares
     if weights != "proportional" and not isinstance(weights, Mapping):
         raise ValueError(f"unknown weights {weights!r}")
@@ -177,6 +179,7 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
         parts: tuple[tuple[int, int], ...] = (),
     ) -> None:
         super().__init__()
+        self._state_dict: dict[str, Any] | None = None
         self._recipe = recipe
         self._shards = shards
         self._epoch = epoch
@@ -207,7 +210,7 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
         return self
 
     def _init_state_dict(self) -> dict[str, Any]:
-        fresh = {
+        fresh: dict[str, Any] = {
             "positions": (),  # no list: `datasets` would keep its length when it loads a state
             "turn": 0,
             "window": 0,
@@ -238,7 +241,7 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
             )
         run = _Run(self._recipe, self._epoch, self._parts, state["positions"], state["turn"])
         finishers = [stream.finish or _same for stream in self._recipe.streams]
-        number, window, skip = 0, state["window"], state["skip"]
+        number = 0
         if not self._recipe.shuffle:
             state["positions"] = run.positions
             for member, item in run:
@@ -246,6 +249,7 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
                 yield number, finishers[member](item)
                 number += 1
             return
+        window, skip = state["window"], state["skip"]
         while True:
             state.update(positions=run.snapshot(), turn=run.turn, window=window, skip=skip)
             items: list[Any] = list(islice(run, self._recipe.shuffle))
@@ -254,10 +258,10 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
             lots = self._recipe.random(self._epoch, self._parts, "window", window)
             keys = [lots.random() for _ in items]
             order = sorted(range(len(items)), key=keys.__getitem__)
-            for skip, index in enumerate(order[skip:], skip + 1):
-                member, item = items[index]
-                items[index] = None  # it leaves the memory with the row
-                state["skip"] = skip
+            for place in range(skip, len(items)):
+                member, item = items[order[place]]
+                items[order[place]] = None  # it leaves the memory with the row
+                state["skip"] = place + 1
                 yield number, finishers[member](item)
                 number += 1
             window, skip = window + 1, 0
@@ -374,7 +378,7 @@ class _Run:
                 taken -= high - low
                 continue
             missing = high - low - taken
-            items = stream.open(low + taken)
+            items = iter(stream.open(low + taken))
             for item in islice(items, missing):
                 missing -= 1
                 yield item
@@ -400,8 +404,6 @@ class _Run:
         if high is None or stream.block is None or not self._recipe.shuffle:
             return [(low, high, step)]
         cuts = [low, *range((low // stream.block + 1) * stream.block, high, stream.block), high]
-        segments: list[tuple[int, int | None, int]] = [
-            (a, b, 1) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if a < b
-        ]
+        segments: list[tuple[int, int | None, int]] = [(a, b, 1) for a, b in pairwise(cuts) if a < b]
         self._recipe.random(*self._key, "blocks", stream.name, turn).shuffle(segments)
         return segments

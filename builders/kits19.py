@@ -1,0 +1,106 @@
+"""KiTS19: kidneys and kidney tumors in arterial-phase CT, of the 2019 Kidney Tumor Segmentation Challenge.
+
+300 patients who underwent nephrectomy at the University of Minnesota; kidney and tumor are outlined in 210,
+and clinical data come with each of these.
+"""
+
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.readers import tables
+from medimg.schema import Row, Skipped
+
+REPOSITORY = "neheller/kits19@456b293"
+LABELED = 210
+
+DATASET = Dataset(
+    name="kits19",
+    title="KiTS19, Kidney Tumor Segmentation Challenge 2019",
+    aliases=("KiTS 2019", "C4KC-KiTS"),
+    dimension="3d",
+    modality="CT",
+    organ="kidney",
+    task="segmentation",
+    license="CC-BY-NC-SA-4.0",
+    homepage="https://kits19.grand-challenge.org/",
+    citation=Citation(
+        title="The state of the art in kidney and kidney tumor segmentation in contrast-enhanced CT "
+        "imaging: Results of the KiTS19 challenge",
+        authors="Heller N, Isensee F, Maier-Hein KH, et al.",
+        venue="Medical Image Analysis 67:101821",
+        year=2021,
+        doi="10.1016/j.media.2020.101821",
+    ),
+    how="Clone https://github.com/neheller/kits19, run `python -m starter_code.get_imaging` in it, and "
+    "pass the clone.",
+    sources=(
+        Source(url="https://github.com/neheller/kits19", kind="page"),
+        Source(url="https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging", kind="page"),
+        Source(url="https://www.cancerimagingarchive.net/collection/c4kc-kits/", kind="page"),
+    ),
+    legend={1: ("kidney",), 2: ("kidney", "kidney tumor")},
+    splits={"train": 210, "test": 90},
+    subject="the case number",
+    overlaps=(
+        Overlap(
+            dataset="abdomenct-1k",
+            relation="subset of",
+            evidence="JunMa11/AbdomenCT-1K:README.md@06f0f04 (reference 1); "
+            "constantinpape/torch-em:torch_em/data/datasets/medical/abdomenct_1k.py@641e2dae",
+        ),
+    ),
+    evidence=Evidence(
+        layout=f"{REPOSITORY} (README.md, starter_code/get_imaging.py, data/)",
+        labels=f"{REPOSITORY} (README.md: 1 kidney, 2 tumor; starter_code/evaluation.py counts tumor as "
+        f"kidney)",
+        license=f"{REPOSITORY} (data/LICENSE: CC BY-NC-SA 4.0)",
+        subject=f"{REPOSITORY} (data/kits.json: one entry per patient)",
+    ),
+    notes=(
+        "The first axis counts slices: the affine has its spacing off the diagonal, as the source stores it.",
+        "case_00160 has 512 x 796 pixels per slice.",
+        "Slices of another contrast phase were cut from cases 22, 61 and 117 in April 2019, and labels of "
+        "15, 23, 37 and 125 corrected in December: older copies differ (changelog.md).",
+        "The 210 labeled patients are also C4KC-KiTS of The Cancer Imaging Archive, as DICOM under CC BY "
+        "3.0.",
+    ),
+)
+
+
+def rows(files):
+    found = files.find(r"(?:^|/)kits\.json$")
+    about = {entry["case_id"]: entry for entry in tables.json_value(found)} if found else {}
+    masks = files.index(r"(?:^|/)(case_\d{5})/segmentation\.nii(?:\.gz)?$")
+    volumes = files.index(r"(?:^|/)(case_\d{5})(?:/imaging)?\.nii(?:\.gz)?$")
+    for case, image in volumes.items():
+        test = int(case.removeprefix("case_")) >= LABELED
+        if not test and case not in masks:
+            yield Skipped(file=image, reason="a training volume whose segmentation is not in this copy")
+            continue
+        yield Row(
+            id=case,
+            split="test" if test else "train",
+            subject=case,
+            image=image,
+            mask=None if test else masks[case],
+            meta={key: value for key, value in about.get(case, {}).items() if key != "case_id"},
+        )
+    for case, mask in masks.items():
+        if case not in volumes:
+            yield Skipped(file=mask, reason="a segmentation whose volume was not downloaded (get_imaging)")
+
+
+def miniature(make):
+    # Slices come first; case 160 is wider; case 1 was cloned without its volume; case 210 is of the test set.
+    affine = [[0, 0, -0.92, 0], [0, -0.92, 0, 0], [-3, 0, 0, 0], [0, 0, 0, 1]]
+    cases = {0: (6, 12, 10), 160: (6, 12, 16), 210: (6, 12, 10), 1: None}
+    for case, shape in cases.items():
+        if shape:
+            make.nifti(
+                f"data/case_{case:05d}/imaging.nii.gz", shape, affine=affine, dtype="float32", high=300
+            )
+        if case < LABELED:
+            mask = {"labels": (1, 2), "dtype": "uint8", "affine": affine}
+            make.nifti(f"data/case_{case:05d}/segmentation.nii.gz", shape or (6, 12, 10), **mask)
+    spacing = {"x_spacing": 0.92, "y_spacing": 0.92, "z_spacing": 3.0}
+    clinical = {"age_at_nephrectomy": 49, "gender": "male", "malignant": True, "voxel_spacing": spacing}
+    entries = [{"case_id": f"case_{case:05d}"} | clinical for case in cases if case < LABELED]
+    make.json("data/kits.json", entries)

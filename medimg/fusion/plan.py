@@ -1,0 +1,487 @@
+"""The plan of a fused set, in MDFP's four phases. No pixel is read.
+
+1. metadata harmonization: which members fit, in one vocabulary (`select`)
+2. semantic alignment: what each mask value and class of each member becomes (`align`)
+3. fusion blueprint: the request, complete, so that it can be written down and run again (`blueprint`)
+4. index: every split of every member with its rows and bytes, what they share, and the terms of the whole
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from medimg import licenses, vocab
+from medimg.declaration import Dataset
+from medimg.errors import MedimgError, SourceRequiredError
+from medimg.fusion import align
+from medimg.fusion.align import Alignment
+from medimg.fusion.errors import FusionError
+from medimg.fusion.labels import Output
+from medimg.fusion.select import Candidate, Criteria, LeftOut, select, split_fused, terms
+from medimg.licenses import Combined, Verdict
+from medimg.loading import OFFICIAL, locate_source, source_required
+from medimg.manifest import MANIFEST_PATH, Manifest
+from medimg.schema import Dimension, Frozen
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from medimg.fusion.blueprint import Blueprint
+
+MINIATURE = "miniature"
+OnDuplicate = Literal["drop", "keep", "error"]
+
+
+class Split(Frozen):
+    """One line of the index.
+
+    Attributes:
+        split: as the source calls it.
+        split_fused: as the fused set calls it.
+        rows: images; None where nobody has counted them.
+        counted: who says so: the published manifest, or the declaration.
+    """
+
+    split: str
+    split_fused: str
+    rows: int | None
+    counted: Literal["published", "declared"]
+
+
+class Member(Frozen):
+    """One member of the fused set.
+
+    Attributes:
+        key: `<name>`, or `<name>/<config>` where there are sub-collections.
+        place: folder, archive or address of the source; None for the Hub and for miniatures.
+        assessed: names that the declaration says its annotators looked for.
+        alignment: one for each target.
+        label_map: mask value -> what it becomes, of the declared legend (a row may have its own).
+        class_map: source label -> target.
+        bytes: of the published shards, or of the local source; None where that is not known.
+    """
+
+    key: str
+    name: str
+    config: str
+    title: str
+    dimension: Dimension
+    modality: tuple[str, ...]
+    organ: tuple[str, ...]
+    task: tuple[str, ...]
+    license: str
+    publish: Verdict
+    place: str | None
+    splits: tuple[Split, ...]
+    bytes: int | None
+    assessed: tuple[str, ...]
+    alignment: tuple[Alignment, ...]
+    label_map: Mapping[int, str]
+    class_map: Mapping[str, str]
+    unverified: tuple[str, ...]
+
+    @property
+    def rows(self) -> int | None:
+        """Images over all splits; None where one of them is not counted."""
+        counts = [split.rows for split in self.splits]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+
+class SharedImages(Frozen):
+    """Two members that declare images in common, and what becomes of these."""
+
+    first: str
+    second: str
+    relation: str
+    evidence: str
+    action: str
+
+
+class Plan(Frozen):
+    """What a fusion would do; `to_dict`, `to_json`, `str` or a rich console show it.
+
+    Attributes:
+        request: phase 3: all that was asked for, defaults filled in.
+        outputs: what a row must have one of, by the tasks that were asked for.
+        targets: canonical names, in the asked order; `measures`: names of measures.
+        members: phases 1, 2 and 4, per member.
+        left_out: what fits by subject and was not taken, with the reason.
+        overlaps: declared images in common.
+        license: terms of the set as one adapted work; `publish` is recipe where it may not be passed on.
+        warnings: what a user must know.
+    """
+
+    request: Mapping[str, Any]
+    outputs: tuple[Output, ...]
+    targets: tuple[str, ...]
+    measures: tuple[str, ...]
+    dimension: Dimension
+    members: tuple[Member, ...]
+    left_out: tuple[LeftOut, ...]
+    overlaps: tuple[SharedImages, ...]
+    license: Combined
+    warnings: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """Images that are counted; a lower bound where a member is not."""
+        return sum(split.rows or 0 for member in self.members for split in member.splits)
+
+    @property
+    def bytes(self) -> int | None:
+        """Bytes of all members; None where one of them is not known."""
+        sizes = [member.bytes for member in self.members]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    def to_push(self, *, adapted: bool = True) -> Combined:
+        """The terms under which the set may be passed on.
+
+        Args:
+            adapted: labels are remapped or pixels resampled; False: the members' files are copied as they are.
+
+        Raises:
+            LicenseError: it may not be passed on; names the members that stand in the way.
+        """
+        return licenses.combine({member.key: member.license for member in self.members}, adapted=adapted)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan by phases, of plain values only."""
+        whole = self.model_dump(mode="json")
+        members = whole["members"]
+
+        def columns(*names: str) -> dict[str, Any]:
+            return {member["key"]: {name: member[name] for name in names} for member in members}
+
+        return {
+            "metadata_harmonization": {
+                "members": columns("title", "dimension", "modality", "organ", "task", "license", "publish", "unverified"),
+                "left_out": whole["left_out"],
+            },
+            "semantic_alignment": {
+                "targets": {str(number): target for number, target in enumerate(self.targets, 1)},
+                "measures": whole["measures"],
+                "members": columns("assessed", "alignment", "label_map", "class_map"),
+            },
+            "blueprint": whole["request"],
+            "index": {
+                "rows": self.rows,
+                "bytes": self.bytes,
+                "members": columns("name", "config", "place", "splits", "bytes"),
+                "overlaps": whole["overlaps"],
+                "license": whole["license"],
+            },
+            "warnings": whole["warnings"],
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from medimg.fusion.show import renderables
+
+        yield from renderables(self)
+
+    def __str__(self) -> str:
+        import io
+
+        from rich.console import Console
+
+        console = Console(file=io.StringIO(), width=118, color_system=None)
+        console.print(self)
+        text: str = console.file.getvalue()  # type: ignore[attr-defined]
+        return text
+
+
+class Request(Frozen):
+    """Everything that was asked for, in vocabulary terms: what `fuse` is called with, and a blueprint's fields."""
+
+    blueprint: str | None = None
+    title: str = ""
+    criteria: Criteria
+    targets: tuple[str, ...] = ()
+    encoding: Literal["index", "channels"] = "index"
+    source: str | None = None
+    namespace: str = "medimg"
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+
+def criteria(
+    blueprint: Blueprint | None,
+    *,
+    names: str | Iterable[str] | None,
+    modality: str | Iterable[str] | None,
+    organ: str | Iterable[str] | None,
+    task: str | Iterable[str] | None,
+    dimension: Dimension | None,
+    license_terms: str | Iterable[str] | None,
+    split: str | Iterable[str] | None,
+    minimum: int,
+) -> Criteria:
+    """What was given, else what the blueprint says. Raises UnknownTermError."""
+
+    def listed(given: str | Iterable[str] | None, own: tuple[str, ...]) -> tuple[str, ...]:
+        return own if given is None else (given,) if isinstance(given, str) else tuple(given)
+
+    own = blueprint
+    return Criteria(
+        names=listed(names, own.names if own else ()),
+        modality=terms(listed(modality, own.modality if own else ()), vocab.modality),
+        organ=terms(listed(organ, own.organ if own else ()), vocab.organ),
+        task=terms(listed(task, own.task if own else ()), vocab.task),
+        dimension=dimension or (own.dimension if own else None),
+        license_terms=listed(license_terms, own.license_terms if own else ()),
+        minimum=minimum or (own.minimum if own else 0),
+        splits=tuple(split_fused(each) for each in listed(split, own.split if own else ())),
+    )
+
+
+def make_plan(request: Request) -> Plan:
+    """Run the four phases on declarations, manifests and file sizes.
+
+    Raises:
+        FusionError: no member fits, a target is nobody's or means two things, or dimensions differ.
+        SourceRequiredError: a member that was named cannot be had.
+        UnknownDatasetError, UnknownTermError: a name is unknown.
+    """
+    asked = request.criteria
+    outputs = align.outputs_of(asked.task)
+    targets, measures = align.wanted(request.targets, outputs)
+    candidates, left_out = select(asked)
+    candidates, more = _useful(candidates, targets, outputs, named=bool(asked.names))
+    left_out += more
+    if not candidates:
+        raise _nobody(request, left_out)
+    warnings: list[str] = []
+    aligned = {each.key: align.align(each, targets) for each in candidates}
+    growing = request.blueprint is not None
+    warnings += align.check(aligned, targets, outputs, growing=growing)
+    places, gone = _places(request, candidates)
+    left_out += gone
+    candidates = [each for each in candidates if each.key in places]
+    if not candidates:
+        raise _nobody(request, left_out)
+    if gone and targets:
+        aligned = {each.key: aligned[each.key] for each in candidates}
+        align.check(aligned, targets, outputs, growing=growing)
+    dimension = _dimension(candidates)
+    members = [_member(each, request, aligned[each.key], places[each.key], targets, warnings) for each in candidates]
+    combined = licenses.combine({each.key: each.license for each in candidates}, adapted=True, pushed=False)
+    if combined.publish is Verdict.RECIPE:
+        warnings.append("the set may be made and used, but not passed on as one adapted work: see its license")
+    return Plan(
+        request=_request(request),
+        outputs=outputs,
+        targets=targets,
+        measures=measures,
+        dimension=dimension,
+        members=tuple(members),
+        left_out=tuple(left_out),
+        overlaps=tuple(_overlaps(candidates, request.options.get("on_duplicate", "drop"))),
+        license=combined,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _request(request: Request) -> dict[str, Any]:
+    asked = request.model_dump(mode="json")
+    return {**{key: asked[key] for key in asked if key not in ("criteria", "options")}, **asked["criteria"], **asked["options"]}
+
+
+def _useful(
+    candidates: list[Candidate], targets: tuple[str, ...], outputs: tuple[Output, ...], *, named: bool
+) -> tuple[list[Candidate], list[LeftOut]]:
+    """Members that can say anything about a target; those that were named stay, their rows may know more."""
+    if not targets or named:
+        return candidates, []
+    kept, left_out = [], []
+    for each in candidates:
+        if any(one.kind(outputs) in ("direct", "narrower") for one in align.align(each, targets)):
+            kept.append(each)
+        else:
+            left_out.append(LeftOut(member=each.key, reason=f"declares none of: {', '.join(targets)}"))
+    return kept, left_out
+
+
+def _nobody(request: Request, left_out: Sequence[LeftOut]) -> FusionError:
+    asked = request.criteria
+    parts = [
+        f"{kind} {' or '.join(values)}"
+        for kind, values in (
+            ("name", asked.names),
+            ("modality", asked.modality),
+            ("organ", asked.organ),
+            ("task", asked.task),
+            ("target", request.targets),
+            ("license", asked.license_terms),
+        )
+        if values
+    ]
+    parts += [f"dimension {asked.dimension}"] if asked.dimension else []
+    near = "; ".join(f"{each.member}: {each.reason}" for each in left_out[:5])
+    what = f"blueprint {request.blueprint!r} has no member yet" if request.blueprint else "no member fits"
+    return FusionError(
+        f"{what}: nothing has {', '.join(parts) or 'anything'}" + (f" (near misses: {near})" if near else ""),
+        next_step="ask for less, or add a builder: `medimg list` shows what there is.",
+    )
+
+
+def _places(request: Request, candidates: Sequence[Candidate]) -> tuple[dict[str, str | None], list[LeftOut]]:
+    """Where each member is read from; those that cannot be had are an error where they were named."""
+    places: dict[str, str | None] = {}
+    gone: list[LeftOut] = []
+    for each in candidates:
+        dataset = each.builder.dataset
+        try:
+            places[each.key] = _place(request.source, dataset)
+        except MedimgError as error:
+            if request.criteria.names:
+                raise
+            gone.append(LeftOut(member=each.key, reason=error.problem))
+    return places, gone
+
+
+def _place(source: str | None, dataset: Dataset) -> str | None:
+    if source == MINIATURE:
+        return None
+    if source is None:
+        if dataset.publish is Verdict.RECIPE:
+            raise source_required(dataset)
+        return None
+    if source == OFFICIAL:
+        if not any(each.kind == "file" for each in dataset.sources):
+            raise source_required(dataset)
+        return OFFICIAL
+    place = locate_source(source, dataset.name)
+    if place is None:
+        raise SourceRequiredError(
+            f"there is no {dataset.name} below the source root {source}",
+            dataset=dataset.name,
+            next_step=f"put the original into {Path(source) / dataset.name}." + (f" {dataset.how}" if dataset.how else ""),
+        )
+    return place
+
+
+def _dimension(candidates: Sequence[Candidate]) -> Dimension:
+    found: dict[Dimension, list[str]] = {}
+    for each in candidates:
+        found.setdefault(each.dimension, []).append(each.key)
+    if len(found) > 1:
+        shown = "; ".join(f"{dimension}: {', '.join(keys)}" for dimension, keys in found.items())
+        raise FusionError(f"the members have different dimensions ({shown})", next_step="pass dimension=.")
+    return next(iter(found))
+
+
+def _member(
+    candidate: Candidate,
+    request: Request,
+    alignment: tuple[Alignment, ...],
+    place: str | None,
+    targets: tuple[str, ...],
+    warnings: list[str],
+) -> Member:
+    dataset, config = candidate.builder.dataset, candidate.config
+    manifest = published(dataset.name, request.namespace) if request.source is None else None
+    if request.source is None and manifest is None:
+        warnings.append(f"{candidate.key}: {request.namespace}/{dataset.name} cannot be read from the Hub; counts are declared")
+    shown = next((each for each in manifest.configs if each.name == config.name), None) if manifest else None
+    splits = []
+    for split in candidate.splits(request.criteria.splits):
+        stats = shown.splits.get(split) if shown else None
+        count = stats.rows if stats else config.splits[split] or None
+        how: Literal["published", "declared"] = "published" if stats else "declared"
+        splits.append(Split(split=split, split_fused=split_fused(split), rows=count, counted=how))
+    size = None
+    if shown:
+        size = sum(shown.splits[each.split].bytes for each in splits if each.split in shown.splits)
+    elif place and place != OFFICIAL:
+        size = _size(place)
+    elif place == OFFICIAL and all(each.size for each in dataset.sources if each.kind == "file"):
+        size = sum(each.size or 0 for each in dataset.sources if each.kind == "file")
+    _warn(candidate, alignment, warnings)
+    return Member(
+        key=candidate.key,
+        name=dataset.name,
+        config=config.name,
+        title=config.title,
+        dimension=candidate.dimension,
+        modality=config.modality or (),
+        organ=config.organ or (),
+        task=config.task or (),
+        license=candidate.license,
+        publish=licenses.get(candidate.license).publish,
+        place=place,
+        splits=tuple(splits),
+        bytes=size,
+        assessed=tuple(sorted(candidate.outlined | candidate.named | candidate.hinted)),
+        alignment=alignment,
+        label_map=align.label_map(candidate, targets, request.encoding),
+        class_map=align.class_map(candidate, targets),
+        unverified=dataset.evidence.unverified,
+    )
+
+
+def _warn(candidate: Candidate, alignment: Sequence[Alignment], warnings: list[str]) -> None:
+    dataset, key = candidate.builder.dataset, candidate.key
+    if candidate.hinted:
+        warnings.append(f"{key} declares no labels, its rows have legends of their own; its organs stand in for them here")
+    elif alignment and all(one.mask == one.label == "none" for one in alignment):
+        warnings.append(f"{key} was named, and its declaration has none of the targets; its rows may")
+    if dataset.no_subject:
+        warnings.append(f"{key} states no subject ({dataset.no_subject}): splits are told apart by image only")
+    if dataset.shared_subjects:
+        warnings.append(f"{key} has subjects in two splits: {dataset.shared_subjects}")
+    doubtful = [part for part in dataset.evidence.unverified if part in ("labels", "license")]
+    if doubtful:
+        warnings.append(f"{key}: nobody has verified its {' and its '.join(doubtful)}")
+
+
+def published(name: str, namespace: str) -> Manifest | None:
+    """The manifest of a published dataset; None where it is not there or the Hub cannot be reached."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        path = hf_hub_download(f"{namespace}/{name}", MANIFEST_PATH, repo_type="dataset")
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
+        return None
+    return Manifest.model_validate_json(Path(path).read_bytes())
+
+
+def _size(place: str) -> int | None:
+    path = Path(place)
+    if path.is_file():
+        return path.stat().st_size
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return None
+
+
+def _overlaps(candidates: Sequence[Candidate], action: str) -> Iterable[SharedImages]:
+    """Declared images in common of each two members, said from the first one's side."""
+    words = {
+        "drop": "rows with equal or near-equal images are matched and kept once",
+        "keep": "kept twice, as asked for",
+        "error": "an error where two rows have equal or near-equal images",
+    }
+    datasets = {each.builder.name: each.builder.dataset for each in candidates}
+    for first, second in combinations(datasets.values(), 2):
+        for one, other in ((first, second), (second, first)):
+            found = [overlap for overlap in one.overlaps if overlap.dataset == other.name]
+            for overlap in found:
+                yield SharedImages(
+                    first=one.name,
+                    second=other.name,
+                    relation=overlap.relation,
+                    evidence=overlap.evidence,
+                    action=words[action],
+                )
+            if found:
+                break
+

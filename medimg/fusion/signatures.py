@@ -1,0 +1,530 @@
+"""Signatures of pictures and volumes that survive re-saving, and the index that finds equal ones.
+
+A signature is the low part of the image's cosine spectrum, the image being a function on the unit square or cube:
+no spacing, no number of voxels and no dtype enter. Shifting intensities changes only the constant term (left out),
+scaling them only the norm (divided out), a flip only the sign of the odd terms along an axis, and exchanging axes
+only their order. So two signatures are compared under all flips and exchanges, and under inversion, by a few sums.
+Terms are weighted by frequency to the power of 1.5, which flattens the spectrum of natural images: without it, the
+outline that all heads or chests share would hide what is different between two patients.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import permutations, product
+from math import ceil, prod
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from medimg.errors import FormatError
+from medimg.pixels import Array, Clip, Picture, Volume
+
+TERMS: Mapping[int, int] = {2: 32, 3: 16}
+"""Cosine terms along each axis, for pictures and for volumes."""
+THRESHOLD: Mapping[int, float] = {2: 0.93, 3: 0.87}
+"""Correlation from which two signatures are of the same image; docs/duplicates.md has the measurements."""
+WHITENING = 1.5
+RESOLVED = 0.3
+"""Terms per pixel along an axis that a copy on another grid still has in common with the original."""
+LEAST_TERMS = 200
+"""Images on different grids are compared only where they have this many terms in common."""
+LEAST_PIXELS = 64
+"""Smaller images have nothing to be told apart by."""
+SAMPLE = 1 << 18
+CHANNELS = 16
+
+Float = npt.NDArray[np.float32]
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A small fixed-size digest of the pixels: equal images have signatures that correlate.
+
+    Attributes:
+        shape: pixels or voxels along the 2 or 3 axes (counted up to 65535).
+        data: int8 terms within the ball of `TERMS`, in C order; empty where the image is constant or too small,
+            and then it matches nothing.
+    """
+
+    shape: tuple[int, ...]
+    data: bytes = field(repr=False)
+
+    @property
+    def axes(self) -> int:
+        """2 for pictures, 3 for volumes."""
+        return len(self.shape)
+
+    @property
+    def blank(self) -> bool:
+        """Whether the image has nothing to compare."""
+        return not self.data
+
+    def to_text(self) -> str:
+        """ASCII form for a cache; `from_text` reads it."""
+        return base64.b64encode(struct.pack(f"<B{self.axes}H", self.axes, *self.shape) + self.data).decode("ascii")
+
+    @classmethod
+    def from_text(cls, text: str) -> Signature:
+        """The inverse of `to_text`.
+
+        Raises:
+            ValueError: it is no such text, or of another version of this module.
+        """
+        raw = base64.b64decode(text, validate=True)
+        axes = raw[0] if raw else 0
+        if axes not in TERMS or len(raw) - 1 - 2 * axes not in (0, int(_ball(axes).sum())):
+            raise ValueError("not a signature of this version")
+        return cls(struct.unpack_from(f"<{axes}H", raw, 1), raw[1 + 2 * axes :])
+
+
+def signature(image: object, *, axes: Literal[2, 3] | None = None) -> Signature | None:
+    """The signature of an image, None for videos (they are compared by `content` alone).
+
+    Args:
+        image: what a reader returns (`Picture`, `Volume`, `Clip`), a stored value ({"bytes", "path"}), what the stock
+            features decode (a Pillow image, a nibabel image), or an array: (height, width[, channels]) for
+            `axes=2`, (i, j, k[, sequence or time]) for `axes=3`, of any real, complex or RGB dtype.
+        axes: what an array is; None takes two axes for a picture and more for a volume.
+
+    Channels of a picture are averaged and its alpha channel is left out. Volumes of a 4-D image are each brought to
+    unit variance and averaged, so their order does not matter. Values outside the 0.1 to 99.9 percentiles are
+    clipped, values that are not finite are replaced by the lower one. Memory beyond the array: one slab.
+
+    Raises:
+        FormatError: the bytes cannot be decoded, or the array has no pixels or too many axes.
+        TypeError: nothing of the above.
+    """
+    if isinstance(image, Clip):
+        return None
+    array, axes = _pixels(image, axes)
+    if array.size == 0 or array.ndim < 1:
+        raise FormatError(f"an image of shape {array.shape} has no pixels")
+    if axes == 2:
+        spectrum = _picture(array)
+    else:
+        spectrum = _volume(array)
+    shape = tuple(min(n, 65535) for n in (*array.shape[:axes], *[1] * (axes - array.ndim)))
+    packed = (spectrum * _weights(axes))[_ball(axes)]
+    largest = float(np.abs(packed).max())
+    if prod(shape) < LEAST_PIXELS or not largest > 0:
+        return Signature(shape, b"")
+    return Signature(shape, np.round(packed * (127 / largest)).astype(np.int8).tobytes())
+
+
+def similarity(one: Signature, other: Signature) -> float:
+    """Correlation of two signatures, 0 to 1, the largest over flips, exchanged axes and inversion.
+
+    Where the grids differ, terms that one of them does not resolve are left out. 0 for a picture and a volume, or a blank one.
+    """
+    if one.axes != other.axes or one.blank or other.blank:
+        return 0.0
+    axes = one.axes
+    first, second = (
+        (np.frombuffer(each.data, np.int8)[None], np.array([each.shape], np.uint16)) for each in (one, other)
+    )
+    return float(_correlate(axes, *first, *second)[0])
+
+
+# pixels to spectrum
+
+
+def _pixels(image: object, axes: Literal[2, 3] | None) -> tuple[Array, Literal[2, 3]]:
+    if isinstance(image, np.ndarray):
+        return image, axes or (2 if image.ndim == 2 else 3)
+    if isinstance(image, Picture):
+        return image.array, 2
+    if isinstance(image, Volume):
+        return image.array, 3
+    if isinstance(image, Mapping):
+        data, name = image.get("bytes"), str(image.get("path") or "")
+        if data is None:
+            raise FormatError("the stored image has no bytes", file=name or None)
+        if name.endswith(".nii"):
+            return Volume(data).array, 3
+        return _opened(data, name), 2
+    from PIL import Image
+
+    if isinstance(image, Image.Image):
+        return _raster(image), 2
+    if hasattr(image, "dataobj"):
+        stored = image.dataobj
+        return (stored.get_unscaled() if hasattr(stored, "get_unscaled") else np.asanyarray(stored)), 3
+    raise TypeError(f"no pixels in {type(image).__name__}")
+
+
+def _opened(data: bytes, name: str) -> Array:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return _raster(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FormatError(f"cannot be decoded ({error})", file=name or None) from error
+
+
+def _raster(image: Any) -> Array:
+    array: Array = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+    return array
+
+
+def _picture(array: Array) -> Float:
+    if array.ndim > 3:
+        raise FormatError(f"a picture has 2 or 3 axes, not the shape {array.shape}")
+    if array.ndim == 3:
+        channels = array.shape[2]
+        array = array[:, :, : channels - 1 if channels in (2, 4) else channels].mean(axis=2, dtype=np.float32)
+    return _spectrum(np.atleast_2d(array)[:, :, None], 2)[:, :, 0]
+
+
+def _volume(array: Array) -> Float:
+    while array.ndim < 3:
+        array = array[..., None]
+    if array.ndim == 3:
+        return _spectrum(array, 3)
+    series = array.reshape(*array.shape[:3], -1, order="F")
+    chosen = np.unique(np.linspace(0, series.shape[3] - 1, CHANNELS).round().astype(int))
+    total = np.zeros((TERMS[3],) * 3, np.float32)
+    for number in chosen:
+        spectrum = _spectrum(series[..., number], 3)
+        norm = float(np.linalg.norm(spectrum))
+        total += spectrum / norm if norm > 0 else 0
+    return total
+
+
+def _spectrum(array: Array, axes: int) -> Float:
+    """Cosine terms of (height, width, 1) or (i, j, k), one slab along the last axis at a time; the constant term is 0."""
+    low, high = _range(array)
+    middle, scale = (low + high) / 2, (high - low) / 2
+    terms = TERMS[axes]
+    if not (np.isfinite(scale) and scale > 0):
+        return np.zeros((terms,) * axes + (1,) * (3 - axes), np.float32)
+    left, right = _cosines(array.shape[0], terms), _cosines(array.shape[1], terms)
+    planes = np.empty((array.shape[2], terms, terms), np.float32)
+    for k in range(array.shape[2]):
+        slab = np.nan_to_num(_real(array[:, :, k]), nan=low, posinf=high, neginf=low)
+        planes[k] = left @ ((np.clip(slab, low, high) - middle) / scale).astype(np.float32) @ right.T
+    if axes == 2:
+        out = planes.transpose(1, 2, 0).copy()
+    else:
+        out = np.einsum("wk,kuv->uvw", _cosines(array.shape[2], terms), planes, optimize=True)
+    out[0, 0, 0] = 0
+    # What rounding leaves of an image that is constant is no signal.
+    return np.where(np.abs(out) > 1e-6, out, np.float32(0))
+
+
+def _range(array: Array) -> tuple[float, float]:
+    """The 0.1 and 99.9 percentiles, of an evenly spaced sample where the array is large."""
+    step = max(1, round((array.size / SAMPLE) ** (1 / max(1, sum(n > 1 for n in array.shape)))))
+    values = _real(array[::step, ::step, ::step])
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return 0.0, 0.0
+    low, high = (float(value) for value in np.percentile(values, (0.1, 99.9)))
+    return (low, high) if high > low else (float(values.min()), float(values.max()))
+
+
+def _real(array: Array) -> Array:
+    """Numbers of a floating type that holds them: RGB voxels averaged, complex ones by magnitude."""
+    if array.dtype.names:
+        return np.mean([array[name].astype(np.float32) for name in array.dtype.names[:3]], axis=0)
+    if np.iscomplexobj(array):
+        array = np.abs(array)
+    return array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
+
+
+@cache
+def _cosines(length: int, terms: int) -> Float:
+    """(terms, length): integrals of the orthonormal cosines on [0, 1] over each of `length` equal cells."""
+    edges = np.arange(length + 1) / length
+    rank = np.arange(1, terms)[:, None]
+    integrals = np.sqrt(2) * np.sin(np.pi * rank * edges) / (np.pi * rank)
+    return np.vstack([np.full((1, length), 1 / length), np.diff(integrals, axis=1)]).astype(np.float32)
+
+
+def _radius(axes: int) -> Array:
+    return np.sqrt(sum(np.square(grid, dtype=np.float64) for grid in np.indices((TERMS[axes],) * axes)))
+
+
+@cache
+def _ball(axes: int) -> npt.NDArray[np.bool_]:
+    """Which terms a signature holds: all up to one frequency, whatever the direction, but not the constant one."""
+    radius = _radius(axes)
+    held: npt.NDArray[np.bool_] = (radius > 0) & (radius < TERMS[axes])
+    return held
+
+
+@cache
+def _weights(axes: int) -> Float:
+    return np.where(_ball(axes), _radius(axes) ** WHITENING, 0).astype(np.float32)
+
+
+# comparing spectra
+
+
+def _common(shapes: Array, others: Array, axes: int) -> npt.NDArray[np.bool_]:
+    """(n, axes) shapes of the pairs -> (n, terms, ...): terms that both grids resolve.
+
+    On one grid these are all that it holds. Across grids, the highest depend on how the copy was resampled; where
+    too few of the others are left, there are none.
+    """
+    terms = TERMS[axes]
+    smaller = np.minimum(shapes, others).astype(np.float64)
+    same = (shapes == others).all(axis=1)
+    limits = np.where(same[:, None], smaller, np.ceil(RESOLVED * smaller)).clip(max=terms)
+    limits[~same & (limits.prod(axis=1) < LEAST_TERMS)] = 0
+    mask = np.ones((len(shapes),) + (1,) * axes, bool)
+    for axis in range(axes):
+        inside = np.arange(terms) < limits[:, axis, None]
+        mask = mask & inside.reshape(-1, *(terms if each == axis else 1 for each in range(axes)))
+    return mask
+
+
+def _cubes(axes: int, data: Array) -> Float:
+    """(n, held) packed terms -> (n, terms, ...)."""
+    out = np.zeros((len(data), *_ball(axes).shape), np.float32)
+    out[:, _ball(axes)] = data
+    return out
+
+
+def _correlate(axes: int, data: Array, shapes: Array, others: Array, other_shapes: Array) -> Float:
+    """Largest absolute correlation of each pair over flips and exchanged axes.
+
+    Args:
+        axes: 2 or 3.
+        data, others: (n, held) int8, packed terms; pair i is data[i] with others[i].
+        shapes, other_shapes: (n, axes).
+
+    Returns:
+        (n,) float32.
+    """
+    terms = TERMS[axes]
+    signs = np.stack([np.ones(terms), (-1.0) ** np.arange(terms)]).astype(np.float32)
+    one, other = _cubes(axes, data), _cubes(axes, others)
+    best = np.zeros(len(data), np.float32)
+    for order in permutations(range(axes)):
+        turned = other.transpose(0, *(axis + 1 for axis in order))
+        mask = _common(shapes, other_shapes[:, order], axes)
+        flat = (len(data), -1)
+        norms = [np.square(each * mask).reshape(flat).sum(axis=1) for each in (one, turned)]
+        product_ = one * turned * mask
+        # Contract every axis with (1, 1, ...) and (1, -1, ...): sums for all flips at once.
+        for _ in range(axes):
+            product_ = np.moveaxis(product_, 1, -1) @ signs.T
+        top = np.abs(product_.reshape(flat)).max(axis=1)
+        best = np.maximum(best, top / np.sqrt(np.maximum(norms[0] * norms[1], 1e-12)))
+    return best
+
+
+# the index
+
+TABLES = 20
+BAND: Mapping[int, tuple[float, float]] = {2: (0.5, 10.5), 3: (0.5, 6.5)}
+"""Frequencies from which the hashes are made."""
+ALIKE = 0.5
+"""Correlation of the invariants below which a pair of one bucket is not compared further."""
+CROWD = 32
+"""In `pairs`, members of a larger bucket are compared with this many neighbors each."""
+CHUNK: Mapping[int, int] = {2: 1024, 3: 256}
+
+
+@cache
+def _orbits(axes: int) -> tuple[Index, ...]:
+    """Positions in the packed terms of frequencies that exchanging axes maps to each other, by orbit size."""
+    position = np.full(_ball(axes).shape, -1)
+    position[_ball(axes)] = np.arange(int(_ball(axes).sum()))
+    radius = _radius(axes)
+    low, high = BAND[axes]
+    by_size: dict[int, list[list[int]]] = {}
+    for frequency in product(range(TERMS[axes]), repeat=axes):
+        if tuple(sorted(frequency)) == frequency and low < radius[frequency] < high:
+            orbit = [int(position[each]) for each in sorted(set(permutations(frequency)))]
+            by_size.setdefault(len(orbit), []).append(orbit)
+    return tuple(np.array(orbits) for _, orbits in sorted(by_size.items()))
+
+
+def _invariants(axes: int, data: Array) -> Float:
+    """(n, held) -> (n, d) of unit norm: magnitudes, sorted where axes may be exchanged; no flip changes them.
+
+    Sorting and magnitudes never move two vectors apart, so signatures that are close have close invariants.
+    """
+    magnitude = np.abs(data.astype(np.float32))
+    out = np.concatenate(
+        [np.sort(magnitude[:, orbits], axis=2).reshape(len(data), -1) for orbits in _orbits(axes)], axis=1
+    )
+    norms: Float = np.linalg.norm(out, axis=1, keepdims=True)
+    return out / np.maximum(norms, 1e-6)
+
+
+class _Table:
+    """All signatures of one number of axes: packed terms, and hash tables over random cuts of the invariants."""
+
+    def __init__(self, axes: int) -> None:
+        self.axes = axes
+        self.keys: list[Hashable] = []
+        self.data: Array = np.empty((64, int(_ball(axes).sum())), np.int8)
+        self.shapes: Array = np.empty((64, axes), np.uint16)
+        self.hashed = 0
+        self.size = sum(orbits.size for orbits in _orbits(axes))
+        self.center: Float = np.zeros(self.size, np.float32)
+        self.spread: Float = np.ones(self.size, np.float32)
+        self.cuts: Float = np.zeros((self.size, 0), np.float32)
+        self.features: npt.NDArray[np.float16] = np.empty((0, self.size), np.float16)
+        self.sorted: list[Array] = []
+        self.order: list[Array] = []
+
+    def add(self, key: Hashable, signature: Signature) -> None:
+        count = len(self.keys)
+        if count == len(self.data):
+            for name in ("data", "shapes"):
+                old = getattr(self, name)
+                new = np.empty((count + count // 2 + 64, old.shape[1]), old.dtype)
+                new[:count] = old
+                setattr(self, name, new)
+        self.data[count] = np.frombuffer(signature.data, np.int8)
+        self.shapes[count] = signature.shape
+        self.keys.append(key)
+
+    def build(self, slack: int) -> None:
+        """Hash what was added, unless no more than `slack` entries are new (those are compared one by one)."""
+        count = len(self.keys)
+        if count - self.hashed <= slack:
+            return
+        random = np.random.default_rng(count)
+        chosen = np.sort(random.choice(count, min(count, 8192), replace=False))
+        sample = _invariants(self.axes, self.data[chosen])
+        if count >= 64:
+            self.center, self.spread = sample.mean(axis=0), sample.std(axis=0) + 1e-3
+        bits = int(np.clip(np.ceil(np.log2(count)) + 1, 8, 24))
+        self.cuts = random.standard_normal((self.size, TABLES * bits)).astype(np.float32)
+        self.features = np.empty((count, self.size), np.float16)
+        hashes = np.empty((TABLES, count), np.uint32)
+        for start in range(0, count, 8192):
+            part = slice(start, min(start + 8192, count))
+            features = self.describe(self.data[part])
+            self.features[part] = features
+            hashes[:, part] = self.hash(features)
+        self.order = [np.argsort(row, kind="stable").astype(np.uint32) for row in hashes]
+        self.sorted = [row[order] for row, order in zip(hashes, self.order, strict=True)]
+        self.hashed = count
+
+    def describe(self, data: Array) -> Float:
+        """(n, held) -> (n, d), centered on what is typical of the entries, of unit norm."""
+        features = (_invariants(self.axes, data) - self.center) / self.spread
+        norms: Float = np.linalg.norm(features, axis=1, keepdims=True)
+        return features / np.maximum(norms, 1e-6)
+
+    def hash(self, features: Float) -> Array:
+        """(n, d) -> (tables, n) uint32."""
+        bits = self.cuts.shape[1] // TABLES
+        sides = (features @ self.cuts > 0).reshape(len(features), TABLES, bits)
+        values: Array = sides @ (1 << np.arange(bits, dtype=np.uint32))
+        return values.T.astype(np.uint32)
+
+    def find(self, signature: Signature, threshold: float) -> list[tuple[Hashable, float]]:
+        self.build(slack=max(64, min(self.hashed // 4, 16384)))
+        data = np.frombuffer(signature.data, np.int8)[None]
+        features = self.describe(data)
+        found = [np.arange(self.hashed, len(self.keys))]
+        for row, order, value in zip(self.sorted, self.order, self.hash(features)[:, 0], strict=False):
+            found.append(order[np.searchsorted(row, value, "left") : np.searchsorted(row, value, "right")])
+        near = np.unique(np.concatenate(found).astype(np.int64))
+        old = near[near < self.hashed]
+        alike = self.features[old].astype(np.float32) @ features[0] >= ALIKE
+        near = np.concatenate([old[alike], near[near >= self.hashed]])
+        scores = self.verify(np.broadcast_to(data, (len(near), data.shape[1])), signature.shape, near)
+        hits = [(int(index), float(score)) for index, score in zip(near, scores, strict=True) if score >= threshold]
+        return [(self.keys[index], score) for index, score in sorted(hits, key=lambda hit: (-hit[1], hit[0]))]
+
+    def verify(self, data: Array, shapes: tuple[int, ...] | Array, others: Index) -> Float:
+        shapes = np.broadcast_to(np.array(shapes, np.uint16), (len(others), self.axes))
+        out = np.empty(len(others), np.float32)
+        for start in range(0, len(others), CHUNK[self.axes]):
+            part = slice(start, start + CHUNK[self.axes])
+            index = others[part]
+            out[part] = _correlate(self.axes, data[part], shapes[part], self.data[index], self.shapes[index])
+        return out
+
+    def pairs(self, threshold: float) -> Iterator[tuple[int, int, float]]:
+        self.build(slack=0)
+        count = len(self.keys)
+        found = np.empty(0, np.int64)
+        for row, order in zip(self.sorted, self.order, strict=True):
+            fresh = [found]
+            for lag in range(1, CROWD + 1):
+                at = np.flatnonzero(row[lag:] == row[:-lag])
+                if at.size == 0:
+                    break
+                first, second = order[at].astype(np.int64), order[at + lag].astype(np.int64)
+                fresh.append(self._alike(np.minimum(first, second), np.maximum(first, second), count))
+            found = np.unique(np.concatenate(fresh))
+        for start in range(0, len(found), 1 << 16):
+            first, second = np.divmod(found[start : start + (1 << 16)], count)
+            for block in range(0, len(first), CHUNK[self.axes]):
+                part = slice(block, block + CHUNK[self.axes])
+                scores = self.verify(self.data[first[part]], self.shapes[first[part]], second[part])
+                for one, other, score in zip(first[part], second[part], scores, strict=True):
+                    if score >= threshold:
+                        yield int(one), int(other), float(score)
+
+    def _alike(self, first: Index, second: Index, count: int) -> Index:
+        kept = [np.empty(0, np.int64)]
+        for start in range(0, len(first), 1 << 15):
+            one, other = first[start : start + (1 << 15)], second[start : start + (1 << 15)]
+            dots = np.einsum("nd,nd->n", self.features[one], self.features[other], dtype=np.float32)
+            kept.append((one * count + other)[dots >= ALIKE])
+        return np.concatenate(kept)
+
+
+class Matcher:
+    """Finds which of many signatures are of the same image. Pictures are never compared with volumes.
+
+    Two stages: hash tables over invariants of the signature give candidates, `similarity` decides. Adding is
+    cheap; the tables are built when first asked, and anew when the number of entries has grown by a quarter.
+
+    Args:
+        thresholds: least similarity for 2 and 3 axes.
+    """
+
+    def __init__(self, thresholds: Mapping[int, float] = THRESHOLD) -> None:
+        self.thresholds = dict(thresholds)
+        self._tables = {axes: _Table(axes) for axes in TERMS}
+
+    def __len__(self) -> int:
+        return sum(len(table.keys) for table in self._tables.values())
+
+    def add(self, key: Hashable, signature: Signature | None) -> None:
+        """Enter a signature; a blank one, or none, is left out since it matches nothing."""
+        if signature is not None and not signature.blank:
+            self._tables[signature.axes].add(key, signature)
+
+    def extend(self, items: Iterable[tuple[Hashable, Signature | None]]) -> None:
+        """`add` for many."""
+        for key, each in items:
+            self.add(key, each)
+
+    def matches(self, signature: Signature | None) -> list[Hashable]:
+        """Keys of the same image, the most similar first; an entry matches itself."""
+        return [key for key, _ in self.scored(signature)]
+
+    def scored(self, signature: Signature | None) -> list[tuple[Hashable, float]]:
+        """`matches` with the similarities."""
+        if signature is None or signature.blank:
+            return []
+        return self._tables[signature.axes].find(signature, self.thresholds[signature.axes])
+
+    def pairs(self) -> Iterator[tuple[Hashable, Hashable, float]]:
+        """All pairs of entries that are of the same image, each once, in the order of entry, with the similarity.
+
+        Of a crowd (more than 32 entries in one bucket) not every pair is given, only enough to connect it.
+        """
+        for axes, table in self._tables.items():
+            for first, second, score in table.pairs(self.thresholds[axes]):
+                yield table.keys[first], table.keys[second], score

@@ -188,18 +188,20 @@ def _blob_id(operation: CommitOperationAdd) -> str | None:
 def _is_embedded(endpoint: str) -> bool:
     if endpoint == OFFICIAL_HUB:
         return False
-    import httpx
+    import json
+    import urllib.error
+    import urllib.request
 
     try:
-        answer = httpx.get(f"{endpoint}/api/medimg-embedded-hub", timeout=10)
-        return answer.status_code == 200 and answer.json().get("embedded") is True
-    except httpx.HTTPError as error:
+        with urllib.request.urlopen(f"{endpoint}/api/medimg-embedded-hub", timeout=10) as answer:
+            return json.load(answer).get("embedded") is True
+    except urllib.error.HTTPError:
+        return False
+    except (OSError, ValueError) as error:
         raise HubError(
             f"no Hub answers at {endpoint} ({type(error).__name__})",
             next_step="Start one with `medimg hub`, or leave --hub out: sync serves its own store while it runs.",
         ) from error
-    except ValueError:
-        return False
 
 
 @contextmanager

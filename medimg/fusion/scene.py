@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import nibabel as nib
 import numpy as np
@@ -249,8 +249,3 @@ def windowed(array: Array, center: float, width: float, scaling: tuple[float, fl
     gray += (inter - center + width / 2) * 255 / width
     np.nan_to_num(gray, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
     return np.clip(np.rint(gray, out=gray), 0, 255, out=gray).astype(np.uint8)
-
-
-def with_images(scene: Scene, images: Mapping[str, Array]) -> Scene:
-    """The scene with other images of the same grid."""
-    return replace(scene, images=images)

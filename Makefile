@@ -22,7 +22,7 @@ hub: $(VENV)/.sync
 	$(BIN)/medimg hub --store "$(STORE)" --port $(PORT)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

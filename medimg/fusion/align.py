@@ -95,7 +95,9 @@ def align(candidate: Candidate, targets: Sequence[str]) -> tuple[Alignment, ...]
     )
 
 
-def _kind(target: str, names: frozenset[str], direct: bool, edges: tuple[str, ...] = ("is_a", "part_of")) -> Kind:
+def _kind(
+    target: str, names: frozenset[str], direct: bool, edges: tuple[str, ...] = ("is_a", "part_of")
+) -> Kind:
     if direct:
         return "direct"
     if any(target in above(name, edges) for name in names):
@@ -133,7 +135,13 @@ def label_map(candidate: Candidate, targets: tuple[str, ...], encoding: Encoding
 def _words(codes: Sequence[int], targets: Sequence[str], encoding: Encoding) -> str:
     if encoding == "index":
         (code,) = codes
-        return "ignore (255)" if code == IGNORE else "background (0)" if code == 0 else f"{targets[code - 1]} ({code})"
+        return (
+            "ignore (255)"
+            if code == IGNORE
+            else "background (0)"
+            if code == 0
+            else f"{targets[code - 1]} ({code})"
+        )
     words = {0: "no", 1: "yes", IGNORE: "ignore"}
     return ", ".join(f"{target}: {words[code]}" for target, code in zip(targets, codes, strict=True))
 
@@ -174,10 +182,13 @@ def check(
         having = [member for member, kind in kinds.items() if kind in ("direct", "narrower")]
         if not having:
             wider = [
-                f"{member} has {_listed(aligned[member][number].via)}" for member in kinds
+                f"{member} has {_listed(aligned[member][number].via)}"
+                for member in kinds
                 if kinds[member] == "wider"
             ]
-            problem = f"no member has {target!r}" + (f", only something wider: {'; '.join(wider)}" if wider else "")
+            problem = f"no member has {target!r}" + (
+                f", only something wider: {'; '.join(wider)}" if wider else ""
+            )
             if growing:
                 warnings.append(problem)
                 continue

@@ -45,7 +45,9 @@ class Blueprint(Frozen):
     split: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    @field_validator("names", "modality", "organ", "task", "license_terms", "targets", "split", "notes", mode="before")
+    @field_validator(
+        "names", "modality", "organ", "task", "license_terms", "targets", "split", "notes", mode="before"
+    )
     @classmethod
     def _listed(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
@@ -54,7 +56,9 @@ class Blueprint(Frozen):
 def names() -> list[str]:
     """The named blueprints."""
     folder = resources.files("medimg.fusion") / "blueprints"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
 
 
 def get(name: str) -> Blueprint:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from medimg import registry
 from medimg.fusion import blueprint as blueprints
+from medimg.fusion.blueprint import Blueprint
+from medimg.fusion.duplicates import OnDuplicate, Report
+from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Encoding, Harmonizer, fused_features
 from medimg.fusion.mix import Stream, Weights, mix
-from medimg.fusion.plan import MINIATURE, OnDuplicate, Plan, Request, criteria, make_plan
-from medimg.fusion.sources import Rows, counted, rows_of
-from medimg.loading import NAMESPACE, OFFICIAL
+from medimg.fusion.plan import Plan, Request, criteria, make_plan
+from medimg.fusion.scanning import find
+from medimg.fusion.sources import Rows, rows_of
+from medimg.loading import NAMESPACE, open_source
 from medimg.schema import Dimension
 
 if TYPE_CHECKING:
@@ -20,6 +26,16 @@ if TYPE_CHECKING:
 Some = str | Iterable[str] | None
 
 
+@overload
+def fuse(names: Some = None, *, plan: Literal[True], streaming: bool = ..., **wishes: Any) -> Plan: ...
+@overload
+def fuse(
+    names: Some = None, *, plan: Literal[False] = ..., streaming: Literal[True] = ..., **wishes: Any
+) -> datasets.IterableDataset: ...
+@overload
+def fuse(
+    names: Some = None, *, plan: Literal[False] = ..., streaming: Literal[False], **wishes: Any
+) -> datasets.Dataset: ...
 def fuse(
     names: Some = None,
     *,
@@ -40,11 +56,196 @@ def fuse(
     namespace: str = NAMESPACE,
     blueprint: str | Mapping[str, Any] | None = None,
     shuffle_buffer: int = 0,
-    grid: Any = None,
+    grid: Grid | Mapping[str, Any] | None = None,
     minimum: int = 0,
     unlabeled: bool = False,
+    near: bool | None = None,
     repeat: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> datasets.IterableDataset | datasets.Dataset | Plan:
-    """Fuse members into one stream: labels in one space, what is not annotated marked, each image once."""
-    raise NotImplementedError
+    """Fuse members into one set: labels in one space, what is not annotated marked, each image once.
+
+    Every row keeps all columns of its member, the source's label with them, and gets two more: `fused` (the label in
+    the asked space) and `provenance`. See docs/fusion.md. The result has the attributes `plan` and `report`
+    (duplicates that were found, and what became of them).
+
+    Args:
+        names: members, e.g. ["lits", "chaos"]; `<name>/<config>` for one sub-collection. None takes all that fit.
+        modality, organ, task: vocabulary terms; narrower ones fit, too. Rows of another modality are left out.
+        targets: structures and findings (for regression: measures) of the label space, in order. None leaves labels
+            as they are.
+        split: "train", "validation", "test" or several; None takes all. Whatever is asked for, no image and no
+            person of one split is in another.
+        source: root folder with `<name>/` or `<name>.zip` …, "official" for the declared addresses, "miniature" for
+            phantoms; None reads from the Hub.
+        streaming: False writes the rows to the `datasets` cache and returns a `Dataset`.
+        weights: order of the members: "concatenate", "interleave", "uniform", "proportional",
+            {"temperature": T} or {member: weight}. See `medimg.fusion.mix.mix`.
+        on_duplicate: "drop" keeps an image once, "keep" leaves duplicates within a split alone, "error" raises.
+        seed: of the draws and of shuffling.
+        plan: only say what would be done; no pixel is read.
+        dimension: "2d", "3d" or "video"; needed where members differ.
+        license_terms: of "commercial", "adapt", "redistribute", "open", "no share-alike", "known", or license ids.
+        encoding: of masks: "index" (one map) or "channels" (one map per target).
+        namespace: organization on the Hub.
+        blueprint: a named blueprint, or the fields of one; what is given here as well wins.
+        shuffle_buffer: rows that are permuted together; 0 keeps the order.
+        grid: common voxels, as `medimg.fusion.grid.Grid` or its fields, e.g. {"orientation": "RAS", "spacing": 1.0}.
+        minimum: images that a member must declare at least.
+        unlabeled: also give rows that say nothing about any target.
+        near: look for near duplicates by the pixels of every row (once; the result is cached). None does so where
+            the originals are at hand, and on the Hub compares `content` alone, which costs kilobytes.
+        repeat: start ended members again until each has been seen; not for "concatenate".
+        storage_options: for fsspec, where the source is a URL.
+
+    Raises:
+        FusionError: no member fits; no member has a target, or it means different things in two of them.
+        DuplicateError: `on_duplicate="error"` and there are some.
+        UnknownDatasetError, UnknownTermError: a name is unknown; the message has the closest ones.
+        SourceRequiredError: a member that was named may not be redistributed, or is not below the source root.
+        ValueError: weights or a grid that make no sense.
+    """
+    own = (
+        blueprints.get(blueprint)
+        if isinstance(blueprint, str)
+        else blueprints.parse(blueprint)
+        if blueprint
+        else None
+    )
+    shape = grid if isinstance(grid, Grid) else Grid(**grid or {})
+    where = None if source is None else os.fspath(source)
+    request = Request(
+        blueprint=(blueprint if isinstance(blueprint, str) else own.title) if own else None,
+        title=own.title if own else "",
+        criteria=criteria(
+            own,
+            names=names,
+            modality=modality,
+            organ=organ,
+            task=task,
+            dimension=dimension,
+            license_terms=license_terms,
+            split=split,
+            minimum=minimum,
+        ),
+        targets=_targets(targets, own),
+        encoding=encoding or (own.encoding if own else "index"),
+        source=where,
+        namespace=namespace,
+        sliced=shape.slices is not None,
+        options={
+            "weights": weights,
+            "on_duplicate": on_duplicate,
+            "seed": seed,
+            "shuffle_buffer": shuffle_buffer,
+            "grid": None
+            if shape.idle
+            else {key: value for key, value in vars(shape).items() if value is not None},
+            "unlabeled": unlabeled,
+            "near": near,
+            "repeat": repeat,
+        },
+    )
+    made = make_plan(request)
+    if plan:
+        return made
+    members = _members(made, request, shape, unlabeled, storage_options)
+    report = _report(members, on_duplicate, near)
+    members = [each.without(report.keys) for each in members] if report else members
+    features = fused_features(made.dimension)
+    single = made.request["splits"]
+    stream = mix(
+        [_stream(each, count=_needs_rows(weights)) for each in members],
+        features=features,
+        weights=weights,
+        repeat=repeat,
+        shuffle=shuffle_buffer,
+        seed=seed,
+        split=single[0] if len(single) == 1 else None,
+    )
+    result: Any = stream if streaming else _stored(stream, members, features)
+    result.info.description = str(report) if report else ""
+    result.info.license = made.license.strictest
+    result.info.citation = "\n".join(dict.fromkeys(_cited(member.name) for member in made.members))
+    result.plan, result.report = made, report
+    return result  # type: ignore[no-any-return]
+
+
+def _targets(given: Some, own: Blueprint | None) -> tuple[str, ...]:
+    if given is None:
+        return own.targets if own else ()
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _members(
+    made: Plan, request: Request, grid: Grid, unlabeled: bool, storage_options: Mapping[str, Any] | None
+) -> list[Rows]:
+    harmonizer = Harmonizer(
+        made.targets, measures=made.measures, encoding=request.encoding, outputs=made.outputs
+    )
+    return [
+        rows_of(
+            member,
+            harmonizer,
+            source=request.source,
+            namespace=request.namespace,
+            modality=request.criteria.modality,
+            license_terms=request.criteria.license_terms,
+            unlabeled=unlabeled,
+            grid=grid,
+            storage_options=dict(storage_options or {}),
+        )
+        for member in made.members
+    ]
+
+
+def _report(members: Sequence[Rows], on_duplicate: OnDuplicate, near: bool | None) -> Report | None:
+    """What to leave out; None where there is nothing to compare."""
+    several = len(members) > 1 or any(len(each.every_split) > 1 for each in members)
+    return find(members, on_duplicate=on_duplicate, near=near) if several else None
+
+
+def _needs_rows(weights: Weights) -> bool:
+    return weights == "proportional" or (isinstance(weights, Mapping) and set(weights) == {"temperature"})
+
+
+def _stream(member: Rows, *, count: bool) -> Stream:
+    rows = member.rows
+    if rows is None and count:
+        rows = sum(1 for _ in member.open(0))
+    return Stream(
+        member.key, member.open, rows=rows, block=member.block, expand=member.expand, finish=member.finish
+    )
+
+
+def _stored(
+    stream: datasets.IterableDataset, members: Sequence[Rows], features: datasets.Features
+) -> datasets.Dataset:
+    """The rows, written to the `datasets` cache; a changed source is read anew."""
+    import datasets
+
+    return datasets.Dataset.from_generator(
+        _written,
+        features=features,
+        gen_kwargs={"stream": stream, "state": [_state(member) for member in members]},
+        # The stock writer buffers 1000 examples, whatever their size.
+        writer_batch_size=64 if members[0].grid.dimension(members[0].dimension) == "2d" else 1,
+    )
+
+
+def _written(stream: datasets.IterableDataset, state: Sequence[str]) -> Iterator[dict[str, Any]]:
+    yield from stream.decode(False)
+
+
+def _state(member: Rows) -> str:
+    """What the member's rows depend on beside the request."""
+    if member.place is None:
+        return hashlib.sha256(repr(sorted(member.shards.items())).encode()).hexdigest()
+    with open_source(registry.get(member.name), member.place) as files:
+        return files.fingerprint()
+
+
+def _cited(name: str) -> str:
+    citation = registry.get(name).dataset.citation
+    tail = citation.doi or citation.url or ""
+    return f"{name}: {citation.authors} {citation.title}. {citation.venue} ({citation.year}). {tail}".strip()

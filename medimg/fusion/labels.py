@@ -81,13 +81,10 @@ class Facts:
 
     @classmethod
     def of(cls, label: Mapping[str, Any]) -> Facts:
-        """The facts of a stored `label`."""
-        masked = label["mask"] is not None
+        """The facts of a stored `label`, with or without its pixels: there is a legend where there is a mask."""
         places = (*(label["boxes"] or ()), *(label["points"] or ()))
         return cls(
-            legend=tuple((entry["value"], tuple(entry["names"])) for entry in label["legend"] or ())
-            if masked
-            else (),
+            legend=tuple((entry["value"], tuple(entry["names"])) for entry in label["legend"] or ()),
             instances=bool(label["instances"]),
             found=frozenset([*(label["classes"] or ()), *(place["name"] for place in places)]),
             doubtful=frozenset(label["uncertain"] or ()),
@@ -293,6 +290,16 @@ class Harmonizer:
             known = any(UNKNOWN != one for shown in extremes for one in classify(facts, shown, self.targets))
             told["classes"] = told["boxes"] = known
         return any(told.get(output) for output in self.outputs)
+
+    def assessed(self, facts: Facts) -> tuple[str, ...]:
+        """The targets that a row was assessed for."""
+        nowhere = facts.nowhere
+        known = classify(facts, frozenset(), self.targets)
+        return tuple(
+            target
+            for target, state in zip(self.targets, known, strict=True)
+            if state != UNKNOWN or looked_for(target, facts.outlined, nowhere)
+        )
 
     def _boxes(self, label: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Boxes of the targets' kinds, each under the innermost target; a box of a part is no box of the whole."""

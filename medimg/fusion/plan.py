@@ -160,7 +160,9 @@ class Plan(Frozen):
 
         return {
             "metadata_harmonization": {
-                "members": columns("title", "dimension", "modality", "organ", "task", "license", "publish", "unverified"),
+                "members": columns(
+                    "title", "dimension", "modality", "organ", "task", "license", "publish", "unverified"
+                ),
                 "left_out": whole["left_out"],
             },
             "semantic_alignment": {
@@ -209,6 +211,7 @@ class Request(Frozen):
     encoding: Literal["index", "channels"] = "index"
     source: str | None = None
     namespace: str = "medimg"
+    sliced: bool = False
     options: Mapping[str, Any] = Field(default_factory=dict)
 
 
@@ -270,11 +273,15 @@ def make_plan(request: Request) -> Plan:
     if gone and targets:
         aligned = {each.key: aligned[each.key] for each in candidates}
         align.check(aligned, targets, outputs, growing=growing)
-    dimension = _dimension(candidates)
-    members = [_member(each, request, aligned[each.key], places[each.key], targets, warnings) for each in candidates]
+    dimension = _dimension(candidates, sliced=request.sliced)
+    members = [
+        _member(each, request, aligned[each.key], places[each.key], targets, warnings) for each in candidates
+    ]
     combined = licenses.combine({each.key: each.license for each in candidates}, adapted=True, pushed=False)
     if combined.publish is Verdict.RECIPE:
-        warnings.append("the set may be made and used, but not passed on as one adapted work: see its license")
+        warnings.append(
+            "the set may be made and used, but not passed on as one adapted work: see its license"
+        )
     return Plan(
         request=_request(request),
         outputs=outputs,
@@ -291,7 +298,11 @@ def make_plan(request: Request) -> Plan:
 
 def _request(request: Request) -> dict[str, Any]:
     asked = request.model_dump(mode="json")
-    return {**{key: asked[key] for key in asked if key not in ("criteria", "options")}, **asked["criteria"], **asked["options"]}
+    return {
+        **{key: asked[key] for key in asked if key not in ("criteria", "options", "sliced")},
+        **asked["criteria"],
+        **asked["options"],
+    }
 
 
 def _useful(
@@ -363,18 +374,22 @@ def _place(source: str | None, dataset: Dataset) -> str | None:
         raise SourceRequiredError(
             f"there is no {dataset.name} below the source root {source}",
             dataset=dataset.name,
-            next_step=f"put the original into {Path(source) / dataset.name}." + (f" {dataset.how}" if dataset.how else ""),
+            next_step=f"put the original into {Path(source) / dataset.name}."
+            + (f" {dataset.how}" if dataset.how else ""),
         )
     return place
 
 
-def _dimension(candidates: Sequence[Candidate]) -> Dimension:
+def _dimension(candidates: Sequence[Candidate], *, sliced: bool) -> Dimension:
     found: dict[Dimension, list[str]] = {}
     for each in candidates:
-        found.setdefault(each.dimension, []).append(each.key)
+        found.setdefault("2d" if sliced and each.dimension == "3d" else each.dimension, []).append(each.key)
     if len(found) > 1:
         shown = "; ".join(f"{dimension}: {', '.join(keys)}" for dimension, keys in found.items())
-        raise FusionError(f"the members have different dimensions ({shown})", next_step="pass dimension=.")
+        raise FusionError(
+            f"the members have different dimensions ({shown})",
+            next_step='pass dimension=, or cut volumes into pictures: grid={"slices": "axial"}.',
+        )
     return next(iter(found))
 
 
@@ -389,7 +404,9 @@ def _member(
     dataset, config = candidate.builder.dataset, candidate.config
     manifest = published(dataset.name, request.namespace) if request.source is None else None
     if request.source is None and manifest is None:
-        warnings.append(f"{candidate.key}: {request.namespace}/{dataset.name} cannot be read from the Hub; counts are declared")
+        warnings.append(
+            f"{candidate.key}: {request.namespace}/{dataset.name} cannot be read from the Hub; counts are declared"
+        )
     shown = next((each for each in manifest.configs if each.name == config.name), None) if manifest else None
     splits = []
     for split in candidate.splits(request.criteria.splits):
@@ -430,11 +447,15 @@ def _member(
 def _warn(candidate: Candidate, alignment: Sequence[Alignment], warnings: list[str]) -> None:
     dataset, key = candidate.builder.dataset, candidate.key
     if candidate.hinted:
-        warnings.append(f"{key} declares no labels, its rows have legends of their own; its organs stand in for them here")
+        warnings.append(
+            f"{key} declares no labels, its rows have legends of their own; its organs stand in for them here"
+        )
     elif alignment and all(one.mask == one.label == "none" for one in alignment):
         warnings.append(f"{key} was named, and its declaration has none of the targets; its rows may")
     if dataset.no_subject:
-        warnings.append(f"{key} states no subject ({dataset.no_subject}): splits are told apart by image only")
+        warnings.append(
+            f"{key} states no subject ({dataset.no_subject}): splits are told apart by image only"
+        )
     if dataset.shared_subjects:
         warnings.append(f"{key} has subjects in two splits: {dataset.shared_subjects}")
     doubtful = [part for part in dataset.evidence.unverified if part in ("labels", "license")]
@@ -484,4 +505,3 @@ def _overlaps(candidates: Sequence[Candidate], action: str) -> Iterable[SharedIm
                 )
             if found:
                 break
-

@@ -71,7 +71,8 @@ def oriented(scene: Scene, axes: str) -> Scene:
         return np.concatenate([low[:, order], high[:, order]], axis=1)
 
     def turn_points(points: Array) -> Array:
-        return np.where(flips, size - 1 - points, points)[:, order]
+        turned: Array = np.where(flips, size - 1 - points, points)[:, order]
+        return turned
 
     def turn_array(array: Array) -> Array:
         result: Array = nib.orientations.apply_orientation(array, turn)
@@ -113,7 +114,12 @@ def resampled(scene: Scene, spacing: Sequence[float]) -> Scene:
 
     def move_boxes(boxes: Array) -> Array:
         edges = (boxes.reshape(-1, 2, len(shape)) - 0.5 - offset) / scale + 0.5
-        return np.clip(edges, 0, shape).reshape(boxes.shape)
+        moved: Array = np.clip(edges, 0, shape).reshape(boxes.shape)
+        return moved
+
+    def move_points(points: Array) -> Array:
+        moved: Array = (points - offset) / scale
+        return moved
 
     return Scene(
         shape,
@@ -121,7 +127,7 @@ def resampled(scene: Scene, spacing: Sequence[float]) -> Scene:
         {name: _linear(array, steps) for name, array in scene.images.items()},
         {name: _nearest(array, steps) for name, array in scene.labels.items()},
         {name: move_boxes(boxes) for name, boxes in scene.boxes.items()},
-        {name: (points - offset) / scale for name, points in scene.points.items()},
+        {name: move_points(points) for name, points in scene.points.items()},
     )
 
 
@@ -136,7 +142,8 @@ class _Step:
 
     def places(self) -> Array:
         """(size,) old coordinates, none outside."""
-        return np.clip(self.scale * np.arange(self.size) + self.offset, 0, self.length - 1)
+        found: Array = np.clip(self.scale * np.arange(self.size) + self.offset, 0, self.length - 1)
+        return found
 
 
 def _step(length: int, old: float, new: float) -> _Step:
@@ -221,7 +228,8 @@ def cut(scene: Scene, axis: int, index: int) -> tuple[Scene, dict[str, Array], d
         points[name] = volume_points[in_points[name]][:, [y, x]]
 
     def flat(array: Array) -> Array:
-        return array.take(index, axis).swapaxes(0, 1)
+        plane: Array = array.take(index, axis).swapaxes(0, 1)
+        return plane
 
     picture = Scene(
         (scene.shape[y], scene.shape[x]),

@@ -17,7 +17,13 @@ from medimg.vocab import Vocabulary
 
 TERMS = ("commercial", "adapt", "redistribute", "open", "no share-alike", "known")
 """Terms that a selection may ask for, beside license ids; several must hold together."""
-_SPLITS = {"val": "validation", "valid": "validation", "dev": "validation", "testing": "test", "training": "train"}
+_SPLITS = {
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "testing": "test",
+    "training": "train",
+}
 
 
 class Criteria(Frozen):
@@ -94,7 +100,9 @@ class Candidate:
         """Where the declaration names no label at all (each row has its own legend): its organs."""
         if self.outlined or self.named:
             return frozenset()
-        return frozenset(organ for organ in self.config.organ or () if organ not in ("multiple organs", "whole body"))
+        return frozenset(
+            organ for organ in self.config.organ or () if organ not in ("multiple organs", "whole body")
+        )
 
     @property
     def rows(self) -> int:
@@ -130,7 +138,9 @@ def select(criteria: Criteria) -> tuple[list[Candidate], list[LeftOut]]:
     for candidate in _candidates(criteria.names):
         if not _fits_subject(candidate, criteria):
             if criteria.names:
-                left_out.append(LeftOut(member=candidate.key, reason="is of another modality, organ, task or dimension"))
+                left_out.append(
+                    LeftOut(member=candidate.key, reason="is of another modality, organ, task or dimension")
+                )
             continue
         reason = _refused(candidate, criteria)
         if reason:
@@ -182,7 +192,11 @@ def _refused(candidate: Candidate, criteria: Criteria) -> str | None:
     if criteria.splits and not candidate.splits(criteria.splits):
         return f"has no split {' or '.join(criteria.splits)} (only {', '.join(candidate.config.splits)})"
     license = licenses.get(candidate.license)
-    if criteria.license_terms and not license.per_row and not allowed(candidate.license, criteria.license_terms):
+    if (
+        criteria.license_terms
+        and not license.per_row
+        and not allowed(candidate.license, criteria.license_terms)
+    ):
         return f"its license {license.id} does not meet: {', '.join(criteria.license_terms)}"
     return None
 

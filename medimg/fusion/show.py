@@ -20,12 +20,18 @@ def renderables(plan: Plan) -> Iterator[RenderableType]:
     yield _heading("1  Metadata harmonization")
     yield _table(
         ("member", "modality", "organ", "task", "license"),
-        [(m.key, _list(m.modality), _list(m.organ), _list(m.task), f"{m.license} ({m.publish})") for m in plan.members],
+        [
+            (m.key, _list(m.modality), _list(m.organ), _list(m.task), f"{m.license} ({m.publish})")
+            for m in plan.members
+        ],
     )
     for left in plan.left_out:
         yield Text(f"left out: {left.member}: {left.reason}")
     yield _heading("2  Semantic alignment")
-    yield Text("targets: " + (", ".join(f"{n} {target}" for n, target in enumerate(plan.targets, 1)) or "all labels as they are"))
+    yield Text(
+        "targets: "
+        + (", ".join(f"{n} {target}" for n, target in enumerate(plan.targets, 1)) or "all labels as they are")
+    )
     if plan.targets:
         yield _table(
             ("member", *plan.targets, "assessed for", "label map"),
@@ -35,21 +41,34 @@ def renderables(plan: Plan) -> Iterator[RenderableType]:
             ],
         )
     yield _heading("3  Fusion blueprint")
-    yield _table(("asked for", ""), [(key, str(value)) for key, value in plan.request.items() if value not in (None, [], "")])
+    yield _table(
+        ("asked for", ""),
+        [(key, str(value)) for key, value in plan.request.items() if value not in (None, [], "")],
+    )
     yield _heading("4  Index")
     yield _table(
         ("member", "split", "in the fused set", "rows", "counted by"),
         [
-            (m.key, split.split, split.split_fused, "?" if split.rows is None else f"{split.rows:,}", split.counted)
+            (
+                m.key,
+                split.split,
+                split.split_fused,
+                "?" if split.rows is None else f"{split.rows:,}",
+                split.counted,
+            )
             for m in plan.members
             for split in m.splits
         ],
     )
     size = plan.bytes
     more = "at least " if any(m.rows is None for m in plan.members) else ""
-    yield Text(f"{len(plan.members)} members, {more}{plan.rows:,} rows, {'size not known' if size is None else f'{size / 1e6:,.1f} MB'}")
+    yield Text(
+        f"{len(plan.members)} members, {more}{plan.rows:,} rows, {'size not known' if size is None else f'{size / 1e6:,.1f} MB'}"
+    )
     for shared in plan.overlaps:
-        yield Text(f"overlap: {shared.first} and {shared.second}: {shared.relation} ({shared.evidence}); {shared.action}")
+        yield Text(
+            f"overlap: {shared.first} and {shared.second}: {shared.relation} ({shared.evidence}); {shared.action}"
+        )
     terms = plan.license
     carries = f", must carry {terms.share_alike}" if terms.share_alike else ""
     yield Text(f"license of the whole: {terms.publish}, strictest member {terms.strictest}{carries}")

@@ -17,7 +17,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import permutations, product
-from math import ceil, prod
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ from medimg.pixels import Array, Clip, Picture, Volume
 
 TERMS: Mapping[int, int] = {2: 32, 3: 16}
 """Cosine terms along each axis, for pictures and for volumes."""
-THRESHOLD: Mapping[int, float] = {2: 0.93, 3: 0.87}
+THRESHOLD: Mapping[int, float] = {2: 0.93, 3: 0.90}
 """Correlation from which two signatures are of the same image; docs/duplicates.md has the measurements."""
 WHITENING = 1.5
 RESOLVED = 0.3
@@ -69,7 +69,9 @@ class Signature:
 
     def to_text(self) -> str:
         """ASCII form for a cache; `from_text` reads it."""
-        return base64.b64encode(struct.pack(f"<B{self.axes}H", self.axes, *self.shape) + self.data).decode("ascii")
+        return base64.b64encode(struct.pack(f"<B{self.axes}H", self.axes, *self.shape) + self.data).decode(
+            "ascii"
+        )
 
     @classmethod
     def from_text(cls, text: str) -> Signature:
@@ -122,7 +124,8 @@ def signature(image: object, *, axes: Literal[2, 3] | None = None) -> Signature 
 def similarity(one: Signature, other: Signature) -> float:
     """Correlation of two signatures, 0 to 1, the largest over flips, exchanged axes and inversion.
 
-    Where the grids differ, terms that one of them does not resolve are left out. 0 for a picture and a volume, or a blank one.
+    Where the grids differ, terms that one of them does not resolve are left out. 0 for a picture and a volume, and
+    where one is blank.
     """
     if one.axes != other.axes or one.blank or other.blank:
         return 0.0
@@ -200,7 +203,7 @@ def _volume(array: Array) -> Float:
 
 
 def _spectrum(array: Array, axes: int) -> Float:
-    """Cosine terms of (height, width, 1) or (i, j, k), one slab along the last axis at a time; the constant term is 0."""
+    """Cosine terms of (height, width, 1) or (i, j, k), the constant one being 0; one slab at a time."""
     low, high = _range(array)
     middle, scale = (low + high) / 2, (high - low) / 2
     terms = TERMS[axes]
@@ -234,7 +237,8 @@ def _range(array: Array) -> tuple[float, float]:
 def _real(array: Array) -> Array:
     """Numbers of a floating type that holds them: RGB voxels averaged, complex ones by magnitude."""
     if array.dtype.names:
-        return np.mean([array[name].astype(np.float32) for name in array.dtype.names[:3]], axis=0)
+        mean: Array = np.mean([array[name].astype(np.float32) for name in array.dtype.names[:3]], axis=0)
+        return mean
     if np.iscomplexobj(array):
         array = np.abs(array)
     return array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
@@ -250,7 +254,10 @@ def _cosines(length: int, terms: int) -> Float:
 
 
 def _radius(axes: int) -> Array:
-    return np.sqrt(sum(np.square(grid, dtype=np.float64) for grid in np.indices((TERMS[axes],) * axes)))
+    radius: Array = np.sqrt(
+        sum(np.square(grid, dtype=np.float64) for grid in np.indices((TERMS[axes],) * axes))
+    )
+    return radius
 
 
 @cache
@@ -314,11 +321,11 @@ def _correlate(axes: int, data: Array, shapes: Array, others: Array, other_shape
         mask = _common(shapes, other_shapes[:, order], axes)
         flat = (len(data), -1)
         norms = [np.square(each * mask).reshape(flat).sum(axis=1) for each in (one, turned)]
-        product_ = one * turned * mask
+        joint = one * turned * mask
         # Contract every axis with (1, 1, ...) and (1, -1, ...): sums for all flips at once.
         for _ in range(axes):
-            product_ = np.moveaxis(product_, 1, -1) @ signs.T
-        top = np.abs(product_.reshape(flat)).max(axis=1)
+            joint = np.moveaxis(joint, 1, -1) @ signs.T
+        top = np.abs(joint.reshape(flat)).max(axis=1)
         best = np.maximum(best, top / np.sqrt(np.maximum(norms[0] * norms[1], 1e-12)))
     return best
 
@@ -326,12 +333,13 @@ def _correlate(axes: int, data: Array, shapes: Array, others: Array, other_shape
 # the index
 
 TABLES = 20
+"""Hash tables; each sorts the entries by another 32-bit hash."""
 BAND: Mapping[int, tuple[float, float]] = {2: (0.5, 10.5), 3: (0.5, 6.5)}
 """Frequencies from which the hashes are made."""
-ALIKE = 0.5
-"""Correlation of the invariants below which a pair of one bucket is not compared further."""
-CROWD = 32
-"""In `pairs`, members of a larger bucket are compared with this many neighbors each."""
+UNLIKE = 0.34
+"""Share of differing hash bits from which a candidate is not compared further; unrelated images differ in half."""
+NEIGHBORS = {"find": 64, "pairs": 24}
+"""Entries before and after in each table that are candidates."""
 CHUNK: Mapping[int, int] = {2: 1024, 3: 256}
 
 
@@ -360,87 +368,81 @@ def _invariants(axes: int, data: Array) -> Float:
         [np.sort(magnitude[:, orbits], axis=2).reshape(len(data), -1) for orbits in _orbits(axes)], axis=1
     )
     norms: Float = np.linalg.norm(out, axis=1, keepdims=True)
-    return out / np.maximum(norms, 1e-6)
+    unit: Float = out / np.maximum(norms, 1e-6)
+    return unit
+
+
+@cache
+def _cuts(axes: int) -> Float:
+    """(d, tables * 32) random directions; the side of each on which the invariants lie is a bit."""
+    size = sum(orbits.size for orbits in _orbits(axes))
+    return np.random.default_rng(axes).standard_normal((size, TABLES * 32)).astype(np.float32)
 
 
 class _Table:
-    """All signatures of one number of axes: packed terms, and hash tables over random cuts of the invariants."""
+    """All signatures of one number of axes.
+
+    Hashes of like images agree in most bits. Sorted by one of them, an image stands beside those that agree in its
+    first bits: the denser the entries, the more bits that is, so no number of bits needs choosing.
+    """
 
     def __init__(self, axes: int) -> None:
         self.axes = axes
         self.keys: list[Hashable] = []
         self.data: Array = np.empty((64, int(_ball(axes).sum())), np.int8)
         self.shapes: Array = np.empty((64, axes), np.uint16)
-        self.hashed = 0
-        self.size = sum(orbits.size for orbits in _orbits(axes))
-        self.center: Float = np.zeros(self.size, np.float32)
-        self.spread: Float = np.ones(self.size, np.float32)
-        self.cuts: Float = np.zeros((self.size, 0), np.float32)
-        self.features: npt.NDArray[np.float16] = np.empty((0, self.size), np.float16)
-        self.sorted: list[Array] = []
+        self.center: Float = np.zeros(_cuts(axes).shape[0], np.float32)
+        self.codes: Array = np.empty((0, TABLES), np.uint32)
         self.order: list[Array] = []
 
     def add(self, key: Hashable, signature: Signature) -> None:
         count = len(self.keys)
         if count == len(self.data):
-            for name in ("data", "shapes"):
-                old = getattr(self, name)
-                new = np.empty((count + count // 2 + 64, old.shape[1]), old.dtype)
-                new[:count] = old
-                setattr(self, name, new)
+            self.data, self.shapes = (_longer(each, count + count // 2) for each in (self.data, self.shapes))
         self.data[count] = np.frombuffer(signature.data, np.int8)
         self.shapes[count] = signature.shape
         self.keys.append(key)
 
     def build(self, slack: int) -> None:
-        """Hash what was added, unless no more than `slack` entries are new (those are compared one by one)."""
+        """Hash all entries; sort them too where more than `slack` are not sorted yet."""
         count = len(self.keys)
-        if count - self.hashed <= slack:
-            return
-        random = np.random.default_rng(count)
-        chosen = np.sort(random.choice(count, min(count, 8192), replace=False))
-        sample = _invariants(self.axes, self.data[chosen])
-        if count >= 64:
-            self.center, self.spread = sample.mean(axis=0), sample.std(axis=0) + 1e-3
-        bits = int(np.clip(np.ceil(np.log2(count)) + 1, 8, 24))
-        self.cuts = random.standard_normal((self.size, TABLES * bits)).astype(np.float32)
-        self.features = np.empty((count, self.size), np.float16)
-        hashes = np.empty((TABLES, count), np.uint32)
-        for start in range(0, count, 8192):
-            part = slice(start, min(start + 8192, count))
-            features = self.describe(self.data[part])
-            self.features[part] = features
-            hashes[:, part] = self.hash(features)
-        self.order = [np.argsort(row, kind="stable").astype(np.uint32) for row in hashes]
-        self.sorted = [row[order] for row, order in zip(hashes, self.order, strict=True)]
-        self.hashed = count
+        sorted_ = len(self.order[0]) if self.order else 0
+        if count - sorted_ > slack:
+            chosen = np.random.default_rng(count).choice(count, min(count, 8192), replace=False)
+            if count >= 64:
+                self.center = _invariants(self.axes, self.data[np.sort(chosen)]).mean(axis=0)
+            self.codes = self.hash(self.data[:count])
+            self.order = [np.argsort(column, kind="stable").astype(np.uint32) for column in self.codes.T]
+        elif count > len(self.codes):
+            self.codes = np.concatenate([self.codes, self.hash(self.data[len(self.codes) : count])])
 
-    def describe(self, data: Array) -> Float:
-        """(n, held) -> (n, d), centered on what is typical of the entries, of unit norm."""
-        features = (_invariants(self.axes, data) - self.center) / self.spread
-        norms: Float = np.linalg.norm(features, axis=1, keepdims=True)
-        return features / np.maximum(norms, 1e-6)
-
-    def hash(self, features: Float) -> Array:
-        """(n, d) -> (tables, n) uint32."""
-        bits = self.cuts.shape[1] // TABLES
-        sides = (features @ self.cuts > 0).reshape(len(features), TABLES, bits)
-        values: Array = sides @ (1 << np.arange(bits, dtype=np.uint32))
-        return values.T.astype(np.uint32)
+    def hash(self, data: Array) -> Array:
+        """(n, held) -> (n, tables) uint32."""
+        out = np.empty((len(data), TABLES), np.uint32)
+        for start in range(0, len(data), 4096):
+            features = _invariants(self.axes, data[start : start + 4096]) - self.center
+            bits = np.packbits(features @ _cuts(self.axes) > 0, axis=1)
+            out[start : start + 4096] = bits.view(">u4")
+        return out
 
     def find(self, signature: Signature, threshold: float) -> list[tuple[Hashable, float]]:
-        self.build(slack=max(64, min(self.hashed // 4, 16384)))
+        sorted_ = len(self.order[0]) if self.order else 0
+        self.build(slack=max(64, min(sorted_ // 4, 16384)))
         data = np.frombuffer(signature.data, np.int8)[None]
-        features = self.describe(data)
-        found = [np.arange(self.hashed, len(self.keys))]
-        for row, order, value in zip(self.sorted, self.order, self.hash(features)[:, 0], strict=False):
-            found.append(order[np.searchsorted(row, value, "left") : np.searchsorted(row, value, "right")])
+        code = self.hash(data)
+        found = [np.arange(len(self.order[0]) if self.order else 0, len(self.keys), dtype=np.uint32)]
+        for order, column, value in zip(self.order, self.codes.T, code[0], strict=False):
+            left = np.searchsorted(column, value, "left", sorter=order)
+            right = np.searchsorted(column, value, "right", sorter=order)
+            found.append(order[max(0, left - NEIGHBORS["find"]) : right + NEIGHBORS["find"]])
         near = np.unique(np.concatenate(found).astype(np.int64))
-        old = near[near < self.hashed]
-        alike = self.features[old].astype(np.float32) @ features[0] >= ALIKE
-        near = np.concatenate([old[alike], near[near >= self.hashed]])
+        near = near[_alike(self.codes[near], code)]
         scores = self.verify(np.broadcast_to(data, (len(near), data.shape[1])), signature.shape, near)
-        hits = [(int(index), float(score)) for index, score in zip(near, scores, strict=True) if score >= threshold]
+        hits = [
+            (int(index), float(score))
+            for index, score in zip(near, scores, strict=True)
+            if score >= threshold
+        ]
         return [(self.keys[index], score) for index, score in sorted(hits, key=lambda hit: (-hit[1], hit[0]))]
 
     def verify(self, data: Array, shapes: tuple[int, ...] | Array, others: Index) -> Float:
@@ -454,40 +456,46 @@ class _Table:
 
     def pairs(self, threshold: float) -> Iterator[tuple[int, int, float]]:
         self.build(slack=0)
-        count = len(self.keys)
-        found = np.empty(0, np.int64)
-        for row, order in zip(self.sorted, self.order, strict=True):
-            fresh = [found]
-            for lag in range(1, CROWD + 1):
-                at = np.flatnonzero(row[lag:] == row[:-lag])
-                if at.size == 0:
-                    break
-                first, second = order[at].astype(np.int64), order[at + lag].astype(np.int64)
-                fresh.append(self._alike(np.minimum(first, second), np.maximum(first, second), count))
-            found = np.unique(np.concatenate(fresh))
-        for start in range(0, len(found), 1 << 16):
-            first, second = np.divmod(found[start : start + (1 << 16)], count)
-            for block in range(0, len(first), CHUNK[self.axes]):
-                part = slice(block, block + CHUNK[self.axes])
-                scores = self.verify(self.data[first[part]], self.shapes[first[part]], second[part])
-                for one, other, score in zip(first[part], second[part], scores, strict=True):
-                    if score >= threshold:
-                        yield int(one), int(other), float(score)
+        found = np.unique(np.concatenate([np.empty(0, np.int64), *self.candidates()]))
+        size = CHUNK[self.axes]
+        for start in range(0, len(found), size):
+            first, second = np.divmod(found[start : start + size], len(self.keys))
+            scores = self.verify(self.data[first], self.shapes[first], second)
+            for one, other, score in zip(first.tolist(), second.tolist(), scores.tolist(), strict=True):
+                if score >= threshold:
+                    yield one, other, score
 
-    def _alike(self, first: Index, second: Index, count: int) -> Index:
-        kept = [np.empty(0, np.int64)]
-        for start in range(0, len(first), 1 << 15):
-            one, other = first[start : start + (1 << 15)], second[start : start + (1 << 15)]
-            dots = np.einsum("nd,nd->n", self.features[one], self.features[other], dtype=np.float32)
-            kept.append((one * count + other)[dots >= ALIKE])
-        return np.concatenate(kept)
+    def candidates(self) -> Iterator[Index]:
+        """Neighbors in a table whose hashes agree, as first * number of entries + second."""
+        count = len(self.keys)
+        for order in self.order:
+            for lag in range(1, min(NEIGHBORS["pairs"], count - 1) + 1):
+                for start in range(0, count - lag, 1 << 16):
+                    stop = min(start + (1 << 16), count - lag)
+                    one, other = order[start:stop], order[start + lag : stop + lag]
+                    like = _alike(self.codes[one], self.codes[other])
+                    one, other = one[like].astype(np.int64), other[like].astype(np.int64)
+                    yield np.minimum(one, other) * count + np.maximum(one, other)
+
+
+def _longer(array: Array, more: int) -> Array:
+    out = np.empty((len(array) + more, array.shape[1]), array.dtype)
+    out[: len(array)] = array
+    return out
+
+
+def _alike(codes: Array, others: Array) -> npt.NDArray[np.bool_]:
+    """(n, tables) with (n or 1, tables) -> (n,): whether enough bits agree."""
+    differing = np.bitwise_count(codes.view(np.uint64) ^ others.view(np.uint64)).sum(axis=1, dtype=np.uint16)
+    like: npt.NDArray[np.bool_] = differing < UNLIKE * 32 * TABLES
+    return like
 
 
 class Matcher:
     """Finds which of many signatures are of the same image. Pictures are never compared with volumes.
 
     Two stages: hash tables over invariants of the signature give candidates, `similarity` decides. Adding is
-    cheap; the tables are built when first asked, and anew when the number of entries has grown by a quarter.
+    cheap; the tables are built when first asked, and anew when a quarter, or 16384, of the entries are new.
 
     Args:
         thresholds: least similarity for 2 and 3 axes.
@@ -523,7 +531,7 @@ class Matcher:
     def pairs(self) -> Iterator[tuple[Hashable, Hashable, float]]:
         """All pairs of entries that are of the same image, each once, in the order of entry, with the similarity.
 
-        Of a crowd (more than 32 entries in one bucket) not every pair is given, only enough to connect it.
+        Of a crowd (dozens of entries that are all alike) not every pair is given, but enough to connect it.
         """
         for axes, table in self._tables.items():
             for first, second, score in table.pairs(self.thresholds[axes]):

@@ -5,26 +5,28 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from medimg import registry, vocab
+from medimg import licenses, registry, vocab
 from medimg.declaration import Dataset
-from medimg.errors import LabelError, MedimgError
+from medimg.errors import HubError, LabelError, MedimgError
+from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Facts, Harmonizer
 from medimg.fusion.parquet import ParquetRows
 from medimg.fusion.plan import MINIATURE, Member, published
 from medimg.fusion.select import allowed, kind_of, split_fused
 from medimg.loading import open_source, plain
 from medimg.phantom import Phantom
-from medimg.rows import materialize
+from medimg.rows import materialize, naming_file
 from medimg.schema import Dimension, Row
 
+Shards = Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]
 Item = tuple[str, "Row | dict[str, Any]"]
 """(the source's split, a row as a builder yields it or as it is stored)."""
 
@@ -45,8 +47,9 @@ class Rows:
         dropped: ids of rows that are left out as duplicates.
         harmonizer: makes the column `fused`.
         unlabeled: also give rows that say nothing about the targets.
-        operations: recorded in `provenance` after the labels.
-        shards: split -> (files, rows per file); for the Hub.
+        grid: voxels that are asked for.
+        license: of rows that state none.
+        shards: split -> (files, rows per file); for the Hub. `metadata`: the same of the files without pixels.
     """
 
     name: str
@@ -62,7 +65,10 @@ class Rows:
     license_terms: tuple[str, ...] = ()
     dropped: frozenset[str] = frozenset()
     unlabeled: bool = False
-    shards: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = field(default_factory=dict)
+    grid: Grid = Grid()
+    license: str = licenses.UNKNOWN
+    shards: Shards = field(default_factory=dict)
+    metadata: Shards = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -79,17 +85,35 @@ class Rows:
         """Items of `open(0)`, where the manifest says so."""
         return sum(sum(counts) for _, counts in self.shards.values()) if self.place is None else None
 
+    @property
+    def block(self) -> int | None:
+        """Rows that may be visited apart from the others when shuffling: the largest shard."""
+        return max((count for _, counts in self.shards.values() for count in counts), default=0) or None
+
+    @property
+    def every_split(self) -> tuple[str, ...]:
+        """All splits that there are, not only the asked ones."""
+        return tuple(self.shards) if self.place is None else tuple(self.dataset.config(self.config).splits)
+
+    def without(self, dropped: frozenset[str]) -> Rows:
+        """The same without these rows."""
+        return replace(self, dropped=dropped)
+
     def open(self, start: int = 0) -> Iterator[Item]:
         """Items from `start` on; what is before it is not decoded.
 
         Raises:
             MedimgError: the source is not what the declaration says.
         """
-        return self._published(start) if self.place is None else self._own(start)
+        return self._published(start, self.shards) if self.place is None else self._own(start)
 
-    def _published(self, start: int) -> Iterator[Item]:
+    def outlines(self) -> Iterator[Item]:
+        """All items without their pixels, as far as the source can tell apart: for the Hub from kilobytes."""
+        return self._published(0, self.metadata) if self.place is None else self._own(0)
+
+    def _published(self, start: int, shards: Shards) -> Iterator[Item]:
         for split in self.splits:
-            files, counts = self.shards[split]
+            files, counts = shards[split]
             if start >= sum(counts):
                 start -= sum(counts)
                 continue
@@ -109,36 +133,61 @@ class Rows:
                     continue
                 yield row.split, row
 
-    def expand(self, item: Item) -> Iterable[Item]:
-        """The item with its pixels as they are stored, or nothing where it is not wanted; decodes only what is."""
-        split, row = item
+    def wants(self, item: Item) -> bool:
+        """Whether a row belongs to the fused set, told without its pixels."""
+        _, row = item
+        about = row if isinstance(row, dict) else self.outline(row)
+        if about["id"] in self.dropped:
+            return False
+        if (
+            self.modality
+            and about["modality"]
+            and not kind_of(about["modality"], self.modality, vocab.modality)
+        ):
+            return False
+        if self.license_terms and not allowed(about["license"], self.license_terms):
+            return False
+        return self.unlabeled or self.harmonizer.tells(Facts.of(about["label"]), about["label"])
+
+    def decode(self, item: Item) -> dict[str, Any] | None:
+        """The row as it is stored; None where it cannot be read and the declaration says to go on.
+
+        Raises:
+            MedimgError: the row is not what the declaration says, or its pixels cannot be decoded.
+        """
+        _, row = item
         if isinstance(row, dict):
-            about = {"modality": row["modality"], "license": row["license"], "id": row["id"]}
-            if self._wanted(about) and (self.unlabeled or self.harmonizer.tells(Facts.of(row["label"]), row["label"])):
-                yield item
-            return
+            return row
         dataset = self.dataset
-        about = {
-            "id": stored_id(dataset, row),
-            "modality": row.modality,
-            "license": row.license or dataset.config(row.config).license,
-        }
-        if not self._wanted(about) or not (self.unlabeled or self._tells(row)):
-            return
         try:
-            record = materialize(dataset, row, "miniature" if self.miniature else "source")
+            return plain(materialize(dataset, row, "miniature" if self.miniature else "source").values)
         except MedimgError as error:
-            name = row.image.path if hasattr(row.image, "path") else row.id
-            error.within(dataset=dataset.name, file=str(name))
+            error.within(dataset=dataset.name, file=naming_file(row).path)
             if dataset.bad_files == "stop":
                 raise
+            return None
+
+    def expand(self, item: Item) -> Iterator[Item]:
+        """The wanted rows that an item becomes, with pixels as they are stored: none, one, or its slices."""
+        row = self.decode(item) if self.wants(item) else None
+        if row is None:
             return
-        yield split, plain(record.values)
+        if self.grid.slices is None:
+            yield item[0], row
+            return
+        for piece in self.grid.rows(self._fused(item[0], row), self.dimension):
+            yield item[0], piece
 
     def finish(self, item: Item) -> dict[str, Any]:
-        """The row with the columns `fused` and `provenance`."""
+        """The row with the columns `fused` and `provenance`, on the asked grid."""
         split, row = item
         assert isinstance(row, dict)
+        if self.grid.slices is not None:
+            return row
+        (row,) = self.grid.rows(self._fused(split, row), self.dimension)
+        return row
+
+    def _fused(self, split: str, row: dict[str, Any]) -> dict[str, Any]:
         targets = ", ".join(self.harmonizer.targets)
         return {
             **row,
@@ -152,26 +201,23 @@ class Rows:
             },
         }
 
-    def _tells(self, row: Row) -> bool:
-        label = row.label
-        legend = self.dataset.legend if label.legend is None else label.legend
-        stored = {
-            **label.model_dump(include={"classes", "uncertain", "boxes", "points", "measures", "instances"}),
-            "mask": label.mask,
-            "legend": [{"value": value, "names": names} for value, names in legend.items()],
+    def outline(self, row: Row) -> dict[str, Any]:
+        """What the row will be stored as, without its pixels."""
+        dataset, label = self.dataset, row.label
+        legend = {} if label.mask is None else dataset.legend if label.legend is None else label.legend
+        named = [*label.classes, *label.uncertain, *(name for names in legend.values() for name in names)]
+        return {
+            "id": f"{dataset.name}/{row.config}/{row.id}" if dataset.configs else f"{dataset.name}/{row.id}",
+            "modality": row.modality,
+            "license": row.license or self.license,
+            "label": {
+                **label.model_dump(
+                    include={"classes", "uncertain", "boxes", "points", "measures", "instances"}
+                ),
+                "legend": [{"value": value, "names": names} for value, names in legend.items()],
+                "assessed": named if label.assessed is None else label.assessed,
+            },
         }
-        named = [*label.classes, *label.uncertain]
-        if label.mask is not None:
-            named += [name for names in legend.values() for name in names]
-        stored["assessed"] = named if label.assessed is None else label.assessed
-        return self.harmonizer.tells(Facts.of(stored), stored)
-
-    def _wanted(self, about: Mapping[str, Any]) -> bool:
-        if about["id"] in self.dropped:
-            return False
-        if self.modality and about["modality"] and not kind_of(about["modality"], self.modality, vocab.modality):
-            return False
-        return not self.license_terms or allowed(about["license"], self.license_terms)
 
 
 def _declared(rows: Iterator[Any], name: str) -> Iterator[Any]:
@@ -182,14 +228,11 @@ def _declared(rows: Iterator[Any], name: str) -> Iterator[Any]:
         except StopIteration:
             return
         except ValidationError as error:
-            raise LabelError(f"the builder yielded an invalid row: {error.errors()[0]['msg']}", dataset=name) from error
+            raise LabelError(
+                f"the builder yielded an invalid row: {error.errors()[0]['msg']}", dataset=name
+            ) from error
         except MedimgError as error:
             raise error.within(dataset=name) from None
-
-
-def stored_id(dataset: Dataset, row: Row) -> str:
-    """The id under which a row is stored."""
-    return f"{dataset.name}/{row.config}/{row.id}" if dataset.configs else f"{dataset.name}/{row.id}"
 
 
 def rows_of(
@@ -206,7 +249,7 @@ def rows_of(
         MedimgError: the Hub has no such dataset.
     """
     place = miniature(member.name) if source == MINIATURE else member.place
-    shards = _shards(member, namespace) if place is None else {}
+    shards, metadata = _shards(member, namespace) if place is None else ({}, {})
     splits = tuple(split.split for split in member.splits)
     return Rows(
         name=member.name,
@@ -217,26 +260,32 @@ def rows_of(
         namespace=namespace,
         harmonizer=harmonizer,
         miniature=source == MINIATURE,
+        license=member.license,
         shards=shards,
+        metadata=metadata,
         **wishes,
     )
 
 
-def _shards(member: Member, namespace: str) -> dict[str, tuple[tuple[str, ...], tuple[int, ...]]]:
+def _shards(member: Member, namespace: str) -> tuple[Shards, Shards]:
     manifest = published(member.name, namespace)
     if manifest is None:
-        raise MedimgError(
+        raise HubError(
             f"{namespace}/{member.name} cannot be read from the Hub",
             dataset=member.name,
             next_step="check the connection and the namespace, or pass source=<root with the originals>.",
         )
     root = f"hf://datasets/{namespace}/{member.name}"
-    return {
-        split: (tuple(f"{root}/{shard.path}" for shard in stats.shards), tuple(shard.rows for shard in stats.shards))
-        for config in manifest.configs
-        if config.name == member.config
-        for split, stats in config.splits.items()
-    }
+    config = next((each for each in manifest.configs if each.name == member.config), None)
+
+    def addresses(kind: Literal["shards", "metadata"]) -> Shards:
+        found = {split: getattr(stats, kind) for split, stats in config.splits.items()} if config else {}
+        return {
+            split: (tuple(f"{root}/{shard.path}" for shard in shards), tuple(shard.rows for shard in shards))
+            for split, shards in found.items()
+        }
+
+    return addresses("shards"), addresses("metadata")
 
 
 @cache
@@ -252,9 +301,3 @@ def miniature(name: str) -> str:
     folder = _folder() / name
     registry.get(name).miniature(Phantom(folder))
     return str(folder)
-
-
-def counted(rows: Rows) -> int:
-    """Items of a member, counted without decoding one."""
-    return rows.rows if rows.rows is not None else sum(1 for _ in rows.open(0))
-

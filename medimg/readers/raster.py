@@ -37,6 +37,8 @@ from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels, Volume
 
 MAX_PIXELS = 2_000_000_000
+MAX_INFLATED = 1 << 30
+"""A gzipped picture may expand to this many bytes."""
 """A header that promises more pixels than this is refused before anything is allocated."""
 STOCK_PIXELS = 178_956_970
 """Pillow's own bomb limit: the stock `datasets.Image` refuses larger pictures, so `encode` does too."""
@@ -252,9 +254,25 @@ class _FilePicture(Pixels):
     def read(self) -> Picture:
         data = self.file.read()
         try:
-            return _decode(data, self.page, self.reduced)
+            return _decode(_inflated(data), self.page, self.reduced)
         except MedimgError as error:
             raise error.within(file=self.file.path) from error
+
+
+def _inflated(data: bytes) -> bytes:
+    """What is in a gzipped picture (.ppm.gz); other bytes as they are."""
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    inflater = zlib.decompressobj(31)
+    try:
+        plain = inflater.decompress(data, MAX_INFLATED)
+    except zlib.error as error:
+        raise FormatError(f"the compressed data are damaged: {error}") from error
+    if inflater.unconsumed_tail:
+        raise BombError(f"expands to more than {MAX_INFLATED:,} bytes")
+    if not inflater.eof:
+        raise FormatError("truncated: the compressed data end too early")
+    return plain
 
 
 @dataclass(frozen=True, slots=True)

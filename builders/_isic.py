@@ -1,0 +1,46 @@
+"""The ISIC challenges: names that several years share."""
+
+from itertools import combinations
+
+SPLITS = {"Training": "train", "Validation": "validation", "Test": "test"}
+HOST = "https://isic-archive.s3.amazonaws.com/challenges"
+OLD_HOST = "https://isic-challenge-data.s3.amazonaws.com"
+SITE = "ImageMarkup/stade@cf20329"
+
+DIAGNOSES = {
+    "MEL": "melanoma",
+    "NV": "melanocytic nevus",
+    "BCC": "basal cell carcinoma",
+    "AKIEC": "actinic keratosis or intraepithelial carcinoma",
+    "BKL": "benign keratosis",
+    "DF": "dermatofibroma",
+    "VASC": "vascular skin lesion",
+}
+"""Columns of the answers of 2018; the same in lower case in HAM10000."""
+
+ATTRIBUTES = {
+    "pigment_network": "pigment network",
+    "negative_network": "negative network",
+    "milia_like_cyst": "milia-like cyst",
+    "streaks": "streaks",
+    "globules": "globules",
+}
+
+BITS = {attribute: 1 << n for n, attribute in enumerate(ATTRIBUTES)}
+"""Attribute -> its value in one label map; where several meet, their sum."""
+
+MEETING = {
+    frozenset(values): sum(values)
+    for count in range(2, len(BITS) + 1)
+    for values in combinations(BITS.values(), count)
+}
+
+LEGEND = {
+    value: tuple(ATTRIBUTES[attribute] for attribute, bit in BITS.items() if value & bit)
+    for value in range(1, 1 << len(BITS))
+}
+
+
+def diagnoses(answer):
+    """What a row of one-hot numbers (1.0 and 0.0) says."""
+    return [name for column, name in DIAGNOSES.items() if float(answer[column]) >= 0.5]

@@ -1,0 +1,51 @@
+"""REFUGE: the miniature, and what the builder shares with it."""
+
+GLAUCOMA = ("Label(Glaucoma=1)", "Glaucoma Label")
+"""Columns of the test set's and of the validation set's workbook."""
+
+
+def miniature(make):
+    # Six archives; every workbook has another name or other columns; masks of the test set lie in folders G and N.
+    train = (("Glaucoma", "g0001"), ("Non-Glaucoma", "n0001"))
+    with make.zip("REFUGE-Training400.zip") as inner:
+        for folder, name in train:
+            inner.image(f"Training400/{folder}/{name}.jpg", (53, 51), mode="RGB")
+    with make.zip("Annotation-Training400.zip") as inner:
+        for folder, name in train:
+            _mask(inner, f"Annotation-Training400/Disc_Cup_Masks/{folder}/{name}.bmp", (53, 51))
+        table = [(n, f"{name}.jpg", 25.5, 24.25) for n, (_, name) in enumerate(train, 1)]
+        inner.xlsx(
+            "Annotation-Training400/Fovea_location.xlsx", ["ID", "ImgName", "Fovea_X", "Fovea_Y"], table
+        )
+    rest = (
+        (
+            "REFUGE-Validation400",
+            "REFUGE-Validation400-GT",
+            "",
+            "V0001",
+            "Fovea_locations",
+            "Glaucoma Label",
+            0,
+        ),
+        (
+            "REFUGE-Test400",
+            "REFUGE-Test-GT",
+            "G/",
+            "T0001",
+            "Glaucoma_label_and_Fovea_location",
+            GLAUCOMA[0],
+            1,
+        ),
+    )
+    for images, truth, folder, name, workbook, column, value in rest:
+        with make.zip(f"{images}.zip") as inner:
+            inner.image(f"{images}/{name}.jpg", (41, 41), mode="RGB")
+        with make.zip(f"{truth}.zip") as inner:
+            _mask(inner, f"{truth}/Disc_Cup_Masks/{folder}{name}.bmp", (41, 41))
+            header = ["ID", "ImgName", column, "Fovea_X", "Fovea_Y"]
+            inner.xlsx(f"{truth}/{workbook}.xlsx", header, [(1, f"{name}.jpg", value, 20.5, 19.75)])
+
+
+def _mask(make, path, size):
+    gray = {1: (255, 255, 255), 2: (128, 128, 128), 3: (0, 0, 0)}
+    make.image(path, size, labels=(1, 2, 3), colors=gray | {0: (255, 255, 255)})

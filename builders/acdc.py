@@ -1,0 +1,117 @@
+"""ACDC: cine cardiac MRI of 150 patients of the University Hospital of Dijon, in five groups.
+
+The right ventricle, the myocardium and the left ventricle are outlined at end-diastole and end-systole;
+each patient has a diagnosis.
+"""
+
+from medimg.builders import _acdc
+from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.errors import SourceError
+from medimg.readers import tables
+from medimg.schema import Row, Skipped
+
+COPY = "omare137/Medical_AI:MRI/ACDC/database/LICENSE_TERMS.md"
+SPLITS = {"training": "train", "testing": "test"}
+GROUPS = {
+    "NOR": "normal",
+    "MINF": "myocardial infarction",
+    "DCM": "dilated cardiomyopathy",
+    "HCM": "hypertrophic cardiomyopathy",
+    "RV": "abnormal right ventricle",
+}
+
+DATASET = Dataset(
+    name="acdc",
+    title="ACDC, Automated Cardiac Diagnosis Challenge",
+    aliases=("ACDC 2017", "Automated Cardiac Diagnosis Challenge"),
+    dimension="3d",
+    modality="cardiac MRI",
+    organ="heart",
+    task=("segmentation", "classification"),
+    license="CC-BY-NC-SA-4.0",
+    homepage="https://www.creatis.insa-lyon.fr/Challenge/acdc/",
+    citation=Citation(
+        title="Deep Learning Techniques for Automatic MRI Cardiac Multi-Structures Segmentation and "
+        "Diagnosis: Is the Problem Solved?",
+        authors="Bernard O, Lalande A, Zotti C, et al.",
+        venue="IEEE Transactions on Medical Imaging 37(11):2514-2525",
+        year=2018,
+        doi="10.1109/TMI.2018.2837502",
+    ),
+    sources=(
+        Source(
+            url="https://humanheart-project.creatis.insa-lyon.fr/database/api/v1/collection/637218c173e9f0047faa00fb/download",
+            path="ACDC.zip",
+            sha256="2787e08b0d3525cbac710fc3bdf69ee7c5fd7446472e49db8bc78548802f6b5e",
+        ),
+        Source(url="https://humanheart-project.creatis.insa-lyon.fr/database/", kind="page"),
+    ),
+    labels=GROUPS,
+    legend={1: ("right ventricle cavity",), 2: ("left ventricle myocardium",), 3: ("left ventricle cavity",)},
+    splits={"train": 200, "test": 100},
+    configs=(
+        Config(
+            name="frames", title="End-diastole and end-systole, outlined", splits={"train": 200, "test": 100}
+        ),
+        Config(name="cine", title="The whole cardiac cycle, not outlined", splits={"train": 100, "test": 50}),
+    ),
+    subject="the folder, patient###",
+    evidence=Evidence(
+        layout="constantinpape/torch-em:torch_em/data/datasets/medical/acdc.py@6f71247c; "
+        "zhaoziheng/SAT-DS@492df0e (data/jsonl/ACDC.jsonl: 300 volumes)",
+        labels="openmedlab/Awesome-Medical-Dataset:resources/ACDC.md@81da0eee",
+        license=f"{COPY} (official terms: CC BY-NC-SA 4.0)",
+        subject="zhaoziheng/SAT-DS@492df0e (data/jsonl/ACDC.jsonl)",
+    ),
+    notes=(
+        "The sform of many files has 1 mm voxels, against their qform and pixdim: `spacing` here is "
+        "pixdim's, world coordinates that a reader takes from the sform are wrong (MIC-DKFZ/nnUNet issue "
+        "2741).",
+        "The annotated frames differ between patients; `meta` says which is end-diastole (ED) and which "
+        "end-systole (ES).",
+        "The last axis of config cine is time. Its volumes hold the frames of config frames, too.",
+    ),
+)
+
+
+def rows(files):
+    about = {
+        patient: tables.key_values(file) for file, patient in files.match(r"(?:^|/)(patient\d{3})/Info\.cfg$")
+    }
+    masks = files.index(r"(?:^|/)(patient\d{3}_frame\d+)_gt\.nii(?:\.gz)?$")
+    pattern = r"(training|testing)/(?:patient\d{3}/)?((patient\d{3})_(?:4d|frame(\d+)))\.nii(?:\.gz)?$"
+    seen = set()
+    for image, part, name, patient, frame in files.match(pattern):
+        if patient not in about:
+            raise SourceError(
+                f"no Info.cfg for {patient}", file=image.path, next_step="pass the complete folder"
+            )
+        info = about[patient]
+        seen.add(name)
+        if frame and name not in masks:
+            yield Skipped(file=image, reason="a frame whose outlines are not in this copy")
+            continue
+        phases = {int(info[phase]): phase for phase in ("ED", "ES")}
+        group = info.get("Group")
+        structures = tuple(name for names in DATASET.legend.values() for name in names) if frame else ()
+        yield Row(
+            id=name,
+            config="frames" if frame else "cine",
+            split=SPLITS[part],
+            subject=patient,
+            image=image,
+            task=None if frame else ("classification",),
+            mask=masks[name] if frame else None,
+            classes=DATASET.labels[group] if group else (),
+            assessed=(*(GROUPS.values() if group else ()), *structures),
+            source={"Group": group} if group else None,
+            meta={key: value for key, value in info.items() if key != "Group"}
+            | ({"phase": phases.get(int(frame))} if frame else {}),
+        )
+    for name, mask in masks.items():
+        if name not in seen:
+            yield Skipped(file=mask, reason="outlines whose frame is not in this copy")
+
+
+def miniature(make):
+    _acdc.miniature(make)

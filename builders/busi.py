@@ -1,0 +1,117 @@
+"""BUSI: breast ultrasound of 600 women at Baheya Hospital, Cairo.
+
+Images without finding, with benign and with malignant lesions; the lesions are outlined.
+"""
+
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.readers import masks
+from medimg.schema import Row, Skipped
+
+LETTER = "doi:10.1016/j.dib.2023.109247 (letter of Pawłowska and others)"
+
+DATASET = Dataset(
+    name="busi",
+    title="BUSI, Dataset of breast ultrasound images",
+    aliases=("Dataset_BUSI_with_GT", "Breast Ultrasound Images Dataset"),
+    dimension="2d",
+    modality="ultrasound",
+    organ="breast",
+    task=("segmentation", "classification"),
+    license="LicenseRef-unknown",
+    homepage="https://scholar.cu.edu.eg/?q=afahmy/pages/dataset",
+    citation=Citation(
+        title="Dataset of breast ultrasound images",
+        authors="Al-Dhabyani W, Gomaa M, Khaled H, Fahmy A",
+        venue="Data in Brief 28:104863",
+        year=2020,
+        doi="10.1016/j.dib.2019.104863",
+    ),
+    sources=(
+        Source(
+            url="https://scholar.cu.edu.eg/Dataset_BUSI.zip",
+            sha256="b2ce09f6063a31a73f628b6a6ee1245187cbaec225e93e563735691d68654de7",
+        ),
+        Source(
+            url="https://www.kaggle.com/datasets/aryashah2k/breast-ultrasound-images-dataset", kind="page"
+        ),
+    ),
+    labels={
+        "benign": ("breast tumor", "benign breast lesion"),
+        "malignant": ("breast tumor", "malignant breast lesion"),
+        "normal": ("normal",),
+    },
+    splits={"train": 780},
+    no_subject="780 images of 600 women, and which are of one woman is not published",
+    overlaps=(
+        Overlap(
+            dataset="medmnist-v1",
+            relation="source of",
+            evidence="MedMNIST/MedMNIST:medmnist/info.py (BreastMNIST)",
+        ),
+        Overlap(
+            dataset="medmnist-v2",
+            relation="source of",
+            evidence="MedMNIST/MedMNIST:medmnist/info.py (BreastMNIST)",
+        ),
+    ),
+    evidence=Evidence(
+        layout="constantinpape/torch-em:torch_em/data/datasets/medical/busi.py@6f71247c; "
+        "TongxinWang0405/BMI702_project@922c946 (a copy, 780 images opened)",
+        labels="openmedlab/Awesome-Medical-Dataset:resources/BUSI.md@81da0eee; doi:10.1016/j.dib.2019.104863",
+        license="none stated on the page of the authors; the CC0 of a copy on Kaggle is not theirs",
+        subject="doi:10.1016/j.dib.2019.104863 (600 women, no key)",
+    ),
+    notes=(
+        f"There are duplicates, also between benign and malignant, images of the axilla, and drawings in "
+        f"the pictures: {LETTER}.",
+        "17 images have two or three masks, one per lesion; the mask here is their union.",
+        "The server's certificate does not verify with some clients.",
+    ),
+)
+
+
+def rows(files):
+    drawn, used = {}, set()
+    for mask, kind, number in files.match(r"(?:^|/)(benign|malignant|normal) \((\d+)\)_mask(?:_\d+)?\.png$"):
+        drawn.setdefault((kind, number), []).append(mask)
+    for image, kind, number in files.match(r"(?:^|/)(benign|malignant|normal) \((\d+)\)\.png$"):
+        lesions = drawn.get((kind, number))
+        if lesions is None:
+            yield Skipped(file=image, reason="an image whose mask is not in this copy")
+            continue
+        used.update(lesions)
+        names = DATASET.labels[kind]
+        yield Row(
+            id=f"{kind}-{number}",
+            image=image,
+            mask=masks.union([(masks.threshold(lesion), 1) for lesion in lesions]),
+            # Masks of normal images are empty.
+            legend={1: ("breast tumor",) if kind == "normal" else names},
+            classes=names,
+            assessed=tuple(dict.fromkeys(name for every in DATASET.labels.values() for name in every)),
+            source=kind,
+            meta={"masks": len(lesions)},
+        )
+    for mask in (mask for masks_ in drawn.values() for mask in masks_ if mask not in used):
+        yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+
+
+def miniature(make):
+    # Names have spaces and parentheses; one image has two masks, of one and of three channels; that of a normal one is
+    # empty.
+    size, folder = (50, 42), "Dataset_BUSI_with_GT"
+    cases = (
+        ("benign", 1, ("_mask",)),
+        ("benign", 100, ("_mask", "_mask_1")),
+        ("malignant", 1, ("_mask",)),
+        ("normal", 1, ("_mask",)),
+    )
+    with make.zip("Dataset_BUSI.zip") as inner:
+        for kind, number, names in cases:
+            path = f"{folder}/{kind}/{kind} ({number})"
+            inner.image(f"{path}.png", size, mode="RGB")
+            for n, name in enumerate(names):
+                labels = () if kind == "normal" else (0, 255) if n else (255, 0)
+                inner.image(
+                    f"{path}{name}.png", size, mode="RGB" if n else "L", labels=labels, nested=not labels
+                )

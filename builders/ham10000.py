@@ -1,0 +1,118 @@
+"""HAM10000: dermoscopy of common pigmented skin lesions, collected over 20 years in Vienna and Queensland.
+
+10,015 images of 7,470 lesions with one of seven diagnoses, how it was made, and an outline of the lesion.
+"""
+
+from medimg.builders import _isic
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.readers import masks, tables
+from medimg.schema import Row, Skipped
+
+DATAVERSE = "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/DBW86T"
+README = "ptschandl/HAM10000_dataset:README.md"
+SEEN = "owkin/FLamby@edacf54 (flamby/datasets/fed_isic2019/HAM10000_metadata, 10,015 rows counted)"
+
+DATASET = Dataset(
+    name="ham10000",
+    title="HAM10000, Human Against Machine with 10000 training images",
+    aliases=("HAM 10000", "Human Against Machine with 10000 training images"),
+    dimension="2d",
+    modality="dermoscopy",
+    organ="skin",
+    task=("classification", "segmentation"),
+    license="CC-BY-NC-4.0",
+    homepage=DATAVERSE,
+    citation=Citation(
+        title="The HAM10000 dataset, a large collection of multi-source dermatoscopic images of common "
+        "pigmented skin lesions",
+        authors="Tschandl P, Rosendahl C, Kittler H",
+        venue="Scientific Data 5:180161",
+        year=2018,
+        doi="10.1038/sdata.2018.161",
+    ),
+    how="Download the image parts, HAM10000_metadata and the segmentations from the Dataverse, and pass "
+    "the folder that holds them.",
+    sources=(
+        Source(url=DATAVERSE, kind="page"),
+        Source(url="https://www.kaggle.com/datasets/kmader/skin-cancer-mnist-ham10000", kind="page"),
+        Source(url="https://www.kaggle.com/datasets/tschandl/ham10000-lesion-segmentations", kind="page"),
+    ),
+    labels={code.lower(): name for code, name in _isic.DIAGNOSES.items()},
+    legend={1: ("skin lesion",)},
+    splits={"train": 10015, "test": 1511},
+    no_subject="no patient is named; rows carry the lesion instead, where the table gives one",
+    overlaps=(
+        Overlap(
+            dataset="isic-2018",
+            relation="subset of",
+            evidence=f"{_isic.SITE}:stade/core/templates/landing/2018/47.html (task 3 comes from HAM10000)",
+        ),
+        Overlap(dataset="isic-2019", relation="subset of", evidence="owkin/FLamby@edacf54 (fed_isic2019)"),
+        Overlap(
+            dataset="medmnist-v2",
+            relation="source of",
+            evidence="MedMNIST/MedMNIST:medmnist/info.py (DermaMNIST)",
+        ),
+    ),
+    evidence=Evidence(
+        layout=f"{SEEN}; {README}; unverified: names of the test files",
+        labels=f"{README}; {SEEN}",
+        license=f"{README} (CC BY-NC 4.0)",
+        subject=f"{SEEN}: 7,470 values of lesion_id",
+    ),
+    notes=(
+        "Several images show one lesion: split by subject, which is the lesion. DermaMNIST does not.",
+        "The copy on Kaggle lacks the column `dataset`. The test images are those of ISIC 2018, task 3.",
+    ),
+)
+
+
+def rows(files):
+    said = {
+        row.get("image_id") or row["image"]: row
+        for (table,) in files.match(r"(?:HAM10000_metadata|ISIC2018_Task3_Test_GroundTruth)(?:\.csv|\.tab)?$")
+        for row in tables.rows(table)
+    }
+    outlines = files.index(r"(?:^|/)(ISIC_\d{7})_segmentation\.png$")
+    seen = set()
+    for image, test, name in files.match(r"^(?:(.*Task3_Test[^/]*)/)?(?:.*/)?(ISIC_\d{7})\.jpg$"):
+        seen.add(name)
+        row, outline = said.get(name), outlines.get(name)
+        if row is None:
+            yield Skipped(file=image, reason="no table in this copy has a row for it")
+            continue
+        dx = {key: row[key] for key in row if key.startswith("dx") or key in _isic.DIAGNOSES}
+        yield Row(
+            id=name,
+            split="test" if test else "train",
+            subject=row.get("lesion_id"),
+            image=image,
+            mask=masks.index(outline, {0: 0, 255: 1}) if outline else None,
+            classes=DATASET.labels[row["dx"]] if "dx" in row else _isic.diagnoses(row),
+            assessed=(*_isic.DIAGNOSES.values(), *(("skin lesion",) if outline else ())),
+            source=dx,
+            meta={key: row[key] for key in ("age", "sex", "localization", "dataset") if key in row},
+        )
+    for name, outline in outlines.items():
+        if name not in seen:
+            yield Skipped(file=outline, reason="an outline whose image is not in this copy")
+
+
+def miniature(make):
+    # The table has no suffix; pixels are those of the ISIC 2018 miniature, but for 34320.
+    parts = {1: ("ISIC_0024306", "ISIC_0024307"), 2: ("ISIC_0034320",)}
+    for part, names in parts.items():
+        with make.zip(f"HAM10000_images_part_{part}.zip") as inner:
+            for name in names:
+                inner.image(f"{name}.jpg", (60, 45), mode="RGB", seed=name)
+    header = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset"]
+    nevus = ("nv", "follow_up", 45.0, "male", "trunk", "vidir_molemax")
+    other = ("HAM_0003521", "ISIC_0034320", "mel", "histo", None, "unknown", "back", "rosendahl")
+    make.csv("HAM10000_metadata", header, [*(("HAM_0000550", name, *nevus) for name in parts[1]), other])
+    folder = "HAM10000_segmentations_lesion_tschandl"
+    with make.zip(f"{folder}.zip") as inner:
+        for name in (*parts[1], *parts[2]):
+            inner.image(f"{folder}/{name}_segmentation.png", (60, 45), labels=(255,))
+    with make.zip("ISIC2018_Task3_Test_Images.zip") as inner:
+        inner.image("ISIC2018_Task3_Test_Images/ISIC_0034524.jpg", (60, 45), mode="RGB", seed="ISIC_0034524")
+    make.csv("ISIC2018_Task3_Test_GroundTruth.csv", header, [("HAMTEST_0000000", "ISIC_0034524", *nevus)])

@@ -1,0 +1,111 @@
+"""Kvasir-SEG: colonoscopy images with polyps, taken from the polyp class of the Kvasir dataset.
+
+1,000 images in which the polyps are outlined, with their boxes.
+"""
+
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.readers import masks, tables
+from medimg.schema import Box, Row, Skipped
+
+PAGE = "simula/datasets.simula.no@baf1760 (datasets/kvasir-seg.md)"
+
+DATASET = Dataset(
+    name="kvasir-seg",
+    title="Kvasir-SEG",
+    aliases=("KvasirSEG", "Kvasir SEG"),
+    dimension="2d",
+    modality="endoscopy",
+    organ="colon",
+    task=("segmentation", "detection"),
+    license="LicenseRef-Simula",
+    homepage="https://datasets.simula.no/kvasir-seg/",
+    citation=Citation(
+        title="Kvasir-SEG: A Segmented Polyp Dataset",
+        authors="Jha D, Smedsrud PH, Riegler MA, et al.",
+        venue="MultiMedia Modeling 2020, LNCS 11962:451-462",
+        year=2020,
+        doi="10.1007/978-3-030-37734-2_37",
+    ),
+    sources=(
+        Source(
+            url="https://datasets.simula.no/downloads/kvasir-seg.zip",
+            sha256="03b30e21d584e04facf49397a2576738fd626815771afbbf788f74a7153478f7",
+        ),
+        Source(url="https://datasets.simula.no/kvasir-seg/", kind="page"),
+    ),
+    labels={"polyp": "colon polyp"},
+    legend={1: ("colon polyp",)},
+    splits={"train": 1000},
+    no_subject="patients are not published",
+    overlaps=(
+        Overlap(
+            dataset="kvasir-v2",
+            relation="subset of",
+            evidence=f"{PAGE}: the polyp class; the picture of the position marker is painted black here, "
+            f"so pixels differ",
+        ),
+        Overlap(
+            dataset="hyperkvasir",
+            relation="subset of",
+            evidence="simula/datasets.simula.no@baf1760 (datasets/hyper-kvasir.md): its segmented images",
+        ),
+    ),
+    evidence=Evidence(
+        layout=f"{PAGE}; constantinpape/torch-em:torch_em/data/datasets/medical/kvasir.py@6f71247c",
+        labels=f"{PAGE} (polyp tissue is white); boxes: "
+        f"openmedlab/Awesome-Medical-Dataset:resources/Kvasir-SEG.md@81da0eee",
+        license=f"{PAGE} (Terms of use)",
+        subject=f"{PAGE}: no word of patients",
+    ),
+    notes=(
+        "Masks are JPEG files, blurred by compression; brightness from 128 of 255 on counts as polyp here, "
+        "some loaders ask for 240.",
+        "Boxes are as the source states them.",
+        "There is no official split; 880 for training and 120 for test were used in MediaEval.",
+    ),
+)
+
+
+def rows(files):
+    table = files.find(r"(?:^|/)kavsir_bboxes\.json$")
+    stated = tables.json_value(table) if table else {}
+    drawn = files.index(r"(?:^|/)masks/([^/]+)\.jpg$")
+    seen = set()
+    for image, name in files.match(r"(?:^|/)images/([^/]+)\.jpg$"):
+        seen.add(name)
+        if name not in drawn:
+            yield Skipped(file=image, reason="an image whose mask is not in this copy")
+            continue
+        boxes = stated.get(name, {}).get("bbox", [])
+        yield Row(
+            id=name,
+            image=image,
+            mask=masks.threshold(drawn[name]),
+            classes=["colon polyp"],
+            boxes=[_box(box) for box in boxes],
+            source={"kavsir_bboxes.json": stated[name]} if name in stated else None,
+        )
+    for name, mask in drawn.items():
+        if name not in seen:
+            yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+
+
+def _box(box):
+    (name,) = DATASET.labels[box["label"]]
+    return Box(name=name, box=[box[key] for key in ("xmin", "ymin", "xmax", "ymax")])
+
+
+def miniature(make):
+    # The table's name really is misspelled; masks have three channels and sizes vary; one image has two polyps.
+    names = ("cju0qkwl35piu0993l0dewei2", "cju0qoxqj9q6s0835b43399p4", "cju0qx73cjw570799j4n5cjze")
+    boxes = [{"label": "polyp", "xmin": 8, "ymin": 5, "xmax": 30, "ymax": 40}]
+    with make.zip("kvasir-seg.zip") as inner:
+        for n, name in enumerate(names):
+            size = (62 - 4 * n, 53 + n)
+            inner.image(f"Kvasir-SEG/images/{name}.jpg", size, mode="RGB")
+            inner.image(f"Kvasir-SEG/masks/{name}.jpg", size, mode="RGB", labels=(255,), quality=75)
+        table = {
+            name: {"height": 53 + n, "width": 62 - 4 * n, "bbox": boxes * (1 + n % 2)}
+            for n, name in enumerate(names)
+        }
+        inner.json("Kvasir-SEG/kavsir_bboxes.json", table)

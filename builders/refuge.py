@@ -1,0 +1,103 @@
+"""REFUGE: fundus photographs for glaucoma assessment, of the 2018 Retinal Fundus Glaucoma Challenge.
+
+Optic disc and optic cup are outlined, the fovea is located, and each photograph is labeled as glaucomatous
+or not.
+"""
+
+from medimg.builders import _refuge
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.readers import masks, tables
+from medimg.schema import Point, Row, Skipped
+
+SPLITS = {"g": "train", "n": "train", "V": "validation", "T": "test"}
+READ = "public loaders of the official archives (column names of the three workbooks)"
+
+DATASET = Dataset(
+    name="refuge",
+    title="REFUGE, Retinal Fundus Glaucoma Challenge",
+    aliases=("REFUGE Challenge", "REFUGE 2018", "iChallenge-GON"),
+    dimension="2d",
+    modality="fundus photography",
+    organ=("retina", "optic disc"),
+    task=("segmentation", "classification", "landmark localization"),
+    license="LicenseRef-unknown",
+    homepage="https://refuge.grand-challenge.org/",
+    citation=Citation(
+        title="REFUGE Challenge: A unified framework for evaluating automated methods for glaucoma "
+        "assessment from fundus photographs",
+        authors="Orlando JI, Fu H, Barbosa Breda J, et al.",
+        venue="Medical Image Analysis 59:101570",
+        year=2020,
+        doi="10.1016/j.media.2019.101570",
+    ),
+    access="registration",
+    how="Sign in at https://refuge.grand-challenge.org/, download the training, validation and test "
+    "archives with their ground truth, and pass the folder that holds them.",
+    sources=(
+        Source(url="https://refuge.grand-challenge.org/", kind="page"),
+        Source(url="https://www.kaggle.com/datasets/victorlemosml/refuge2", kind="page"),
+    ),
+    labels={"0": "no glaucoma", "1": "glaucoma"},
+    legend={1: ("optic disc",), 2: ("optic disc", "optic cup")},
+    splits={"train": 400, "validation": 400, "test": 400},
+    no_subject="patients are not published",
+    overlaps=(
+        Overlap(
+            dataset="refuge2", relation="subset of", evidence="unverified: REFUGE2 adds images to these 1,200"
+        ),
+    ),
+    evidence=Evidence(
+        layout=f"constantinpape/torch-em:torch_em/data/datasets/medical/refuge.py@e38c9cf9; {READ}",
+        labels=f"https://refuge.grand-challenge.org/Details/ (128 disc, 0 cup, 255 rest); {READ}",
+        license="none stated by the organizers",
+        subject="https://refuge.grand-challenge.org/ (no word of patients)",
+    ),
+    notes=(
+        "Masks of the source are inverted: 0 is the cup, 128 the rest of the disc, 255 the background.",
+        "Training photographs are of another camera (2124 x 2056) than the others (1634 x 1634).",
+        "The folder of the copy on Kaggle is called REFUGE2, but holds the photographs of 2018, without "
+        "workbooks.",
+    ),
+)
+
+
+def rows(files):
+    said = {
+        row["ImgName"].rpartition(".")[0]: row
+        for (table,) in files.match(r"Fovea_locations?\.xlsx$")
+        for row in tables.rows(table)
+    }
+    drawn = files.index(r"(?:^|/)([gnVT]\d{4})\.(?:bmp|png)$")
+    seen = set()
+    for image, name, letter in files.match(r"(?:^|/)(([gnVT])\d{4})\.jpg$"):
+        seen.add(name)
+        if name not in drawn:
+            yield Skipped(file=image, reason="a photograph whose mask is not in this copy")
+            continue
+        row = said.get(name, {})
+        # The training set says it by name, the others in their workbooks.
+        known = {"g": "1", "n": "0"}.get(letter) or next(
+            (row[key] for key in _refuge.GLAUCOMA if key in row), None
+        )
+        yield Row(
+            id=name,
+            split=SPLITS[letter],
+            image=image,
+            mask=masks.index(drawn[name], {0: 2, 128: 1, 255: 0}),
+            classes=DATASET.labels[known] if known else (),
+            assessed=(
+                *(("glaucoma", "no glaucoma") if known else ()),
+                "optic disc",
+                "optic cup",
+                *(("fovea",) if row else ()),
+            ),
+            points=[Point(name="fovea", point=(float(row["Fovea_X"]), float(row["Fovea_Y"])))] if row else (),
+            source=row or {"file name": letter},
+        )
+    for name, mask in drawn.items():
+        if name not in seen:
+            yield Skipped(file=mask, reason="a mask whose photograph is not in this copy")
+
+
+def miniature(make):
+    _refuge.miniature(make)

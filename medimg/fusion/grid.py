@@ -1,0 +1,300 @@
+"""Common grids for training: orientation, voxel size, CT window, slices. All off unless asked for.
+
+`Grid.rows` takes a row (a member's, or a fused one) with stored pixels and gives the row on the asked grid. Image,
+mask, paired image, `fused` masks, boxes and points move together; `shape` and `spacing` follow; each step that
+changed something is told in `provenance.operations`. What the source said of the row stays as it was, with it
+`content`, which is the hash of the source's pixels.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+
+from medimg.errors import GeometryError, MedimgError
+from medimg.fusion import scene as geometry
+from medimg.fusion.scene import PLANES, Scene
+from medimg.fusion.scene_rows import (
+    FUSED_CHANNELS,
+    FUSED_MASK,
+    IGNORE,
+    IMAGE,
+    MASK,
+    TARGET,
+    Scalings,
+    Values,
+    at,
+    changed,
+    read_picture,
+    read_volume,
+    target_aside,
+    write_picture,
+    write_volume,
+)
+from medimg.pixels import Array
+from medimg.readers import raster
+from medimg.schema import Dimension
+
+Plane = Literal["sagittal", "coronal", "axial"] | int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The asked grid. Steps are done in the order of the attributes.
+
+    Attributes:
+        orientation: where the voxel axes i, j, k shall run: "RAS", "LPS" or any such code. Axes are flipped and
+            swapped, never interpolated: an oblique volume stays oblique. Pictures have none and stay.
+        spacing: mm per voxel, one number for all axes or one per axis (volumes i, j, k; pictures height, width).
+            Images linear (without smoothing), label maps nearest.
+        window: (center, width) in HU. CT volumes become uint8, 0 to 255; other rows stay, and pictures, which do
+            not state HU.
+        slices: cut volumes into pictures across this axis: a plane (the voxel axis closest to it) or a voxel axis
+            0, 1, 2. The first axis that is left runs along x, the second along y: with orientation "LPS", axial
+            slices are as radiologists see them. A volume with channels gives one picture per channel.
+        empty: what becomes of slices without a labeled pixel, box or point (background and 255 only): "keep",
+            "drop", or the fraction of them that is kept, the same ones at each run. Rows without masks, boxes and
+            points keep all.
+    """
+
+    orientation: str | None = None
+    spacing: float | tuple[float, ...] | None = None
+    window: tuple[float, float] | None = None
+    slices: Plane | None = None
+    empty: Literal["keep", "drop"] | float = "keep"
+
+    def __post_init__(self) -> None:
+        axes = self.orientation
+        if axes is not None and (len(axes) != 3 or {*axes} not in _AXES):
+            raise ValueError(f"{axes!r} is no orientation; use e.g. RAS or LPS")
+        spacing = self.spacing if isinstance(self.spacing, tuple) else (self.spacing,)
+        if self.spacing is not None and not all(n and 0 < n < math.inf for n in spacing):
+            raise ValueError(f"a spacing is positive, not {self.spacing}")
+        if self.window is not None and not self.window[1] > 0:
+            raise ValueError(f"a window is (center, width) with a positive width, not {self.window}")
+        if self.slices is not None and self.slices not in (*PLANES, 0, 1, 2):
+            raise ValueError(f"slices are {', '.join(PLANES)} or a voxel axis 0, 1, 2, not {self.slices!r}")
+        if self.empty not in ("keep", "drop") and not (
+            isinstance(self.empty, int | float) and 0 <= self.empty <= 1
+        ):
+            raise ValueError(f'`empty` is "keep", "drop" or a fraction, not {self.empty!r}')
+
+    @property
+    def idle(self) -> bool:
+        """Whether no step was asked for."""
+        return self == Grid(empty=self.empty)
+
+    def dimension(self, dimension: Dimension) -> Dimension:
+        """Of the rows that come out."""
+        return "2d" if self.slices is not None and dimension == "3d" else dimension
+
+    def rows(self, row: Mapping[str, Any], dimension: Dimension) -> Iterator[Values]:
+        """The row on this grid: one row, or one per kept slice (and channel). Videos stay as they are.
+
+        A slice shows what it shows: classes of the volume that its mask does not place are unknown in a slice
+        (not in `classes`, not in `assessed`, -1 in `fused`). Measures and texts stay those of the whole volume.
+        Slices are stored as PNG, as TIFF where values are negative or fractions; float64 becomes float32.
+
+        Args:
+            row: pixels as {"bytes", "path"}, volumes as uncompressed NIfTI-1; `fused` and `provenance` may be absent.
+            dimension: of the row.
+
+        Raises:
+            GeometryError: the row states no spacing, or has another number of axes than `spacing`.
+            FormatError: pixels that cannot be read, or a slice that no picture can hold.
+        """
+        if self.idle or dimension == "video":
+            yield dict(row)
+            return
+        try:
+            yield from self._volume(row) if dimension == "3d" else self._picture(row)
+        except MedimgError as error:
+            raise error.within(dataset=row["dataset"], file=row["id"]) from error
+
+    def _volume(self, row: Mapping[str, Any]) -> Iterator[Values]:
+        scene, scalings = read_volume(row)
+        aside = target_aside(row, scene)
+        operations: list[str] = []
+        scene = self._moved(scene, operations)
+        if aside is not None:
+            aside = self._moved(aside, [])
+        if self.window is not None and row["modality"] == "CT":
+            center, width = self.window
+            image = geometry.windowed(scene.images[IMAGE], center, width, scalings[IMAGE])
+            scene = replace(scene, images={**scene.images, IMAGE: image})
+            scalings = {**scalings, IMAGE: (1.0, 0.0)}
+            operations.append(f"window: center {center:g}, width {width:g} as uint8 0..255")
+        if self.slices is not None:
+            if aside is not None:
+                operations.append("target: left out, it has another grid")
+            yield from self._cut(row, scene, scalings, operations)
+        elif operations:
+            yield write_volume(row, scene, scalings, aside, operations)
+        else:
+            yield dict(row)
+
+    def _picture(self, row: Mapping[str, Any]) -> Iterator[Values]:
+        operations: list[str] = []
+        if self.spacing is not None:
+            moved = self._moved(read_picture(row), operations)
+        yield write_picture(row, moved, operations) if operations else dict(row)
+
+    def _moved(self, scene: Scene, operations: list[str]) -> Scene:
+        if self.orientation is not None and len(scene.shape) == 3:
+            before = "".join(nib.aff2axcodes(scene.affine))
+            if before != self.orientation:
+                scene = geometry.oriented(scene, self.orientation)
+                operations.append(f"orientation: {self.orientation}, was {before}")
+        if self.spacing is not None:
+            axes = len(scene.shape)
+            wanted = self.spacing if isinstance(self.spacing, tuple) else (float(self.spacing),) * axes
+            if len(wanted) != axes:
+                raise GeometryError(
+                    f"a spacing of {len(wanted)} numbers does not fit an image with {axes} axes",
+                    next_step="give one number for all axes",
+                )
+            if scene.spacing is None:
+                raise GeometryError(
+                    "the row states no spacing, so it cannot be resampled",
+                    next_step="leave the member out, or leave the voxels as they are",
+                )
+            if not np.allclose(scene.spacing, wanted, rtol=geometry.TOLERANCE, atol=0):
+                was = _numbers(scene.spacing)
+                scene = geometry.resampled(scene, wanted)
+                operations.append(f"spacing: {_numbers(wanted)} mm, was {was}; image linear, labels nearest")
+        return scene
+
+    def _cut(
+        self, row: Mapping[str, Any], scene: Scene, scalings: Scalings, operations: Sequence[str]
+    ) -> Iterator[Values]:
+        assert self.slices is not None
+        axis = geometry.plane_axis(scene, self.slices)
+        filled = _filled(scene, axis)
+        channels = scene.images[IMAGE].shape[3:]
+        for index in range(scene.shape[axis]):
+            name = f"{'ijk'[axis]}{index:04d}"
+            if filled is not None and not filled[index] and not self._keeps(f"{row['id']}/{name}"):
+                continue
+            picture, in_boxes, in_points = geometry.cut(scene, axis, index)
+            step = f"slice: {self.slices if isinstance(self.slices, str) else 'voxel'} {'ijk'[axis]}={index}"
+            flat = _sliced_row(row, picture, scalings, in_boxes, in_points)
+            flat["id"] = f"{row['id']}/{name}"
+            for channel in np.ndindex(channels):
+                number = "-".join(map(str, channel))
+                one = flat if not channels else _one_channel(row, flat, picture, channel, number)
+                told = [*operations, step, *([f"channel: {number}"] if channels else [])]
+                yield write_picture(one, _plain(picture, channel, scalings), told)
+
+    def _keeps(self, name: str) -> bool:
+        if isinstance(self.empty, str):
+            return self.empty == "keep"
+        return random.Random(name).random() < self.empty
+
+
+_AXES = [{a, b, c} for a in "RL" for b in "AP" for c in "SI"]
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return " x ".join(f"{value:.4g}" for value in values)
+
+
+def _filled(scene: Scene, axis: int) -> Array | None:
+    """(slices,) bool: whether a slice shows something labeled. None where the volume has no such labels at all."""
+    length = scene.shape[axis]
+    labels = {place: array for place, array in scene.labels.items() if place != MASK} or scene.labels
+    if not labels and not any(map(len, scene.boxes.values())) and not any(map(len, scene.points.values())):
+        return None
+    filled = np.zeros(length, dtype=bool)
+    for place, array in labels.items():
+        shown = array != 0 if place == MASK else (array != 0) & (array != IGNORE)
+        filled |= shown.any(axis=tuple(n for n in range(array.ndim) if n != axis))
+    for boxes in scene.boxes.values():
+        for first, last in zip(*geometry.extents(boxes, axis, length), strict=True):
+            filled[first:last] = True
+    for points in scene.points.values():
+        filled[geometry.nearest_slice(points, axis, length)] = True
+    return filled
+
+
+def _plain(picture: Scene, channel: tuple[int, ...], scalings: Scalings) -> Scene:
+    """The picture with values instead of stored voxels, of one channel, label maps in their smallest dtype."""
+    images = {}
+    for place, array in picture.images.items():
+        slope, inter = scalings[place]
+        for number in channel if array.ndim > 2 else ():
+            array = array[:, :, number]
+        if (slope, inter) != (1.0, 0.0):
+            array = (array * slope + inter).astype(np.float32)
+        images[place] = array.astype(np.float32) if array.dtype == np.float64 else array
+    labels = {}
+    for place, array in picture.labels.items():
+        slope, inter = scalings[place]
+        labels[place] = raster.smallest(array if (slope, inter) == (1.0, 0.0) else array * slope + inter)
+    return replace(picture, images=images, labels=labels)
+
+
+def _one_channel(
+    row: Mapping[str, Any], flat: Values, picture: Scene, channel: tuple[int, ...], number: str
+) -> Values:
+    names = row.get("sequence") or ()
+    known = len(channel) == 1 and len(names) == picture.images[IMAGE].shape[2]
+    name = names[channel[0]] if known else number
+    return {**flat, "id": f"{flat['id']}/{name}", "sequence": [name] if known else []}
+
+
+def _sliced_row(
+    row: Mapping[str, Any],
+    picture: Scene,
+    scalings: Scalings,
+    in_boxes: Mapping[str, Array],
+    in_points: Mapping[str, Array],
+) -> Values:
+    """The row with only what the slice shows; pixels and coordinates are still to be written."""
+    kept = {**in_boxes, **in_points}
+    changes: Values = {place: [at(row, place)[n] for n in numbers] for place, numbers in kept.items()}
+    if TARGET not in picture.images:
+        changes[TARGET] = None
+    flat = changed(row, changes)
+    label = flat["label"]
+    legend = {entry["value"]: entry["names"] for entry in label.get("legend") or ()}
+    seen = {entry["name"] for key in ("boxes", "points") for entry in label.get(key) or ()}
+    placed = set()
+    if MASK in picture.labels:
+        slope, inter = scalings[MASK]
+        values = {int(value) for value in np.unique(picture.labels[MASK]) * slope + inter} - {0}
+        default = legend.get(1, ()) if label.get("instances") and set(legend) == {1} else ()
+        seen |= {name for value in values for name in legend.get(value, default)}
+        placed = {name for names in legend.values() for name in names}
+    elsewhere = {*(label.get("classes") or ()), *(label.get("uncertain") or ())} - placed - seen
+    changes = {
+        "label.classes": [name for name in label.get("classes") or () if name in seen],
+        "label.uncertain": [],
+        "label.assessed": [name for name in label.get("assessed") or () if name not in elsewhere],
+    }
+    if flat.get("fused") is not None:
+        changes |= _fused_classes(flat["fused"], picture)
+    return changed(flat, changes)
+
+
+def _fused_classes(fused: Mapping[str, Any], picture: Scene) -> Values:
+    """Classes of a slice: absent where the volume has none, else only what the slice's own pixels say."""
+    channels, mask = picture.labels.get(FUSED_CHANNELS), picture.labels.get(FUSED_MASK)
+    bare = mask is not None and not mask.any()
+    classes = []
+    for target, known in enumerate(fused.get("classes") or ()):
+        here = -1
+        if channels is not None:
+            plane = channels[..., target]
+            here = 1 if (plane == 1).any() else -1 if (plane == IGNORE).any() else 0
+        elif mask is not None:
+            here = 1 if (mask == target + 1).any() else 0 if bare else -1  # a part may hide the whole
+        classes.append(0 if known == 0 else here if known == 1 or here == 1 else -1)
+    present = [target for target, known in enumerate(classes) if known == 1]
+    single = present[0] if len(present) == 1 and -1 not in classes else -1
+    return {"fused.classes": classes, "fused.label": single}

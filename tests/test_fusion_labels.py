@@ -1,0 +1,541 @@
+"""Harmonization: masks, classes, boxes and measures against a brute force over all possible truths."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from medimg import vocab
+from medimg.errors import LabelError
+from medimg.fusion.errors import FusionError
+from medimg.fusion.labels import IGNORE, Facts, Harmonizer, classify, fused_features, single, table
+from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, infer, innermost, inside, may_meet, wholes
+from medimg.pixels import Volume
+
+# ---------------------------------------------------------------------------------------- the brute force
+# A place shows a set of terms. Sets that are possible: with a term come all that it is a kind or a part of, and with
+# a whole at least one part of each of its partitions. What holds in every possible set that agrees with what the
+# annotators said is known; all else is not. Nothing below uses the code under test but the list of wholes.
+
+WORLD = (
+    "abdomen",
+    "liver",
+    "liver tumor",
+    "hepatocellular carcinoma",
+    "tumor",
+    "kidney",
+    "left kidney",
+    "right kidney",
+    "kidney tumor",
+    "spleen",
+)
+SUMS = {"kidney": [("left kidney", "right kidney")]}
+
+
+def parents(term: str) -> set[str]:
+    return {parent for parent in (*vocab.label[term].is_a, *vocab.label[term].part_of) if parent in WORLD}
+
+
+def subsets() -> Iterator[frozenset[str]]:
+    for bits in product((False, True), repeat=len(WORLD)):
+        yield frozenset(term for term, bit in zip(WORLD, bits, strict=True) if bit)
+
+
+CLOSED = [shown for shown in subsets() if all(parents(term) <= shown for term in shown)]
+"""For sources that contradict the sums."""
+WORLDS = [
+    shown
+    for shown in CLOSED
+    if all(any(part in shown for part in way) for whole in shown for way in SUMS.get(whole, []))
+]
+
+
+def up(term: str) -> set[str]:
+    found, todo = set(), [term]
+    while todo:
+        one = todo.pop()
+        found.add(one)
+        todo += parents(one)
+    return found
+
+
+def brute(present: set[str], absent: set[str], target: str) -> int:
+    shown = {wider for term in present for wider in up(term)}
+    absent = absent - shown
+    for worlds in (WORLDS, CLOSED):
+        agreeing = [world for world in worlds if shown <= world and not absent & world]
+        if agreeing:
+            having = [target in world for world in agreeing]
+            return PRESENT if all(having) else UNKNOWN if any(having) else ABSENT
+    raise AssertionError("closed worlds always agree")
+
+
+def lies_inside(inner: str, outer: str) -> bool:
+    """By paths: outer is reached from inner; or inner is (a kind of) a part of what outer is a kind of."""
+
+    def kinds(term: str) -> set[str]:
+        return {term}.union(*(kinds(parent) for parent in vocab.label[term].is_a))
+
+    def containers(term: str) -> set[str]:
+        return set().union(*({whole} | containers(whole) for whole in vocab.label[term].part_of), set())
+
+    if inner == outer:
+        return False
+    if outer in up(inner):
+        return True
+    around = set().union(*(containers(kind) for kind in kinds(inner))) - kinds(inner)
+    return bool(around & kinds(outer))
+
+
+def could_meet(term: str, other: str) -> bool:
+    return lies_inside(term, other) or any(term in up(each) and other in up(each) for each in WORLD)
+
+
+def brute_index(states: Sequence[int], targets: Sequence[str]) -> int | None:
+    """None: two targets overlap and neither lies inside the other."""
+    shown = [t for t, state in zip(targets, states, strict=True) if state == PRESENT]
+    open_ = [t for t, state in zip(targets, states, strict=True) if state == UNKNOWN]
+    if not shown:
+        return IGNORE if open_ else 0
+    best = [t for t in shown if all(t == other or lies_inside(t, other) for other in shown)]
+    if not best:
+        return None
+    return IGNORE if any(could_meet(t, best[0]) for t in open_) else targets.index(best[0]) + 1
+
+
+def brute_looked(target: str, outlined: set[str], nowhere: set[str]) -> bool:
+    ways = SUMS.get(target, [])
+    return (
+        target in outlined
+        or bool(up(target) & nowhere)
+        or any(all(brute_looked(part, outlined, nowhere) for part in way) for way in ways)
+    )
+
+
+# ------------------------------------------------------------------------------------------------- rows
+
+
+def png(array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG")
+    return {"bytes": stream.getvalue(), "path": "mask.png"}
+
+
+def nifti(array: np.ndarray[Any, Any], affine: Any = None) -> dict[str, Any]:
+    matrix = np.diag([0.7, 0.8, 5.0, 1.0]) if affine is None else np.asarray(affine, float)
+    return {"bytes": bytes(Volume.from_array(array, matrix).nifti), "path": "mask.nii"}
+
+
+def row(
+    mask: dict[str, Any] | None = None,
+    legend: dict[int, tuple[str, ...]] | None = None,
+    *,
+    dataset: str = "one",
+    classes: Sequence[str] = (),
+    uncertain: Sequence[str] = (),
+    assessed: Sequence[str] | None = None,
+    instances: bool = False,
+    boxes: Sequence[dict[str, Any]] = (),
+    points: Sequence[dict[str, Any]] = (),
+    measures: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    names = [*classes, *uncertain, *(name for each in (legend or {}).values() for name in each)]
+    label = {
+        "classes": list(classes),
+        "uncertain": list(uncertain),
+        "assessed": list(dict.fromkeys(names) if assessed is None else assessed),
+        "mask": mask,
+        "legend": [{"value": value, "names": list(each)} for value, each in (legend or {}).items()],
+        "instances": instances,
+        "boxes": list(boxes),
+        "points": list(points),
+        "measures": list(measures),
+    }
+    return {"id": f"{dataset}/1", "dataset": dataset, "label": label}
+
+
+def index_map(fused: dict[str, Any]) -> np.ndarray[Any, Any]:
+    return np.asarray(Image.open(io.BytesIO(fused["mask"]["bytes"])))
+
+
+def channel_maps(fused: dict[str, Any]) -> list[np.ndarray[Any, Any]]:
+    return [np.asarray(Image.open(io.BytesIO(each["bytes"]))) for each in fused["channels"]]
+
+
+# ------------------------------------------------------------------------------------- the property test
+
+terms = st.sampled_from(WORLD)
+legends = st.dictionaries(
+    st.sampled_from([1, 2, 3, 7, 200, 255, 300, 40000]),
+    st.lists(terms, max_size=3, unique=True),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    legend=legends,
+    more=st.lists(terms, max_size=3, unique=True),
+    found=st.lists(terms, max_size=2, unique=True),
+    doubtful=st.lists(terms, max_size=1, unique=True),
+    targets=st.lists(terms, min_size=1, max_size=4, unique=True),
+    seed=st.integers(0, 10),
+    deep=st.booleans(),
+)
+def test_fused_masks_equal_the_brute_force(
+    legend: dict[int, list[str]],
+    more: list[str],
+    found: list[str],
+    doubtful: list[str],
+    targets: list[str],
+    seed: int,
+    deep: bool,
+) -> None:
+    values = np.array([0, *legend])
+    pixels = np.random.default_rng(seed).choice(values, size=(4, 5, 3) if deep else (6, 7))
+    pixels.flat[: len(values)] = values
+    pixels = pixels.astype(np.uint16 if values.max() > 255 else np.uint8)
+    outlined = {name for names in legend.values() for name in names}
+    assessed = {*outlined, *more, *found, *doubtful}
+    one = row(
+        nifti(pixels) if deep else png(pixels),
+        {value: tuple(names) for value, names in legend.items()},
+        classes=found,
+        uncertain=doubtful,
+        assessed=sorted(assessed),
+    )
+    somewhere = {wider for name in (*found, *doubtful) for wider in up(name)}
+    nowhere = assessed - outlined - somewhere
+
+    states: dict[int, list[int]] = {}
+    for value in values:
+        names = set(legend.get(int(value), ()))
+        if value and not names:
+            states[int(value)] = [UNKNOWN] * len(targets)
+        else:
+            states[int(value)] = [brute(names, outlined | nowhere, target) for target in targets]
+
+    channels = Harmonizer(targets, encoding="channels")(one, "3d" if deep else "2d")
+    for number, target in enumerate(targets):
+        looked = brute_looked(target, outlined, nowhere)
+        codes = {
+            value: 1 if each[number] == PRESENT else 0 if each[number] == ABSENT and looked else IGNORE
+            for value, each in states.items()
+        }
+        expected = np.vectorize(codes.__getitem__)(pixels)
+        if deep:
+            got = np.asarray(nib.Nifti1Image.from_bytes(channels["channels"]["bytes"]).dataobj)[..., number]
+        else:
+            got = channel_maps(channels)[number]
+        assert np.array_equal(got, expected), target
+
+    codes_or_none = {value: brute_index(each, targets) for value, each in states.items()}
+    if None in codes_or_none.values():
+        with pytest.raises(FusionError, match="channels"):
+            Harmonizer(targets)(one, "3d" if deep else "2d")
+        return
+    fused = Harmonizer(targets)(one, "3d" if deep else "2d")
+    expected = np.vectorize(codes_or_none.__getitem__)(pixels)
+    if deep:
+        got = np.asarray(nib.Nifti1Image.from_bytes(fused["mask"]["bytes"]).dataobj)
+    else:
+        got = index_map(fused)
+    assert np.array_equal(got, expected)
+    assert fused["channels"] is None and channels["mask"] is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    present=st.lists(terms, max_size=2),
+    absent=st.lists(terms, max_size=3),
+    targets=st.lists(terms, min_size=1, max_size=4, unique=True),
+)
+def test_what_follows_equals_the_brute_force(
+    present: list[str], absent: list[str], targets: list[str]
+) -> None:
+    got = infer(frozenset(present), frozenset(absent), tuple(targets))
+    assert list(got) == [brute(set(present), set(absent), target) for target in targets]
+
+
+@given(inner=st.sampled_from(list(vocab.label)), outer=st.sampled_from(list(vocab.label)))
+def test_inside_is_never_mutual_and_implies_meeting(inner: str, outer: str) -> None:
+    assert not (inside(inner, outer) and inside(outer, inner))
+    assert not inside(inner, outer) or may_meet(inner, outer)
+
+
+def test_wholes_name_terms_of_the_vocabulary() -> None:
+    assert wholes()["kidney"] == (("left kidney", "right kidney"),)
+    assert "intracranial hemorrhage" not in wholes(), "a bleeding may be on neither side"
+    for whole, ways in wholes().items():
+        for way in ways:
+            assert all(whole in vocab.label.ancestors(part) for part in way), (whole, way)
+
+
+# ------------------------------------------------------------------------------------------ by hand: masks
+
+LITS = {1: ("liver",), 2: ("liver", "liver tumor")}
+NESTED = np.array([[0, 1, 2], [0, 1, 1]], np.uint8)
+
+
+def fuse_map(targets: Sequence[str], legend: dict[int, tuple[str, ...]], **more: Any) -> list[list[int]]:
+    one = row(png(more.pop("pixels", NESTED)), legend, **more)
+    return index_map(Harmonizer(targets)(one, "2d")).tolist()  # type: ignore[no-any-return]
+
+
+def test_the_part_wins_over_the_whole() -> None:
+    assert fuse_map(["liver", "liver tumor"], LITS) == [[0, 1, 2], [0, 1, 1]]
+    assert fuse_map(["liver tumor", "liver"], LITS) == [[0, 2, 1], [0, 2, 2]], "whatever the order"
+
+
+def test_the_whole_takes_its_parts_even_where_the_legend_names_only_the_part() -> None:
+    assert fuse_map(["liver"], LITS) == [[0, 1, 1], [0, 1, 1]]
+    assert fuse_map(["liver"], {1: ("liver",), 2: ("liver tumor",)}) == [[0, 1, 1], [0, 1, 1]]
+
+
+def test_left_and_right_make_the_whole_and_one_side_does_not() -> None:
+    assert fuse_map(["kidney"], {1: ("left kidney",), 2: ("right kidney",)}) == [[0, 1, 1], [0, 1, 1]]
+    assert fuse_map(["kidney"], {1: ("left kidney",), 2: ("spleen",)}) == [[255, 1, 255], [255, 1, 1]]
+
+
+def test_a_target_inside_something_wider_is_ignored_there_and_background_outside() -> None:
+    assert fuse_map(["left kidney"], {1: ("kidney",), 2: ("spleen",)}) == [[0, 255, 0], [0, 255, 255]]
+
+
+def test_a_kidney_that_is_not_the_left_one_is_the_right_one() -> None:
+    both = {1: ("kidney",), 2: ("kidney", "left kidney")}
+    assert fuse_map(["left kidney", "right kidney"], both) == [[0, 2, 1], [0, 2, 2]]
+
+
+def test_a_kidney_of_neither_side_does_not_become_background() -> None:
+    odd = {1: ("kidney",), 2: ("left kidney",), 3: ("right kidney",)}
+    assert fuse_map(["kidney"], odd) == [[0, 1, 1], [0, 1, 1]]
+
+
+def test_a_tumor_in_a_kidney_of_known_side_is_the_tumor() -> None:
+    legend = {1: ("left kidney",), 2: ("left kidney", "kidney tumor"), 3: ("right kidney",)}
+    assert fuse_map(["left kidney", "right kidney", "kidney tumor"], legend) == [[0, 1, 3], [0, 1, 1]]
+
+
+def test_a_liver_without_assessed_tumors_is_ignored_inside_in_index_and_everywhere_in_channels() -> None:
+    one = row(png((NESTED > 0).astype(np.uint8)), {1: ("liver",)})
+    targets = ["liver", "liver tumor"]
+    assert index_map(Harmonizer(targets)(one, "2d")).tolist() == [[0, 255, 255], [0, 255, 255]]
+    liver, tumor = channel_maps(Harmonizer(targets, encoding="channels")(one, "2d"))
+    assert liver.tolist() == [[0, 1, 1], [0, 1, 1]] and (tumor == 255).all()
+
+
+def test_an_unassessed_organ_may_be_anywhere_but_in_another_one() -> None:
+    assert fuse_map(["liver", "spleen"], {1: ("liver",), 2: ("liver",)}) == [[255, 1, 1], [255, 1, 1]]
+
+
+def test_a_value_without_names_is_ignored() -> None:
+    assert fuse_map(["liver"], {1: ("liver",), 2: ()}) == [[0, 1, 255], [0, 1, 1]]
+
+
+def test_unrelated_overlap_is_an_error_that_proposes_channels() -> None:
+    legend = {1: ("liver",), 2: ("liver", "tumor")}
+    with pytest.raises(FusionError, match=r"one.*'liver' and 'tumor'.*channels"):
+        fuse_map(["liver", "tumor"], legend)
+    one = row(png(NESTED), legend)
+    maps = channel_maps(Harmonizer(["liver", "tumor"], encoding="channels")(one, "2d"))
+    assert [each.tolist() for each in maps] == [[[0, 1, 1], [0, 1, 1]], [[0, 0, 1], [0, 0, 0]]]
+
+
+def test_a_finding_that_is_absent_from_the_image_is_background_everywhere() -> None:
+    legend = {1: ("lung",), 2: ("lung",)}
+    looked = {"assessed": ["lung", "lung nodule"]}
+    assert fuse_map(["lung", "lung nodule"], legend, **looked) == [[0, 1, 1], [0, 1, 1]]
+    seen = {"boxes": [{"name": "lung nodule", "box": [0, 0, 1, 1]}]}
+    assert fuse_map(["lung", "lung nodule"], legend, **looked, **seen) == [[0, 255, 255], [0, 255, 255]]
+
+
+def test_instances_keep_one_meaning_for_all_values() -> None:
+    pixels = np.array([[0, 1, 2], [517, 9, 0]], np.uint16)
+    assert fuse_map(["nucleus"], {1: ("nucleus",)}, pixels=pixels, instances=True) == [[0, 1, 1], [1, 1, 0]]
+    one = row(png(pixels), {1: ("nucleus",)}, instances=True)
+    (map_,) = channel_maps(Harmonizer(["nucleus"], encoding="channels")(one, "2d"))
+    assert map_.tolist() == [[0, 1, 1], [1, 1, 0]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_value_outside_the_legend_is_an_error_that_names_the_row(dtype: Any) -> None:
+    with pytest.raises(LabelError, match=r"one.*\[9\]"):
+        fuse_map(["liver"], {1: ("liver",)}, pixels=np.array([[0, 9]], dtype))
+
+
+def test_volumes_keep_their_grid() -> None:
+    affine = [[0, -0.7, 0, 12], [0.8, 0, 0, -3], [0, 0, 5, 40], [0, 0, 0, 1]]
+    pixels = np.random.default_rng(0).integers(0, 3, (4, 5, 6)).astype(np.int16)
+    one = row(nifti(pixels, affine), LITS)
+    index = nib.Nifti1Image.from_bytes(Harmonizer(["liver", "liver tumor"])(one, "3d")["mask"]["bytes"])
+    assert np.allclose(index.affine, affine) and index.get_data_dtype() == np.uint8
+    assert np.array_equal(np.asarray(index.dataobj), pixels)
+    both = Harmonizer(["liver", "liver tumor"], encoding="channels")(one, "3d")["channels"]["bytes"]
+    channels = nib.Nifti1Image.from_bytes(both)
+    assert channels.shape == (4, 5, 6, 2) and np.allclose(channels.affine, affine)
+    assert np.allclose(channels.header.get_zooms()[:3], index.header.get_zooms())
+    assert np.array_equal(np.asarray(channels.dataobj)[..., 1], pixels == 2)
+
+
+def test_scaled_and_float_masks_are_read_by_their_values() -> None:
+    stored = np.array([[[0.0, 1.0, 2.0]]], np.float64)
+    one = row(nifti(stored), LITS)
+    assert np.asarray(
+        nib.Nifti1Image.from_bytes(Harmonizer(["liver tumor"])(one, "3d")["mask"]["bytes"]).dataobj
+    ).ravel().tolist() == [0, 0, 1]
+    halves = Volume.from_array(np.array([[[0, 2, 4]]], np.uint8), np.eye(4), slope=0.5, inter=0.0)
+    scaled = row({"bytes": bytes(halves.nifti), "path": ""}, LITS)
+    mask = nib.Nifti1Image.from_bytes(Harmonizer(["liver tumor"])(scaled, "3d")["mask"]["bytes"])
+    assert np.asarray(mask.dataobj).ravel().tolist() == [0, 0, 1]
+
+
+def test_without_a_mask_there_is_none() -> None:
+    fused = Harmonizer(["pneumonia"])(row(classes=["pneumonia"]), "2d")
+    assert fused["mask"] is None and fused["channels"] is None and fused["classes"] == [1]
+
+
+def test_the_features_are_the_members_own_and_two_more() -> None:
+    from medimg.schema import features
+
+    for dimension in ("2d", "3d", "video"):
+        fused = fused_features(dimension)
+        assert {name: fused[name] for name in features(dimension)} == dict(features(dimension))
+        assert set(fused) - set(features(dimension)) == {"fused", "provenance"}
+
+
+def test_too_many_targets_for_one_map() -> None:
+    with pytest.raises(FusionError, match="8 bits"):
+        Harmonizer(list(vocab.label)[:255])
+    assert Harmonizer(list(vocab.label)[:254]).encoding == "index"
+
+
+# -------------------------------------------------------------------------------------------- classes
+
+
+def classes(targets: Sequence[str], **label: Any) -> list[int]:
+    return Harmonizer(targets)(row(**label), "2d")["classes"]  # type: ignore[no-any-return]
+
+
+def test_kinds_imply_what_they_are_kinds_of_and_never_the_other_way() -> None:
+    both = ["pneumonia", "bacterial pneumonia"]
+    assert classes(both, classes=["bacterial pneumonia"]) == [1, 1]
+    assert classes(both, classes=["pneumonia"]) == [1, -1]
+    assert classes(both, assessed=["pneumonia"]) == [0, 0]
+    assert classes(both, assessed=["bacterial pneumonia"]) == [-1, 0]
+    assert classes(both, classes=["pneumonia"], assessed=["pneumonia", "bacterial pneumonia"]) == [1, 0]
+
+
+def test_uncertain_is_unknown_and_what_was_not_assessed_too() -> None:
+    targets = ["pneumonia", "bacterial pneumonia", "pneumothorax"]
+    assert classes(targets, uncertain=["pneumonia"]) == [-1, -1, -1]
+    assert classes(
+        targets, uncertain=["bacterial pneumonia"], assessed=["pneumonia", "bacterial pneumonia"]
+    ) == [0, -1, -1]
+
+
+def test_a_part_of_an_organ_says_nothing_on_the_organ_as_a_class() -> None:
+    assert classes(["lung", "pneumonia"], classes=["pneumonia"]) == [-1, 1]
+
+
+def test_masks_tell_classes_by_what_is_in_them() -> None:
+    targets = ["liver tumor", "liver", "spleen"]
+    assert classes(targets, mask=png(NESTED), legend=LITS) == [1, 1, -1]
+    assert classes(targets, mask=png(np.minimum(NESTED, 1)), legend=LITS) == [0, 1, -1]
+    assert classes(targets, mask=png(NESTED), legend={1: ("liver tumor",), 2: ()}) == [1, -1, -1]
+    assert classes(targets, mask=png(NESTED * 0 + 2), legend={1: ("liver tumor",), 2: ()}) == [-1, -1, -1]
+
+
+def test_boxes_and_points_are_findings() -> None:
+    seen = {"boxes": [{"name": "lung nodule", "box": [0, 0, 2, 2]}]}
+    assert classes(["lung nodule", "nodule"], **seen, assessed=["lung nodule"]) == [1, 1]
+    assert classes(["lung nodule", "nodule"], assessed=["lung nodule"]) == [0, -1]
+    assert classes(["lung nodule"], points=[{"name": "lung nodule", "point": [1, 1]}], assessed=[]) == [1]
+
+
+def test_the_single_class() -> None:
+    kinds = ["melanoma", "melanocytic nevus", "skin cancer"]
+    assert single([PRESENT, ABSENT, ABSENT], kinds) == 0
+    assert single([PRESENT, ABSENT, PRESENT], kinds) == 0, "the narrower one"
+    assert single([UNKNOWN, ABSENT, PRESENT], kinds) == -1, "it may be a melanoma"
+    assert single([PRESENT, PRESENT, ABSENT], kinds) == -1
+    assert single([ABSENT, ABSENT, ABSENT], kinds) == -1
+    assert single([PRESENT, UNKNOWN], ["melanoma", "melanocytic nevus"]) == 0, "they exclude each other"
+
+
+def test_classes_of_a_doubtful_mask_are_not_claimed_without_pixels() -> None:
+    facts = Facts.of(row(png(NESTED), LITS)["label"])
+    assert classify(facts, None, ("liver tumor",)) == (UNKNOWN,)
+    assert classify(facts, frozenset(), ("liver tumor",)) == (ABSENT,)
+
+
+# ------------------------------------------------------------------------------------ boxes and measures
+
+
+def test_boxes_take_the_target_that_they_are_a_kind_of() -> None:
+    boxes = [
+        {"name": name, "box": [0.0, 0.0, 1.0, 1.0]} for name in ("benign lung nodule", "lung mass", "lung")
+    ]
+    fused = Harmonizer(["nodule", "lung nodule", "chest"])(row(boxes=boxes), "2d")
+    assert [box["name"] for box in fused["boxes"]] == ["lung nodule"], (
+        "a box of the lung is no box of the chest"
+    )
+
+
+def test_measures_with_two_units_are_an_error_that_names_both_members() -> None:
+    harmonizer = Harmonizer([], measures=["head circumference"], outputs=["measures"])
+
+    def measured(unit: str, dataset: str) -> dict[str, Any]:
+        measures = [
+            {"name": "head circumference", "value": 1.0, "unit": unit},
+            {"name": "age", "value": 2.0, "unit": "a"},
+        ]
+        return row(dataset=dataset, measures=measures)
+
+    kept = harmonizer(measured("mm", "hc18"), "2d")["measures"]
+    assert [each["name"] for each in kept] == ["head circumference"]
+    with pytest.raises(FusionError, match="'mm' in hc18 and in 'px' in other"):
+        harmonizer(measured("px", "other"), "2d")
+
+
+# --------------------------------------------------------------------------------- rows that say nothing
+
+
+@pytest.mark.parametrize(
+    ("outputs", "one", "told"),
+    [
+        (["mask"], row(png(NESTED), LITS), True),
+        (["mask"], row(classes=["liver tumor"]), False),
+        (["mask"], row(png(NESTED), {1: ("bone",), 2: ()}), False),
+        (["mask"], row(png(NESTED), {1: ("liver",), 2: ("spleen",)}), True),
+        (["classes"], row(classes=["liver tumor"]), True),
+        (["classes"], row(png(NESTED), LITS), True),
+        (["classes"], row(assessed=["bone"]), False),
+        (["boxes"], row(assessed=["liver tumor"]), True),
+        (["measures"], row(png(NESTED), LITS), False),
+    ],
+)
+def test_rows_that_say_nothing_are_told_without_their_pixels(
+    outputs: Any, one: dict[str, Any], told: bool
+) -> None:
+    harmonizer = Harmonizer(["liver tumor"], outputs=outputs)
+    assert harmonizer.tells(Facts.of(one["label"]), one["label"]) is told
+
+
+def test_tables_are_made_once() -> None:
+    facts = Facts.of(row(png(NESTED), LITS)["label"])
+    assert table(facts, ("liver",), "index") is table(facts, ("liver",), "index")
+
+
+def test_innermost_needs_one_that_lies_in_all() -> None:
+    assert innermost(["abdomen", "liver tumor", "liver"]) == "liver tumor"
+    assert innermost(["liver", "spleen"]) is None and innermost([]) is None

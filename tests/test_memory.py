@@ -1,0 +1,28 @@
+"""Memory while building is bounded by the largest row, not by the dataset."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "build_memory.py"
+
+
+def run(volumes: int, *more: str) -> dict[str, float]:
+    command = [sys.executable, str(SCRIPT), "--volumes", str(volumes), "--voxels", "256", "256", "512", *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize("masks", [[], ["--masks"]])
+def test_peak_stays_below_three_rows(masks: list[str]) -> None:
+    assert run(6, *masks)["in_rows"] < 3
+
+
+def test_peak_does_not_grow_with_the_dataset() -> None:
+    assert run(9)["peak"] <= 1.1 * run(3)["peak"]

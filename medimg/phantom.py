@@ -252,7 +252,7 @@ class Phantom:
         seed: str | None = None,
         **save: Any,
     ) -> None:
-        """Write a raster file; the format follows from the suffix.
+        """Write a raster file; the format follows from the suffix, which may end in .gz.
 
         Args:
             path: file name in the source.
@@ -299,10 +299,11 @@ class Phantom:
             picture = Image.fromarray(np.ascontiguousarray(array)).convert(mode)
         stream = io.BytesIO()
         kind = {"jpg": "JPEG", "tif": "TIFF", "pgm": "PPM", "pbm": "PPM"}.get(
-            suffix := path.rsplit(".", 1)[-1].lower()
+            suffix := path.removesuffix(".gz").rsplit(".", 1)[-1].lower()
         )
         picture.save(stream, kind or suffix.upper(), **save)
-        self.bytes(path, stream.getvalue())
+        data = stream.getvalue()
+        self.bytes(path, gzip.compress(data, 6, mtime=0) if path.endswith(".gz") else data)
 
     def dicom(
         self,

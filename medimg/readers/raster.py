@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,9 +38,9 @@ from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels, Volume
 
 MAX_PIXELS = 2_000_000_000
+"""A header that promises more pixels than this is refused before anything is allocated."""
 MAX_INFLATED = 1 << 30
 """A gzipped picture may expand to this many bytes."""
-"""A header that promises more pixels than this is refused before anything is allocated."""
 STOCK_PIXELS = 178_956_970
 """Pillow's own bomb limit: the stock `datasets.Image` refuses larger pictures, so `encode` does too."""
 

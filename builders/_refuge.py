@@ -17,31 +17,17 @@ def miniature(make):
         inner.xlsx(
             "Annotation-Training400/Fovea_location.xlsx", ["ID", "ImgName", "Fovea_X", "Fovea_Y"], table
         )
+    test, validation = GLAUCOMA
     rest = (
-        (
-            "REFUGE-Validation400",
-            "REFUGE-Validation400-GT",
-            "",
-            "V0001",
-            "Fovea_locations",
-            "Glaucoma Label",
-            0,
-        ),
-        (
-            "REFUGE-Test400",
-            "REFUGE-Test-GT",
-            "G/",
-            "T0001",
-            "Glaucoma_label_and_Fovea_location",
-            GLAUCOMA[0],
-            1,
-        ),
+        ("Validation400", "Validation400-GT", "V0001", "Fovea_locations", validation, 0),
+        ("Test400", "Test-GT", "G/T0001", "Glaucoma_label_and_Fovea_location", test, 1),
     )
-    for images, truth, folder, name, workbook, column, value in rest:
+    for images, truth, mask, workbook, column, value in rest:
+        images, truth, name = f"REFUGE-{images}", f"REFUGE-{truth}", mask.rpartition("/")[2]
         with make.zip(f"{images}.zip") as inner:
             inner.image(f"{images}/{name}.jpg", (41, 41), mode="RGB")
         with make.zip(f"{truth}.zip") as inner:
-            _mask(inner, f"{truth}/Disc_Cup_Masks/{folder}{name}.bmp", (41, 41))
+            _mask(inner, f"{truth}/Disc_Cup_Masks/{mask}.bmp", (41, 41))
             header = ["ID", "ImgName", column, "Fovea_X", "Fovea_Y"]
             inner.xlsx(f"{truth}/{workbook}.xlsx", header, [(1, f"{name}.jpg", value, 20.5, 19.75)])
 

@@ -70,11 +70,11 @@ def rows(files):
     views = files.index(r"(?:^|/)(\d\d)_(?:training|test)_mask\.gif$")
     seen = set()
     for image, number, part in files.match(r"(?:^|/)(\d\d)_(training|test)\.tif$"):
-        seen.add(number)
         test = part == "test"
         if number not in views or (not test and (number, "1") not in drawn):
             yield Skipped(file=image, reason="its vessel map or its field of view is not in this copy")
             continue
+        seen.add(number)
         for observer, config in OBSERVERS.items():
             vessels = drawn.get((number, observer))
             if vessels is None and observer == "2":
@@ -92,7 +92,9 @@ def rows(files):
             )
     for file, number in files.match(r"(?:^|/)(\d\d)_(?:manual[12]|(?:training|test)_mask)\.gif$"):
         if number not in seen:
-            yield Skipped(file=file, reason="an annotation whose photograph is not in this copy")
+            yield Skipped(
+                file=file, reason="an annotation whose photograph, or its other file, is not in this copy"
+            )
 
 
 def miniature(make):

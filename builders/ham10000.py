@@ -76,11 +76,11 @@ def rows(files):
     outlines = files.index(r"(?:^|/)(ISIC_\d{7})_segmentation\.png$")
     seen = set()
     for image, test, name in files.match(r"^(?:(.*Task3_Test[^/]*)/)?(?:.*/)?(ISIC_\d{7})\.jpg$"):
-        seen.add(name)
         row, outline = said.get(name), outlines.get(name)
         if row is None:
             yield Skipped(file=image, reason="no table in this copy has a row for it")
             continue
+        seen.add(name)
         dx = {key: row[key] for key in row if key.startswith("dx") or key in _isic.DIAGNOSES}
         yield Row(
             id=name,
@@ -95,7 +95,9 @@ def rows(files):
         )
     for name, outline in outlines.items():
         if name not in seen:
-            yield Skipped(file=outline, reason="an outline whose image is not in this copy")
+            yield Skipped(
+                file=outline, reason="an outline whose image, or its line in the table, is not in this copy"
+            )
 
 
 def miniature(make):

@@ -1,6 +1,6 @@
 """Heart, task 2 of the Medical Segmentation Decathlon.
 
-MRI of the whole heart, one cardiac phase of a breath-hold scan; the left atrium is outlined.
+MRI of the whole heart in one cardiac phase; the left atrium is outlined.
 """
 
 from medimg.builders import _msd

@@ -5,6 +5,7 @@
     medimg.names()                                        # every dataset
     medimg.get("lits").dataset                            # its declaration
     medimg.load("lits", source="~/LiTS", streaming=True)  # rows from one's own copy
+    medimg.fuse(modality="CT", targets=["liver"])         # many members in one label space
 
 Importing this package opens no file and no connection.
 """
@@ -14,13 +15,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "get", "load", "names"]
+__all__ = ["__version__", "fuse", "get", "load", "names"]
 
 if TYPE_CHECKING:
+    from medimg.fusion import fuse
     from medimg.loading import load
     from medimg.registry import get, names
 
-_HOME = {"load": "medimg.loading", "get": "medimg.registry", "names": "medimg.registry"}
+_HOME = {
+    "fuse": "medimg.fusion",
+    "get": "medimg.registry",
+    "load": "medimg.loading",
+    "names": "medimg.registry",
+}
 
 
 def __getattr__(name: str) -> Any:

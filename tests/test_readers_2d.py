@@ -170,6 +170,32 @@ def test_palettes_give_indices_and_keep_their_colors() -> None:
         assert np.array_equal(colors[one.array], np.asarray(image.convert("RGB")))
 
 
+def test_gzipped_pictures_are_inflated_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    array = RNG.integers(0, 256, (6, 5, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PPM")
+    packed = gzip.compress(stream.getvalue())
+    picture = raster.picture(Memory(packed, "im0001.ppm.gz")).read()
+    assert isinstance(picture, Picture)
+    assert np.array_equal(picture.array, array)
+    for damaged, match in ((packed[:-20], "truncated|damaged"), (packed[:12] + b"\xff" * 30, "damaged")):
+        with pytest.raises(FormatError, match=match):
+            raster.picture(Memory(damaged, "im0001.ppm.gz")).read()
+    monkeypatch.setattr(raster, "MAX_INFLATED", 50)
+    with pytest.raises(BombError):
+        raster.picture(Memory(packed, "im0001.ppm.gz")).read()
+
+
+def test_threshold_of_a_palette_image_looks_at_its_colors() -> None:
+    image = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8), "P")
+    image.putpalette([252, 254, 252, 4, 2, 4])
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    mask = masks.threshold(Memory(stream.getvalue())).read()
+    assert isinstance(mask, Picture)
+    assert mask.array.tolist() == [[1, 0], [0, 1]]
+
+
 @pytest.mark.parametrize("kind", ["BMP", "PPM", "TIFF"])
 @pytest.mark.parametrize("shape", [(8, 11), (8, 11, 3)])
 def test_uncompressed_formats_become_png(kind: str, shape: tuple[int, ...]) -> None:

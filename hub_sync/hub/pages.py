@@ -6,6 +6,7 @@ import base64
 import hashlib
 import math
 import posixpath
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -152,9 +153,12 @@ def page(template: str, code: int = 200, /, **values: object) -> HTMLResponse:
     )
 
 
+_COMMENT = re.compile(r"^<!--.*?-->$", re.MULTILINE)
+
+
 def render_markdown(text: str, *, links: str, images: str) -> Markup:
     """Render Markdown with raw HTML escaped; relative links and images are led to the given folders."""
-    tokens = _MARKDOWN.parse(text)
+    tokens = _MARKDOWN.parse(_COMMENT.sub("", text))
     for token in tokens:
         for child in token.children or []:
             if child.type == "image":

@@ -13,9 +13,11 @@ import io
 import lzma
 import os
 import re
+import stat
 import struct
 import tarfile
 import threading
+import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from bisect import bisect_right
@@ -905,122 +907,75 @@ class Archive(ABC):
 
 
 class ZipArchive(Archive):
-    """A zip, read through its central directory."""
+    """A zip: its directory through `zipfile`, its members as windows, so that opens do not disturb each other."""
 
     def _steps(self) -> Iterator[None]:
-        start, size, base = self._directory()
         found: list[Member] = []
-        for member, link in self._records(start, size, base):
+        for member, link in self._records():
             if link:
                 if not is_junk(member.path) and member.size <= 4096:
                     with member.stream(lambda error: error) as stream:
                         self._link(member.path, stream.read().decode("utf-8", "replace"), relative=True)
             else:
                 found.append(member)
-                if len(found) > self.budget.limits.members:
-                    self.budget.add(member.path, 0)
         found.sort(key=lambda member: member.offset)
         for member in found:
             self._take(member)
         yield
 
-    def _directory(self) -> tuple[int, int, int]:
-        """Start and size of the central directory, and where the zip begins in the file."""
+    def _records(self) -> Iterator[tuple[Member, bool]]:
+        """(member, whether it is a symbolic link) of all that is no folder."""
         blob = self.blob
-        size = blob.size
-        if size is None:
+        if blob.size is None:
             blob.read_at(0, 1)
-            size = blob.size
-        if size is None:
+        if blob.size is None:
             raise ArchiveError(
                 "a zip of unknown size cannot be read", next_step="download it once and pass the file"
             )
-        tail = blob.read_at(max(0, size - 65557), min(size, 65557))
-        candidates = [
-            match.start() for match in re.finditer(rb"PK\x05\x06", tail) if match.start() + 22 <= len(tail)
-        ]
-        exact = [
-            at
-            for at in candidates
-            if at + 22 + int.from_bytes(tail[at + 20 : at + 22], "little") == len(tail)
-        ]
-        if not candidates:
+        if not blob.size:
             raise not_an_archive(blob, "zip")
-        at = (exact or candidates)[-1]
-        end = size - len(tail) + at
-        disk, first, _, _, length, offset = struct.unpack("<4H2L", tail[at + 4 : at + 20])
-        if at >= 20 and tail[at - 20 : at - 16] == b"PK\6\7":
-            where = struct.unpack("<Q", tail[at - 12 : at - 4])[0]
-            for place in (where, end - 76):
-                record = blob.read_at(place, 56) if 0 <= place <= size - 56 else b""
-                if record.startswith(b"PK\6\6"):
-                    disk, first, _, _, length, offset = struct.unpack("<2L4Q", record[16:56])
-                    end = place
-                    break
-            else:
-                raise ArchiveError(
-                    "is damaged: its zip64 directory is not where it should be", next_step=AGAIN
-                )
-        if disk or first:
+        try:
+            with zipfile.ZipFile(buffered(BlobStream(blob, 0, blob.size), blob.size)) as archive:
+                infos, start = archive.infolist(), archive.start_dir
+        except zipfile.BadZipFile as error:
+            raise not_an_archive(blob, "zip") from error
+        except (ValueError, struct.error, NotImplementedError, OverflowError) as error:
+            raise ArchiveError(f"its directory is damaged ({error})", next_step=AGAIN) from error
+        if not infos and blob.size > 22:
+            raise ArchiveError("is damaged: its directory is empty", next_step=AGAIN)
+        if any(info.volume for info in infos):
             raise ArchiveError(
                 "is one part of a zip in several parts",
                 next_step='join the parts with "zip -s 0 parts.zip --out whole.zip" and pass the whole',
             )
-        start = end - length
-        base = start - offset
-        if base < 0:
-            raise ArchiveError("is truncated: its directory does not fit into the file", next_step=AGAIN)
-        return start, length, base
-
-    def _records(self, start: int, size: int, base: int) -> Iterator[tuple[Member, bool]]:
-        buffer = b""
-        at = taken = 0
-
-        def need(count: int) -> None:
-            nonlocal buffer, at, taken
-            if len(buffer) - at < count:
-                piece = self.blob.read_at(start + taken, min(max(count, MiB), size - taken))
-                taken += len(piece)
-                buffer = buffer[at:] + piece
-                at = 0
-                if len(buffer) < count:
-                    raise ArchiveError(
-                        "is damaged: its directory ends in the middle of an entry", next_step=AGAIN
-                    )
-
-        while taken < size or at < len(buffer):
-            need(46)
-            (
-                signature, made, _, flags, method, _, _, crc, packed, length,
-                name_size, extra_size, comment_size, _, _, attributes, offset,
-            ) = struct.unpack("<4s6H3L5H2L", buffer[at : at + 46])  # fmt: skip
-            if signature != b"PK\1\2":
-                raise ArchiveError(
-                    "is damaged: its directory holds something else than entries", next_step=AGAIN
-                )
-            need(46 + name_size + extra_size + comment_size)
-            raw = buffer[at + 46 : at + 46 + name_size]
-            extra = buffer[at + 46 + name_size : at + 46 + name_size + extra_size]
-            at += 46 + name_size + extra_size + comment_size
-            length, packed, offset = _zip64(extra, length, packed, offset)
-            name = _zip_name(raw, bool(flags & 0x800))
+        for info in infos:
+            name = _zip_name(info)
             path = safe_path(name)
-            mode = attributes >> 16 if made >> 8 == 3 else 0
-            if name.endswith("/") or not path or mode & 0o170000 == 0o040000:
+            mode = info.external_attr >> 16 if info.create_system == 3 else 0
+            if name.endswith("/") or not path or stat.S_ISDIR(mode):
                 continue
-            offset += base
-            if offset + 30 + packed > start:
+            packed, encrypted = info.compress_size, bool(info.flag_bits & 1)
+            if not 0 <= info.header_offset <= start - 30 - packed:
                 raise ArchiveError(
                     "is truncated or damaged: the member's data lie beyond the archive",
                     file=path,
                     next_step=AGAIN,
                 )
-            if method == 0 and length != packed and not flags & 1:
+            if info.compress_type == 0 and info.file_size != packed and not encrypted:
                 raise ArchiveError(
                     "is damaged: it is stored, but states two sizes", file=path, next_step=AGAIN
                 )
-            member = Member(path, length, self, offset, packed, method, crc, bool(flags & 1))
-            yield member, mode & 0o170000 == 0o120000
+            member = Member(
+                path,
+                info.file_size,
+                self,
+                info.header_offset,
+                packed,
+                info.compress_type,
+                info.CRC,
+                encrypted,
+            )
+            yield member, stat.S_ISLNK(mode)
 
     def content(self, member: Member, *, kept: bool) -> Blob:
         """See `Archive`."""
@@ -1063,27 +1018,14 @@ def in_memory(blob: Decompressed, budget: Budget) -> Blob:
     return BytesBlob(blob.read_at(0, blob.size))
 
 
-def _zip64(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
-    values = [size, packed, offset]
-    wanted = [index for index, value in enumerate(values) if value == 0xFFFFFFFF]
-    while wanted and len(extra) >= 4:
-        kind, length = struct.unpack("<2H", extra[:4])
-        field, extra = extra[4 : 4 + length], extra[4 + length :]
-        if kind == 1:
-            if len(field) < 8 * len(wanted):
-                raise ArchiveError("is damaged: a zip64 entry lacks its sizes", next_step=AGAIN)
-            for place, index in enumerate(wanted):
-                values[index] = struct.unpack("<Q", field[8 * place : 8 * place + 8])[0]
-            break
-    return values[0], values[1], values[2]
-
-
-def _zip_name(raw: bytes, utf8: bool) -> str:
+def _zip_name(info: zipfile.ZipInfo) -> str:
     """UTF-8 where flagged; else cp437 by the standard, but UTF-8 in most zips made on Linux."""
+    if info.flag_bits & 0x800:
+        return info.orig_filename
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("utf-8", "replace") if utf8 else raw.decode("cp437")
+        return info.orig_filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.orig_filename
 
 
 class TarArchive(Archive):

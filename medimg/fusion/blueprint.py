@@ -87,4 +87,6 @@ def parse(values: Mapping[str, Any], name: str = "") -> Blueprint:
     except ValidationError as error:
         detail = error.errors()[0]
         where = ".".join(str(part) for part in detail["loc"])
-        raise FusionError(f"the blueprint {name} is not valid: {where}: {detail['msg']}") from error
+        raise FusionError(
+            f"the blueprint {name or 'given'} is not valid: {where}: {detail['msg']}"
+        ) from error

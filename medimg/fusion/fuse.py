@@ -11,10 +11,11 @@ from medimg import registry
 from medimg.fusion import blueprint as blueprints
 from medimg.fusion.blueprint import Blueprint
 from medimg.fusion.duplicates import OnDuplicate, Report
+from medimg.fusion.errors import FusionError
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Encoding, Harmonizer, fused_features
 from medimg.fusion.mix import Stream, Weights, mix
-from medimg.fusion.plan import Plan, Request, criteria, make_plan
+from medimg.fusion.plan import Manifests, Plan, Request, criteria, make_plan
 from medimg.fusion.scanning import find
 from medimg.fusion.sources import Rows, rows_of
 from medimg.loading import NAMESPACE, open_source
@@ -112,6 +113,9 @@ def fuse(
         if blueprint
         else None
     )
+    made_of = encoding or (own.encoding if own else "index")
+    if made_of not in ("index", "channels"):
+        raise FusionError(f"there is no encoding {made_of!r}", next_step='use "index" or "channels".')
     shape = grid if isinstance(grid, Grid) else Grid(**grid or {})
     where = None if source is None else os.fspath(source)
     request = Request(
@@ -129,7 +133,7 @@ def fuse(
             minimum=minimum,
         ),
         targets=_targets(targets, own),
-        encoding=encoding or (own.encoding if own else "index"),
+        encoding=made_of,
         source=where,
         namespace=namespace,
         sliced=shape.slices is not None,
@@ -180,6 +184,7 @@ def _targets(given: Some, own: Blueprint | None) -> tuple[str, ...]:
 def _members(
     made: Plan, request: Request, grid: Grid, unlabeled: bool, storage_options: Mapping[str, Any] | None
 ) -> list[Rows]:
+    manifests = Manifests(request.namespace)
     harmonizer = Harmonizer(
         made.targets, measures=made.measures, encoding=request.encoding, outputs=made.outputs
     )
@@ -188,7 +193,7 @@ def _members(
             member,
             harmonizer,
             source=request.source,
-            namespace=request.namespace,
+            manifests=manifests,
             modality=request.criteria.modality,
             license_terms=request.criteria.license_terms,
             unlabeled=unlabeled,
@@ -227,13 +232,13 @@ def _stored(
     return datasets.Dataset.from_generator(
         _written,
         features=features,
-        gen_kwargs={"stream": stream, "state": [_state(member) for member in members]},
+        gen_kwargs={"stream": stream, "state": " ".join(_state(member) for member in members)},
         # The stock writer buffers 1000 examples, whatever their size.
         writer_batch_size=64 if members[0].grid.dimension(members[0].dimension) == "2d" else 1,
     )
 
 
-def _written(stream: datasets.IterableDataset, state: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _written(stream: datasets.IterableDataset, state: str) -> Iterator[dict[str, Any]]:
     yield from stream.decode(False)
 
 

@@ -229,8 +229,6 @@ class Harmonizer:
         encoding: Encoding = "index",
         outputs: Collection[Output] = OUTPUTS,
     ) -> None:
-        if encoding not in ("index", "channels"):
-            raise FusionError(f"there is no encoding {encoding!r}", next_step='use "index" or "channels".')
         if len(targets) > MOST_TARGETS and encoding == "index":
             raise FusionError(
                 f"{len(targets)} targets are more than one map of 8 bits can hold",

@@ -274,8 +274,10 @@ def make_plan(request: Request) -> Plan:
         aligned = {each.key: aligned[each.key] for each in candidates}
         align.check(aligned, targets, outputs, growing=growing)
     dimension = _dimension(candidates, sliced=request.sliced)
+    manifests = Manifests(request.namespace)
     members = [
-        _member(each, request, aligned[each.key], places[each.key], targets, warnings) for each in candidates
+        _member(each, request, aligned[each.key], places[each.key], targets, manifests, warnings)
+        for each in candidates
     ]
     combined = licenses.combine({each.key: each.license for each in candidates}, adapted=True, pushed=False)
     if combined.publish is Verdict.RECIPE:
@@ -399,10 +401,11 @@ def _member(
     alignment: tuple[Alignment, ...],
     place: str | None,
     targets: tuple[str, ...],
+    manifests: Manifests,
     warnings: list[str],
 ) -> Member:
     dataset, config = candidate.builder.dataset, candidate.config
-    manifest = published(dataset.name, request.namespace) if request.source is None else None
+    manifest = manifests.get(dataset.name) if request.source is None else None
     if request.source is None and manifest is None:
         warnings.append(
             f"{candidate.key}: {request.namespace}/{dataset.name} cannot be read from the Hub; counts are declared"
@@ -463,16 +466,32 @@ def _warn(candidate: Candidate, alignment: Sequence[Alignment], warnings: list[s
         warnings.append(f"{key}: nobody has verified its {' and its '.join(doubtful)}")
 
 
-def published(name: str, namespace: str) -> Manifest | None:
-    """The manifest of a published dataset; None where it is not there or the Hub cannot be reached."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+class Manifests:
+    """Manifests of published datasets; after one failed connection the Hub is not asked again.
 
-    try:
-        path = hf_hub_download(f"{namespace}/{name}", MANIFEST_PATH, repo_type="dataset")
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
-        return None
-    return Manifest.model_validate_json(Path(path).read_bytes())
+    Args:
+        namespace: organization on the Hub.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.reachable = True
+
+    def get(self, name: str) -> Manifest | None:
+        """The manifest; None where there is none or the Hub cannot be reached."""
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+        if not self.reachable:
+            return None
+        try:
+            path = hf_hub_download(f"{self.namespace}/{name}", MANIFEST_PATH, repo_type="dataset")
+        except LocalEntryNotFoundError:
+            self.reachable = False
+            return None
+        except (HfHubHTTPError, OSError):
+            return None
+        return Manifest.model_validate_json(Path(path).read_bytes())
 
 
 def _size(place: str) -> int | None:

@@ -367,8 +367,8 @@ def _invariants(axes: int, data: Array) -> Float:
     out = np.concatenate(
         [np.sort(magnitude[:, orbits], axis=2).reshape(len(data), -1) for orbits in _orbits(axes)], axis=1
     )
-    norms: Float = np.linalg.norm(out, axis=1, keepdims=True)
-    unit: Float = out / np.maximum(norms, 1e-6)
+    norms = np.linalg.norm(out, axis=1, keepdims=True)
+    unit: Float = out / np.maximum(norms, 1e-6).astype(np.float32)
     return unit
 
 
@@ -436,7 +436,7 @@ class _Table:
             right = np.searchsorted(column, value, "right", sorter=order)
             found.append(order[max(0, left - NEIGHBORS["find"]) : right + NEIGHBORS["find"]])
         near = np.unique(np.concatenate(found).astype(np.int64))
-        near = near[_alike(self.codes[near], code)]
+        near = near[_alike(self.codes[near].view(np.uint64).T, code.view(np.uint64).T)]
         scores = self.verify(np.broadcast_to(data, (len(near), data.shape[1])), signature.shape, near)
         hits = [
             (int(index), float(score))
@@ -469,13 +469,11 @@ class _Table:
         """Neighbors in a table whose hashes agree, as first * number of entries + second."""
         count = len(self.keys)
         for order in self.order:
+            words = np.ascontiguousarray(self.codes[order].view(np.uint64).T)
             for lag in range(1, min(NEIGHBORS["pairs"], count - 1) + 1):
-                for start in range(0, count - lag, 1 << 16):
-                    stop = min(start + (1 << 16), count - lag)
-                    one, other = order[start:stop], order[start + lag : stop + lag]
-                    like = _alike(self.codes[one], self.codes[other])
-                    one, other = one[like].astype(np.int64), other[like].astype(np.int64)
-                    yield np.minimum(one, other) * count + np.maximum(one, other)
+                at = np.flatnonzero(_alike(words[:, :-lag], words[:, lag:]))
+                one, other = order[at].astype(np.int64), order[at + lag].astype(np.int64)
+                yield np.minimum(one, other) * count + np.maximum(one, other)
 
 
 def _longer(array: Array, more: int) -> Array:
@@ -484,10 +482,12 @@ def _longer(array: Array, more: int) -> Array:
     return out
 
 
-def _alike(codes: Array, others: Array) -> npt.NDArray[np.bool_]:
-    """(n, tables) with (n or 1, tables) -> (n,): whether enough bits agree."""
-    differing = np.bitwise_count(codes.view(np.uint64) ^ others.view(np.uint64)).sum(axis=1, dtype=np.uint16)
-    like: npt.NDArray[np.bool_] = differing < UNLIKE * 32 * TABLES
+def _alike(words: Array, others: Array) -> npt.NDArray[np.bool_]:
+    """(m, n) with (m, n or 1) uint64 -> (n,): whether enough bits of each column agree."""
+    differing = np.zeros(words.shape[1], np.uint16)
+    for one, other in zip(words, others, strict=True):
+        differing += np.bitwise_count(one ^ other)
+    like: npt.NDArray[np.bool_] = differing < UNLIKE * 64 * len(words)
     return like
 
 

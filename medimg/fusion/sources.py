@@ -19,7 +19,7 @@ from medimg.errors import HubError, LabelError, MedimgError
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Facts, Harmonizer
 from medimg.fusion.parquet import ParquetRows
-from medimg.fusion.plan import MINIATURE, Member, published
+from medimg.fusion.plan import MINIATURE, Manifests, Member
 from medimg.fusion.select import allowed, kind_of, split_fused
 from medimg.loading import open_source, plain
 from medimg.phantom import Phantom
@@ -39,7 +39,6 @@ class Rows:
         name, config, splits: what to read.
         dimension: of the rows.
         place: source of the rows; None for the Hub.
-        namespace: on the Hub.
         storage_options: for fsspec.
         miniature: the source is a phantom copy.
         modality: ids of which the row's must be a kind; empty takes all.
@@ -57,7 +56,6 @@ class Rows:
     splits: tuple[str, ...]
     dimension: Dimension
     place: str | None
-    namespace: str
     harmonizer: Harmonizer
     storage_options: Mapping[str, Any] = field(default_factory=dict)
     miniature: bool = False
@@ -240,7 +238,7 @@ def rows_of(
     harmonizer: Harmonizer,
     *,
     source: str | None,
-    namespace: str,
+    manifests: Manifests,
     **wishes: Any,
 ) -> Rows:
     """How to read a member of a plan.
@@ -249,7 +247,7 @@ def rows_of(
         MedimgError: the Hub has no such dataset.
     """
     place = miniature(member.name) if source == MINIATURE else member.place
-    shards, metadata = _shards(member, namespace) if place is None else ({}, {})
+    shards, metadata = _shards(member, manifests) if place is None else ({}, {})
     splits = tuple(split.split for split in member.splits)
     return Rows(
         name=member.name,
@@ -257,7 +255,6 @@ def rows_of(
         splits=tuple(split for split in splits if split in shards) if place is None else splits,
         dimension=member.dimension,
         place=place,
-        namespace=namespace,
         harmonizer=harmonizer,
         miniature=source == MINIATURE,
         license=member.license,
@@ -267,15 +264,15 @@ def rows_of(
     )
 
 
-def _shards(member: Member, namespace: str) -> tuple[Shards, Shards]:
-    manifest = published(member.name, namespace)
+def _shards(member: Member, manifests: Manifests) -> tuple[Shards, Shards]:
+    manifest = manifests.get(member.name)
     if manifest is None:
         raise HubError(
-            f"{namespace}/{member.name} cannot be read from the Hub",
+            f"{manifests.namespace}/{member.name} cannot be read from the Hub",
             dataset=member.name,
             next_step="check the connection and the namespace, or pass source=<root with the originals>.",
         )
-    root = f"hf://datasets/{namespace}/{member.name}"
+    root = f"hf://datasets/{manifests.namespace}/{member.name}"
     config = next((each for each in manifest.configs if each.name == member.config), None)
 
     def addresses(kind: Literal["shards", "metadata"]) -> Shards:

@@ -274,6 +274,12 @@ def _opaque(array: Array) -> Array:
     return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
 
 
+def _shown(image: Picture) -> Array:
+    """The pixels; those of a palette image as colors, since the order of its indices means nothing."""
+    colors = palette(image)
+    return image.array if colors is None else colors[image.array]
+
+
 def _gray(array: Array, channel: int | None) -> Array:
     """One channel: the given one, or the luma of three."""
     if channel is not None:
@@ -366,11 +372,11 @@ def _map_colors(array: Array, mapping: Mapping[Color, int]) -> Array:
 
 
 def _threshold(read: _Read, at: int, channel: int | None) -> Picture:
-    return label_picture(_gray(read(0).array, channel) >= at, {"threshold": at})
+    return label_picture(_gray(_shown(read(0)), channel) >= at, {"threshold": at})
 
 
 def _filled(read: _Read, at: int) -> Picture:
-    region, already = _fill(_gray(read(0).array, None) >= at)
+    region, already = _fill(_gray(_shown(read(0)), None) >= at)
     return label_picture(region, {"threshold": at, "contour": "filled already" if already else "filled"})
 
 

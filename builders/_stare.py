@@ -2,7 +2,7 @@
 
 CODES = {
     "0": "normal",
-    "1": (),  # Hollenhorst emboli: the vocabulary has no term; the words stay in `label.source`
+    "1": "retinal embolus",
     "2": "branch retinal artery occlusion",
     "3": "cilio-retinal artery occlusion",
     "4": "branch retinal vein occlusion",

@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "fuse", "get", "load", "names"]
 
 if TYPE_CHECKING:
-    from medimg.fusion import fuse
+    from medimg.fusion.fuse import fuse
     from medimg.loading import load
     from medimg.registry import get, names
 

@@ -75,7 +75,7 @@ def iterate(
         MedimgError: a row is not what the declaration says; the error names the dataset, the file and the next step.
     """
     dataset = builder.dataset
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     source = builder.rows(files)
     while True:
         try:
@@ -103,14 +103,14 @@ def iterate(
             splits is not None and item.split not in splits
         ):
             continue
-        if item.id in seen:
+        if (item.config, item.id) in seen:
             raise DuplicateIdError(
                 f"two rows have the id {item.id!r}",
                 dataset=dataset.name,
                 file=naming_file(item).path,
                 next_step="Look for a second copy of the case in the source, or make the builder's id longer.",
             )
-        seen.add(item.id)
+        seen.add((item.config, item.id))
         try:
             yield materialize(dataset, item, origin)
         except MedimgError as error:

@@ -35,11 +35,11 @@ from medimg.errors import (
     SourceError,
     UnsafePathError,
 )
-from medimg.files import File, Files, Limits, archives, remote
+from medimg.files import File, Files, Limits, blobs, inflate, names, remote
 from tests.servers import Bucket, WebServer, s3, web
 
 Tree = Mapping[str, bytes]
-MiB = archives.MiB
+MiB = blobs.MiB
 
 
 @pytest.fixture(scope="module")
@@ -283,14 +283,14 @@ def test_missing_source(tmp_path: Path) -> None:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Numbers of bytes read from local archives."""
     counts: list[int] = []
-    original = archives.LocalBlob.read_at
+    original = blobs.LocalBlob.read_at
 
-    def read_at(self: archives.LocalBlob, offset: int, count: int) -> bytes:
+    def read_at(self: blobs.LocalBlob, offset: int, count: int) -> bytes:
         data = original(self, offset, count)
         counts.append(len(data))
         return data
 
-    monkeypatch.setattr(archives.LocalBlob, "read_at", read_at)
+    monkeypatch.setattr(blobs.LocalBlob, "read_at", read_at)
     return counts
 
 
@@ -309,7 +309,7 @@ def test_stream_decompresses_once_and_seeks_afterwards(tmp_path: Path, counted: 
         assert files.index(r"case-(\d+)")[str(n)].read() == tree[f"set/case-{n}.raw"]
     assert sum(counted) < where.stat().st_size * 0.75  # the states kept on the way spare the rest
     blob = next(iter(files._archives.values())).archive.blob
-    assert isinstance(blob, archives.Decompressed) and 3 <= len(blob.points) <= 6
+    assert isinstance(blob, inflate.Decompressed) and 3 <= len(blob.points) <= 6
 
 
 def test_memory_of_checkpoints_is_bounded(tmp_path: Path) -> None:
@@ -562,7 +562,7 @@ def test_s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     for path, data in TREE.items():
         bucket.put(f"folder/inner/{path}", data)
     zip_url = bucket.put("archives/set.zip", zipped(TREE))
-    expected = {path: TREE[path] for path in sorted(TREE, key=archives.natural_key)}
+    expected = {path: TREE[path] for path in sorted(TREE, key=names.natural_key)}
     for url in (f"s3://{bucket.name}/folder", f"s3://{bucket.name}/folder/", zip_url):
         files = Files.open(url, storage_options=bucket.options)
         assert content(files) == expected

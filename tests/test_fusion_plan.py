@@ -369,7 +369,8 @@ print(json.dumps({
 """
 
 
-def test_the_same_rows_from_a_hub(hub: str, tmp_path: Path) -> None:
+def test_the_same_rows_from_a_hub(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     sync(["lits", "msd-liver", "chaos"], Hub(hub, "medimg"), check=False)
     environment = {**os.environ, "HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "hf")}
     done = subprocess.run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medimg.files.archives import Limits
+from medimg.files.limits import Limits
 from medimg.files.view import File, Files
 
 __all__ = ["File", "Files", "Limits"]

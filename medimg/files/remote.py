@@ -12,7 +12,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from medimg.errors import ArchiveError, MedimgError, MissingExtraError, SourceError
-from medimg.files.archives import Blob, Budget, GiB, KiB, MiB, html_error, split_name
+from medimg.files.blobs import Blob, GiB, KiB, MiB, html_error
+from medimg.files.limits import Budget
+from medimg.files.names import split_name
 
 BLOCK = 512 * KiB
 """Smallest range that is asked for: the members next to one another in an archive share a request."""

@@ -15,25 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 from medimg.errors import ArchiveError, BombError, ChecksumError, MedimgError, SourceError, UnsafePathError
 from medimg.files import remote
-from medimg.files.archives import (
-    Archive,
-    Blob,
-    BlobStream,
-    Budget,
-    GiB,
-    Handles,
-    Limits,
-    LocalBlob,
-    MiB,
-    archive_kind,
-    buffered,
-    html_error,
-    is_junk,
-    natural_key,
-    open_archive,
-    sniff,
-    split_name,
-)
+from medimg.files.archives import Archive, open_archive
+from medimg.files.blobs import Blob, BlobStream, GiB, Handles, LocalBlob, MiB, buffered, html_error
+from medimg.files.limits import Budget, Limits
+from medimg.files.names import archive_kind, is_junk, natural_key, sniff, split_name
 
 if TYPE_CHECKING:
     from medimg.declaration import Source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any
 
 from medimg import registry
 from medimg.fusion import blueprint as blueprints
@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 Some = str | Iterable[str] | None
 
 
-@overload
-def fuse(names: Some = None, *, plan: Literal[True], streaming: bool = ..., **wishes: Any) -> Plan: ...
-@overload
-def fuse(
-    names: Some = None, *, plan: Literal[False] = ..., streaming: Literal[True] = ..., **wishes: Any
-) -> datasets.IterableDataset: ...
-@overload
-def fuse(
-    names: Some = None, *, plan: Literal[False] = ..., streaming: Literal[False], **wishes: Any
-) -> datasets.Dataset: ...
 def fuse(
     names: Some = None,
     *,
@@ -63,7 +53,7 @@ def fuse(
     near: bool | None = None,
     repeat: bool = False,
     storage_options: Mapping[str, Any] | None = None,
-) -> datasets.IterableDataset | datasets.Dataset | Plan:
+) -> Any:
     """Fuse members into one set: labels in one space, what is not annotated marked, each image once.
 
     Every row keeps all columns of its member, the source's label with them, and gets two more: `fused` (the label in
@@ -98,6 +88,9 @@ def fuse(
             the originals are at hand, and on the Hub compares `content` alone, which costs kilobytes.
         repeat: start ended members again until each has been seen; not for "concatenate".
         storage_options: for fsspec, where the source is a URL.
+
+    Returns:
+        `datasets.IterableDataset`; `datasets.Dataset` where `streaming` is False; `Plan` where `plan` is True.
 
     Raises:
         FusionError: no member fits; no member has a target, or it means different things in two of them.
@@ -172,7 +165,7 @@ def fuse(
     result.info.license = made.license.strictest
     result.info.citation = "\n".join(dict.fromkeys(_cited(member.name) for member in made.members))
     result.plan, result.report = made, report
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _targets(given: Some, own: Blueprint | None) -> tuple[str, ...]:

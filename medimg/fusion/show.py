@@ -62,9 +62,8 @@ def renderables(plan: Plan) -> Iterator[RenderableType]:
     )
     size = plan.bytes
     more = "at least " if any(m.rows is None for m in plan.members) else ""
-    yield Text(
-        f"{len(plan.members)} members, {more}{plan.rows:,} rows, {'size not known' if size is None else f'{size / 1e6:,.1f} MB'}"
-    )
+    shown = "size not known" if size is None else f"{size / 1e6:,.1f} MB"
+    yield Text(f"{len(plan.members)} members, {more}{plan.rows:,} rows, {shown}")
     for shared in plan.overlaps:
         yield Text(
             f"overlap: {shared.first} and {shared.second}: {shared.relation} ({shared.evidence}); {shared.action}"

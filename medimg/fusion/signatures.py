@@ -276,29 +276,40 @@ def _weights(axes: int) -> Float:
 # comparing spectra
 
 
-def _common(shapes: Array, others: Array, axes: int) -> npt.NDArray[np.bool_]:
-    """(n, axes) shapes of the pairs -> (n, terms, ...): terms that both grids resolve.
+def _limits(shapes: Array, others: Array, axes: int) -> Array:
+    """(n, axes) shapes of the pairs -> (n, axes) float: terms along each axis that both grids resolve.
 
     On one grid these are all that it holds. Across grids, the highest depend on how the copy was resampled; where
     too few of the others are left, there are none.
     """
-    terms = TERMS[axes]
-    smaller = np.minimum(shapes, others).astype(np.float64)
+    smaller = np.minimum(shapes, others).astype(np.float32)
     same = (shapes == others).all(axis=1)
-    limits = np.where(same[:, None], smaller, np.ceil(RESOLVED * smaller)).clip(max=terms)
+    limits: Array = np.where(same[:, None], smaller, np.ceil(RESOLVED * smaller)).clip(max=TERMS[axes])
     limits[~same & (limits.prod(axis=1) < LEAST_TERMS)] = 0
-    mask = np.ones((len(shapes),) + (1,) * axes, bool)
-    for axis in range(axes):
-        inside = np.arange(terms) < limits[:, axis, None]
-        mask = mask & inside.reshape(-1, *(terms if each == axis else 1 for each in range(axes)))
-    return mask
+    return limits
 
 
-def _cubes(axes: int, data: Array) -> Float:
-    """(n, held) packed terms -> (n, terms, ...)."""
-    out = np.zeros((len(data), *_ball(axes).shape), np.float32)
-    out[:, _ball(axes)] = data
-    return out
+@cache
+def _layout(axes: int) -> tuple[Array, dict[tuple[int, ...], Index], Index, Float]:
+    """How to compare packed terms.
+
+    Returns:
+        (held, axes) frequencies, sorted by which of them are odd; for each order of the axes, where the packed terms
+        of an image with its axes in that order are found; where each class of odd axes starts;
+        (classes, flips) signs.
+    """
+    position = np.full(_ball(axes).shape, -1)
+    position[_ball(axes)] = np.arange(int(_ball(axes).sum()))
+    frequencies = np.argwhere(_ball(axes))
+    odd = (frequencies % 2) @ (1 << np.arange(axes))
+    frequencies = frequencies[np.argsort(odd, kind="stable")]
+    turns = {
+        order: position[tuple(frequencies[:, order.index(axis)] for axis in range(axes))]
+        for order in permutations(range(axes))
+    }
+    starts = np.searchsorted(np.sort(odd), np.arange(1 << axes))
+    both = np.bitwise_count(np.arange(1 << axes)[:, None] & np.arange(1 << axes))
+    return frequencies, turns, starts, np.where(both % 2, -1, 1).astype(np.float32)
 
 
 def _correlate(axes: int, data: Array, shapes: Array, others: Array, other_shapes: Array) -> Float:
@@ -312,21 +323,23 @@ def _correlate(axes: int, data: Array, shapes: Array, others: Array, other_shape
     Returns:
         (n,) float32.
     """
-    terms = TERMS[axes]
-    signs = np.stack([np.ones(terms), (-1.0) ** np.arange(terms)]).astype(np.float32)
-    one, other = _cubes(axes, data), _cubes(axes, others)
+    frequencies, turns, starts, signs = _layout(axes)
+    one = np.take(data, turns[tuple(range(axes))], axis=1).astype(np.float32)
+    norm = np.einsum("nt,nt->n", one, one)
     best = np.zeros(len(data), np.float32)
-    for order in permutations(range(axes)):
-        turned = other.transpose(0, *(axis + 1 for axis in order))
-        mask = _common(shapes, other_shapes[:, order], axes)
-        flat = (len(data), -1)
-        norms = [np.square(each * mask).reshape(flat).sum(axis=1) for each in (one, turned)]
-        joint = one * turned * mask
-        # Contract every axis with (1, 1, ...) and (1, -1, ...): sums for all flips at once.
-        for _ in range(axes):
-            joint = np.moveaxis(joint, 1, -1) @ signs.T
-        top = np.abs(joint.reshape(flat)).max(axis=1)
-        best = np.maximum(best, top / np.sqrt(np.maximum(norms[0] * norms[1], 1e-12)))
+    for order, turn in turns.items():
+        other = np.take(others, turn, axis=1).astype(np.float32)
+        joint = one * other
+        norms = norm * np.einsum("nt,nt->n", other, other)
+        limits = _limits(shapes, other_shapes[:, order], axes)
+        part = np.flatnonzero((limits < TERMS[axes]).any(axis=1))
+        if part.size:
+            mask = (frequencies < limits[part, None]).all(axis=2)
+            joint[part] *= mask
+            norms[part] = np.square(one[part] * mask).sum(axis=1) * np.square(other[part] * mask).sum(axis=1)
+        # Sums over the terms of each class, then all sums of these with the signs that a flip gives them.
+        top = np.abs(np.add.reduceat(joint, starts, axis=1) @ signs).max(axis=1)
+        best = np.maximum(best, top / np.sqrt(np.maximum(norms, 1e-12)))
     return best
 
 

@@ -63,7 +63,7 @@ class Rows:
     license_terms: tuple[str, ...] = ()
     dropped: frozenset[str] = frozenset()
     unlabeled: bool = False
-    grid: Grid = Grid()
+    grid: Grid = field(default_factory=Grid)
     license: str = licenses.UNKNOWN
     shards: Shards = field(default_factory=dict)
     metadata: Shards = field(default_factory=dict)

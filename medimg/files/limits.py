@@ -1,0 +1,85 @@
+"""What the archives of one view may expand to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medimg.errors import BombError
+
+if TYPE_CHECKING:
+    pass
+
+from medimg.files.blobs import GiB, MiB
+from medimg.files.inflate import CHECKPOINT_BYTES, Checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an archive may expand to; beyond it a BombError is raised.
+
+    The defaults let pass what public datasets hold (archives of hundreds of GB, members of 10 GB, label maps
+    that compress a thousandfold) and stop what no dataset holds.
+
+    Attributes:
+        member_bytes: size of one member.
+        total_bytes: sizes of all members of all archives of a view.
+        members: number of members of all archives of a view.
+        ratio: size over compressed size, asked only of what is larger than `ratio_floor`.
+        ratio_floor: bytes below which no ratio is too high.
+        depth: archives in archives (1: the outermost only).
+        memory: bytes that a view may hold to make random access possible: states of decompressors, and whole
+            files of servers that ignore range requests or of archives that allow no random access.
+    """
+
+    member_bytes: int = 64 * GiB
+    total_bytes: int = 8 << 40
+    members: int = 10_000_000
+    ratio: int = 2000
+    ratio_floor: int = 64 * MiB
+    depth: int = 3
+    memory: int = 256 * MiB
+
+
+class Budget:
+    """Counts what the archives of one view hold together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.checkpoints = Checkpoints(limits.memory // CHECKPOINT_BYTES)
+        self._members = 0
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, name: str, size: int, packed: int | None = None) -> None:
+        """Count one member before anything of it is read."""
+        limits = self.limits
+        with self._lock:
+            self._members += 1
+            self._bytes += size
+            members, total = self._members, self._bytes
+        if size > limits.member_bytes:
+            raise BombError(
+                f"declares {size:,} bytes; at most {limits.member_bytes:,} are allowed",
+                file=name,
+                next_step="if the source is to be trusted, raise Limits.member_bytes",
+            )
+        if packed is not None and size > limits.ratio_floor and size > limits.ratio * packed:
+            raise BombError(
+                f"declares {size:,} bytes from {packed:,} compressed; at most {limits.ratio}:1 is allowed",
+                file=name,
+                next_step="if the source is to be trusted, raise Limits.ratio",
+            )
+        if members > limits.members:
+            raise BombError(
+                f"the archives hold more than {limits.members:,} members",
+                file=name,
+                next_step="if the source is to be trusted, raise Limits.members",
+            )
+        if total > limits.total_bytes:
+            raise BombError(
+                f"the archives expand to more than {limits.total_bytes:,} bytes",
+                file=name,
+                next_step="if the source is to be trusted, raise Limits.total_bytes",
+            )

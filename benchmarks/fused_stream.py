@@ -2,10 +2,10 @@
 
     python benchmarks/fused_stream.py [--members 32] [--rows 1600] [--repeats 3]
 
-The same pictures and masks are written once as one Parquet member and once as many. All streams are read side by side in
-one process, some rows of each in turn, so that other work on the machine slows all alike; every image and mask is
-decoded to an array. The clock starts when each member was read from, since opening a file costs the same few
-milliseconds however many rows follow. Goal: many members at least 0.9 of one member.
+The same pictures and masks are written once as one Parquet member and once as many. All streams are read side by
+side in one process, some rows of each in turn, so that other work on the machine slows all alike; every image and
+mask is decoded to an array. The clock starts when each member was read from, since opening a file costs the same
+few milliseconds however many rows follow. Goal: many members at least 0.9 of one member.
 """
 
 from __future__ import annotations

@@ -18,6 +18,14 @@ DIAGNOSES = {
 }
 """Columns of the answers of 2018; the same in lower case in HAM10000."""
 
+DIAGNOSES_2019 = {
+    **{code: DIAGNOSES[code] for code in ("MEL", "NV", "BCC")},
+    "AK": "actinic keratosis",
+    **{code: DIAGNOSES[code] for code in ("BKL", "DF", "VASC")},
+    "SCC": "squamous cell carcinoma of skin",
+}
+"""Columns of 2019 but the last, UNK; the codes of BCN20000."""
+
 ATTRIBUTES = {
     "pigment_network": "pigment network",
     "negative_network": "negative network",

@@ -284,6 +284,11 @@ def decoded(row: dict[str, Any], dimension: Any) -> dict[str, Any]:
     return features.decode_example(features.encode_example(row))
 
 
+def test_lists_do_as_tuples() -> None:
+    listed: dict[str, Any] = {"spacing": [1.0, 1.0, 2.0], "window": [40, 400]}
+    assert Grid(**listed) == Grid(spacing=(1.0, 1.0, 2.0), window=(40, 400))
+
+
 def test_off_by_default_and_nothing_is_told_where_nothing_changed() -> None:
     row = volume_row()
     assert Grid().idle and one(Grid(), row) == row

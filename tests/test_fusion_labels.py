@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -137,7 +137,7 @@ def nifti(array: np.ndarray[Any, Any], affine: Any = None) -> dict[str, Any]:
 
 def row(
     mask: dict[str, Any] | None = None,
-    legend: dict[int, tuple[str, ...]] | None = None,
+    legend: Mapping[int, tuple[str, ...]] | None = None,
     *,
     dataset: str = "one",
     classes: Sequence[str] = (),
@@ -273,6 +273,17 @@ def test_inside_is_never_mutual_and_implies_meeting(inner: str, outer: str) -> N
     assert not inside(inner, outer) or may_meet(inner, outer)
 
 
+def test_what_all_parts_have_in_common_the_whole_has() -> None:
+    assert infer(frozenset(["left lung"]), frozenset(), ("lobe of lung", "upper lobe of left lung")) == (
+        PRESENT,
+        UNKNOWN,
+    )
+    assert infer(frozenset(["cochlea"]), frozenset(), ("inner ear", "left cochlea")) == (
+        PRESENT,
+        UNKNOWN,
+    )
+
+
 def test_wholes_name_terms_of_the_vocabulary() -> None:
     assert wholes()["kidney"] == (("left kidney", "right kidney"),)
     assert "intracranial hemorrhage" not in wholes(), "a bleeding may be on neither side"
@@ -287,7 +298,7 @@ LITS = {1: ("liver",), 2: ("liver", "liver tumor")}
 NESTED = np.array([[0, 1, 2], [0, 1, 1]], np.uint8)
 
 
-def fuse_map(targets: Sequence[str], legend: dict[int, tuple[str, ...]], **more: Any) -> list[list[int]]:
+def fuse_map(targets: Sequence[str], legend: Mapping[int, tuple[str, ...]], **more: Any) -> list[list[int]]:
     one = row(png(more.pop("pixels", NESTED)), legend, **more)
     return index_map(Harmonizer(targets)(one, "2d")).tolist()  # type: ignore[no-any-return]
 
@@ -374,7 +385,7 @@ def test_a_value_outside_the_legend_is_an_error_that_names_the_row(dtype: Any) -
 
 
 def test_volumes_keep_their_grid() -> None:
-    affine = [[0, -0.7, 0, 12], [0.8, 0, 0, -3], [0, 0, 5, 40], [0, 0, 0, 1]]
+    affine = np.array([[0, -0.7, 0, 12], [0.8, 0, 0, -3], [0, 0, 5, 40], [0, 0, 0, 1]])
     pixels = np.random.default_rng(0).integers(0, 3, (4, 5, 6)).astype(np.int16)
     one = row(nifti(pixels, affine), LITS)
     index = nib.Nifti1Image.from_bytes(Harmonizer(["liver", "liver tumor"])(one, "3d")["mask"]["bytes"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -439,3 +441,16 @@ def test_in_workers_of_torch_every_row_comes_once_and_resumes() -> None:
     assert sorted(row["id"] for row in plain) == everything(streams)
     made.set_epoch(1)
     assert sorted(row["id"] for row in plain) == everything(streams)
+
+
+def test_the_training_example_of_the_docs_runs(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the training example needs torch")
+    text = (Path(__file__).parents[1] / "docs" / "training.md").read_text("utf-8")
+    program = tmp_path / "train.py"
+    program.write_text(text.split("```python\n")[1].split("```")[0], "utf-8")
+    done = subprocess.run(
+        [sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    losses = [float(line.split("loss ")[1].split(",")[0]) for line in done.stdout.splitlines()]
+    assert len(losses) == 3 and all(0 < loss < 10 for loss in losses)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from datasets import Dataset, IterableDataset
+from scipy import ndimage
 
 from medimg import registry, vocab
 from medimg.errors import LicenseError, SourceRequiredError, UnknownDatasetError, UnknownTermError
@@ -23,6 +24,7 @@ from medimg.fusion.labels import fused_features
 from medimg.hub_sync.publish import Hub
 from medimg.hub_sync.sync import sync
 from medimg.phantom import Phantom
+from medimg.pixels import Volume
 
 LIVER = ["lits", "msd-liver", "chaos", "abdomenct-1k"]
 TARGETS = ["liver", "liver tumor"]
@@ -35,7 +37,8 @@ def _no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def plan(*args: Any, **kwargs: Any) -> Plan:
-    return fuse(*args, plan=True, **{"source": "miniature", **kwargs})
+    made: Plan = fuse(*args, plan=True, **{"source": "miniature", **kwargs})
+    return made
 
 
 def liver(**kwargs: Any) -> IterableDataset:
@@ -90,6 +93,32 @@ def test_declared_and_planted_copies_come_once() -> None:
     assert {row["id"] for row in kept} == {row["id"] for row in rows} | dropped
     with pytest.raises(DuplicateError, match="lits/"):
         liver(on_duplicate="error")
+
+
+def test_copies_with_other_voxels_and_type_come_once(tmp_path: Path) -> None:
+    """Two of three LiTS cases stand in another member again: resampled, as float, with other intensities."""
+    own, other = Phantom(tmp_path / "lits"), Phantom(tmp_path / "msd-liver")
+
+    def patient(number: int) -> np.ndarray[Any, Any]:
+        noise = np.random.default_rng(number).normal(size=(48, 40, 32))
+        blurred = ndimage.gaussian_filter(noise, 2)
+        pixels: np.ndarray[Any, Any] = (blurred / blurred.std() * 200).astype(np.int16)
+        return pixels
+
+    def write(make: Phantom, path: str, pixels: np.ndarray[Any, Any], spacing: tuple[float, ...]) -> None:
+        make.bytes(path, bytes(Volume.from_array(pixels, np.diag([*spacing, 1.0])).nifti))
+
+    for case in range(3):
+        write(own, f"volume-{case}.nii", patient(case), (0.7, 0.7, 2.0))
+        write(own, f"segmentation-{case}.nii", (patient(case) > 0).astype(np.uint8), (0.7, 0.7, 2.0))
+    for case, number in {0: 0, 1: 1, 7: 7}.items():
+        copy = ndimage.zoom(patient(number).astype(np.float32), (0.75, 0.75, 1.25), order=1) * 0.5 + 100
+        write(other, f"imagesTr/liver_{case}.nii", copy, (0.93, 0.93, 1.6))
+        write(other, f"labelsTr/liver_{case}.nii", (copy > 100).astype(np.uint8), (0.93, 0.93, 1.6))
+    rows = fuse(["lits", "msd-liver"], targets=TARGETS, task="segmentation", source=tmp_path)
+    groups = {frozenset(group.keys) for group in rows.report.groups}
+    assert groups == {frozenset((f"lits/{case}", f"msd-liver/liver_{case}")) for case in (0, 1)}
+    assert len([row["id"] for row in rows]) == 4
 
 
 def test_rows_without_what_was_asked_for_are_left_out_unless_wanted(tmp_path: Path) -> None:

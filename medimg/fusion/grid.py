@@ -70,6 +70,9 @@ class Grid:
     empty: Literal["keep", "drop"] | float = "keep"
 
     def __post_init__(self) -> None:
+        for name in ("spacing", "window"):
+            if isinstance(value := getattr(self, name), list):  # from JSON or TOML
+                object.__setattr__(self, name, tuple(value))
         axes = self.orientation
         if axes is not None and (len(axes) != 3 or {*axes} not in _AXES):
             raise ValueError(f"{axes!r} is no orientation; use e.g. RAS or LPS")

@@ -28,7 +28,7 @@ from medimg.pixels import Array, Clip, Picture, Volume
 
 TERMS: Mapping[int, int] = {2: 32, 3: 16}
 """Cosine terms along each axis, for pictures and for volumes."""
-THRESHOLD: Mapping[int, float] = {2: 0.93, 3: 0.90}
+THRESHOLD: Mapping[int, float] = {2: 0.95, 3: 0.90}
 """Correlation from which two signatures are of the same image; docs/duplicates.md has the measurements."""
 WHITENING = 1.5
 RESOLVED = 0.3
@@ -182,8 +182,9 @@ def _picture(array: Array) -> Float:
     if array.ndim > 3:
         raise FormatError(f"a picture has 2 or 3 axes, not the shape {array.shape}")
     if array.ndim == 3:
-        channels = array.shape[2]
-        array = array[:, :, : channels - 1 if channels in (2, 4) else channels].mean(axis=2, dtype=np.float32)
+        count = array.shape[2]
+        colors = [_real(array[:, :, channel]) for channel in range(count - 1 if count in (2, 4) else count)]
+        array = np.add.reduce(colors)
     return _spectrum(np.atleast_2d(array)[:, :, None], 2)[:, :, 0]
 
 
@@ -212,8 +213,13 @@ def _spectrum(array: Array, axes: int) -> Float:
     left, right = _cosines(array.shape[0], terms), _cosines(array.shape[1], terms)
     planes = np.empty((array.shape[2], terms, terms), np.float32)
     for k in range(array.shape[2]):
-        slab = np.nan_to_num(_real(array[:, :, k]), nan=low, posinf=high, neginf=low)
-        planes[k] = left @ ((np.clip(slab, low, high) - middle) / scale).astype(np.float32) @ right.T
+        slab = _real(array[:, :, k])
+        if array.dtype.kind not in "biu":
+            np.nan_to_num(slab, copy=False, nan=low, posinf=high, neginf=low)
+        np.clip(slab, low, high, out=slab)
+        slab -= middle
+        slab /= scale
+        planes[k] = left @ slab.astype(np.float32, copy=False) @ right.T
     if axes == 2:
         out = planes.transpose(1, 2, 0).copy()
     else:
@@ -241,7 +247,7 @@ def _real(array: Array) -> Array:
         return mean
     if np.iscomplexobj(array):
         array = np.abs(array)
-    return array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
+    return array.astype(np.float32 if array.dtype.itemsize <= 2 or array.dtype == np.float32 else np.float64)
 
 
 @cache
@@ -345,11 +351,11 @@ def _correlate(axes: int, data: Array, shapes: Array, others: Array, other_shape
 
 # the index
 
-TABLES = 20
+TABLES = 32
 """Hash tables; each sorts the entries by another 32-bit hash."""
 BAND: Mapping[int, tuple[float, float]] = {2: (0.5, 10.5), 3: (0.5, 6.5)}
 """Frequencies from which the hashes are made."""
-UNLIKE = 0.34
+UNLIKE = 0.3
 """Share of differing hash bits from which a candidate is not compared further; unrelated images differ in half."""
 NEIGHBORS = {"find": 64, "pairs": 24}
 """Entries before and after in each table that are candidates."""

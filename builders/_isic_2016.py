@@ -1,0 +1,140 @@
+"""ISIC 2016: the archives, the rows of its parts, and the miniature."""
+
+from medimg.builders import _isic, _isic_features
+from medimg.declaration import Source
+from medimg.readers import masks, tables
+from medimg.schema import Row, Skipped
+
+FEATURES = ("globules", "streaks")
+LABELS = {
+    "benign": "benign lesion",
+    "0": "benign lesion",
+    "0.0": "benign lesion",
+    "malignant": "malignant lesion",
+    "1": "malignant lesion",
+    "1.0": "malignant lesion",
+}
+SOURCES = (
+    *(
+        Source(url=f"{_isic.HOST}/2016/ISBI2016_ISIC_Part{part}_{split}_{kind}.zip")
+        for part in ("1", "2B")
+        for split in ("Training", "Test")
+        for kind in ("Data", "GroundTruth")
+    ),
+    *(
+        Source(url=f"{_isic.HOST}/2016/ISBI2016_ISIC_Part3_{split}_GroundTruth.csv")
+        for split in ("Training", "Test")
+    ),
+)
+"""Without the archives that hold the same images again."""
+PART = r"ISBI2016_ISIC_Part{}_(Training|Test)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
+
+
+def rows(files):
+    for config, parts in (("lesion", ("1", "3", "3B")), ("features", ("2B", "2"))):
+        images = {}
+        for part in parts:
+            for image, where, name in files.match(PART.format(part, "Data", r"\.jpg")):
+                if (where, name) in images:
+                    yield Skipped(
+                        file=image, reason=f"read from part {images[where, name][1]}, the same image"
+                    )
+                images.setdefault((where, name), (image, part))
+        shared = {
+            (where, name): {
+                "id": f"{config}-{name}",
+                "config": config,
+                "split": _isic.SPLITS[where],
+                "image": image,
+            }
+            for (where, name), (image, _) in images.items()
+        }
+        yield from (_lesions if config == "lesion" else _features)(files, shared)
+
+
+def _lesions(files, shared):
+    answers = {
+        row["image"]: row["answer"]
+        for (table,) in files.match(r"ISBI2016_ISIC_Part3B?_(?:Training|Test)_GroundTruth\.csv$")
+        for row in tables.rows(table, header=False, columns=("image", "answer"))
+    }
+    drawn = files.index(PART.format("1", "GroundTruth", r"_[Ss]egmentation\.png"), key=(1, 2))
+    for mask, where, name in files.match(PART.format("3B", "Data", r"_[Ss]egmentation\.png")):
+        if drawn.setdefault((where, name), mask) is not mask:
+            yield Skipped(file=mask, reason="read from part 1, the same mask")
+    for place, row in shared.items():
+        answer, mask = answers.get(place[1]), drawn.pop(place, None)
+        if answer is None and mask is None:
+            yield Skipped(file=row["image"], reason="neither its mask nor its diagnosis is in this copy")
+            continue
+        known = ("benign lesion", "malignant lesion") if answer else ()
+        yield Row(
+            **row,
+            classes=(LABELS[answer],) if answer else (),
+            source=answer,
+            mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
+            legend={1: ("skin lesion",)},
+            assessed=(*known, *(("skin lesion",) if mask else ())),
+        )
+    for mask in drawn.values():
+        yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+
+
+def _features(files, shared):
+    drawn = files.index(PART.format("2B", "GroundTruth", r"_(globules|streaks)\.png"), key=(1, 2, 3))
+    tiles = files.index(PART.format("2", "Data", r"_superpixels\.png"), key=(1, 2))
+    said = files.index(PART.format("2", "GroundTruth", r"\.json"), key=(1, 2))
+    for place, row in shared.items():
+        answers = _isic_features.answered(said[place], FEATURES) if place in said else None
+        pair = [drawn.pop((*place, feature), None) for feature in FEATURES]
+        if all(pair):
+            mask = masks.union(zip(pair, (1, 2), strict=True), {frozenset((1, 2)): 3})
+        elif answers and place in tiles:
+            mask = _isic_features.mask(tiles.pop(place), answers)
+        else:
+            yield Skipped(file=row["image"], reason="the answers to its features are not in this copy")
+            continue
+        source = _isic_features.source(answers) if answers else None
+        yield Row(**row, mask=mask, legend=_isic_features.legend(FEATURES), source=source)
+    for mask in drawn.values():
+        yield Skipped(file=mask, reason="a mask whose image, or whose partner, is not in this copy")
+    for file in tiles.values():
+        yield Skipped(
+            file=file, reason="superpixels: part 2B draws the features, or nothing here answers for them"
+        )
+
+
+def miniature(make):
+    # 0 and 1 share the archives of parts 1, 3 and 3B; 2 has superpixels alone, 3 has superpixels and masks.
+    head, answers = "ISBI2016_ISIC_Part", {"Training": ("benign", "malignant"), "Test": ("0.0", "1.0")}
+    for first, split in enumerate(answers):
+        names = [f"ISIC_00000{first}{n}" for n in range(4)]
+        for part in ("1", "3", "3B"):
+            with make.zip(f"{head}{part}_{split}_Data.zip") as inner:
+                for name in names[:2]:
+                    inner.image(f"{head}{part}_{split}_Data/{name}.jpg", mode="RGB", seed=name)
+                    if part == "3B":
+                        path = f"{head}3B_{split}_Data/{name}_Segmentation.png"
+                        inner.image(path, labels=(255,), seed=name)
+            if part == "1":
+                with make.zip(f"{head}1_{split}_GroundTruth.zip") as inner:
+                    for name in names[:2]:
+                        path = f"{head}1_{split}_GroundTruth/{name}_Segmentation.png"
+                        inner.image(path, labels=(255,), seed=name)
+            else:
+                table = list(zip(names, answers[split], strict=False))
+                make.csv(f"{head}{part}_{split}_GroundTruth.csv", None, table)
+        with make.zip(f"{head}2_{split}_Data.zip") as inner:
+            for name in names[2:]:
+                inner.image(f"{head}2_{split}_Data/{name}.jpg", mode="RGB", seed=name)
+                path = f"{head}2_{split}_Data/{name}_superpixels.png"
+                inner.image(path, labels=(1, 2, 3), colors=_isic_features.COLORS)
+        with make.zip(f"{head}2_{split}_GroundTruth.zip") as inner:
+            value = _isic_features.written(259, globules=(1, 258), streaks=(258,))
+            for name in names[2:]:
+                inner.json(f"{head}2_{split}_GroundTruth/{name}.json", value)
+        with make.zip(f"{head}2B_{split}_Data.zip") as inner:
+            inner.image(f"{head}2B_{split}_Data/{names[3]}.jpg", mode="RGB", seed=names[3])
+        with make.zip(f"{head}2B_{split}_GroundTruth.zip") as inner:
+            for feature, labels in (("globules", (255,)), ("streaks", (0, 255))):
+                inner.image(f"{head}2B_{split}_GroundTruth/{names[3]}_{feature}.png", labels=labels)

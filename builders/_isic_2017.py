@@ -1,0 +1,97 @@
+"""ISIC 2017: the archives, the rows of its parts, and the miniature."""
+
+from medimg.builders import _isic, _isic_features
+from medimg.declaration import Source
+from medimg.readers import masks, tables
+from medimg.schema import Row, Skipped
+
+SPLITS = {"Training": "train", "Validation": "validation", "Test_v2": "test"}
+FEATURES = {
+    "network": "pigment network",
+    "negative network": "negative network",
+    "streaks": "streaks",
+    "milia-like cysts": "milia-like cyst",
+}
+DIAGNOSES = {"melanoma": "melanoma", "seborrheic_keratosis": "seborrheic keratosis"}
+NEVUS = "melanocytic nevus"
+"""What neither of the two columns says."""
+NAMES = ("Data.zip", "Part1_GroundTruth.zip", "Part2_GroundTruth.zip", "Part3_GroundTruth.csv")
+SOURCES = tuple(
+    Source(url=f"{_isic.HOST}/2017/ISIC-2017_{split}_{name}") for split in SPLITS for name in NAMES
+)
+PART = r"ISIC-2017_(Training|Validation|Test_v2)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
+
+
+def rows(files):
+    answers = _table(files, r"_Part3_GroundTruth", "image_id")
+    people = _table(files, r"_Data_metadata", "image_id")
+    drawn = files.index(PART.format("Part1_GroundTruth", r"_segmentation\.png"), key=(1, 2))
+    tiles = files.index(PART.format("Data", r"_superpixels\.png"), key=(1, 2))
+    said = files.index(PART.format("Part2_GroundTruth", r"(?:_features)?\.json"), key=(1, 2))
+    for image, where, name in files.match(PART.format("Data", r"\.jpg")):
+        place = (where, name)
+        answer, mask = answers.get(name), drawn.pop(place, None)
+        shared = {"split": SPLITS[where], "image": image, "meta": people.get(name, {})}
+        if answer or mask:
+            found = [term for key, term in DIAGNOSES.items() if float(answer[key]) >= 0.5] if answer else []
+            yield Row(
+                id=f"lesion-{name}",
+                config="lesion",
+                **shared,
+                mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
+                legend={1: ("skin lesion",)},
+                classes=found or ((NEVUS,) if answer else ()),
+                assessed=((*DIAGNOSES.values(), NEVUS) if answer else ())
+                + (("skin lesion",) if mask else ()),
+                source=answer,
+            )
+        features = place in said and place in tiles
+        if features:
+            value = _isic_features.answered(said[place], FEATURES)
+            yield Row(
+                id=f"features-{name}",
+                config="features",
+                **shared,
+                mask=_isic_features.mask(tiles.pop(place), value),
+                legend=_isic_features.legend(list(FEATURES.values())),
+                source=_isic_features.source(value),
+            )
+        if not (answer or mask or features):
+            yield Skipped(file=image, reason="no ground truth of it is in this copy")
+    for mask in drawn.values():
+        yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+    for file in tiles.values():
+        yield Skipped(file=file, reason="superpixels whose answers, or whose image, are not in this copy")
+
+
+def _table(files, name, key):
+    return {
+        row[key]: {column: cell for column, cell in row.items() if column != key}
+        for (table,) in files.match(rf"ISIC-2017_(?:Training|Validation|Test_v2){name}\.csv$")
+        for row in tables.rows(table)
+    }
+
+
+def miniature(make):
+    # Test archives are called Test_v2; an age may be "unknown"; keys of the features hold spaces.
+    for number, split in enumerate(SPLITS):
+        head = f"ISIC-2017_{split}"
+        names = [f"ISIC_00{number}000{n}" for n in range(2)]
+        with make.zip(f"{head}_Data.zip") as inner:
+            for name in names:
+                inner.image(f"{head}_Data/{name}.jpg", mode="RGB")
+                path = f"{head}_Data/{name}_superpixels.png"
+                inner.image(path, labels=(1, 2, 3), colors=_isic_features.COLORS)
+            table = [(names[0], 55, "female"), (names[1], "unknown", "unknown")]
+            header = ["image_id", "age_approximate", "sex"]
+            inner.csv(f"{head}_Data/{head}_Data_metadata.csv", header, table)
+        with make.zip(f"{head}_Part1_GroundTruth.zip") as inner:
+            for name in names:
+                inner.image(f"{head}_Part1_GroundTruth/{name}_segmentation.png", labels=(255,))
+        with make.zip(f"{head}_Part2_GroundTruth.zip") as inner:
+            numbers = dict(zip(FEATURES, ((1, 2), (), (258, 2), ()), strict=True))
+            for name in names:
+                path = f"{head}_Part2_GroundTruth/{name}_features.json"
+                inner.json(path, _isic_features.written(259, **numbers))
+        answers = [(names[0], 1.0, 0.0), (names[1], 0.0, 0.0)]
+        make.csv(f"{head}_Part3_GroundTruth.csv", ["image_id", *DIAGNOSES], answers)

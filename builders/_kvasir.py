@@ -1,0 +1,57 @@
+"""Kvasir and HyperKvasir: classes, what was looked for with each, and where."""
+
+from medimg.schema import Row
+
+CITATION = {
+    "title": "Kvasir: a multi-class image dataset for computer aided gastrointestinal disease detection",
+    "authors": "Pogorelov K, Randel KR, Griwodz C, et al.",
+    "venue": "ACM MMSys 2017:164-169",
+    "year": 2017,
+    "doi": "10.1145/3083187.3083212",
+}
+PAGES = "simula/datasets.simula.no@baf1760"
+HOST = "https://datasets.simula.no/downloads"
+
+LABELS = {
+    "normal-cecum": ("cecum", "normal"),
+    "normal-pylorus": ("pylorus", "normal"),
+    "normal-z-line": ("z-line", "normal"),
+    "esophagitis": ("esophagitis",),
+    "polyps": ("colon polyp",),
+    "ulcerative-colitis": ("ulcerative colitis",),
+    "dyed-lifted-polyps": ("dyed lifted polyp",),
+    "dyed-resection-margins": ("dyed resection margin",),
+}
+ORGAN = {"normal-pylorus": "stomach", "normal-z-line": "esophagus", "esophagitis": "esophagus"}
+"""Of the classes that are not in the colon."""
+LANDMARKS = ("cecum", "pylorus", "z-line")
+FINDINGS = ("normal", "esophagitis", "colon polyp", "ulcerative colitis")
+DYED = ("dyed lifted polyp", "dyed resection margin")
+NOTES = (
+    "One class is given to each image; only the classes of its kind (landmarks, findings, dyed tissue) count as "
+    "looked for, and findings too where the name says normal.",
+    "Some images show the position of the endoscope in a green box in the corner, which gives classes away.",
+    "File names are random: images of one patient may stand on both sides of any split.",
+)
+
+
+def rows(files):
+    """Rows of Kvasir v1 and v2, whose classes are folders."""
+    for image, name in files.match(rf"(?:^|/)({'|'.join(LABELS)})/[^/]+\.jpg$"):
+        classes = LABELS[name]
+        groups = [group for group in (LANDMARKS, FINDINGS, DYED) if set(group) & set(classes)]
+        yield Row(
+            id=image.stem,
+            image=image,
+            organ=(ORGAN.get(name, "colon"),),
+            classes=classes,
+            assessed=tuple(term for group in groups for term in group),
+            source=name,
+        )
+
+
+def miniature(make, archive, folder):
+    with make.zip(archive) as inner:
+        for n, name in enumerate(LABELS):
+            uuid = f"{n:08x}-37e0-4e7b-8b0d-0e2a3c1d9f{n:02x}"
+            inner.image(f"{folder}/{name}/{uuid}.jpg", (72 - 6 * (n % 2), 57), mode="RGB", seed=uuid)

@@ -1,0 +1,275 @@
+"""Collections of The Cancer Imaging Archive as its downloaders write them: one folder of DICOM per series.
+
+`<collection>/<PatientID>/<study>/<series>/*.dcm`, where study and series are called by date and description or
+by UID. Names tell nothing that headers do not: all is read from the headers.
+"""
+
+import re
+from functools import reduce
+from itertools import combinations
+from operator import or_
+
+from medimg.declaration import Source
+from medimg.errors import MedimgError
+from medimg.readers import dicom, rtstruct
+from medimg.readers import volumes as masks
+from medimg.schema import Row, Skipped
+
+MODALITIES = {"CT": "CT", "MR": "MRI", "PT": "PET"}
+SUPPLEMENTS = {
+    "SEG": "a segmentation",
+    "RTSTRUCT": "a structure set",
+    "SR": "a structured report: measurements, no pixels",
+    "SM": "a slide, no radiology",
+    "OT": "of no imaging modality",
+    "PR": "a presentation state",
+    "KO": "a list of key objects",
+    "REG": "a registration",
+    "RTDOSE": "a dose",
+    "RTPLAN": "a plan",
+}
+"""Modality -> why it is no row by itself."""
+APART = (
+    "ImageType TemporalPositionIdentifier AcquisitionNumber DiffusionBValue FlipAngle EchoNumbers EchoTime "
+    "TriggerTime"
+).split()
+"""Tags that may tell apart images at one place, in the order in which they are tried."""
+SAID = "SeriesInstanceUID StudyInstanceUID SeriesNumber SeriesDescription".split()
+MANUAL = "https://wiki.cancerimagingarchive.net/display/NBIA/Downloading+TCIA+Images"
+
+
+def folders(files, pattern=r"\.dcm$"):
+    """(files, tags of the first) of every series: the files of one folder and SeriesInstanceUID."""
+    found = {}
+    for file, *_ in files.match(pattern):
+        found.setdefault(file.parent, []).append(file)
+    for members in found.values():
+        _, tags = next(dicom.headers(members[:1]))
+        yield members, tags
+
+
+def sorted_out(files, kind, modalities=("CT",), reasons=()):
+    """Series of images, and the objects that were drawn on them.
+
+    Args:
+        files: the view.
+        kind: modality of the objects, SEG or RTSTRUCT.
+        modalities: of the images.
+        reasons: as of `rows`.
+
+    Returns:
+        (scans: [(files, tags)], drawn: SeriesInstanceUID -> objects that refer to it, rest: Skipped).
+    """
+    scans, drawn, rest = [], {}, []
+    for members, tags in folders(files):
+        if tags.get("Modality") == kind:
+            for file in members:
+                for uid in rtstruct.references(file) or ("",):
+                    drawn.setdefault(uid, []).append(file)
+        elif reason := no_image(tags, reasons):
+            rest += skipped(members, reason)
+        elif tags["Modality"] not in modalities:
+            rest += skipped(members, f"{tags['Modality']}, no modality of this set")
+        else:
+            scans.append((members, tags))
+    return scans, drawn, rest
+
+
+def left(drawn):
+    """Objects that were used by no row."""
+    for objects in drawn.values():
+        yield from skipped(objects, "drawn on a series that is not in this copy")
+
+
+def source(slug):
+    """Page and sources of a collection."""
+    home = f"https://www.cancerimagingarchive.net/collection/{slug}/"
+    return {"homepage": home, "sources": (Source(url=home, kind="page"),)}
+
+
+def skipped(files, reason):
+    """Every one of some files with one reason."""
+    for file in files:
+        yield Skipped(file=file, reason=reason)
+
+
+def said(tags):
+    """What a header says of a series, for `meta`; the reader tells the technical tags."""
+    return {key: tags[key] for key in SAID if key in tags}
+
+
+def identity(tags):
+    """The row's id: patient and series."""
+    return f"{tags.get('PatientID', 'unknown')}_{tags['SeriesInstanceUID']}"
+
+
+def no_image(tags, reasons=()):
+    """Why a series is no volume, None where it may be one."""
+    modality = tags.get("Modality", "?")
+    if modality not in MODALITIES:
+        return dict(reasons).get(modality) or SUPPLEMENTS.get(
+            modality, f"{modality}, no modality of this set"
+        )
+    if str(tags.get("SOPClassUID", "")).startswith("1.2.840.10008.5.1.4.1.1.7"):
+        return "a secondary capture: a picture of a screen"
+    if "LOCALIZER" in str(tags.get("ImageType", "")).upper():
+        return "a localizer"
+    return None
+
+
+def frames(members):
+    """A series as stacks that have one image at each place.
+
+    Dynamic and multi-echo series hold several images at each place, localizers planes of several directions.
+
+    Returns:
+        [(what sets the stack apart, files)]: nothing where there is one stack. "frame" counts from 0 in the
+        order of InstanceNumber where no tag tells.
+    """
+    planes = {}
+    for file, tags in dicom.headers(members):
+        turned = tuple(round(v, 3) for v in tags.get("ImageOrientationPatient", ()))
+        key = (tags.get("SeriesInstanceUID"), turned, tags.get("Rows"), tags.get("Columns"))
+        planes.setdefault(key, []).append((file, tags))
+    stacks = []
+    for number, found in enumerate(planes.values()):
+        where = {"direction": number} if len(planes) > 1 else {}
+        stacks += [(where | said, [file for file, _ in one]) for said, one in _stacks(found)]
+    return stacks
+
+
+def _place(tags):
+    return tuple(round(v, 2) for v in tags.get("ImagePositionPatient", ()))
+
+
+def _single(found):
+    places = [_place(tags) for _, tags in found]
+    return len(set(places)) == len(places)
+
+
+def _stacks(found):
+    if _single(found):
+        return [({}, found)]
+    for keyword in APART:
+        groups = {}
+        for file, tags in found:
+            groups.setdefault(str(tags.get(keyword)), []).append((file, tags))
+        if len(groups) > 1 and all(_single(one) for one in groups.values()):
+            return [({keyword: one[0][1].get(keyword)}, one) for one in groups.values()]
+    at = {}
+    for file, tags in sorted(found, key=lambda one: one[1].get("InstanceNumber", 0)):
+        at.setdefault(_place(tags), []).append((file, tags))
+    counts = {len(one) for one in at.values()}
+    if len(counts) > 1:  # nothing tells them apart: the reader says so
+        return [({}, found)]
+    return [({"frame": n}, [one[n] for one in at.values()]) for n in range(counts.pop())]
+
+
+def rows(files, about=None, least=2, reasons=()):
+    """One row per volume of every image series, unlabelled.
+
+    Args:
+        files: the view.
+        about: (tags) -> further fields of the row, e.g. label and meta of the patient.
+        least: series of fewer images are scouts.
+        reasons: modality -> why it is no row, beside `SUPPLEMENTS`.
+    """
+    for members, tags in folders(files):
+        reason = no_image(tags, reasons)
+        if reason is None and len(members) < least:
+            reason = f"a series of {len(members)} image{'s' * (len(members) > 1)}: a scout, no volume"
+        if reason:
+            yield from skipped(members, reason)
+            continue
+        yield from volumes(members, tags, **(about(tags) if about else {}))
+
+
+def volumes(members, tags, modality=None, meta=None, **fields):
+    """Rows of one series: one, or one per time point, echo or direction."""
+    for apart, part in frames(members):
+        yield Row(
+            id="_".join([identity(tags), *(f"{key}-{value}" for key, value in apart.items())]),
+            subject=tags["PatientID"],
+            image=dicom.series(part, allow_gaps=True),
+            modality=modality or MODALITIES[tags["Modality"]],
+            meta=said(tags) | apart | (meta or {}),
+            **({"assessed": ()} | fields),
+        )
+
+
+def segmented(seg, image, bits):
+    """A DICOM SEG as a label map whose values are sets of bits, since segments overlap.
+
+    Args:
+        seg: the file.
+        image: the series.
+        bits: SegmentLabel -> a power of two. Segment numbers mean nothing: they differ between files.
+    """
+    numbers = {number: bits[one.label] for number, one in dicom.segments(seg).items()}
+    met = [some for size in range(2, len(numbers) + 1) for some in combinations(numbers, size)]
+    codes = {some: 1000 + n for n, some in enumerate(met)}
+    values = {code: reduce(or_, (numbers[one] for one in some)) for some, code in codes.items()}
+    return masks.mask(dicom.segmentation(seg, image, overlaps=codes), numbers | values)
+
+
+def legend(names):
+    """Every set of some bits -> the names of its bits. `names`: bit -> names."""
+    met = [some for size in range(1, len(names) + 1) for some in combinations(sorted(names), size)]
+    return {sum(some): tuple(dict.fromkeys(name for bit in some for name in names[bit])) for some in met}
+
+
+def alike(image, other):
+    """Whether two series lie on one grid; one that makes no volume lies on none."""
+    try:
+        return masks.grid_of(image).differs(masks.grid_of(other)) is None
+    except MedimgError:
+        return False
+
+
+def values(structures):
+    """Value -> names, counted from 1, of structures in the order in which `contoured` takes them."""
+    return dict(enumerate(structures.values(), 1))
+
+
+def contoured(objects, image, structures):
+    """What a structure set draws on a series.
+
+    Args:
+        objects: the RTSTRUCT that refer to it.
+        image: the series.
+        structures: start of the ROIName as a pattern (lower case, "-" for "_" and space) -> canonical names;
+            the first that matches counts.
+
+    Returns:
+        (fields of a label, None) or (None, why there are none). The legend has every combination that
+        occurs. A structure without contours was not drawn: it is not assessed.
+    """
+    if len(objects) != 1:
+        return None, "several RTSTRUCT refer to it" if objects else "its RTSTRUCT is not in this copy"
+    try:
+        return _contours(objects[0], image, structures), None
+    except MedimgError as error:
+        return None, f"quarantined: {error.problem}"
+
+
+def _value(name, structures):
+    plain = re.sub(r"[-_\s]+", "-", name.strip().lower())
+    return next((n for n, pattern in enumerate(structures, 1) if re.match(pattern, plain)), None)
+
+
+def _contours(file, image, structures):
+    found, names = rtstruct.rois(file), values(structures)
+    drawn = {one.number: value for one in found if one.closed and (value := _value(one.name, structures))}
+    source = {
+        "RTSTRUCT": file.path,
+        "ROIs": [{"ROINumber": one.number, "ROIName": one.name, "contours": one.closed} for one in found],
+    }
+    if not drawn:
+        return {"assessed": (), "source": source}
+    areas = rtstruct.structures(file, image, drawn, above=max(names))
+    told = {
+        value: tuple(dict.fromkeys(name for part in parts for name in names[part]))
+        for value, parts in areas.meanings.items()
+    }
+    assessed = tuple(dict.fromkeys(name for value in sorted({*drawn.values()}) for name in names[value]))
+    return {"mask": areas.mask, "legend": told, "assessed": assessed, "source": source}

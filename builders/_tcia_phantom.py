@@ -1,0 +1,139 @@
+"""Phantoms of DICOM SEG and RTSTRUCT on the slices of a phantom series."""
+
+import io
+
+CLASSES = {"SEG": "1.2.840.10008.5.1.4.1.1.66.4", "RTSTRUCT": "1.2.840.10008.5.1.4.1.1.481.3"}
+ORIGIN, SPACING = (-50.0, -60.0), 0.7
+"""Of `Phantom.dicom_series`, in mm."""
+
+
+def structures(make, path, slices, drawn, patient):
+    """Write an RTSTRUCT.
+
+    Args:
+        make: the phantom.
+        path: of the file.
+        slices: as `make.dicom_series` returns them.
+        drawn: ROI name -> [(slice, low, high)]: squares in pixels; low = high is a point.
+        patient: PatientID.
+    """
+    rois, contours = [], []
+    for number, (name, squares) in enumerate(drawn.items(), 1):
+        rois.append({"ROINumber": number, "ROIName": name})
+        contours.append(
+            {"ReferencedROINumber": number, "ContourSequence": [_contour(slices, *one) for one in squares]}
+        )
+    series = [{"SeriesInstanceUID": slices[0]["SeriesInstanceUID"]}]
+    frame = {"RTReferencedStudySequence": [{"RTReferencedSeriesSequence": series}]}
+    more = {"StructureSetROISequence": rois, "ROIContourSequence": contours}
+    _write(make, path, "RTSTRUCT", patient, slices, {"ReferencedFrameOfReferenceSequence": [frame]} | more)
+
+
+def _contour(slices, k, low, high):
+    corners = [(low, low), (high, low), (high, high), (low, high)][: 1 if low == high else 4]
+    data = [
+        value
+        for x, y in corners
+        for value in (ORIGIN[0] + SPACING * x, ORIGIN[1] + SPACING * y, slices[k]["z"])
+    ]
+    return {"ContourGeometricType": "POINT" if low == high else "CLOSED_PLANAR", "ContourData": data}
+
+
+def segmentation(make, path, slices, drawn, patient, size=(16, 12)):
+    """Write a binary DICOM SEG; `drawn`: segment label -> [(slice, low, high)], squares in pixels."""
+    segments, frames, bits = [], [], []
+    for number, (label, squares) in enumerate(drawn.items(), 1):
+        segments.append({"SegmentNumber": number, "SegmentLabel": label, "SegmentAlgorithmType": "MANUAL"})
+        for k, low, high in squares:
+            position = {"ImagePositionPatient": [*ORIGIN, slices[k]["z"]]}
+            frames.append(
+                {
+                    "PlanePositionSequence": [position],
+                    "SegmentIdentificationSequence": [{"ReferencedSegmentNumber": number}],
+                }
+            )
+            bits += [low <= x < high and low <= y < high for y in range(size[1]) for x in range(size[0])]
+    shared = {
+        "PlaneOrientationSequence": [{"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}],
+        "PixelMeasuresSequence": [{"PixelSpacing": [SPACING, SPACING], "SliceThickness": 2.5}],
+    }
+    packed = bytes(
+        sum(bit << n for n, bit in enumerate(bits[start : start + 8])) for start in range(0, len(bits), 8)
+    )
+    tags = {
+        "SegmentationType": "BINARY",
+        "SegmentSequence": segments,
+        "SharedFunctionalGroupsSequence": [shared],
+        "PerFrameFunctionalGroupsSequence": frames,
+        "ReferencedSeriesSequence": [{"SeriesInstanceUID": slices[0]["SeriesInstanceUID"]}],
+        "Rows": size[1],
+        "Columns": size[0],
+        "NumberOfFrames": len(frames),
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "BitsAllocated": 1,
+        "BitsStored": 1,
+        "HighBit": 0,
+        "PixelRepresentation": 0,
+        "PixelData": packed + b"\0" * (len(packed) % 2),
+    }
+    _write(make, path, "SEG", patient, slices, tags)
+
+
+def dynamic(make, folder, points, patient, modality="MR", slices=3, **tags):
+    """Write a series with several volumes at one place; `points`: the tags that set each of them apart."""
+    series = f"2.25.{int.from_bytes(folder.encode()[-13:], 'big')}3"
+    for number, point in enumerate(points, 1):
+        make.dicom_series(
+            folder,
+            slices,
+            modality=modality,
+            patient=patient,
+            names=f"{number}-{{:02d}}.dcm",
+            seed=f"{folder}{number}",
+            intercept=0,
+            tags={"SeriesInstanceUID": series} | tags | point,
+        )
+
+
+def report(make, path, slices, patient):
+    """Write a structured report without content."""
+    _write(make, path, "SR", patient, slices, {})
+
+
+def _write(make, path, modality, patient, slices, tags):
+    """Write a DICOM object; dicts in lists become items of sequences."""
+    import pydicom
+    from pydicom.dataset import FileDataset, FileMetaDataset
+
+    number = int.from_bytes(path.encode()[-36:-24] + path.encode()[-12:], "big")
+    values = {
+        "SOPClassUID": CLASSES.get(modality, "1.2.840.10008.5.1.4.1.1.88.22"),
+        "SOPInstanceUID": f"2.25.{number}1",
+        "SeriesInstanceUID": f"2.25.{number}2",
+        "StudyInstanceUID": slices[0]["StudyInstanceUID"],
+        "Modality": modality,
+        "PatientID": patient,
+        "PatientName": "Phantom^Do-Not-Leak",
+    }
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = values["SOPClassUID"]
+    meta.MediaStorageSOPInstanceUID = values["SOPInstanceUID"]
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.ImplementationClassUID = pydicom.uid.UID("2.25.1")
+    file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    _fill(file, values | tags)
+    if "PixelData" in tags:
+        file["PixelData"].VR = "OB"
+    stream = io.BytesIO()
+    pydicom.dcmwrite(stream, file, enforce_file_format=True)
+    make.bytes(path, stream.getvalue())
+
+
+def _fill(dataset, values):
+    from pydicom.dataset import Dataset
+
+    for keyword, value in values.items():
+        nested = isinstance(value, list) and value and isinstance(value[0], dict)
+        setattr(dataset, keyword, [_fill(Dataset(), one) for one in value] if nested else value)
+    return dataset

@@ -1,0 +1,108 @@
+"""ADNI, the Alzheimer's Disease Neuroimaging Initiative: brain MRI and PET over many years.
+
+Persons with normal cognition, mild cognitive impairment and Alzheimer's disease were scanned at repeated visits;
+a copy holds what its owner selected in the image archive.
+"""
+
+from medimg.builders import _adni
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.readers import dicom, tables
+from medimg.schema import Row
+
+CODES = "IDOJI/ADNIprep: R/RS.fMRI_1_Data.Selection___Diagnosis.R"
+DUA = "https://ida.loni.usc.edu/collaboration/access/appApply.jsp?project=ADNI"
+FILE = r"(?:^|/)ADNI_(\d{3}_S_\d{4,5})_(MR|PT|PET)_([^/]*)_(I\d+)\.(nii|nii\.gz|dcm)$"
+MODALITIES = {"MR": "MRI", "PT": "PET", "PET": "PET"}
+
+DATASET = Dataset(
+    name="adni",
+    title="ADNI, Alzheimer's Disease Neuroimaging Initiative",
+    aliases=("Alzheimer's Disease Neuroimaging Initiative",),
+    dimension="3d",
+    modality=("MRI", "PET"),
+    organ="brain",
+    task=("classification", "progression"),
+    license="LicenseRef-ADNI-DUA",
+    homepage="https://adni.loni.usc.edu/",
+    citation=Citation(
+        title="Alzheimer's Disease Neuroimaging Initiative (ADNI): clinical characterization",
+        authors="Petersen RC, Aisen PS, Beckett LA, et al.",
+        venue="Neurology 74(3):201-209",
+        year=2010,
+        doi="10.1212/WNL.0b013e3181cb3e25",
+    ),
+    access="application",
+    how=f"Apply at {DUA}, download a collection of images with its CSV, and DXSUM_PDXCONV_ADNIALL.csv from the "
+    'study data, and pass their folder: medimg.load("adni", source="~/ADNI").',
+    sources=(Source(url="https://ida.loni.usc.edu/", kind="page"),),
+    splits={"train": 0},
+    subject="PTID, ###_S_####",
+    evidence=Evidence(
+        layout="public ADNI preprocessing code (paths and file names); rordenlab/dcm2niix issue 416",
+        labels=f"{CODES} (codes of each phase); unverified: the groups of the image search",
+        license=f"{DUA} (redistribution of participant-level data is prohibited)",
+        subject="public ADNI preprocessing code (PTID in path and file name)",
+    ),
+    notes=(
+        "The diagnosis is that of the image's own visit (DXSUM), which the collection's CSV names; else the "
+        "research group of that CSV, stated at baseline. Without both it is unknown.",
+        "DXCURREN, DXCHANGE and DIAGNOSIS of DXSUM have different codes; `source` has what the table says.",
+        "Several processed versions of one visit occur (Scaled, Scaled_2, MPR, MPR-R): each is a row, `meta` "
+        "tells them apart.",
+        "DICOM series of 019_S_4293, 006_S_6441, 006_S_6277 and 006_S_6243 are known to be irregular.",
+        "The data use agreement also forbids AI tools with public interfaces.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def rows(files):
+    images, visits = {}, {}
+    for table, _ in files.match(r"\.(csv)$"):
+        for one in tables.rows(table, pad=True):
+            if "Image Data ID" in one:
+                number = one["Image Data ID"].strip()
+                images[number if number.startswith("I") else f"I{number}"] = one
+            elif {"PTID", "VISCODE"} <= set(one) and set(_adni.CODES) & set(one):
+                visits[one["PTID"], one["VISCODE"]] = one
+    series = {}
+    for file, subject, modality, description, number, suffix in files.match(FILE):
+        series.setdefault((subject, number), []).append((file, modality, description, suffix))
+    for (subject, number), parts in series.items():
+        file, modality, description, suffix = parts[0]
+        about = images.get(number, {})
+        visit = visits.get((subject, about.get("Visit", "")), {})
+        name, assessed, said = _adni.diagnosis(visit) or _adni.group(about.get("Group")) or (None, (), None)
+        yield Row(
+            id=f"{subject}-{number}",
+            subject=subject,
+            image=dicom.series([part[0] for part in parts]) if suffix == "dcm" else file,
+            modality=MODALITIES[modality],
+            classes=(name,) if name else (),
+            assessed=assessed,
+            source=said,
+            meta={"file": description, **{key: cell for key, cell in about.items() if cell}},
+        )
+
+
+def miniature(make):
+    _miniature(make, "002_S_0295", "MPR__GradWarp__B1_Correction__N3__Scaled", "S13408", "I45108")
+    _miniature(make, "002_S_0295", "MPR__GradWarp__B1_Correction__N3__Scaled_2", "S13408", "I118671")
+    _miniature(make, "019_S_4293", "MT1__GradWarp__N3m", "I305432", "I305432")
+    folder = "ADNI/011_S_0021/MP-RAGE/2006-08-08_12_00_00.0/I7700"
+    name = "ADNI_011_S_0021_MR_MP-RAGE_br_raw_20060808120000000_{}_S17000_I7700.dcm"
+    make.dicom_series(folder, modality="MR", patient="011_S_0021", names=name)
+    header = "Image Data ID,Subject,Group,Sex,Age,Visit,Modality,Description,Type,Acq Date,Format".split(",")
+    scans = [("I45108", "002_S_0295", "bl"), ("I118671", "002_S_0295", "m12"), ("I7700", "011_S_0021", "bl")]
+    table = [
+        (*one[:2], "MCI", "M", 84, one[2], "MRI", "MPR", "Processed", "4/18/2006", "NiFTI") for one in scans
+    ]
+    make.csv("ADNI1_Collection.csv", header, table)
+    columns = ["Phase", "PTID", "VISCODE", "DXCHANGE", "DXCURREN", "DIAGNOSIS"]
+    diagnoses = [("ADNI1", "002_S_0295", "bl", -4, 1, ""), ("ADNI1", "002_S_0295", "m12", 5, "", "")]
+    make.csv("DXSUM_PDXCONV_ADNIALL.csv", columns, diagnoses)
+
+
+def _miniature(make, subject, description, series, image):
+    name = f"ADNI_{subject}_MR_{description}_Br_20070525115203_{series}_{image}.nii"
+    make.nifti(f"ADNI/{subject}/{description}/2006-04-18_08_20_30.0/{series}/{name}", (10, 12, 8), low=0)

@@ -1,0 +1,118 @@
+"""CAMUS: echocardiography of 500 patients of the University Hospital of Saint-Etienne in two views.
+
+The left ventricle, its myocardium and the left atrium are outlined at end-diastole and end-systole, and in
+every frame between; ejection fraction and image quality are stated for each view.
+"""
+
+from medimg.builders import _camus
+from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.readers import tables
+from medimg.schema import Measure, Row, Skipped
+
+HOST = "https://humanheart-project.creatis.insa-lyon.fr/database"
+LOADER = "constantinpape/torch-em:torch_em/data/datasets/medical/camus.py@6f71247c"
+CONFIG = "ThierryJudge/CRISP-uncertainty:vital/vital/data/camus/config.py@5ab8e88"
+SPLITS = {"training": "train", "validation": "validation", "testing": "test"}
+CASE = r"(patient\d{4}_[24]CH_(?:E[DS]|(?:half_)?sequence))"
+MEASURES = {
+    "EF": ("ejection fraction", "%"),
+    "LVef": ("ejection fraction", "%"),
+    "LVedv": ("left ventricular end-diastolic volume", "mL"),
+    "LVesv": ("left ventricular end-systolic volume", "mL"),
+}
+
+DATASET = Dataset(
+    name="camus",
+    title="CAMUS, Cardiac Acquisitions for Multi-structure Ultrasound Segmentation",
+    aliases=("Cardiac Acquisitions for Multi-structure Ultrasound Segmentation",),
+    dimension="3d",
+    modality="echocardiography",
+    organ="heart",
+    task=("segmentation", "regression"),
+    license="CC-BY-NC-SA-4.0",
+    homepage="https://www.creatis.insa-lyon.fr/Challenge/camus/",
+    citation=Citation(
+        title="Deep learning for segmentation using an open large-scale dataset in 2D echocardiography",
+        authors="Leclerc S, Smistad E, Pedrosa J, et al.",
+        venue="IEEE Transactions on Medical Imaging 38(9):2198-2210",
+        year=2019,
+        doi="10.1109/TMI.2019.2900516",
+    ),
+    sources=(
+        Source(url=f"{HOST}/api/v1/folder/63fde55f73e9f004868fb7ac/download", path="CAMUS_public.zip"),
+        Source(url=f"{HOST}/#collection/6373703d73e9f0047faa1bc8", kind="page"),
+    ),
+    legend={1: ("left ventricle cavity",), 2: ("left ventricle myocardium",), 3: ("left atrium",)},
+    splits={"train": 1600, "validation": 200, "test": 200},
+    configs=(
+        Config(
+            name="frames",
+            title="End-diastole and end-systole",
+            splits={"train": 1600, "validation": 200, "test": 200},
+        ),
+        Config(
+            name="sequences",
+            title="All frames from end-diastole to end-systole",
+            splits={"train": 800, "validation": 100, "test": 100},
+        ),
+    ),
+    subject="the folder, patient####",
+    evidence=Evidence(
+        layout=f"{LOADER}; the split files and the keys of Info_*.cfg as public code reads them",
+        labels=f"{CONFIG} (1 left ventricle, 2 myocardium, 3 left atrium)",
+        license="LICENSE_TERMS.md of CAMUS (CC BY-NC-SA 4.0, second-hand)",
+        subject=LOADER,
+    ),
+    notes=(
+        "The zip is built on request: its checksum differs each time.",
+        "Frames are two-dimensional NIfTI files; the last axis of sequences is time.",
+        "ED and ES differ between the two views of a patient: `meta` has those of the row's own view.",
+        "The older release in MetaImage (450 patients with outlines, 50 without) is read too; its sequences "
+        "are not outlined.",
+    ),
+)
+
+
+def rows(files):
+    cases = files.index(r"(patient\d{4}_[24]CH_(?:E[DS]|(?:half_)?sequence))\.(?:nii(?:\.gz)?|mhd)$")
+    masks = files.index(r"(patient\d{4}_[24]CH_(?:E[DS]|(?:half_)?sequence))_gt\.(?:nii(?:\.gz)?|mhd)$")
+    about = files.index(r"(patient\d{4})/Info_([24]CH)\.cfg$", key=(1, 2))
+    listed = {
+        line: SPLITS[part]
+        for file, part in files.match(r"subgroup_(training|validation|testing)\.txt$")
+        for line in tables.lines(file)
+    }
+    older = {
+        file.path: SPLITS[part] for file, part in files.match(r"(?:^|/)(training|testing)/patient\d{4}/")
+    }
+    for name, image in cases.items():
+        patient, view, kind = name.split("_", 2)
+        split = listed.get(patient) or older.get(image.path)
+        if name not in masks and split != "test" and kind != "sequence":
+            yield Skipped(file=image, reason="its outlines are not in this copy")
+            continue
+        info = tables.key_values(about[patient, view]) if (patient, view) in about else {}
+        stated = {key: info[key] for key in MEASURES if key in info}
+        yield Row(
+            id=name,
+            config="sequences" if kind.endswith("sequence") else "frames",
+            split=split or "train",
+            subject=patient,
+            image=image,
+            mask=masks.get(name),
+            measures=[
+                Measure(name=MEASURES[key][0], value=float(x), unit=MEASURES[key][1])
+                for key, x in stated.items()
+            ],
+            source=stated or None,
+            meta={"view": view, "phase": kind}
+            | {key: value for key, value in info.items() if key not in stated}
+            | ({} if split else {"split": "not told by this copy"}),
+        )
+    for name, mask in masks.items():
+        if name not in cases:
+            yield Skipped(file=mask, reason="outlines whose image is not in this copy")
+
+
+def miniature(make):
+    _camus.miniature(make, SPLITS)

@@ -1,0 +1,116 @@
+"""4D-Lung: respiratory-correlated CT and cone-beam CT of 20 patients with locally advanced lung cancer.
+
+Each acquisition has ten volumes, one per phase of breathing, and was repeated over the weeks of
+radiochemotherapy. Tumor, lymph nodes and landmarks are outlined in every phase of part of the CT.
+"""
+
+import re
+
+from medimg.builders import _tcia, _tcia_phantom
+from medimg.declaration import Citation, Dataset, Evidence
+from medimg.readers import dicom
+from medimg.schema import Row
+
+ROIS = {
+    "tumor|gtv": ("gross tumor volume", "lung tumor"),
+    "ln": ("lymph node",),
+    "carina": ("carina",),
+    "vertebra": ("vertebra",),
+    "(spinal-?)?cord": ("spinal cord",),
+    "(lung-?l|l(eft)?-lung)": ("left lung",),
+    "(lung-?r|r(ight)?-lung)": ("right lung",),
+    "(total-)?lung": ("lung",),
+    "heart": ("heart",),
+    "o?esoph": ("esophagus",),
+    "(gold-?)?(marker|fiducial)": ("fiducial marker",),
+}
+
+DATASET = Dataset(
+    name="4d-lung",
+    title="4D-Lung",
+    aliases=("4D Lung", "Data from 4D Lung Imaging of NSCLC Patients"),
+    dimension="3d",
+    modality=("4D CT", "CBCT"),
+    organ="lung",
+    task=("segmentation", "registration"),
+    license="CC-BY-3.0",
+    **_tcia.source("4d-lung"),
+    citation=Citation(
+        title="A longitudinal four-dimensional computed tomography and cone beam computed tomography dataset "
+        "for image-guided radiation therapy research in lung cancer",
+        authors="Hugo GD, Weiss E, Sleeman WC, et al.",
+        venue="Medical Physics 44(2):762-771",
+        year=2017,
+        doi="10.1002/mp.12059",
+    ),
+    legend=_tcia.values(ROIS),
+    splits={"train": 5890},
+    subject="PatientID of the DICOM header (100_HM10395 … 119_HM10395)",
+    evidence=Evidence(
+        layout="idc-index-data 25.0.5, collection 4d_lung",
+        labels="constantinpape/torch-em:torch_em/data/datasets/medical/four_d_lung.py@4fa51acf; three public "
+        "readers of this collection that list ROI names (Tumor_c00, LN_c00, Carina_c00, Vertebra_c00; in "
+        "patient 115 'Tumor_ c00'). unverified: the names of organs and gold markers",
+        license="the collection's page (CC BY 3.0)",
+        subject="idc-index-data 25.0.5, collection 4d_lung",
+    ),
+    notes=(
+        "One row is one phase of one acquisition: keep all rows of a patient in one split.",
+        "Only fan-beam CT have contours: one acquisition in patients 100 to 106, four to eight in the others. "
+        "A structure that was not outlined is unknown: see `assessed`. Names of structures that go into no "
+        "mask are in `label.source`.",
+        "The phase is part of SeriesDescription (fan-beam CT) or of SeriesNumber 500 to 509 (cone-beam CT). "
+        "Phases of a cone-beam CT lie on one grid, although their frames of reference differ.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def phase(tags):
+    said = re.search(r"([\d.]+)\s*%", str(tags.get("SeriesDescription", "")))
+    number = tags.get("SeriesNumber", 0)
+    tenth = number - 500 if 500 <= number <= 509 else None
+    return {"phase_percent": float(said[1]) if said else tenth * 10.0} if said or tenth is not None else {}
+
+
+def rows(files):
+    scans, drawn, rest = _tcia.sorted_out(files, "RTSTRUCT")
+    yield from rest
+    for members, tags in scans:
+        image = dicom.series(members, allow_gaps=True)
+        cone = "varian" in str(tags.get("Manufacturer", "")).lower()
+        contours, label = drawn.pop(tags["SeriesInstanceUID"], ()), {"assessed": ()}
+        if contours:
+            label, why = _tcia.contoured(contours, image, ROIS)
+            if why:
+                yield from _tcia.skipped((*members, *contours), why)
+                continue
+        yield Row(
+            id=_tcia.identity(tags),
+            subject=tags["PatientID"],
+            image=image,
+            modality="CBCT" if cone else "4D CT",
+            meta=_tcia.said(tags) | phase(tags),
+            **label,
+        )
+    yield from _tcia.left(drawn)
+
+
+def miniature(make):
+    for patient, gap in (("100_HM10395", ""), ("115_HM10395", " ")):
+        root = f"manifest-1544130430000/4D-Lung/{patient}"
+        for percent in (0, 50):
+            name = f"P4^P100^S300^I0, Gated, {percent}.0%A"
+            # Every phase has SeriesNumber 1.
+            tags = {"SeriesNumber": 1, "SeriesDescription": name, "Manufacturer": "ADAC"}
+            study = f"{root}/07-02-2003-p4-14571"
+            ct = make.dicom_series(f"{study}/1.000000-{name}-{percent}9094", 3, patient=patient, tags=tags)
+            rois = {f"Tumor_{gap}c{percent:02d}": [(1, 3, 7)], f"LN_c{percent:02d}": [(1, 6, 9)]}
+            rois |= {f"Carina_c{percent:02d}": [(2, 2, 4)], f"PTV_c{percent:02d}": [(1, 2, 8)]}
+            if percent == 0:
+                rois["Vertebra_c00"] = [(0, 2, 5)]
+            _tcia_phantom.structures(make, f"{study}/1.000000-{percent}4177/1-1.dcm", ct, rois, patient)
+            tags = {"SeriesNumber": 500 + percent // 10, "Manufacturer": "Varian Medical Systems"}
+            folder = f"{root}/07-09-2003-p4-15571/50{percent // 10}.000000-CBCT-{percent}1"
+            tags["FrameOfReferenceUID"] = f"2.25.77{percent}"
+            make.dicom_series(folder, 2, patient=patient, tags=tags)

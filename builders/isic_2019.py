@@ -1,0 +1,118 @@
+"""ISIC 2019: dermoscopy of skin lesions with one of eight diagnoses, made of HAM10000, BCN20000 and MSK.
+
+25,331 images for training and 8,238 for test, with age, sex and anatomic site where they are known.
+"""
+
+from medimg.builders import _isic
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.readers import tables
+from medimg.schema import Row, Skipped
+
+PAGE = f"{_isic.SITE}:stade/core/templates/data/2019.html"
+COUNTED = "ToreGore/AI-Health@ed69a65 (copies of the training tables, counted)"
+DIAGNOSES = {**_isic.DIAGNOSES_2019, "UNK": "other abnormality"}
+NAMES = [
+    f"{split}_{rest}"
+    for split in ("Training", "Test")
+    for rest in ("Input.zip", "GroundTruth.csv", "Metadata.csv")
+]
+
+DATASET = Dataset(
+    name="isic-2019",
+    title="ISIC 2019, Skin Lesion Analysis Towards Melanoma Detection",
+    aliases=("ISIC Challenge 2019", "ISIC2019"),
+    dimension="2d",
+    modality="dermoscopy",
+    organ="skin",
+    task="classification",
+    license="CC-BY-NC-4.0",
+    homepage="https://challenge.isic-archive.com/data/#2019",
+    citation=Citation(
+        title="BCN20000: Dermoscopic Lesions in the Wild (with HAM10000, doi:10.1038/sdata.2018.161, and "
+        "arXiv:1710.05006, which the organizers ask to cite too)",
+        authors="Combalia M, Codella NCF, Rotemberg V, et al.",
+        venue="arXiv:1908.02288",
+        year=2019,
+        doi="10.48550/arXiv.1908.02288",
+    ),
+    sources=(
+        *(Source(url=f"{_isic.HOST}/2019/ISIC_2019_{name}") for name in NAMES),
+        Source(url="https://challenge.isic-archive.com/data/#2019", kind="page"),
+    ),
+    labels=DIAGNOSES,
+    splits={"train": 25331, "test": 8238},
+    no_subject="no patient is named; rows carry the lesion instead, where the table gives one",
+    overlaps=(
+        Overlap(dataset="ham10000", relation="superset of", evidence="owkin/FLamby@edacf54 (fed_isic2019)"),
+        Overlap(
+            dataset="isic-2018", relation="superset of", evidence="task 3 for training, which is HAM10000"
+        ),
+        Overlap(
+            dataset="bcn20000",
+            relation="superset of",
+            evidence=f"12,413 lesion ids BCN_…: {COUNTED}; file names differ, lesions agree",
+        ),
+        Overlap(dataset="isic-2017", relation="superset of", evidence=f"2,745 of 2,750 ids: {COUNTED}"),
+        Overlap(dataset="isic-2016", relation="shared images", evidence="unverified: images of its MSK part"),
+    ),
+    evidence=Evidence(
+        layout=f"{PAGE}; ImageMarkup/isic-challenge-landing@a2701fc (site/data.md); {COUNTED}",
+        labels=f"{COUNTED}; unverified: columns of the test answers beyond the nine classes",
+        license=f"{PAGE} (CC-BY-NC)",
+        subject=f"{COUNTED}: 11,847 lesion ids, 2,084 blank",
+    ),
+    notes=(
+        "2,074 ids end in _downsampled, in the tables and in the file names.",
+        "UNK (none of the others) is a class of the test set without an example for training.",
+        "Several images show one lesion: split by subject, which is the lesion; each image without one is alone.",
+    ),
+)
+
+
+def rows(files):
+    said = {}
+    for (table,) in files.match(r"ISIC_2019_(?:Training|Test)_(?:GroundTruth|Metadata)\.csv$"):
+        for row in tables.rows(table):
+            said.setdefault(row["image"], {}).update(row)
+    pattern = r"ISIC_2019_(Training|Test)_Input/(?:.*/)?(ISIC_\d{7}(?:_downsampled)?)\.jpg$"
+    for image, where, name in files.match(pattern):
+        row = said.get(name, {})
+        if "MEL" not in row:
+            yield Skipped(file=image, reason="no ground truth in this copy has a row for it")
+            continue
+        yield Row(
+            id=name,
+            split=_isic.SPLITS[where],
+            subject=row.get("lesion_id") or None,
+            image=image,
+            classes=[term for code, term in DIAGNOSES.items() if float(row[code]) >= 0.5],
+            assessed=tuple(DIAGNOSES.values()),
+            source={code: row[code] for code in DIAGNOSES},
+            meta={key: cell for key, cell in row.items() if key not in ("image", "lesion_id", *DIAGNOSES)},
+        )
+
+
+def miniature(make):
+    # Cells may be blank; only the test answers know UNK and have weights; pixels of 24306 are those of HAM10000.
+    images = {
+        "Training": ("ISIC_0000000", "ISIC_0000006_downsampled", "ISIC_0024306"),
+        "Test": ("ISIC_0034321", "ISIC_0073253"),
+    }
+    people = {
+        "ISIC_0000000": (55.0, "anterior torso", None, "female"),
+        "ISIC_0024306": (45.0, None, "HAM_0000550", "male"),
+    }
+    for split, names in images.items():
+        with make.zip(f"ISIC_2019_{split}_Input.zip") as inner:
+            for name in names:
+                inner.image(f"ISIC_2019_{split}_Input/{name}.jpg", (60, 45), mode="RGB", seed=name)
+        test = split == "Test"
+        answers = [
+            (name, *(float(n == (8 if test and k else 1)) for n in range(9)), *((1.0, 0.0) if test else ()))
+            for k, name in enumerate(names)
+        ]
+        header = ["image", *DIAGNOSES, *(("score_weight", "validation_weight") if test else ())]
+        make.csv(f"ISIC_2019_{split}_GroundTruth.csv", header, answers)
+        table = [(name, *people.get(name, (None, None, None, None))) for name in names]
+        header = ["image", "age_approx", "anatom_site_general", "lesion_id", "sex"]
+        make.csv(f"ISIC_2019_{split}_Metadata.csv", header, table)

@@ -1,0 +1,51 @@
+"""Kvasir, version 1: endoscopy of the gastrointestinal tract with one of eight classes.
+
+4,000 images, 500 of each class: anatomical landmarks, pathological findings, and tissue that was dyed to remove
+polyps, collected at Vestre Viken Health Trust in Norway.
+"""
+
+from medimg.builders import _kvasir
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+
+PAGE = f"{_kvasir.PAGES} (datasets/kvasir.md)"
+
+DATASET = Dataset(
+    name="kvasir-v1",
+    title="Kvasir v1",
+    aliases=("Kvasir-v1", "kvasir-dataset"),
+    dimension="2d",
+    modality="endoscopy",
+    organ="gastrointestinal tract",
+    task="classification",
+    license="LicenseRef-Simula",
+    homepage="https://datasets.simula.no/kvasir/",
+    citation=Citation(**_kvasir.CITATION),
+    sources=(
+        Source(url=f"{_kvasir.HOST}/kvasir/kvasir-dataset.zip"),
+        Source(url="https://datasets.simula.no/kvasir/", kind="page"),
+    ),
+    labels=_kvasir.LABELS,
+    splits={"train": 4000},
+    no_subject="patients are not published",
+    overlaps=(
+        Overlap(
+            dataset="kvasir-v2", relation="subset of", evidence="unverified: all images of the first version"
+        ),
+        Overlap(dataset="hyperkvasir", relation="shared images", evidence="unverified: collected there, too"),
+    ),
+    evidence=Evidence(
+        layout=f"{PAGE}; public copies (all eight folders)",
+        labels=f"{PAGE} (names of the classes)",
+        license=f"{PAGE} (Terms of use)",
+        subject=f"{PAGE}: no word of patients",
+    ),
+    notes=_kvasir.NOTES,
+)
+
+
+def rows(files):
+    yield from _kvasir.rows(files)
+
+
+def miniature(make):
+    _kvasir.miniature(make, "kvasir-dataset.zip", "kvasir-dataset")

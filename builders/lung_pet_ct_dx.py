@@ -1,0 +1,126 @@
+"""Lung-PET-CT-Dx: CT and PET of 355 patients with lung cancer of four histological kinds.
+
+Five radiologists drew a box around the tumor on the CT slices; the kind follows from biopsy.
+"""
+
+from medimg.builders import _tcia
+from medimg.declaration import Citation, Dataset, Evidence
+from medimg.errors import MedimgError
+from medimg.readers import dicom, tables
+from medimg.readers.boxes import voc
+from medimg.schema import Box, Row
+
+KINDS = {
+    "A": "lung adenocarcinoma",
+    "B": "small cell lung carcinoma",
+    "E": "large cell lung carcinoma",
+    "G": "lung squamous cell carcinoma",
+}
+
+DATASET = Dataset(
+    name="lung-pet-ct-dx",
+    title="Lung-PET-CT-Dx",
+    aliases=("Lung PET-CT Dx",),
+    dimension="3d",
+    modality=("CT", "PET"),
+    organ="lung",
+    task=("detection", "classification"),
+    license="CC-BY-4.0",
+    **_tcia.source("lung-pet-ct-dx"),
+    citation=Citation(
+        title="A large-scale CT and PET/CT dataset for lung cancer diagnosis",
+        authors="Li P, Wang S, Li T, Lu J, HuangFu Y, Wang D",
+        venue="The Cancer Imaging Archive",
+        year=2020,
+        doi="10.7937/TCIA.2020.NNC2-0461",
+    ),
+    labels=KINDS,
+    splits={"train": 1295},
+    subject="PatientID of the DICOM header (Lung_Dx-A0001); the annotations' folders are called A0001",
+    evidence=Evidence(
+        layout="idc-index-data 25.0.5, collection lung_pet_ct_dx; public code that reads "
+        "manifest-1608669183333 and Annotations-XML-Files-rev12222020",
+        labels="the collection's page (letter of the PatientID; its list prints C for large cell, the ids use "
+        "E); 31,562 Pascal VOC files named by SOPInstanceUID (public code). unverified: that boxes count "
+        "pixels from 1, as the drawing tools of that format do",
+        license="the collection's page (CC BY 4.0)",
+        subject="idc-index-data 25.0.5, collection lung_pet_ct_dx",
+    ),
+    notes=(
+        "A box belongs to the one series that holds its slice, and is one slice thick. Other reconstructions "
+        "of the same study have none, although the tumor is there; nor have PET.",
+        "The kind of cancer is that of the patient. Kinds are unbalanced: 251 A, 38 B, 5 E, 61 G.",
+        "Use the annotations of 2020-12-22 (rev12222020), not those of October; where a copy has both, the "
+        "later count.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def boxes(image, found, used):
+    """Boxes of one CT, with what their files say."""
+    drawn, source = [], []
+    for k, one in enumerate(image.plan.slices):
+        if one.uid not in found:
+            continue
+        used.add(one.uid)
+        for thing in voc(found[one.uid]).objects:
+            x0, y0, x1, y1 = thing.half_open(1)
+            drawn.append(Box(name=KINDS[thing.name.strip().upper()[-1:]], box=(x0, y0, k, x1, y1, k + 1)))
+            source.append({"SOPInstanceUID": one.uid, "name": thing.name, "box": thing.box})
+    return {"boxes": drawn, "source": source or None}
+
+
+def rows(files):
+    # In natural order the later revision comes last.
+    found = {uid: file for file, uid in files.match(r"([\d.]{20,})\.xml$")}
+    book = files.find(r"statistics-clinical-\d+\.xlsx$")
+    people = {row["NewPatientID"].strip(): row for row in tables.rows(book)} if book else {}
+    used = set()
+    for members, tags in _tcia.folders(files):
+        patient, reason, label = tags["PatientID"], _tcia.no_image(tags), {}
+        letter = patient.rpartition("-")[2]
+        if not reason and tags["Modality"] == "CT":
+            try:
+                label = boxes(dicom.series(members, allow_gaps=True), found, used)
+            except MedimgError as error:
+                reason = f"quarantined: {error.problem}"
+        if reason:
+            yield from _tcia.skipped(members, reason)
+            continue
+        yield Row(
+            id=_tcia.identity(tags),
+            subject=patient,
+            image=dicom.series(members, allow_gaps=True),
+            modality=_tcia.MODALITIES[tags["Modality"]],
+            classes=(KINDS[letter[0]],),
+            assessed=tuple(KINDS.values()),
+            meta=_tcia.said(tags) | people.get(letter, {}),
+            **label,
+        )
+    lost = [file for uid, file in found.items() if uid not in used]
+    yield from _tcia.skipped(lost, "a box on a slice that is not in this copy")
+
+
+def miniature(make):
+    root, xml = "manifest-1608669183333/Lung-PET-CT-Dx", "Lung-PET-CT-Dx-Annotations-XML-Files-rev"
+    thing = (
+        "<object><name>{}</name><bndbox><xmin>3</xmin><ymin>2</ymin><xmax>{}</xmax><ymax>8</ymax></bndbox>"
+    )
+    page = f"<annotation><size><width>16</width><height>12</height></size>{thing}</object></annotation>"
+    slices = {}
+    for patient in ("Lung_Dx-A0001", "Lung_Dx-E0002"):
+        study = f"{root}/{patient}/04-04-2007-NA-Chest-07990"
+        slices[patient] = make.dicom_series(f"{study}/2.000000-5mm-40805", 4, patient=patient)
+        make.dicom_series(f"{study}/3.000000-1mm-40806", 4, patient=patient)
+    pet = {"modality": "PT", "patient": "Lung_Dx-A0001", "slope": 0.5, "intercept": 0}
+    make.dicom_series(f"{root}/Lung_Dx-A0001/04-04-2007-NA-Chest-07990/4.0-PET WB-1", 3, **pet)
+    for revision, right in (("10152020", 9), ("12222020", 10)):
+        with make.zip(f"{xml}{revision}.zip") as inner:
+            for patient, ct in slices.items():
+                for one in ct[1:3]:
+                    path = f"Annotation/{patient[-5:]}/{one['SOPInstanceUID']}.xml"
+                    inner.text(path, page.format(patient[-5], right))
+    head = ["No.", "NewPatientID", "Sex", "Age", "weight (kg)", "T-Stage", "Histopathological grading"]
+    people = [(1, "A0001", "F", 63, 61.5, "2a", None), (2, "E0002", "M", 70, None, "3", "2")]
+    make.xlsx("statistics-clinical-20201221.xlsx", head, people)

@@ -1,0 +1,91 @@
+"""MRNet: 1,370 knee MRI exams of Stanford University Medical Center, three planes each.
+
+Every exam says whether the knee is abnormal and whether there is a tear of the anterior cruciate ligament or of a
+meniscus.
+"""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.readers import arrays, tables
+from medimg.schema import Row, Skipped
+
+PAGE = "https://stanfordmlgroup.github.io/competitions/mrnet/"
+FINDINGS = {"abnormal": "knee abnormality", "acl": "ACL tear", "meniscus": "meniscal tear"}
+SPLITS = {"train": "train", "valid": "validation"}
+
+DATASET = Dataset(
+    name="mrnet",
+    title="MRNet v1.0, knee MRI",
+    aliases=("MRNet v1.0",),
+    dimension="3d",
+    modality="MRI",
+    organ="knee",
+    task=("classification", "multi-label classification"),
+    license="LicenseRef-Stanford-MRNet",
+    homepage=PAGE,
+    citation=Citation(
+        title="Deep-learning-assisted diagnosis for knee magnetic resonance imaging: Development and "
+        "retrospective validation of MRNet",
+        authors="Bien N, Rajpurkar P, Ball RL, et al.",
+        venue="PLoS Medicine 15(11):e1002699",
+        year=2018,
+        doi="10.1371/journal.pmed.1002699",
+    ),
+    access="registration",
+    how=f"Apply at {PAGE}, download MRNet-v1.0.zip and pass it: "
+    'medimg.load("mrnet", source="~/MRNet-v1.0.zip").',
+    sources=(Source(url=PAGE, kind="page"),),
+    labels=FINDINGS,
+    splits={"train": 3390, "validation": 360},
+    subject="the exam's number, which the three planes share; patients (1,312 of 1,370 exams) are not told, "
+    "but are in one split each",
+    evidence=Evidence(
+        layout=f"{PAGE} (splits); linhandev/dataset README (names of the files)",
+        labels=f"{PAGE} (abnormality, ACL tear, meniscal tear)",
+        license=f"{PAGE} (personal, non-commercial research use only)",
+        subject=f"{PAGE} (patients per split)",
+    ),
+    notes=(
+        "Each exam has three rows: its axial, coronal and sagittal series.",
+        "Arrays are stored as they are, (slices, rows, columns), and state neither spacing nor orientation.",
+        "The test set (120 exams) was never published.",
+    ),
+)
+
+
+def rows(files):
+    said = {}
+    for table, part, finding in files.match(r"(?:^|/)(train|valid)-(abnormal|acl|meniscus)\.csv$"):
+        for one in tables.rows(table, header=False, columns=("exam", "value")):
+            said.setdefault((part, one["exam"].strip()), {})[finding] = one["value"].strip()
+    pattern = r"(?:^|/)(train|valid)/(axial|coronal|sagittal)/(\d{4})\.npy$"
+    for image, part, plane, exam in files.match(pattern):
+        stated = said.get((part, exam), {})
+        if not stated:
+            yield Skipped(file=image, reason=f"no table of this copy has a label of exam {exam}")
+            continue
+        # A value that is neither 0 nor 1 is an error.
+        found = {finding: {"0": False, "1": True}[value] for finding, value in stated.items()}
+        yield Row(
+            id=f"{exam}-{plane}",
+            split=SPLITS[part],
+            subject=exam,
+            image=arrays.npy(image, kind="volume"),
+            spacing=(),
+            classes=[FINDINGS[finding] for finding, there in found.items() if there],
+            assessed=[FINDINGS[finding] for finding in found],
+            source=stated,
+            meta={"plane": plane},
+        )
+
+
+def miniature(make):
+    with make.zip("MRNet-v1.0.zip") as inner:
+        for part, exams in (("train", ("0000", "0001", "1129")), ("valid", ("1130", "1249"))):
+            for number, finding in enumerate(FINDINGS):
+                table = [(exam, int(number == 0 or n == number)) for n, exam in enumerate(exams)]
+                inner.csv(f"MRNet-v1.0/{part}-{finding}.csv", None, table)
+            # Planes and exams differ in their number of slices.
+            for n, exam in enumerate(exams):
+                for slices, plane in enumerate(("axial", "coronal", "sagittal"), 3 + n):
+                    inner.npy(f"MRNet-v1.0/{part}/{plane}/{exam}.npy", (slices, 24, 24))
+        inner.npy("MRNet-v1.0/train/axial/1130.npy", (3, 24, 24))

@@ -1,0 +1,79 @@
+"""MRSpineSeg: T2-weighted MRI of the lumbar spine, with the vertebrae and discs from T9 to the sacrum outlined."""
+
+import itertools
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.schema import Row, Skipped
+
+PAGE = "https://www.spinesegmentation-challenge.com/"
+SATDS = "zhaoziheng/SAT-DS@492df0e"
+TOOL = "PaddlePaddle/PaddleSeg:contrib/MedicalSeg/tools/prepare_mri_spine_seg.py"
+LEVELS = ["S1", "L5", "L4", "L3", "L2", "L1", "T12", "T11", "T10", "T9"]
+BONES = ["sacrum", *(f"{level} vertebra" for level in LEVELS[1:])]
+DISCS = [f"{upper}-{lower} disc" for lower, upper in itertools.pairwise(LEVELS)]
+
+DATASET = Dataset(
+    name="mrspineseg",
+    title="MRSpineSeg Challenge, multi-class segmentation of the lumbar spine in MRI",
+    aliases=("SpineSeg", "MRSpineSeg Challenge"),
+    dimension="3d",
+    modality="T2-weighted MRI",
+    organ="spine",
+    task="segmentation",
+    license="LicenseRef-MRSpineSeg",
+    homepage=PAGE,
+    citation=Citation(
+        title="SpineParseNet: spine parsing for volumetric MR image by a two-stage segmentation framework "
+        "with semantic image representation",
+        authors="Pang S, Pang C, Zhao L, et al.",
+        venue="IEEE Transactions on Medical Imaging 40(1):262-273",
+        year=2021,
+        doi="10.1109/TMI.2020.3025087",
+    ),
+    access="registration",
+    how=f"Register at {PAGE}, download MRI_train.zip and pass it: "
+    'medimg.load("mrspineseg", source="~/MRI_train.zip").',
+    sources=(
+        Source(url=PAGE, kind="page"),
+        Source(url="https://aistudio.baidu.com/datasetdetail/81211", kind="page"),
+    ),
+    legend={value: (name,) for value, name in enumerate([*BONES, *DISCS], 1)},
+    splits={"train": 172},
+    subject="the number in Case<n>.nii.gz; one volume per patient is assumed",
+    evidence=Evidence(
+        layout=f"{TOOL}; {SATDS} (data/jsonl/MRSpineSeg.jsonl: 91 pairs, Case10 to Case198)",
+        labels=f"{SATDS} (processor.py: 1 sacrum, 2 to 10 L5 to T9, 11 to 19 the discs from L5/S to T9/T10)",
+        license="unverified: the terms of use (a PDF on the site) were not read",
+        subject="unverified: no patient key is published",
+    ),
+    notes=(
+        "Case numbers have gaps and run past 172.",
+        "Volumes are strongly anisotropic, e.g. 1008 x 1008 x 12 voxels.",
+        "The 43 test volumes were published without masks; they are left out where a copy holds them.",
+    ),
+)
+
+
+def rows(files):
+    masks = files.index(r"(?i:/|^)mask_case(\d+)\.nii(?:\.gz)?$")
+    seen = set()
+    for image, case in files.match(r"(?:^|/)[Cc]ase(\d+)\.nii(?:\.gz)?$"):
+        if case not in masks:
+            yield Skipped(file=image, reason="a volume without mask: of the test part, or of a partial copy")
+            continue
+        seen.add(case)
+        yield Row(id=f"Case{case}", subject=case, image=image, mask=masks[case])
+    for case, mask in masks.items():
+        if case not in seen:
+            yield Skipped(file=mask, reason="a mask whose volume is not in this copy")
+
+
+def miniature(make):
+    image = {"shape": (24, 22, 4), "spacing": (0.34, 0.34, 4.4)}
+    with make.zip("MRI_train.zip") as inner:
+        # "Case" is capital in the images' names alone; the last one shows L5 and S1 only.
+        for case, values in ((1, range(1, 20)), (10, (1, 2, 11)), (198, range(1, 20))):
+            inner.nifti(f"train/MR/Case{case}.nii.gz", low=0, high=900, **image)
+            mask = {"labels": tuple(values), "nested": False, "dtype": "uint8"}
+            inner.nifti(f"train/Mask/mask_case{case}.nii.gz", **mask, **image)
+        inner.nifti("test/MR/Case173.nii.gz", low=0, high=900, **image)

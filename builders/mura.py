@@ -1,0 +1,94 @@
+"""MURA: 40,561 radiographs of the upper limb, each study normal or abnormal.
+
+Elbow, finger, forearm, hand, humerus, shoulder and wrist, of 12,173 patients at Stanford Hospital; radiologists
+labeled the 14,863 studies as a whole.
+"""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.readers import tables
+from medimg.schema import Row
+
+HOME = "https://stanfordmlgroup.github.io/competitions/mura/"
+PARTS = ("elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist")
+SPLITS = {"train": "train", "valid": "validation"}
+
+DATASET = Dataset(
+    name="mura",
+    title="MURA, musculoskeletal radiographs",
+    aliases=("MURA-v1.1", "MURA-1.1"),
+    dimension="2d",
+    modality="X-ray",
+    organ=PARTS,
+    task="classification",
+    license="LicenseRef-Stanford-RUA",
+    homepage=HOME,
+    citation=Citation(
+        title="MURA: Large Dataset for Abnormality Detection in Musculoskeletal Radiographs",
+        authors="Rajpurkar P, Irvin J, Bagul A, et al.",
+        venue="MIDL 2018",
+        year=2018,
+        doi="10.48550/arXiv.1712.06957",
+    ),
+    access="registration",
+    how=f"Register at {HOME}, accept the agreement, download MURA-v1.1.zip and pass it: "
+    'medimg.load("mura", source="~/MURA-v1.1.zip").',
+    sources=(Source(url=HOME, kind="page"),),
+    labels={"negative": "normal", "positive": "musculoskeletal abnormality"},
+    splits={"train": 36808, "validation": 3197},
+    subject="patient<number> of the path",
+    evidence=Evidence(
+        layout="public copies of the four tables (paths, no header); "
+        "openmedlab/Awesome-Medical-Dataset:resources/MURA.md@81da0eee; unverified: 36,808 and 3,197 images",
+        labels="public copies of train_labeled_studies.csv (1 for study…_positive, 0 for study…_negative)",
+        license=f"unverified: {HOME} asks for the Stanford University Dataset Research Use Agreement; its text was "
+        "read with another set of Stanford",
+        subject="arXiv:1712.06957; public copies of the tables",
+    ),
+    notes=(
+        "The label is that of the study: an image of an abnormal study need not show the abnormality.",
+        "The 207 studies of the test set are not public.",
+    ),
+)
+
+
+def rows(files):
+    stated = {
+        path.strip().strip("/").split("/", 1)[-1]: (table.name, label)
+        for (table,) in files.match(r"(?:^|/)(?:train|valid)_labeled_studies\.csv$")
+        for path, label in (line.rsplit(",", 1) for line in tables.lines(table))
+    }
+    for image, study, where, part, patient, number, kind in files.match(
+        r"(?:^|/)((train|valid)/XR_([A-Z]+)/(patient\d+)/(study\d+)_(negative|positive))/image\d+\.png$"
+    ):
+        name, label = stated.get(study, (None, None))
+        yield Row(
+            id=f"{part.lower()}-{patient}-{number}-{image.stem}",
+            split=SPLITS[where],
+            subject=patient,
+            image=image,
+            organ=(PARTS[PARTS.index(part.lower())],),
+            classes=DATASET.labels[kind],
+            assessed=("normal", "musculoskeletal abnormality"),
+            source={"folder": f"{number}_{kind}"} | ({name: label} if name else {}),
+            meta={"study": f"XR_{part}/{patient}/{number}"},
+        )
+
+
+def miniature(make):
+    # Tables have no header; a patient may have several studies, of several parts, with different labels.
+    studies = {
+        "train/XR_ELBOW/patient00011/study1_negative": 2,
+        "train/XR_HAND/patient00011/study2_positive": 1,
+        "train/XR_SHOULDER/patient00001/study1_positive": 3,
+        "valid/XR_WRIST/patient11185/study1_positive": 1,
+        "valid/XR_FINGER/patient11186/study1_negative": 1,
+    }
+    with make.zip("MURA-v1.1.zip") as inner:
+        for split in SPLITS:
+            mine = {study: count for study, count in studies.items() if study.startswith(split)}
+            images = [f"{study}/image{n + 1}.png" for study, count in mine.items() for n in range(count)]
+            for path in images:
+                inner.image(f"MURA-v1.1/{path}", (38, 51))
+            inner.csv(f"MURA-v1.1/{split}_image_paths.csv", None, [(f"MURA-v1.1/{path}",) for path in images])
+            labeled = [(f"MURA-v1.1/{study}/", int(study.endswith("positive"))) for study in mine]
+            inner.csv(f"MURA-v1.1/{split}_labeled_studies.csv", None, labeled)

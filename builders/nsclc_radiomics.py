@@ -1,0 +1,119 @@
+"""NSCLC-Radiomics (Lung1): planning CT of 422 patients with non-small cell lung cancer.
+
+A radiation oncologist outlined the gross tumor volume and organs at risk; survival, stage and histology are
+known. Which organs are outlined differs between patients.
+"""
+
+from medimg.builders import _tcia, _tcia_phantom
+from medimg.declaration import Citation, Dataset, Evidence
+from medimg.readers import dicom, tables
+from medimg.schema import Measure, Row
+
+ROIS = {
+    "gtv-?1$": ("gross tumor volume", "lung tumor"),
+    "gtv": ("gross tumor volume",),
+    "lung-left": ("left lung",),
+    "lung-right": ("right lung",),
+    "lung": ("lung",),
+    "heart": ("heart",),
+    "esophagus": ("esophagus",),
+    "spinal-?cord": ("spinal cord",),
+}
+KINDS = {
+    "adenocarcinoma": "lung adenocarcinoma",
+    "large cell": "large cell lung carcinoma",
+    "squamous cell carcinoma": "lung squamous cell carcinoma",
+}
+NSCLC = "non-small cell lung carcinoma"
+
+DATASET = Dataset(
+    name="nsclc-radiomics",
+    title="NSCLC-Radiomics (Lung1)",
+    aliases=("Lung1", "NSCLC Radiomics"),
+    dimension="3d",
+    modality="CT",
+    organ=("lung", "heart", "esophagus", "spinal cord"),
+    task=("segmentation", "survival", "classification"),
+    license="CC-BY-NC-3.0",
+    **_tcia.source("nsclc-radiomics"),
+    citation=Citation(
+        title="Decoding tumour phenotype by noninvasive imaging using a quantitative radiomics approach",
+        authors="Aerts HJWL, Velazquez ER, Leijenaar RTH, et al.",
+        venue="Nature Communications 5:4006",
+        year=2014,
+        doi="10.1038/ncomms5006",
+    ),
+    legend=_tcia.values(ROIS),
+    labels=KINDS | {"nos": NSCLC, "NA": (), "": ()},
+    splits={"train": 422},
+    subject="PatientID of the DICOM header (LUNG1-001 … LUNG1-422)",
+    evidence=Evidence(
+        layout="constantinpape/torch-em:torch_em/data/datasets/medical/nsclc_radiomics.py@3db1c5ef; "
+        "idc-index-data 25.0.5, collection nsclc_radiomics",
+        labels="constantinpape/torch-em:torch_em/data/datasets/medical/nsclc_radiomics.py@3db1c5ef (names of "
+        "the contours and how many patients have each); public scripts that read columns Histology, "
+        "Survival.time and deadstatus.event",
+        license="the collection's page (CC BY-NC 3.0)",
+        subject="idc-index-data 25.0.5, collection nsclc_radiomics",
+    ),
+    notes=(
+        "A structure that was not outlined is unknown, not absent: see `assessed`. The heart is outlined in "
+        "127 patients, the esophagus in 355, lungs and spinal cord in 411.",
+        "GTV-1 is the primary tumor; further volumes (gtv-2, gtv_supraclav, …) are mostly lymph nodes and are "
+        "named gross tumor volume alone.",
+        "Masks are made of the RTSTRUCT, which all 422 patients have. The DICOM SEG of the collection (421) "
+        "hold the same contours, those of others in the IDC were made by programs; both are left out.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def rows(files):
+    table = files.find(r"NSCLC.Radiomics.Lung1\.clinical.*\.csv$")
+    people = {row["PatientID"]: row for row in tables.rows(table)} if table else {}
+    scans, drawn, rest = _tcia.sorted_out(files, "RTSTRUCT", reasons={"SEG": "the contours of the RTSTRUCT"})
+    yield from rest
+    for members, tags in scans:
+        patient, image = tags["PatientID"], dicom.series(members, allow_gaps=True)
+        contours = drawn.pop(tags["SeriesInstanceUID"], ())
+        label, why = _tcia.contoured(contours, image, ROIS)
+        if why:
+            yield from _tcia.skipped((*members, *contours), why)
+            continue
+        said = people.get(patient, {})
+        kind = DATASET.labels[said.get("Histology", "")]
+        looked = KINDS.values() if said.get("Histology") in KINDS else ()
+        days = said.get("Survival.time", "")
+        yield Row(
+            id=_tcia.identity(tags),
+            subject=patient,
+            image=image,
+            classes=tuple(dict.fromkeys((NSCLC, *kind))),
+            assessed=(NSCLC, *looked, *label.pop("assessed")),
+            measures=[Measure(name="survival time", value=float(days), unit="d")] if days else (),
+            meta=_tcia.said(tags) | said,
+            **label,
+        )
+    yield from _tcia.left(drawn)
+
+
+def miniature(make):
+    root = "manifest-1603198545583/NSCLC-Radiomics"
+    names = {
+        "LUNG1-001": {"GTV-1": [(1, 3, 6), (2, 3, 6)], "Lung-Left": [(1, 1, 9), (2, 1, 9), (2, 4, 5)]},
+        "LUNG1-128": {"GTV-1": [(0, 2, 4)], "gtv_10_r": [(1, 5, 8)], "Lungs-Total": [(1, 1, 9)], "Heart": []},
+    }
+    names["LUNG1-001"] |= {"Spinal_Cord": [(1, 8, 10)], "patient": [(0, 0, 11)], "iso": [(0, 4, 4)]}
+    for patient, drawn in names.items():
+        # Series are called by UID or by number and description, which is empty.
+        study = f"{root}/{patient}/09-18-2008-StudyID-NA-69331"
+        ct = make.dicom_series(f"{study}/0.000000-NA-82046", 4, patient=patient, names="1-{:03d}.dcm")
+        _tcia_phantom.structures(make, f"{study}/2.25.{patient[-3:]}/1-1.dcm", ct, drawn, patient)
+        if patient != "LUNG1-128":
+            segments = {"Neoplasm, Primary": [(1, 3, 6)]}
+            _tcia_phantom.segmentation(make, f"{study}/300.000000-Seg-9.554/1-1.dcm", ct, segments, patient)
+    head = "PatientID,age,clinical.T.Stage,Clinical.N.Stage,Clinical.M.Stage,Overall.Stage,Histology,gender"
+    people = [("LUNG1-001", 78.7515, 2, 3, 0, "IIIb", "large cell", "male", 2165, 1)]
+    people += [("LUNG1-128", 64.1, 2, 2, 0, "IIIa", "NA", "female", 155, 1)]
+    header = [head, "Survival.time", "deadstatus.event"]
+    make.csv("NSCLC-Radiomics-Lung1.clinical-version3-Oct-2019.csv", header, people)

@@ -1,0 +1,89 @@
+"""QIN LUNG CT: CT of 47 patients with non-small cell lung cancer of the Quantitative Imaging Network.
+
+For ten of them three segmentation algorithms outlined the nodule three times each (QIN-LungCT-Seg).
+"""
+
+from medimg.builders import _tcia, _tcia_phantom
+from medimg.declaration import Citation, Dataset, Evidence, Overlap
+from medimg.readers import dicom, votes
+from medimg.schema import Row
+
+DATASET = Dataset(
+    name="qin-lung-ct",
+    title="QIN LUNG CT",
+    aliases=("TCIA QIN LUNG", "QIN-LungCT-Seg"),
+    dimension="3d",
+    modality="CT",
+    organ="lung",
+    task=("segmentation", "radiomics"),
+    license="CC-BY-3.0",
+    **_tcia.source("qin-lung-ct"),
+    citation=Citation(
+        title="Data from QIN LUNG CT",
+        authors="Goldgof D, Hall L, Hawkins S, et al.",
+        venue="The Cancer Imaging Archive",
+        year=2017,
+        doi="10.7937/K9/TCIA.2015.NPGZYZBZ",
+    ),
+    legend={readings: ("lung nodule",) for readings in range(1, 10)},
+    splits={"train": 47},
+    subject="PatientID of the DICOM header, in three patterns (QIN-LSC-0003, QIN-LUNG-01-0007, R0223)",
+    overlaps=(
+        Overlap(dataset="lidc-idri", relation="ten patients in QIN-LungCT-Seg", evidence="unverified"),
+    ),
+    evidence=Evidence(
+        layout="idc-index-data 25.0.5, collection qin_lung_ct; "
+        "openmedlab/Awesome-Medical-Dataset:resources/QIN-LungCT-Seg.md@81da0eee",
+        labels="constantinpape/torch-em:torch_em/data/datasets/medical/qin_lungct_seg.py@e38c9cf9 (one "
+        "segmentation per SEG, paired by ReferencedSeriesSequence); 10.7937/K9/TCIA.2015.1BUVFJR7",
+        license="the collection's page (CC BY 3.0)",
+        subject="idc-index-data 25.0.5, collection qin_lung_ct",
+    ),
+    notes=(
+        "The mask counts segmentations: value n is where n of up to nine (three algorithms, three runs) "
+        "include the voxel. `label.source` lists their files.",
+        "37 patients have no segmentation: nothing is assessed there. SEG with more than one segment (made by "
+        "programs of others, in the IDC) are left out.",
+        "Segmentations stand in studies of their own, later than the CT.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def rows(files):
+    scans, drawn, rest = _tcia.sorted_out(files, "SEG")
+    yield from rest
+    for members, tags in scans:
+        image, taken = dicom.series(members, allow_gaps=True), []
+        for seg in drawn.pop(tags["SeriesInstanceUID"], ()):
+            if len(dicom.segments(seg)) == 1:
+                taken.append(seg)
+            else:
+                yield from _tcia.skipped([seg], "several segments: not of QIN-LungCT-Seg")
+        yield Row(
+            id=_tcia.identity(tags),
+            subject=tags["PatientID"],
+            image=image,
+            mask=votes.count([dicom.segmentation(seg, image) for seg in taken]) if taken else None,
+            assessed=("lung nodule",) if taken else (),
+            source=[{"SEG": seg.path, "label": dicom.segments(seg)[1].label} for seg in taken] or None,
+            meta=_tcia.said(tags),
+        )
+    yield from _tcia.left(drawn)
+
+
+def miniature(make):
+    root = "manifest-1542731172463/QIN LUNG CT"
+    for patient in ("QIN-LSC-0003", "QIN-LUNG-01-0007", "R0223"):
+        folder = (
+            f"{root}/{patient}/08-06-2003-1-CT Thorax wContrast-41946/2.000000-THORAX W  3.0  B41 Soft-71225"
+        )
+        ct = make.dicom_series(folder, 4, patient=patient, names="1-{:02d}.dcm")
+        for run in range(0 if patient == "R0223" else 9):
+            path = f"{root}/{patient}/04-01-2015-1-NA-41946/{run}.000000-alg0{run // 3 + 1} run{run % 3 + 1}/1-1.dcm"
+            nodule = {"Nodule": [(1, 3, 6 + run % 3), (2, 4, 6)]}
+            _tcia_phantom.segmentation(make, path, ct, nodule, patient)
+        if patient == "QIN-LSC-0003":
+            several = {"Lung": [(1, 1, 9)], "Nodule": [(1, 3, 6)]}
+            path = f"{root}/{patient}/01-01-2023-1-NA-41946/300.000000-AIMI-00001/1-1.dcm"
+            _tcia_phantom.segmentation(make, path, ct, several, patient)

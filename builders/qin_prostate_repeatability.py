@@ -1,0 +1,99 @@
+"""QIN-PROSTATE-Repeatability: multiparametric prostate MRI of 15 men, each scanned twice within two weeks.
+
+The prostate, its peripheral zone, the suspected lesion and normal tissue were outlined on T2-weighted images,
+ADC maps and subtracted contrast-enhanced images of both visits.
+"""
+
+from medimg.builders import _tcia, _tcia_phantom
+from medimg.declaration import Citation, Dataset, Evidence
+from medimg.readers import dicom
+
+SEGMENTS = {
+    "Normal": "normal prostate tissue",
+    "Peripheral zone of the prostate": "peripheral zone of prostate",
+    "Lesion": "prostate lesion",
+    "Prostate": "prostate",
+}
+BITS = {label: 1 << n for n, label in enumerate(SEGMENTS)}
+
+DATASET = Dataset(
+    name="qin-prostate-repeatability",
+    title="QIN-PROSTATE-Repeatability",
+    aliases=("QIN PROSTATE", "QIN-PROSTATE"),
+    dimension="3d",
+    modality="MRI",
+    organ="prostate",
+    task=("segmentation", "repeatability"),
+    license="CC-BY-4.0",
+    **_tcia.source("qin-prostate-repeatability"),
+    citation=Citation(
+        title="An annotated test-retest collection of prostate multiparametric MRI",
+        authors="Fedorov A, Schwier M, Clunie D, et al.",
+        venue="Scientific Data 5:180281",
+        year=2018,
+        doi="10.1038/sdata.2018.281",
+    ),
+    legend=_tcia.legend({BITS[label]: (name,) for label, name in SEGMENTS.items()}),
+    labels=SEGMENTS,
+    splits={"train": 150},
+    subject="PatientID of the DICOM header (PCAMPMRI-00001 …); both visits belong to one man",
+    evidence=Evidence(
+        layout="idc-index-data 25.0.5, collection qin_prostate_repeatability; "
+        "openmedlab/Awesome-Medical-Dataset:resources/QIN-PROSTATE-Repeatability.md@81da0eee",
+        labels="constantinpape/torch-em:torch_em/data/datasets/medical/qin_prostate.py@42ae0ff7",
+        license="constantinpape/torch-em:torch_em/data/datasets/medical/qin_prostate.py@42ae0ff7 and "
+        "idc-index-data 25.0.5 (CC BY 4.0)",
+        subject="idc-index-data 25.0.5, collection qin_prostate_repeatability",
+    ),
+    notes=(
+        "Structures overlap: a mask value is a set of bits (1 normal tissue, 2 peripheral zone, 4 lesion, 8 "
+        "prostate), and the legend names every combination.",
+        "Outlined are T2, ADC and subtraction images; other series, and structures that a file does not have, "
+        "are not assessed.",
+        "Diffusion series hold one volume per b-value, which are rows of their own.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def rows(files):
+    scans, drawn, rest = _tcia.sorted_out(files, "SEG", modalities=("MR",))
+    yield from rest
+    for members, tags in scans:
+        segs = drawn.pop(tags["SeriesInstanceUID"], ())
+        if not segs:
+            yield from _tcia.volumes(members, tags)
+            continue
+        (seg, *more), image = segs, dicom.series(members, allow_gaps=True)
+        yield from _tcia.skipped(more, "a second segmentation of the same series")
+        found = [segment.label for segment in dicom.segments(seg).values()]
+        label = {
+            "mask": _tcia.segmented(seg, image, BITS),
+            "legend": _tcia.legend({BITS[one]: DATASET.labels[one] for one in found}),
+            "source": {"SEG": seg.path, "segments": found},
+        }
+        yield from _tcia.volumes(members, tags, assessed=None, **label)
+    yield from _tcia.left(drawn)
+
+
+def miniature(make):
+    patient = "PCAMPMRI-00001"
+    root = f"manifest-1528997325000/QIN-PROSTATE-Repeatability/{patient}"
+    area = {"Prostate": [(1, 2, 9), (2, 2, 9)], "Peripheral zone of the prostate": [(1, 2, 5)]}
+    area |= {"Normal": [(1, 3, 4)]}
+    for visit, study in enumerate(
+        ("06-20-1994-NA-PROBD Pelvis w-01133", "07-02-1994-NA-PROBD Pelvis w-02244")
+    ):
+        tags = {"StudyInstanceUID": f"2.25.{visit + 1}"}
+        name = "T2 Weighted Axial"
+        make_series = {"modality": "MR", "patient": patient, "names": "1-{:02d}.dcm", "intercept": 0}
+        t2 = make.dicom_series(f"{root}/{study}/6.000000-{name}-23000", 4, tags=tags, **make_series)
+        # Two volumes in one series, told apart by their b-value.
+        values = [{"DiffusionBValue": 0.0}, {"DiffusionBValue": 1400.0}]
+        _tcia_phantom.dynamic(make, f"{root}/{study}/9.000000-DWI-53{visit}11", values, patient, **tags)
+        # Numbers of segments differ from file to file, and one file has a lesion.
+        drawn = area if visit else {"Lesion": [(1, 6, 8)], **dict(reversed(area.items()))}
+        path = f"{root}/{study}/1006.000000-{name} Segmentations-7.172/1-1.dcm"
+        _tcia_phantom.segmentation(make, path, t2, drawn, patient)
+        path = f"{root}/{study}/2006.000000-{name} Measurements-8.1/1-1.dcm"
+        _tcia_phantom.report(make, path, t2, patient)

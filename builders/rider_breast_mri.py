@@ -1,0 +1,108 @@
+"""RIDER Breast MRI: diffusion MRI of five women with breast cancer, twice within 15 minutes.
+
+The two scans ("coffee break" exams) tell how far repeated ADC measurements agree. The tumor is outlined in
+the first of them.
+"""
+
+from medimg.builders import _tcia
+from medimg.declaration import Citation, Dataset, Evidence
+from medimg.readers import dicom, votes
+
+MASK = "reference voi mask"
+
+DATASET = Dataset(
+    name="rider-breast-mri",
+    title="RIDER Breast MRI",
+    aliases=("RIDER Breast",),
+    dimension="3d",
+    modality="MRI",
+    organ="breast",
+    task=("repeatability", "segmentation", "treatment response"),
+    license="CC-BY-3.0",
+    **_tcia.source("rider-breast-mri"),
+    citation=Citation(
+        title="Data From RIDER Breast MRI",
+        authors="Meyer CR, Chenevert TL, Galbán CJ, et al.",
+        venue="The Cancer Imaging Archive",
+        year=2015,
+        doi="10.7937/K9/TCIA.2015.H1SXNUXL",
+    ),
+    legend={1: ("breast tumor",)},
+    splits={"train": 35},
+    subject="PatientID of the DICOM header (RIDER-1125105682)",
+    evidence=Evidence(
+        layout="idc-index-data 25.0.5, collection rider_breast_mri; public readers that tell series by "
+        "SeriesDescription ('reference VOI mask', 'early anatomical reference', 'B0')",
+        labels="idc-index-data 25.0.5 (the mask is an MR series of the first exam). unverified: that all of "
+        "its values but 0 are tumor",
+        license="the collection's page (CC BY 3.0)",
+        subject="idc-index-data 25.0.5, collection rider_breast_mri",
+    ),
+    notes=(
+        "The mask goes with every series of its own exam that lies on its grid. The second exam has none.",
+        "All studies carry one date; the study's description (in `source_path`) tells t+0 from t+15 minutes.",
+        "ADC are scaled integers: the factor stands in meta.SeriesDescription.",
+        "There are no labels of treatment response.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def rows(files):
+    found = list(_tcia.folders(files))
+    drawn = {}
+    for members, tags in found:
+        if MASK in str(tags.get("SeriesDescription", "")).lower():
+            drawn[tags["StudyInstanceUID"]] = members
+    used = set()
+    for members, tags in found:
+        if members in drawn.values():
+            continue
+        if reason := _tcia.no_image(tags):
+            yield from _tcia.skipped(members, reason)
+            continue
+        study, label = tags["StudyInstanceUID"], {}
+        if study in drawn:
+            mask = votes.count([dicom.series(drawn[study], allow_gaps=True)])
+            image = dicom.series(members, allow_gaps=True)
+            if _tcia.alike(image, mask):
+                used.add(study)
+                label = {"mask": mask, "assessed": None, "source": {"mask": drawn[study][0].parent}}
+        yield from _tcia.volumes(members, tags, **label)
+    for study, members in drawn.items():
+        if study not in used:
+            yield from _tcia.skipped(members, "a mask on whose grid no series of its exam lies")
+
+
+def miniature(make):
+    patient = "RIDER-1125105682"
+    adc = "ADC = short int value x 0.2E-06 (units: 10E-03 mm^2/s)"
+    for minutes in (0, 15):
+        study = f"RIDER Breast MRI/{patient}/09-09-1880-1-CONTRAST coffee break exam - t+{minutes} mins-56554"
+        names = [
+            "B0",
+            "B800",
+            adc,
+            *(() if minutes else ("early anatomical reference", "reference VOI mask")),
+        ]
+        for number, name in enumerate(names):
+            tags = {"SeriesDescription": name, "StudyInstanceUID": f"2.25.{minutes + 1}"}
+            place = {"spacing": (0.5, 0.5, 2.5)} if name.startswith("early") else {}
+            folder = f"{study}/{number}.000000-{name.replace('/', '')}-1850{number}"
+            if number == 4:
+                _mask(make, folder, patient, tags)
+                continue
+            more = {"modality": "MR", "patient": patient, "intercept": 0, "tags": tags}
+            make.dicom_series(folder, 4, names="1-{:02d}.dcm", **more, **place)
+
+
+def _mask(make, folder, patient, tags):
+    # Ordinary images whose pixels are 0 outside of the tumor.
+    for k in range(4):
+        place = {"ImagePositionPatient": [-50, -60, -70 + 2.5 * k], "PixelSpacing": [0.7, 0.7]}
+        place |= {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "SliceThickness": 2.5}
+        tags = tags | place | {"SeriesInstanceUID": "2.25.4"}
+        path = f"{folder}/1-{k + 1:02d}.dcm"
+        make.dicom(
+            path, modality="MR", patient=patient, tags=tags, low=-1 if 0 < k < 3 else 0, high=k % 3 * 2
+        )

@@ -1,0 +1,107 @@
+"""RSNA Pediatric Bone Age Challenge 2017: hand radiographs of children with their bone age in months.
+
+14,236 radiographs of the left hand from two hospitals in Colorado and California, with the sex of the child.
+"""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.readers import tables
+from medimg.schema import Measure, Row, Skipped
+
+HOME = "https://www.rsna.org/rsnai/ai-image-challenge/rsna-pediatric-bone-age-challenge-2017"
+HOST = "https://s3.amazonaws.com/east1.public.rsna.org/AI/2017"
+FILES = ("Training+Set.zip", "Training+Set+Annotations.zip", "Validation+Set.zip", "Test+Set.zip")
+KEYS = ("id", "Image ID", "Case ID")
+AGES = ("boneage", "Bone Age (months)", "Ground truth bone age (months)")
+SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+"""Beginnings of what folders and tables are called."""
+
+DATASET = Dataset(
+    name="rsna-bone-age",
+    title="RSNA Pediatric Bone Age Challenge 2017",
+    aliases=("RSNA-Bone-Age", "RSNA Bone Age"),
+    dimension="2d",
+    modality="X-ray",
+    organ="hand",
+    task="regression",
+    license="LicenseRef-RSNA-BoneAge-2017",
+    homepage=HOME,
+    citation=Citation(
+        title="The RSNA Pediatric Bone Age Machine Learning Challenge",
+        authors="Halabi SS, Prevedello LM, Kalpathy-Cramer J, et al.",
+        venue="Radiology 290(2):498-503",
+        year=2019,
+        doi="10.1148/radiol.2018180736",
+    ),
+    sources=(
+        *(Source(url=f"{HOST}/Bone+Age+{name}") for name in FILES),
+        Source(url="https://www.kaggle.com/datasets/kmader/rsna-bone-age", kind="page"),
+        Source(url="https://stanfordmedicine.app.box.com/s/4r1zwio6z6lrzk7zw3fro7ql5mnoupcv", kind="page"),
+    ),
+    splits={"train": 12611, "validation": 1425, "test": 200},
+    no_subject="one image for each child (unverified); no other key is published",
+    evidence=Evidence(
+        layout="dataset-ninja's and other public loaders (addresses, folders, tables of all three parts); "
+        "https://www.kaggle.com/datasets/kmader/rsna-bone-age for the copy with doubled folders",
+        labels="public code that reads the tables: id, boneage, male; Image ID, male, Bone Age (months); Case ID, "
+        "Sex, Ground truth bone age (months)",
+        license=f"{HOME} (academic research and education, non-commercial); re-hosting is not addressed",
+        subject="unverified: one image, one child",
+    ),
+    notes=(
+        "Sex is male True/False for training and validation, Sex M/F for test; it stays in `meta` as it is.",
+        "The copy on Kaggle has no validation images and no ages for the test images.",
+    ),
+)
+
+
+def rows(files):
+    said = {}
+    for (table,) in files.match(r"(?i)(?:^|/)[^/]*(?:train|valid|test|ground truth)[^/]*\.(?:csv|xlsx)$"):
+        for row in tables.rows(table):
+            key = next((row[name] for name in KEYS if name in row), None)
+            if key is not None:
+                said.setdefault((_part(table.name), key), {}).update(row)
+    for image, folder in files.match(r"(?i)(?:^|/)([^/]*(?:train|valid|test)[^/]*)/(?:.*/)?\d+\.png$"):
+        part = _part(folder)
+        row = said.get((part, image.stem))
+        if row is None:
+            yield Skipped(file=image, reason="no table in this copy has a row for it")
+            continue
+        age = {name: row[name] for name in AGES if row.get(name)}
+        yield Row(
+            id=image.stem if part == "train" else f"{part}-{image.stem}",
+            split=SPLITS[part],
+            subject=None,
+            image=image,
+            measures=[Measure(name="bone age", value=float(value), unit="mo") for value in age.values()][:1],
+            source=age or None,
+            meta={name: cell for name, cell in row.items() if name not in (*KEYS, *AGES)},
+        )
+
+
+def _part(name):
+    return next((part for part in SPLITS if part in name.lower()), "test")
+
+
+def miniature(make):
+    # Every part has other columns; folders of Kaggle's copy are doubled, the validation images lie in zips in a zip.
+    with make.zip("boneage-training-dataset.zip") as inner:
+        for name in (1377, 1378):
+            inner.image(f"boneage-training-dataset/boneage-training-dataset/{name}.png", (36, 48))
+    make.csv(
+        "boneage-training-dataset.csv", ["id", "boneage", "male"], [(1377, 180, "False"), (1378, 12, "True")]
+    )
+    with make.zip("Bone+Age+Validation+Set.zip") as inner:
+        for number, name in ((1, 1386), (2, 9709)):
+            with inner.zip(f"Bone Age Validation Set/boneage-validation-dataset-{number}.zip") as images:
+                images.image(f"boneage-validation-dataset-{number}/{name}.png", (36, 48))
+        table = [(1386, "TRUE", 30.003), (9709, "FALSE", 94.0)]
+        path = "Bone Age Validation Set/Validation Dataset.csv"
+        inner.csv(path, ["Image ID", "male", "Bone Age (months)"], table)
+    with make.zip("Bone+Age+Test+Set.zip") as inner:
+        for name in (4360, 4361):
+            inner.image(f"Bone Age Test Set/Test Set Images/{name}.png", (36, 48))
+        table = [(4360, "M", 168.93), (4361, "M", 169.64)]
+        path = "Bone Age Test Set/Bone age ground truth.xlsx"
+        inner.xlsx(path, ["Case ID", "Sex", "Ground truth bone age (months)"], table)
+    make.csv("boneage-test-dataset.csv", ["Case ID", "Sex"], [(4360, "M"), (4361, "M")])

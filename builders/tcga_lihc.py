@@ -1,0 +1,68 @@
+"""TCGA-LIHC: CT and MRI of 97 patients with hepatocellular carcinoma of The Cancer Genome Atlas.
+
+Images of clinical routine, unlabelled; genomics, pathology and survival of the same patients are in the
+Genomic Data Commons.
+"""
+
+from medimg.builders import _tcia, _tcia_phantom
+from medimg.declaration import Citation, Dataset, Evidence
+
+DATASET = Dataset(
+    name="tcga-lihc",
+    title="TCGA-LIHC",
+    aliases=("The Cancer Genome Atlas Liver Hepatocellular Carcinoma",),
+    dimension="3d",
+    modality=("CT", "MRI", "PET"),
+    organ="liver",
+    task=("genomics", "survival"),
+    license="CC-BY-3.0",
+    **_tcia.source("tcga-lihc"),
+    citation=Citation(
+        title="Data from The Cancer Genome Atlas Liver Hepatocellular Carcinoma (TCGA-LIHC) collection",
+        authors="Erickson BJ, Kirk S, Lee Y, et al.",
+        venue="The Cancer Imaging Archive",
+        year=2016,
+        doi="10.7937/K9/TCIA.2016.IMMQW8UQ",
+    ),
+    splits={"train": 0},
+    subject="PatientID of the DICOM header: the TCGA barcode (TCGA-BC-4073)",
+    evidence=Evidence(
+        layout="idc-index-data 25.0.5, collection tcga_lihc",
+        labels="none: every patient of the collection has hepatocellular carcinoma (the collection's page)",
+        license="the collection's page (CC BY 3.0)",
+        subject="idc-index-data 25.0.5, collection tcga_lihc",
+    ),
+    notes=(
+        "Every patient has hepatocellular carcinoma, which is said in `classes`; nothing is outlined, and a "
+        "single series need not show the tumor.",
+        "Phases, sequences and scanners are very mixed, and there is no official choice: see "
+        "meta.SeriesDescription.",
+        "Series of fewer than five images and localizers are left out; so are slides and masks that the IDC "
+        "keeps under the same name.",
+        "Clinical and genomic data: https://portal.gdc.cancer.gov, by the barcode.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def rows(files):
+    return _tcia.rows(
+        files, lambda tags: {"classes": ("hepatocellular carcinoma",), "assessed": None}, least=5
+    )
+
+
+def miniature(make):
+    root, patient = "manifest-1549400000001/TCGA-LIHC", "TCGA-BC-4073"
+    study = f"{root}/{patient}/08-20-2001-NA-CT ABDOMEN-59213"
+    ct = make.dicom_series(f"{study}/2.000000-ARTERIAL-81011", 5, patient=patient, names="1-{:03d}.dcm")
+    scout = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"], "SeriesInstanceUID": "2.25.3"}
+    make.dicom(f"{study}/1.000000-SCOUT-81010/1-1.dcm", patient=patient, tags=scout)
+    make.dicom_series(f"{study}/9.000000-TOPOGRAM-81019", 2, patient=patient)
+    _tcia_phantom.segmentation(make, f"{study}/77.0-TIL-1/1-1.dcm", ct, {"Liver": [(1, 2, 4)]}, patient)
+    patient = "TCGA-DD-A114"
+    study = f"{root}/{patient}/2.25.1001"
+    _tcia_phantom.dynamic(
+        make, f"{study}/2.25.1002", [{"EchoTime": 2.2}, {"EchoTime": 4.4}], patient, slices=5
+    )
+    make.dicom_series(f"{study}/2.25.1003", 5, modality="PT", patient=patient)
+    make.dicom(f"{study}/2.25.1004/1-1.dcm", modality="SM", patient=patient)

@@ -1,0 +1,65 @@
+"""How many of several readings of one image include each voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medimg.errors import GeometryError
+from medimg.pixels import Pixels, Volume
+from medimg.readers.volumes import Grid, VolumePixels, grid_of, pieces, volume_of
+
+if TYPE_CHECKING:
+    from medimg.files import File
+
+
+def count(readings: Sequence[Pixels]) -> VolumePixels:
+    """Masks of several readers, algorithms or runs as one map: value n is where n of them are not 0.
+
+    One reading alone becomes a mask of 0 and 1. One is in memory at a time.
+
+    Args:
+        readings: at least one, at most 255, on one grid.
+
+    Raises:
+        GeometryError: on `read`: naming two files that are on different grids.
+    """
+    if not 1 <= len(readings) <= 255:
+        raise ValueError(f"{len(readings)} readings; 1 to 255 can be counted")
+    return _Count(tuple(readings))
+
+
+@dataclass(frozen=True)
+class _Count(VolumePixels):
+    readings: tuple[Pixels, ...]
+
+    def files(self) -> Iterable[File]:
+        return [file for one in self.readings for file in one.files()]
+
+    def grid(self) -> Grid:
+        return grid_of(self.readings[0])
+
+    def read(self) -> Volume:
+        result, first = None, None
+        for one in self.readings:
+            volume = volume_of(one)
+            if result is None or first is None:
+                first = Grid.of(volume)
+                result = Volume.empty(
+                    volume.shape, np.uint8, volume.affine, meta={"readings": len(self.readings)}
+                )
+            difference = first.differs(Grid.of(volume))
+            if difference:
+                raise GeometryError(
+                    f"two readings are on different grids: {difference}",
+                    file=next((file.path for file in one.files()), None),
+                )
+            slope, inter = volume.scaling
+            for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
+                target += (source * slope + inter != 0) if (slope, inter) != (1.0, 0.0) else source != 0
+            del volume
+        assert result is not None
+        return result

@@ -43,6 +43,12 @@ DATASET = Dataset(
         ),
         Source(url=ZENODO, kind="page"),
     ),
+    labels={
+        "63": "liver",
+        "126": "right kidney",
+        "189": "left kidney",
+        "252": "spleen",
+    },  # gray values in MRI
     splits={"train": 80, "test": 80},
     subject="the folder's number with its modality: CT and MR are numbered apart and are of different "
     "persons",

@@ -32,6 +32,7 @@ DATASET = Dataset(
         Source(url="https://zenodo.org/record/4121926", kind="page"),
     ),
     legend={3: ("lung",), 4: ("lung",), 5: ("trachea",)},
+    labels={"annotations.csv": "lung nodule"},
     splits={"train": 888},
     no_subject="the files carry the SeriesInstanceUID alone; LIDC-IDRI's series table tells the patient: 887 "
     "for 888 scans, LIDC-IDRI-0332 has one in subset2 and one in subset6",

@@ -66,7 +66,7 @@ def rows(files):
             split=SPLITS[where],
             subject=patient,
             image=image,
-            organ=(PARTS[PARTS.index(part.lower())],),
+            organ=(part.lower(),),
             classes=DATASET.labels[kind],
             assessed=("normal", "musculoskeletal abnormality"),
             source={"folder": f"{number}_{kind}"} | ({name: label} if name else {}),

@@ -40,7 +40,7 @@ DATASET = Dataset(
     splits={"train": 12611, "validation": 1425, "test": 200},
     no_subject="one image for each child (unverified); no other key is published",
     evidence=Evidence(
-        layout="dataset-ninja's and other public loaders (addresses, folders, tables of all three parts); "
+        layout="public loaders (addresses, folders and tables of all three parts); "
         "https://www.kaggle.com/datasets/kmader/rsna-bone-age for the copy with doubled folders",
         labels="public code that reads the tables: id, boneage, male; Image ID, male, Bone Age (months); Case ID, "
         "Sex, Ground truth bone age (months)",
@@ -71,7 +71,6 @@ def rows(files):
         yield Row(
             id=image.stem if part == "train" else f"{part}-{image.stem}",
             split=SPLITS[part],
-            subject=None,
             image=image,
             measures=[Measure(name="bone age", value=float(value), unit="mo") for value in age.values()][:1],
             source=age or None,

@@ -1,0 +1,135 @@
+"""IDRiD: structures of sub-challenge A, grades of B, rows of all three, and the miniature."""
+
+from itertools import combinations
+
+from medimg.readers import masks, tables
+from medimg.schema import Point, Row, Skipped
+
+DRAWN = {
+    "MA": "microaneurysm",
+    "HE": "retinal hemorrhage",
+    "EX": "hard exudate",
+    "SE": "soft exudate",
+    "OD": "optic disc",
+}
+"""Ends of file names -> canonical names."""
+BITS = {code: 1 << n for n, code in enumerate(DRAWN)}
+MEETING = {
+    frozenset(values): sum(values)
+    for count in range(2, len(BITS) + 1)
+    for values in combinations(BITS.values(), count)
+}
+"""Label values of places that several structures share."""
+LEGEND = {
+    value: tuple(DRAWN[code] for code, bit in BITS.items() if value & bit)
+    for value in range(1, 1 << len(BITS))
+}
+GRADES = {
+    "0": "no diabetic retinopathy",
+    "1": "mild nonproliferative diabetic retinopathy",
+    "2": "moderate nonproliferative diabetic retinopathy",
+    "3": "severe nonproliferative diabetic retinopathy",
+    "4": "proliferative diabetic retinopathy",
+}
+RISKS = {grade: f"macular edema risk grade {grade}" for grade in "012"}
+SETS = {"a": "train", "b": "test"}
+NAMES = {"a": "Training", "b": "Testing"}
+PLACES = {name: place for place, name in NAMES.items()}
+IMAGE = r"{}/1\. Original Images/(a|b)\. \w+ Set/(IDRiD_\d+)\.jpg$"
+MASK = r"2\. All Segmentation Groundtruths/(a|b)\. [^/]+/[^/]+/(IDRiD_\d+)_(MA|HE|EX|SE|OD)\.tif$"
+GRADING = r"(?:^|/)(?:[ab]\. )?IDRiD_Disease Grading_(Training|Testing) Labels\.csv$"
+CENTERS = r"(?:^|/)(?:[ab]\. )?IDRiD_(OD|Fovea)_Center_(Training|Testing) Set_Markups\.csv$"
+CENTER = {"OD": "optic disc", "Fovea": "fovea"}
+
+
+def rows(files):
+    drawn = {}
+    for mask, place, name, code in files.match(MASK):
+        drawn.setdefault((place, name), {})[code] = mask
+    for image, place, name in files.match(IMAGE.format(r"A\. Segmentation")):
+        found = drawn.pop((place, name), None)
+        if not found:
+            yield Skipped(file=image, reason="none of its masks is in this copy")
+            continue
+        mask = masks.union([(file, BITS[code]) for code, file in found.items()], MEETING)
+        yield Row(**_shared("segmentation", image, place, name), mask=mask, source=list(found))
+    for found in drawn.values():
+        for file in found.values():
+            yield Skipped(file=file, reason="a mask whose photograph is not in this copy")
+    graded = {
+        (PLACES[part], row["Image name"].strip()): row
+        for table, part in files.match(GRADING)
+        for row in tables.rows(table)
+    }
+    for image, place, name in files.match(IMAGE.format(r"B\. Disease Grading")):
+        row = graded.get((place, name))
+        if row is None:
+            yield Skipped(file=image, reason="no table in this copy has a row for it")
+            continue
+        yield Row(
+            **_shared("grading", image, place, name),
+            classes=(GRADES[row["Retinopathy grade"]], RISKS[row["Risk of macular edema"]]),
+            assessed=(*GRADES.values(), *RISKS.values()),
+            source={column: cell for column, cell in row.items() if column != "Image name" and cell.strip()},
+        )
+    marked = {}
+    for table, code, part in files.match(CENTERS):
+        for row in tables.rows(table):
+            x, y = (next(cell for column, cell in row.items() if column[:1] == axis) for axis in "XY")
+            if x.strip() and y.strip():
+                marked.setdefault((PLACES[part], row["Image No"].strip()), {})[code] = (x, y)
+    for image, place, name in files.match(IMAGE.format(r"C\. Localization")):
+        found = marked.get((place, name))
+        if found is None:
+            yield Skipped(file=image, reason="no table in this copy has a row for it")
+            continue
+        yield Row(
+            **_shared("localization", image, place, name),
+            points=[
+                Point(name=CENTER[code], point=[float(value) for value in xy]) for code, xy in found.items()
+            ],
+            assessed=[CENTER[code] for code in found],
+            source=found,
+        )
+
+
+def _shared(config, image, place, name):
+    return {"id": f"{config}-{SETS[place]}-{name}", "config": config, "split": SETS[place], "image": image}
+
+
+def miniature(make):
+    # Numbers begin anew in each set of B and C; a missing file is a missing lesion; tables end in empty columns and rows;
+    # A is nested twice, as in the copy on Kaggle.
+    folders = (
+        "1. Microaneurysms",
+        "2. Haemorrhages",
+        "3. Hard Exudates",
+        "4. Soft Exudates",
+        "5. Optic Disc",
+    )
+    for place, cases in (("a", (("IDRiD_01", 5), ("IDRiD_02", 3))), ("b", (("IDRiD_55", 4),))):
+        part = f"{place}. {NAMES[place]} Set"
+        for name, count in cases:
+            head = "A.%20Segmentation/A. Segmentation"
+            make.image(f"{head}/1. Original Images/{part}/{name}.jpg", (64, 42), mode="RGB")
+            for n, (folder, code) in enumerate(zip(folders, DRAWN, strict=True)):
+                if code == "OD" or n < count - 1:
+                    path = f"{head}/2. All Segmentation Groundtruths/{part}/{folder}/{name}_{code}.tif"
+                    make.image(path, (64, 42), labels=(0,) * n + (76,))
+        names = [f"IDRiD_{n:03d}" for n in (1, 2)]
+        for letter in ("B. Disease Grading", "C. Localization"):
+            for name in names:
+                path = f"{letter}/1. Original Images/{part}/{name}.jpg"
+                make.image(path, (64, 42), mode="RGB", seed=f"{place}/{name}")
+        header = ["Image name", "Retinopathy grade", "Risk of macular edema "]
+        table = [(names[0], 3, 2, *[""] * 8, " "), (names[1], 0, 0, *[""] * 9)]
+        path = f"B. Disease Grading/2. Groundtruths/{place}. IDRiD_Disease Grading_{NAMES[place]} Labels.csv"
+        make.csv(path, [*header, *[""] * 9], table)
+        for folder, stem in (
+            ("1. Optic Disc Center Location", f"{place}. IDRiD_OD"),
+            ("2. Fovea Center Location", "IDRiD_Fovea"),
+        ):
+            table = [(name, 40 - 2 * n, 21, "") for n, name in enumerate(names)] + [("", "", "", "")]
+            path = f"C. Localization/2. Groundtruths/{folder}/{stem}_Center_{NAMES[place]} Set_Markups.csv"
+            make.csv(path, ["Image No", "X- Coordinate", "Y - Coordinate", ""], table)
+    make.text("LICENSE.txt", "CC BY 4.0")

@@ -21,7 +21,9 @@ sync: $(VENV)/.sync
 hub: $(VENV)/.sync
 	$(BIN)/medimg hub --store "$(STORE)" --port $(PORT)
 
+# TORCH=<version> also installs torch and runs the training examples, which are skipped without it.
 test: $(VENV)/.dev
+	$(if $(TORCH),$(BIN)/python -m pip install -q --disable-pip-version-check torch==$(TORCH))
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 check: $(VENV)/.dev

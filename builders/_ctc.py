@@ -1,5 +1,8 @@
 """The Cell Tracking Challenge: its sets with the digests of their archives, and the miniature."""
 
+from medimg.declaration import Config
+from medimg.readers import slides
+
 TRAINING = {
     "BF-C2DL-HSC": "0aa68ec37a9b06e72a5dfa07d809f56e1775157fb674bb75ff904936149657b1",
     "BF-C2DL-MuSC": "ca72b59042809120578a198ba236e5ed3504dd6a122ef969428b7c64f0a5e67d",
@@ -50,36 +53,69 @@ def solid(name):
     return "3D" in name.split("-")[1]
 
 
+OTHERS = {
+    "slices": ("Single slices of volumes that were outlined", "2d", "instance segmentation"),
+    "tracks-2d": ("Markers of tracked cells, 2-D sets", "2d", "tracking"),
+    "tracks-3d": ("Markers of tracked cells, 3-D sets", "3d", "tracking"),
+}
+"""Further sub-collections: title, dimension, task."""
+
+
+def configs(splits):
+    """One sub-collection for each set, and the others, which have no test part."""
+    own = [
+        Config(
+            name=name,
+            title=name,
+            dimension="3d" if solid(name) else "2d",
+            modality=MODALITIES[name.split("-")[0]],
+            task="instance segmentation",
+            splits=splits,
+        )
+        for name in TRAINING
+    ]
+    others = [
+        Config(name=name, title=title, dimension=dimension, task=task, splits={"train": 0})
+        for name, (title, dimension, task) in OTHERS.items()
+    ]
+    return (*own, *others)
+
+
 def miniature(make):
-    """Two sequences of one set with all quirks, one frame of each other set; frames count with 3 or 4 digits."""
+    """Two whole sequences with all quirks, and one frame of each other set; frames count with 3 or 4 digits."""
     for name in TRAINING:
+        full = name in ("Fluo-N2DH-SIM+", "Fluo-N3DH-CE")
         with make.zip(f"training/{name}.zip") as inner:
-            full = name in ("Fluo-N2DH-SIM+", "Fluo-N3DH-CE")
             for sequence in ("01", "02") if full else ("01",):
-                _sequence(inner, f"{name}/{sequence}", 3 if full else 1, "04d" if "HSC" in name else "03d", solid(name))
-    for name in TRAINING:
+                _sequence(
+                    inner, f"{name}/{sequence}", 3 if full else 1, 4 if "HSC" in name else 3, solid(name)
+                )
         with make.zip(f"test/{name}.zip") as inner:
-            _frame(inner, f"{name}/01/t000.tif", solid(name))
+            _write(inner, f"{name}/01/t000.tif", solid(name))
 
 
 def _sequence(make, path, count, digits, volume):
     for number in range(count):
-        time = format(number, digits)
-        _frame(make, f"{path}/t{time}.tif", volume)
-        _frame(make, f"{path}_GT/TRA/man_track{time}.tif", volume, (1, 2 + number))
-        if number < 2:  # gold truth of some frames alone
-            _frame(make, f"{path}_GT/SEG/man_seg{time}.tif", volume, (1, 2))
+        time = f"{number:0{digits}d}"
+        _write(make, f"{path}/t{time}.tif", volume)
+        _write(make, f"{path}_GT/TRA/man_track{time}.tif", volume, (1, 2 + number))
+        if number < 2:  # the gold truth has some frames alone
+            _write(make, f"{path}_GT/SEG/man_seg{time}.tif", volume, (1, 2))
         if count > 1:
-            _frame(make, f"{path}_ST/SEG/man_seg{time}.tif", volume, (1, 2))
-    tracks = [(2 + number, number, number, 0 if number == 0 else 1 + number) for number in range(count)]
+            _write(make, f"{path}_ST/SEG/man_seg{time}.tif", volume, (1, 2))
+    tracks = [(2 + number, number, number, max(1 + number if number else 0, 0)) for number in range(count)]
     lines = [f"1 0 {count - 1} 0", *(" ".join(map(str, track)) for track in tracks)]
     make.text(f"{path}_GT/TRA/man_track.txt", "\n".join(lines) + "\n")
     if volume and count > 1:  # a frame of which one slice is outlined
-        make.bytes(f"{path}_GT/SEG/man_seg_{2:{digits}}_001.tif", _page(f"{path}/slice", (1, 3)))
+        _write(make, f"{path}_GT/SEG/man_seg_002_001.tif", False, (1, 3))
 
 
-def _frame(make, path, volume, labels=None):
+def _write(make, path, volume, labels=None):
+    picture = {"size": (24, 20), "mode": "I;16", "labels": labels, "nested": False}
     if not volume:
-        make.bytes(path, _page(path, labels))
+        make.image(path, compression="tiff_lzw", **picture)
         return
-    make.stack(path, labels)
+    inner = type(make)()
+    for number in range(3):
+        inner.image(f"{number}.png", seed=f"{path}/{number}", **picture)
+    make.bytes(path, slides.multipage(list(inner.files.values())))

@@ -98,7 +98,7 @@ def _shared(config, image, place, name):
 
 
 def miniature(make):
-    # Numbers begin anew in each set of B and C; a missing file is a missing lesion; tables end in empty columns and rows;
+    # Numbers begin anew in each set of B and C; a missing file is a missing lesion; tables end in empty cells and rows;
     # A is nested twice, as in the copy on Kaggle.
     folders = (
         "1. Microaneurysms",

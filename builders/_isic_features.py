@@ -1,6 +1,6 @@
 """The ISIC challenges of 2016 and 2017: dermoscopic features that are answered for each superpixel."""
 
-from medimg.readers import masks, tables
+from medimg.readers import superpixels, tables
 
 
 def legend(names):
@@ -17,14 +17,12 @@ def answered(file, keys):
     return {key: [number >= 0.5 for number in value[key]] for key in keys}
 
 
-def mask(superpixels, answers):
+def mask(picture, answers):
     """A label map from the picture of superpixels, whose colors count them: red + 256 green + 65536 blue."""
     values = [
         sum(1 << n for n, here in enumerate(tile) if here) for tile in zip(*answers.values(), strict=True)
     ]
-    return masks.index(
-        superpixels, {(k & 255, k >> 8 & 255, k >> 16): value for k, value in enumerate(values)}
-    )
+    return superpixels.mask(picture, values)
 
 
 def source(answers):

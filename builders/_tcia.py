@@ -6,7 +6,8 @@ by UID. Names tell nothing that headers do not: all is read from the headers.
 
 import re
 from functools import reduce
-from itertools import combinations
+from itertools import combinations, pairwise
+from math import dist
 from operator import or_
 
 from medimg.declaration import Source
@@ -147,8 +148,19 @@ def _single(found):
     return len(set(places)) == len(places)
 
 
+def _even(found):
+    places = sorted(_place(tags) for _, tags in found)
+    steps = [dist(one, other) for one, other in pairwise(places)]
+    return not steps or max(steps) - min(steps) <= 0.2 * max(steps)
+
+
 def _stacks(found):
     if _single(found):
+        groups = {}
+        for one in [] if _even(found) else found:  # two acquisitions that overlap
+            groups.setdefault(one[1].get("AcquisitionNumber"), []).append(one)
+        if len(groups) > 1 and all(len(one) > 1 and _even(one) for one in groups.values()):
+            return [({"AcquisitionNumber": key}, one) for key, one in groups.items()]
         return [({}, found)]
     for keyword in APART:
         groups = {}

@@ -48,8 +48,8 @@ DATASET = Dataset(
     evidence=Evidence(
         layout=f"{SCRIPT}; {BUCKET}/Phenotypic_V1_0b_preprocessed1.csv (1,112 rows counted)",
         labels=f"{SCRIPT} (DX_GROUP: 1 autism, 2 control)",
-        license="https://huggingface.co/datasets/medarc/brainmarks-smri (CC BY-NC-SA 3.0 according to this "
-        "redistributor; INDI's page was not read)",
+        license="unverified: CC BY-NC-SA 3.0 according to a redistributor "
+        "(https://huggingface.co/datasets/medarc/brainmarks-smri); INDI's page was not read",
         subject=f"{BUCKET}/Phenotypic_V1_0b_preprocessed1.csv",
     ),
     notes=(

@@ -64,7 +64,7 @@ DATASET = Dataset(
         "of some.",
     ),
 )
-CASE = r"(?:(Training|Validation)(?:\.zip)?/)?(?:[^/]+/)*?(?:(HGG|LGG)/)?(?:[^/]+/)*?(BraTS19_\w+?)"
+CASE = r"^(?:.*?(Training|Validation)[^/]*/)?(?:.*?(HGG|LGG)/)?(?:.*/)?(BraTS19_\w+?)"
 
 
 def rows(files):

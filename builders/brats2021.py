@@ -46,8 +46,8 @@ DATASET = Dataset(
     evidence=Evidence(
         layout=f"{OPENMEDLAB}; constantinpape/torch-em:torch_em/data/datasets/medical/brats.py@96635280",
         labels="MIC-DKFZ/nnUNet: nnunetv2/dataset_conversion/Dataset137_BraTS21.py (1 NCR, 2 ED, 4 ET)",
-        license=f"{TCIA} (CC BY 4.0, second-hand: two users of the page report it; the Synapse copy asks for "
-        "registration)",
+        license=f"unverified: {TCIA} is CC BY 4.0 as two users of the page report; the Synapse copy asks for "
+        "registration",
         subject=OPENMEDLAB,
     ),
     notes=(
@@ -58,7 +58,7 @@ DATASET = Dataset(
         "access.",
     ),
 )
-CASE = r"(?:(Training|Validation|Testing)_?(?:Data|Set)?/)?(?:[^/]+/)*(BraTS2021_\d+)"
+CASE = r"^(?:.*?(Training|Validation)[^/]*/)?(?:.*/)?(BraTS2021_\d+)"
 SPLITS = {"Training": "train", "Validation": "validation"}
 
 

@@ -1,7 +1,4 @@
-"""Lung-PET-CT-Dx: CT and PET of 355 patients with lung cancer of four histological kinds.
-
-Five radiologists drew a box around the tumor on the CT slices; the kind follows from biopsy.
-"""
+"""Lung-PET-CT-Dx: CT and PET of 355 patients with lung cancer of four kinds, with boxes around the tumor."""
 
 from medimg.builders import _tcia
 from medimg.declaration import Citation, Dataset, Evidence
@@ -40,18 +37,16 @@ DATASET = Dataset(
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection lung_pet_ct_dx; public code that reads "
         "manifest-1608669183333 and Annotations-XML-Files-rev12222020",
-        labels="the collection's page (letter of the PatientID; its list prints C for large cell, the ids use "
-        "E); 31,562 Pascal VOC files named by SOPInstanceUID (public code). unverified: that boxes count "
-        "pixels from 1, as the drawing tools of that format do",
+        labels="the collection's page (letter of the PatientID; it prints C for large cell, the ids use E); "
+        "31,562 VOC files named by SOPInstanceUID (public code). unverified: that boxes count pixels from 1",
         license="the collection's page (CC BY 4.0)",
         subject="idc-index-data 25.0.5, collection lung_pet_ct_dx",
     ),
     notes=(
-        "A box belongs to the one series that holds its slice, and is one slice thick. Other reconstructions "
-        "of the same study have none, although the tumor is there; nor have PET.",
+        "A box belongs to the series that holds its slice, and is one slice thick. Other reconstructions of "
+        "the study and PET have none, although the tumor is there.",
         "The kind of cancer is that of the patient. Kinds are unbalanced: 251 A, 38 B, 5 E, 61 G.",
-        "Use the annotations of 2020-12-22 (rev12222020), not those of October; where a copy has both, the "
-        "later count.",
+        "Use the annotations rev12222020, not those of October; where a copy has both, the later count.",
     ),
     bad_files="quarantine",
 )
@@ -65,9 +60,10 @@ def boxes(image, found, used):
             continue
         used.add(one.uid)
         for thing in voc(found[one.uid]).objects:
-            x0, y0, x1, y1 = thing.half_open(1)
-            drawn.append(Box(name=KINDS[thing.name.strip().upper()[-1:]], box=(x0, y0, k, x1, y1, k + 1)))
             source.append({"SOPInstanceUID": one.uid, "name": thing.name, "box": thing.box})
+            if not thing.empty:
+                x0, y0, x1, y1 = thing.half_open(1)
+                drawn.append(Box(name=KINDS[thing.name.strip().upper()], box=(x0, y0, k, x1, y1, k + 1)))
     return {"boxes": drawn, "source": source or None}
 
 
@@ -79,10 +75,10 @@ def rows(files):
     used = set()
     for members, tags in _tcia.folders(files):
         patient, reason, label = tags["PatientID"], _tcia.no_image(tags), {}
-        letter = patient.rpartition("-")[2]
+        letter, image = patient.rpartition("-")[2], dicom.series(members, allow_gaps=True)
         if not reason and tags["Modality"] == "CT":
             try:
-                label = boxes(dicom.series(members, allow_gaps=True), found, used)
+                label = boxes(image, found, used)
             except MedimgError as error:
                 reason = f"quarantined: {error.problem}"
         if reason:
@@ -91,23 +87,21 @@ def rows(files):
         yield Row(
             id=_tcia.identity(tags),
             subject=patient,
-            image=dicom.series(members, allow_gaps=True),
+            image=image,
             modality=_tcia.MODALITIES[tags["Modality"]],
             classes=(KINDS[letter[0]],),
             assessed=tuple(KINDS.values()),
             meta=_tcia.said(tags) | people.get(letter, {}),
             **label,
         )
-    lost = [file for uid, file in found.items() if uid not in used]
+    lost = (file for uid, file in found.items() if uid not in used)
     yield from _tcia.skipped(lost, "a box on a slice that is not in this copy")
 
 
 def miniature(make):
     root, xml = "manifest-1608669183333/Lung-PET-CT-Dx", "Lung-PET-CT-Dx-Annotations-XML-Files-rev"
-    thing = (
-        "<object><name>{}</name><bndbox><xmin>3</xmin><ymin>2</ymin><xmax>{}</xmax><ymax>8</ymax></bndbox>"
-    )
-    page = f"<annotation><size><width>16</width><height>12</height></size>{thing}</object></annotation>"
+    box = "<bndbox><xmin>3</xmin><ymin>2</ymin><xmax>{}</xmax><ymax>8</ymax></bndbox>"
+    page = f"<annotation><object><name>{{}}</name>{box}</object></annotation>"
     slices = {}
     for patient in ("Lung_Dx-A0001", "Lung_Dx-E0002"):
         study = f"{root}/{patient}/04-04-2007-NA-Chest-07990"
@@ -117,10 +111,8 @@ def miniature(make):
     make.dicom_series(f"{root}/Lung_Dx-A0001/04-04-2007-NA-Chest-07990/4.0-PET WB-1", 3, **pet)
     for revision, right in (("10152020", 9), ("12222020", 10)):
         with make.zip(f"{xml}{revision}.zip") as inner:
-            for patient, ct in slices.items():
-                for one in ct[1:3]:
-                    path = f"Annotation/{patient[-5:]}/{one['SOPInstanceUID']}.xml"
-                    inner.text(path, page.format(patient[-5], right))
+            for patient, one in ((name, one) for name, ct in slices.items() for one in ct[1:3]):
+                path = f"Annotation/{patient[-5:]}/{one['SOPInstanceUID']}.xml"
+                inner.text(path, page.format(patient[-5], right))
     head = ["No.", "NewPatientID", "Sex", "Age", "weight (kg)", "T-Stage", "Histopathological grading"]
-    people = [(1, "A0001", "F", 63, 61.5, "2a", None), (2, "E0002", "M", 70, None, "3", "2")]
-    make.xlsx("statistics-clinical-20201221.xlsx", head, people)
+    make.xlsx("statistics-clinical-20201221.xlsx", head, [(1, "A0001", "F", 63, 61.5, "2a", None)])

@@ -1,0 +1,117 @@
+"""BCNB: core-needle biopsies of early breast cancer, before any treatment, of 1,058 patients in Beijing.
+
+Whole-slide images as tiles of tissue, with outlined tumor, and the patches of the paper; each patient has receptor
+status, molecular subtype and the state of the axillary lymph nodes.
+"""
+
+from medimg.builders import _bcnb
+from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.readers import masks, slides, tables
+from medimg.schema import Row
+
+REPOSITORY = "bupt-ai-cz/BALNMP"
+PAGE = "https://bupt-ai-cz.github.io/BCNB/"
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
+SIZE, LEVEL = 256, 1
+
+DATASET = Dataset(
+    name="bcnb",
+    title="BCNB, Early Breast Cancer Core-Needle Biopsy WSI Dataset",
+    aliases=("Early Breast Cancer Core-Needle Biopsy",),
+    dimension="2d",
+    modality="H&E histopathology",
+    organ=("breast", "lymph node"),
+    task=("classification", "segmentation"),
+    license="LicenseRef-BCNB",
+    homepage=PAGE,
+    citation=Citation(
+        title="Predicting axillary lymph node metastasis in early breast cancer using deep learning on primary tumor "
+        "biopsy slides",
+        authors="Xu F, Zhu C, Tang W, et al.",
+        venue="Frontiers in Oncology 11:759007",
+        year=2021,
+        doi="10.3389/fonc.2021.759007",
+    ),
+    access="registration",
+    how="Sign in at https://bcnb.grand-challenge.org/, accept the license, download the archive and "
+    'paper_patches.zip, and pass their folder: medimg.load("bcnb", source="~/BCNB").',
+    sources=(Source(url=PAGE, kind="page"), Source(url="https://bcnb.grand-challenge.org/", kind="page")),
+    labels={
+        f"{column}/{value}": name for column, names in _bcnb.LABELS.items() for value, name in names.items()
+    },
+    legend={1: ("breast cancer",), 255: ()},
+    splits=dict.fromkeys(SPLITS.values(), 0),
+    configs=(
+        Config(name="tiles", title="Tiles of the slides", splits=dict.fromkeys(SPLITS.values(), 0)),
+        Config(
+            name="patches",
+            title="Patches of outlined tumor, as in the paper",
+            task="classification",
+            splits=dict.fromkeys(SPLITS.values(), 0),
+        ),
+    ),
+    subject="the slide's number, 1 to 1058",
+    evidence=Evidence(
+        layout=f"{REPOSITORY}@578e70e (README, dataset-splitting, paper_patches)",
+        labels=f"{REPOSITORY}@578e70e; public source files (columns of patient-clinical-data.xlsx, values of the "
+        "subtypes)",
+        license="ptoyip/BCNB-Dataset:README.txt@443f480 (clause 2: no distribution, modified or not)",
+        subject=f"{REPOSITORY}@578e70e",
+    ),
+    notes=(
+        f"Tiles of {SIZE} pixels at half resolution (level {LEVEL}); `meta` has slide, position and level.",
+        "Slides are plain JPEG files, not pyramids: each is decoded once, at the scale of the level.",
+        "`classes` are facts about the patient, the same for all tiles and patches.",
+        "Outside the outlined tumor masks hold 255, not annotated: nobody states that all tumor was outlined.",
+        "1,058 slides, 76,578 patches. Six-digit slides on GitHub are other samples, and not read.",
+    ),
+)
+
+
+def rows(files):
+    about, parts = {}, {}
+    for table, _ in files.match(r"(?:^|/)(patient-clinical-data)\.xlsx$"):
+        about = {one["Patient ID"].removesuffix(".0"): one for one in tables.rows(table)}
+    for file, part in files.match(r"(?:^|/)(train|val|test)_id\.txt$"):
+        parts |= dict.fromkeys(tables.lines(file), SPLITS[part])
+    outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$")
+
+    def describe(patient, where):
+        said = {column: cell for column, cell in about.get(patient, {}).items() if column and cell}
+        present, assessed = _bcnb.classes(said)
+        return {
+            "split": parts.get(patient, "train"),
+            "subject": patient,
+            "classes": present,
+            "source": {column: said[column] for column in _bcnb.LABELS if column in said} or None,
+            "meta": {"slide": patient, **where, **said}
+            | ({} if patient in parts else {"split": "not told by this copy"}),
+        }, assessed
+
+    for file, patient in files.match(r"(?:^|/)WSIs/(\d{1,4})\.jpg$"):
+        drawn = tables.json_value(outlines[patient]).get("positive", []) if patient in outlines else []
+        for tile, place in slides.tiles(file, SIZE, LEVEL):
+            about_tile, assessed = describe(patient, place.meta)
+            yield Row(
+                id=f"{patient}-{place.level}-{place.x}-{place.y}",
+                config="tiles",
+                image=tile,
+                mask=_mask(drawn, place, outlines[patient]) if drawn else None,
+                assessed=(*assessed, *(["breast cancer"] if drawn else [])),
+                **about_tile,
+            )
+    pattern = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
+    for image, patient, name, region, x, y in files.match(pattern):
+        where = {"region": int(region), "x": int(x), "y": int(y), "level": 0}
+        said, assessed = describe(patient, where)
+        yield Row(id=name, config="patches", image=image, assessed=assessed, **said)
+
+
+def _mask(drawn, place, file):
+    scale = place.downsample
+    shapes = [(1, [(x / scale - place.x, y / scale - place.y) for x, y in one["vertices"]]) for one in drawn]
+    return masks.index(masks.polygons(shapes, (place.height, place.width), file=file), {0: 255, 1: 1})
+
+
+def miniature(make):
+    _bcnb.miniature(make)

@@ -1,0 +1,110 @@
+"""COVID-CTset: CT slices of 95 persons with COVID-19 and 282 without, from one scanner in Sari, Iran.
+
+16-bit slices of every person, and a selection of slices on which infections are clear, in five folds.
+"""
+
+from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.readers import tables
+from medimg.schema import Row
+
+REPOSITORY = "mr7495/COVID-CTset"
+HOME = f"https://github.com/{REPOSITORY}"
+FIGSHARE = "https://figshare.com/articles"
+LABELS = {"positive": "COVID-19", "covid": "COVID-19", "negative": "no COVID-19", "normal": "no COVID-19"}
+
+DATASET = Dataset(
+    name="covid-ctset",
+    title="COVID-CTset",
+    aliases=("COVID CTset",),
+    dimension="2d",
+    modality="CT",
+    organ="lung",
+    task="classification",
+    license="LicenseRef-unknown",
+    how="Download COVID-CTset.zip (and, if wanted, Training&Validation.zip) with Patient_details.csv and all.csv "
+    f"of {HOME}, and pass their folder as source=",
+    homepage=HOME,
+    citation=Citation(
+        title="A fully automated deep learning-based network for detecting COVID-19 from a new and large lung "
+        "CT scan dataset",
+        authors="Rahimzadeh M, Attar A, Sakhaei SM",
+        venue="Biomedical Signal Processing and Control 68:102588",
+        year=2021,
+        doi="10.1016/j.bspc.2021.102588",
+    ),
+    sources=(
+        Source(url=HOME, kind="page"),
+        Source(url=f"{FIGSHARE}/dataset/COVID-CTset_part1/13668596", kind="page"),
+        Source(url=f"{FIGSHARE}/dataset/COVID19-CTset_part2/13669969", kind="page"),
+        Source(url=f"{FIGSHARE}/figure/COVID19-CTset_parts_3_5/14174606", kind="page"),
+    ),
+    labels=LABELS,
+    configs=(
+        Config(name="raw", title="16-bit slices of every person", splits={"train": 63849}),
+        Config(name="folds", title="Selected slices in five folds, 32-bit", splits={"train": 0}),
+    ),
+    splits={"train": 63849},
+    subject="patient# (normal#) of the folder's or file's name; SR_2, SR_3, SR_4 are one person",
+    evidence=Evidence(
+        layout=f"{REPOSITORY}:README.md@03be994a; public code that reads COVID-CTset/covid1/patient1/SR_2/*.tif. "
+        "unverified: folders inside Training&Validation.zip",
+        labels=f"{REPOSITORY}:Patient_details.csv@432bbdc9 (COVID-19 Infection), all.csv (filename, class)",
+        license=f"{REPOSITORY}:README.md@03be994a names none; the figshare records were not read",
+        subject=f"{REPOSITORY}:Patient_details.csv@432bbdc9",
+    ),
+    notes=(
+        "The class is that of the person: in `raw` most slices of an infected person show no infection.",
+        "Pixels of `raw` are 0 to about 5,000, no Hounsfield units; those of `folds` were divided by each "
+        "slice's own maximum and cannot be compared.",
+        "Folds overlap: `folds` has one split, and meta.folder tells where a slice was. Split by person.",
+        "The README's first table has the columns of patients and images mixed up. Dates of the scans are "
+        "left out.",
+    ),
+)
+
+
+def rows(files):
+    book, listed = files.find(r"Patient_details\.csv$"), files.find(r"(?:^|/)all\.csv$")
+    people = {row["Patient ID"].strip().lower(): row for row in tables.rows(book)} if book else {}
+    kinds = {row["filename"].strip(): row["class"] for row in tables.rows(listed)} if listed else {}
+    groups = r"(?i)(?:(?:^|/)(covid|normal)\d*/)?((?:patient|normal)\d+)/(SR_\d+)/([^/]+)\.tiff?$"
+    for image, group, person, series, name in files.stream(groups):
+        said = people.get(person.lower(), {})
+        kind = said.get("COVID-19 Infection") or group or ("normal" if person.lower()[0] == "n" else None)
+        meta = about(said) | {"series": series, "thickness(mm)": said.get(f"{series} Folder thickness(mm)")}
+        yield row(f"{person}_{series}_{name}", "raw", person, image, kind, meta)
+    chosen = r"(?i)(?:^|/)(\d*(covid|normal)?_?((?:patient|normal)\d+)_(SR_\d+)_[^/]+\.tiff?)$"
+    for image, name, group, person, series in files.stream(chosen):
+        said = people.get(person.lower(), {})
+        kind = kinds.get(name) or said.get("COVID-19 Infection") or group
+        folder = "/".join(image.parent.split("/")[-3:])
+        meta = about(said) | {"series": series, "folder": folder}
+        yield row(f"{folder}/{image.stem}", "folds", person, image, kind, meta)
+
+
+def about(said):
+    return {key: cell for key, cell in said.items() if key in ("SEX", "AGE")}
+
+
+def row(name, config, person, image, kind, meta):
+    classes = DATASET.labels[kind.lower()] if kind else ()
+    assessed = ("COVID-19", "no COVID-19") if kind else ()
+    label = {"classes": classes, "assessed": assessed, "source": {"class": kind}}
+    return Row(id=name, config=config, subject=person, image=image, meta=meta, **label)
+
+
+def miniature(make):
+    with make.zip("COVID-CTset.zip") as inner:
+        for folder, person in (("covid1", "patient1"), ("normal1", "patient146")):
+            for series in ("SR_2", "SR_3"):
+                path = f"COVID-CTset/{folder}/{person}/{series}/IM00010.tif"
+                inner.image(path, (24, 20), mode="I;16", high=5000)
+    with make.zip("Training&Validation.zip") as inner:
+        for name in ("train/covid/137covid_patient1", "test/normal/12normal_patient146"):
+            inner.image(f"fold1/{name}_SR_2_IM00010.tif", (24, 20), mode="F", high=1)
+    head = "Patient ID,SEX,AGE,Date,COVID-19 Infection,SR_2 Folder thickness(mm),SR_3 Folder thickness(mm)"
+    people = [("patient1", "F", "053Y", 20200407, "Positive", 4, 6)]
+    make.csv(
+        "Patient_details.csv", [head], [*people, ("patient146", "F", "055Y", 20200323, "Negative", 6, 5)]
+    )
+    make.csv("all.csv", ["filename", "class"], [("137covid_patient1_SR_2_IM00010.tif", "covid")])

@@ -1,0 +1,122 @@
+"""CQ500: 491 head CT of several centers in New Delhi, read by three senior radiologists.
+
+Each reader said which kinds of hemorrhage, fracture, mass effect and midline shift a scan shows.
+"""
+
+from medimg.builders import _tcia, _tcia_phantom
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.readers import dicom, tables
+from medimg.schema import Row
+
+HOME = "http://headctstudy.qure.ai/dataset"
+KINDS = {
+    "ICH": "intracranial hemorrhage",
+    "IPH": "intraparenchymal hemorrhage",
+    "IVH": "intraventricular hemorrhage",
+    "SDH": "subdural hemorrhage",
+    "EDH": "epidural hemorrhage",
+    "SAH": "subarachnoid hemorrhage",
+    "BleedLocation-Left": "left intracranial hemorrhage",
+    "BleedLocation-Right": "right intracranial hemorrhage",
+    "ChronicBleed": "chronic intracranial hemorrhage",
+    "Fracture": "skull fracture",
+    "CalvarialFracture": "calvarial fracture",
+    "OtherFracture": "other skull fracture",
+    "MassEffect": "mass effect",
+    "MidlineShift": "midline shift",
+}
+
+DATASET = Dataset(
+    name="cq500",
+    title="CQ500",
+    aliases=("Qure.ai CQ500",),
+    dimension="3d",
+    modality="CT",
+    organ="brain",
+    task="classification",
+    license="CC-BY-NC-SA-4.0",
+    homepage=HOME,
+    citation=Citation(
+        title="Deep learning algorithms for detection of critical findings in head CT scans: a retrospective "
+        "study",
+        authors="Chilamkurthy S, Ghosh R, Tanamala S, et al.",
+        venue="The Lancet 392:2388-2396",
+        year=2018,
+        doi="10.1016/S0140-6736(18)31645-3",
+    ),
+    sources=(
+        Source(url=HOME, kind="page"),
+        Source(
+            url="https://academictorrents.com/details/47e9d8aab761e75fd0a81982fa62bddf3a173831", kind="page"
+        ),
+    ),
+    labels=KINDS,
+    splits={"test": 491},
+    subject="the scan's number (CQ500-CT-# in the table, CQ500CT# in the folders)",
+    evidence=Evidence(
+        layout="ten public CQ500 loaders (CQ500CT0 CQ500CT0/Unknown Study/CT Plain/CT000000.dcm)",
+        labels="header of reads.csv in public code; majority of three readers: 10.1016/S0140-6736(18)31645-3",
+        license="register of licenses read on provider pages 2026-09-17 (CC BY-NC-SA 4.0)",
+        subject="public CQ500 loaders",
+    ),
+    notes=(
+        "A finding is present where at least two of the three readers say so; `label.source` has all reads.",
+        "Labels are of the scan. It has several series (meta.series): thick and thin plain ones are rows, "
+        "perfusion and contrast series are left out, since the plain scan was read.",
+        "The count of the split is of scans. Boxes of others (BHX, PhysioNet) are not part of this release.",
+        "The official domain no longer answers; the torrent is the live source.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def rows(files):
+    reads = {row["name"].strip(): row for row in tables.rows(files.need(r"(?:^|/)reads\.csv$"))}
+    series = {}
+    for file, number, name in files.match(r"CQ500CT(\d+)(?: CQ500CT\d+)?/(?:.*/)?([^/]+)/[^/]+\.dcm$"):
+        series.setdefault((number, name), []).append(file)
+    for (number, name), members in series.items():
+        scan, plain = f"CQ500-CT-{number}", name.lower().replace("pre contrast", "plain")
+        reason = None if scan in reads else "reads.csv has no row for it"
+        if any(word in plain for word in ("cc sec", "d3d", "contrast", "perfusion", "post")):
+            reason = "a perfusion or contrast series: the readers were shown the plain scan"
+        if reason:
+            yield from _tcia.skipped(members, reason)
+            continue
+        row = reads[scan]
+        # A reader who said nothing does not count.
+        said = {kind: [row[f"R{n}:{kind}"].strip() for n in (1, 2, 3)] for kind in KINDS}
+        votes = {kind: [cell for cell in cells if cell] for kind, cells in said.items()}
+        for apart, part in _tcia.frames(members):
+            yield Row(
+                id="_".join([scan, name, *(f"{key}-{value}" for key, value in apart.items())]),
+                split="test",
+                subject=scan,
+                image=dicom.series(part, allow_gaps=True),
+                classes=[KINDS[kind] for kind, cells in votes.items() if cells.count("1") > len(cells) / 2],
+                assessed=tuple(KINDS[kind] for kind, cells in votes.items() if cells),
+                source=row,
+                meta={"series": name, "Category": row["Category"]} | apart,
+            )
+
+
+def miniature(make):
+    head = ["name", "Category", *(f"R{n}:{kind}" for n in (1, 2, 3) for kind in KINDS)]
+    hits = {(0, 1): ("ICH", "SDH"), (0, 2): ("ICH", "SDH"), (0, 3): ("ICH", "IPH"), (14, 2): ("Fracture",)}
+    table = [
+        (f"CQ500-CT-{n}", "B1", *(int(kind in hits.get((n, r), ())) for r in (1, 2, 3) for kind in KINDS))
+        for n in (0, 14)
+    ]
+    make.csv("reads.csv", head, table)
+    make.csv("prediction_probabilities.csv", ["name", "probability"], [("CQ500-CT-0", 0.9)])
+    names = {0: ("CT Plain", "CT PLAIN THIN", "CT 4cc sec 150cc D3D on-2"), 14: ("CT PRE CONTRAST THIN",)}
+    for number, series in names.items():
+        with make.zip(f"CQ500-CT-{number}.zip") as inner:
+            root = f"CQ500CT{number} CQ500CT{number}/Unknown Study"
+            for name in series:
+                patient, files = f"CQ500-CT-{number}", "CT{:06d}.dcm"
+                if "4cc" in name:
+                    points = [{"AcquisitionNumber": n} for n in (1, 2)]
+                    _tcia_phantom.dynamic(inner, f"{root}/{name}", points, patient, modality="CT")
+                else:
+                    inner.dicom_series(f"{root}/{name}", 3, patient=patient, names=files, series=name)

@@ -1,0 +1,120 @@
+"""OLIVES: OCT and near-infrared fundus images of 96 eyes that were treated for at least two years.
+
+Two clinical trials, PRIME (diabetic retinopathy) and TREX-DME (diabetic macular edema); biomarkers are marked in
+9,408 B-scans of the first and the last visit, visual acuity and retinal thickness at each visit.
+"""
+
+import re
+
+from medimg.builders import _olives
+from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.readers import tables
+from medimg.schema import Measure, Row, Skipped
+
+REPOSITORY = "olivesgatech/OLIVES_Dataset"
+TABLE = "rdharini2001/ECE_8803_Final_Project:labels/Biomarker_Clinical_Data_Images.csv@6219f36"
+PATH = (
+    r"(Prime_FULL|TREX[ _]DME)/(?:(GILA|TREX|Monthly)/)?([^/]+)/([^/]+)/(O[DS])/([^/]+)\."
+    r"(?:png|tiff?|jpe?g)$"
+)
+DISEASES = {"Prime_FULL": "diabetic retinopathy", "TREX DME": "diabetic macular edema"}
+MEASURES = {
+    "BCVA": ("best corrected visual acuity", "{letters}"),
+    "CST": ("central subfield thickness", "um"),
+}
+
+DATASET = Dataset(
+    name="olives",
+    title="OLIVES, Ophthalmic Labels for Investigating Visual Eye Semantics",
+    aliases=("Ophthalmic Labels for Investigating Visual Eye Semantics",),
+    dimension="2d",
+    modality=("OCT", "near-infrared fundus photography"),
+    organ="retina",
+    task=("classification", "multi-label classification", "biomarker detection", "prognosis"),
+    license="CC-BY-4.0",
+    homepage=f"https://github.com/{REPOSITORY}",
+    citation=Citation(
+        title="OLIVES dataset: ophthalmic labels for investigating visual eye semantics",
+        authors="Prabhushankar M, Kokilepersaud K, Logan Y, et al.",
+        venue="NeurIPS Datasets and Benchmarks",
+        year=2022,
+    ),
+    sources=(
+        Source(url="https://zenodo.org/records/7105232", kind="page"),
+        Source(url="https://huggingface.co/datasets/gOLIVES/OLIVES_Dataset", kind="page"),
+    ),
+    labels=_olives.BIOMARKERS | DISEASES,
+    splits={"train": 0},
+    configs=(
+        Config(name="oct", title="B-scans", modality="OCT", splits={"train": 78185}),
+        Config(
+            name="fundus",
+            title="Near-infrared fundus images",
+            modality="near-infrared fundus photography",
+            task="classification",
+            splits={"train": 1268},
+        ),
+    ),
+    subject="Patient_ID of the tables (87 patients, 9 with both eyes), else the patient's folder",
+    evidence=Evidence(
+        layout=f"{REPOSITORY}@30f239a (loaders); {TABLE} (paths)",
+        labels=f"{TABLE} (22 columns, 9,408 rows read)",
+        license="unverified: CC BY 4.0 on Zenodo, second-hand; the record was not opened",
+        subject=TABLE,
+    ),
+    notes=(
+        "The disease is that of the trial; whether the other one is there too was not assessed.",
+        "Suffixes in the tables often are not the files': they are compared without.",
+        "Public loaders take columns by place, from a table of 26 columns; here they go by name.",
+    ),
+)
+
+
+def rows(files):
+    said, patients = {}, {}
+    for table, _ in files.match(r"((?:Biomarker_)?Clinical_Data_Images)\.(?:csv|xlsx)$"):
+        for one in tables.rows(table):
+            path = next(
+                cell for name, cell in one.items() if name.lower().replace("_", " ").find("path") >= 0
+            )
+            if key := _key(path):
+                said.setdefault(key, {}).update({name: cell for name, cell in one.items() if cell != path})
+                patients.setdefault(key[:3], one.get("Patient_ID", ""))
+    seen = set()
+    for image, *_ in files.match(PATH):
+        key = _key(image.path)
+        if key in seen:
+            yield Skipped(file=image, reason="a second file of one scan, with another suffix")
+            continue
+        seen.add(key)
+        trial, arm, folder, visit, eye, name = key
+        about = said.get(key, {})
+        marks = {
+            column: about[column].removesuffix(".0") for column in _olives.BIOMARKERS if about.get(column)
+        }
+        numbers = {column: about[column] for column in MEASURES if about.get(column)}
+        found = [term for column, mark in marks.items() if mark == "1" for term in DATASET.labels[column]]
+        yield Row(
+            id="-".join(part.replace(" ", "_") for part in key if part),
+            config="fundus" if name.lower().startswith("fundus") else "oct",
+            subject=patients.get(key[:3]) or folder,
+            image=image,
+            classes=(DISEASES[trial], *found),
+            assessed=(DISEASES[trial], *(term for column in marks for term in DATASET.labels[column])),
+            measures=[
+                Measure(name=MEASURES[column][0], value=float(cell), unit=MEASURES[column][1])
+                for column, cell in numbers.items()
+            ],
+            source=marks | numbers or None,
+            meta={"trial": trial, "arm": arm, "folder": folder, "visit": visit, "eye": eye}
+            | {name: cell for name, cell in about.items() if name not in marks | numbers and cell},
+        )
+
+
+def _key(path):
+    found = re.search(PATH, path)
+    return (found[1].replace("_DME", " DME"), *found.groups()[1:]) if found else None
+
+
+def miniature(make):
+    _olives.miniature(make)

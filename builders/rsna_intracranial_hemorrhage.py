@@ -1,0 +1,109 @@
+"""RSNA Intracranial Hemorrhage Detection 2019: head CT slices, each labeled with five kinds of hemorrhage.
+
+Sixty neuroradiologists labeled 25,000 head CT of three institutions slice by slice.
+"""
+
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.errors import MedimgError
+from medimg.readers import dicom, tables
+from medimg.schema import Row, Skipped
+
+KAGGLE = "https://www.kaggle.com/c/rsna-intracranial-hemorrhage-detection"
+KINDS = {
+    "epidural": "epidural hemorrhage",
+    "intraparenchymal": "intraparenchymal hemorrhage",
+    "intraventricular": "intraventricular hemorrhage",
+    "subarachnoid": "subarachnoid hemorrhage",
+    "subdural": "subdural hemorrhage",
+    "any": "intracranial hemorrhage",
+}
+PLACE = "PatientID StudyInstanceUID SeriesInstanceUID ImagePositionPatient ImageOrientationPatient".split()
+
+DATASET = Dataset(
+    name="rsna-intracranial-hemorrhage",
+    title="RSNA Intracranial Hemorrhage Detection 2019",
+    aliases=("RSNA ICH", "RSNA Intracranial Hemorrhage"),
+    dimension="2d",
+    modality="CT",
+    organ="brain",
+    task="classification",
+    license="LicenseRef-RSNA-Hemorrhage-2019",
+    access="registration",
+    how=f"Register at Kaggle, accept the rules, download the data of {KAGGLE}/data and pass the archive or its "
+    "folder as source=",
+    homepage=KAGGLE,
+    citation=Citation(
+        title="Construction of a machine learning dataset through collaboration: the RSNA 2019 brain CT "
+        "hemorrhage challenge",
+        authors="Flanders AE, Prevedello LM, Shih G, et al.",
+        venue="Radiology: Artificial Intelligence 2(3):e190211",
+        year=2020,
+        doi="10.1148/ryai.2020190211",
+    ),
+    sources=(Source(url=f"{KAGGLE}/data", kind="page"),),
+    labels=KINDS,
+    splits={"train": 752803, "test": 121232},
+    subject="PatientID of the DICOM header (ID_…); a patient may have several studies",
+    evidence=Evidence(
+        layout="public code and notes of the competition (stage_2_train, stage_2_train.csv)",
+        labels="https://github.com/RSNA/AI-Challenge-Data/wiki/RSNA-Intracranial-Hemorrhage-Detection; public "
+        "notes: 4,516,842 rows, four images twice, one file with truncated pixels",
+        license="https://github.com/RSNA/AI-Challenge-Data/wiki/RSNA-Intracranial-Hemorrhage-Detection",
+        subject="https://pmc.ncbi.nlm.nih.gov/articles/PMC8082297",
+    ),
+    notes=(
+        "Rows are slices. StudyInstanceUID, SeriesInstanceUID and ImagePositionPatient in meta rebuild scans.",
+        "ID_6431af929.dcm is truncated and left out. The labels of the test slices are not published.",
+        "Pixels are the stored ones: Hounsfield units follow from RescaleSlope and RescaleIntercept in meta.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def rows(files):
+    found, kinds = {}, [*KINDS]
+    for row in tables.rows(files.need(r"(?:^|/)stage_[12]_train\.csv$")):
+        name, _, kind = row["ID"].rpartition("_")
+        # A number of six bits: the table has 4.5 million rows. Some come twice.
+        found[name] = found.get(name, 0) | (int(row["Label"]) << kinds.index(kind))
+    for image, part, name in files.stream(r"stage_[12]_(train|test)(?:_images)?/(ID_\w+)\.dcm$"):
+        reason = None if part == "test" or name in found else "the table has no row for it"
+        try:
+            _, tags = next(dicom.headers([image]))
+        except MedimgError as error:
+            reason = f"quarantined: {error.problem}"
+        if reason:
+            yield Skipped(file=image, reason=reason)
+            continue
+        label = {"assessed": ()}
+        if part == "train":
+            said = {kind: found[name] >> n & 1 for n, kind in enumerate(kinds)}
+            classes = [KINDS[kind] for kind in kinds if said[kind]]
+            label = {"classes": classes, "assessed": tuple(KINDS.values()), "source": said}
+        yield Row(
+            id=name,
+            split=part,
+            subject=tags["PatientID"],
+            image=dicom.picture(image),
+            meta={key: tags[key] for key in PLACE[1:] if key in tags},
+            **label,
+        )
+
+
+def miniature(make):
+    root, rows = "rsna-intracranial-hemorrhage-detection", []
+    names = ("ID_63eb1e259", "ID_2669954a7", "ID_6431af929", "ID_52c9913b1")
+    for number, name in enumerate(names):
+        part = "test" if number == 3 else "train"
+        place = {"ImagePositionPatient": [-125, -141, 5.0 * number], "PixelSpacing": [0.488, 0.488]}
+        place |= {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "RescaleIntercept": -1024, "RescaleSlope": 1}
+        # One file promises more pixels than it holds.
+        place |= {"Rows": 500} if name == "ID_6431af929" else {}
+        patient = f"ID_{number // 3}df0ab2"
+        make.dicom(f"{root}/stage_2_{part}/{name}.dcm", patient=patient, tags=place, low=-500)
+        present = ("subdural", "any") if number == 0 else ()
+        if part == "train":
+            rows += [(f"{name}_{kind}", int(kind in present)) for kind in KINDS]
+    make.csv(f"{root}/stage_2_train.csv", ["ID", "Label"], [*rows, *rows[6:12]])
+    head = [(f"{names[3]}_{kind}", 0.5) for kind in KINDS]
+    make.csv(f"{root}/stage_2_sample_submission.csv", ["ID", "Label"], head)

@@ -1,0 +1,117 @@
+"""RSNA Pneumonia Detection Challenge 2018: chest radiographs of ChestX-ray14 with boxes around lung opacities.
+
+18 radiologists read 30,000 radiographs anew: lung opacity that may be pneumonia, other abnormality, or normal.
+"""
+
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.readers import dicom, tables
+from medimg.schema import Box, Row, Skipped
+
+PAGE = "https://www.rsna.org/education/ai-resources-and-training/ai-image-challenge"
+MAPPING = (
+    "https://s3.amazonaws.com/east1.public.rsna.org/AI/2018/pneumonia-challenge-dataset-mappings_2018.json"
+)
+KAGGLE = "https://www.kaggle.com/c/rsna-pneumonia-detection-challenge"
+KINDS = {
+    "Lung Opacity": "lung opacity",
+    "No Lung Opacity / Not Normal": "no lung opacity, not normal",
+    "Normal": "normal",
+}
+
+DATASET = Dataset(
+    name="rsna-pneumonia",
+    title="RSNA Pneumonia Detection Challenge 2018",
+    aliases=("RSNA Pneumonia", "RSNA肺炎检测"),
+    dimension="2d",
+    modality="X-ray",
+    organ="lung",
+    task=("detection", "classification"),
+    license="LicenseRef-RSNA-Pneumonia-2018",
+    homepage=KAGGLE,
+    citation=Citation(
+        title="Augmenting the National Institutes of Health chest radiograph dataset with expert annotations "
+        "of possible pneumonia",
+        authors="Shih G, Wu CC, Halabi SS, et al.",
+        venue="Radiology: Artificial Intelligence 1(1):e180041",
+        year=2019,
+        doi="10.1148/ryai.2019180041",
+    ),
+    sources=(
+        Source(url=f"{KAGGLE}/data", kind="page"),
+        Source(url=f"{PAGE}/rsna-pneumonia-detection-challenge-2018", kind="page"),
+        Source(url=MAPPING, kind="page"),
+    ),
+    labels=KINDS,
+    splits={"train": 26684, "test": 3000},
+    no_subject="patientId is one per image; where RSNA's mapping file (see the sources) lies beside the "
+    "images, the row has the patient of ChestX-ray14",
+    overlaps=(
+        Overlap(dataset="chestx-ray14", relation="subset of", evidence=MAPPING),
+        Overlap(dataset="siim-acr-pneumothorax", relation="may share images", evidence="unverified"),
+    ),
+    evidence=Evidence(
+        layout="mlmed/torchxrayvision:torchxrayvision/datasets.py@00ebc956; public code of the competition",
+        labels="mlmed/torchxrayvision 1.5.7, kaggle_stage_2_train_labels.csv.zip (rows counted); "
+        "stage_2_detailed_class_info.csv in public code of the competition",
+        license=f"{PAGE}/rsna-pneumonia-detection-challenge-2018",
+        subject=f"{MAPPING} (img_id is the file's name in ChestX-ray14, subset_img_id the id here)",
+    ),
+    notes=(
+        "Without the mapping file one person may stand in several splits. Images come from both official "
+        "lists of ChestX-ray14: never train here and test there.",
+        "Boxes are lung opacities that may be pneumonia; no other finding was asked for.",
+        "Some ages are impossible (148 to 155). The labels of the test images are not published.",
+    ),
+)
+
+
+def rows(files):
+    drawn, kinds, patients = {}, {}, {}
+    for row in tables.rows(files.need(r"stage_2_train_labels\.csv$")):
+        drawn.setdefault(row["patientId"], []).append(row)
+    if table := files.find(r"stage_2_detailed_class_info\.csv$"):
+        kinds = {row["patientId"]: row["class"] for row in tables.rows(table)}
+    if table := files.find(r"dataset-mappings_2018\.json$"):
+        for row in tables.json_value(table):
+            patients[row.get("subset_img_id")] = row["img_id"].partition("_")[0]
+    for image, part, name in files.stream(r"stage_2_(train|test)_images/([^/]+)\.dcm$"):
+        told, kind = drawn.get(name), kinds.get(name)
+        if part == "train" and not told:
+            yield Skipped(file=image, reason="stage_2_train_labels.csv has no row for it")
+            continue
+        fields = {"meta": {"patientId": name}}
+        if told:
+            opacity = told[0]["Target"] == "1"
+            looked = KINDS.values() if kind else ["lung opacity"]
+            fields |= {
+                "classes": DATASET.labels[kind] if kind else ["lung opacity"] * opacity,
+                "assessed": tuple(looked),
+                "boxes": [box(row) for row in told] if opacity else (),
+                "source": {"labels": told} | ({"class": kind} if kind else {}),
+            }
+        picture = dicom.picture(image)
+        yield Row(
+            id=name, split=part, subject=patients.get(name), image=picture, **({"assessed": ()} | fields)
+        )
+
+
+def box(row):
+    x, y, width, height = (float(row[key]) for key in ("x", "y", "width", "height"))
+    return Box(name="lung opacity", box=(x, y, x + width, y + height))
+
+
+def miniature(make):
+    # Several rows for one image; the classes' table repeats its row for each box.
+    names = [f"0004cfab-14fd-4e49-80ba-63a80b6bddd{n}" for n in range(4)]
+    boxes = [(names[0], 4, 3, 9, 5, 1), (names[0], "20.0", "10.0", 7, 12.5, 1), (names[1],), (names[2],)]
+    table = [row if len(row) > 1 else (*row, None, None, None, None, 0) for row in boxes]
+    make.csv("stage_2_train_labels.csv", ["patientId", "x", "y", "width", "height", "Target"], table)
+    kinds = [*KINDS][:1] * 2 + [*KINDS][1:]
+    rows = [(row[0], kind) for row, kind in zip(table, kinds, strict=True)]
+    make.csv("stage_2_detailed_class_info.csv", ["patientId", "class"], rows)
+    for number, name in enumerate(names):
+        tags = {"ViewPosition": "AP", "PatientAge": "155Y", "PixelSpacing": [0.168, 0.168]}
+        path = f"stage_2_{'test' if number == 3 else 'train'}_images/{name}.dcm"
+        make.dicom(path, (32, 28), modality="CR", patient=name, dtype="uint8", high=255, tags=tags)
+    pairs = [{"subset_img_id": name, "img_id": f"0000{n // 2:04d}_00{n}.png"} for n, name in enumerate(names)]
+    make.json("pneumonia-challenge-dataset-mappings_2018.json", pairs)

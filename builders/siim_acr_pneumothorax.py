@@ -1,0 +1,91 @@
+"""SIIM-ACR Pneumothorax Segmentation 2019: chest radiographs of ChestX-ray14 with outlined pneumothorax."""
+
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.readers import dicom, masks, tables
+from medimg.schema import Row, Skipped
+
+KAGGLE = "https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation"
+
+DATASET = Dataset(
+    name="siim-acr-pneumothorax",
+    title="SIIM-ACR Pneumothorax Segmentation",
+    aliases=("SIIM ACR", "SIIM-ACR"),
+    dimension="2d",
+    modality="X-ray",
+    organ=("lung", "pleura"),
+    task=("segmentation", "classification"),
+    license="LicenseRef-Kaggle-SIIM-ACR",
+    access="registration",
+    how=f"Register at Kaggle, accept the rules at {KAGGLE}/rules, download dicom-images-train, "
+    "dicom-images-test and train-rle.csv, and pass their folder as source=",
+    homepage=KAGGLE,
+    citation=Citation(
+        title="SIIM-ACR Pneumothorax Segmentation",
+        authors="Zawacki A, Wu C, Shih G, et al.",
+        venue="Kaggle",
+        year=2019,
+        url=KAGGLE,
+    ),
+    sources=(
+        Source(url=f"{KAGGLE}/data", kind="page"),
+        Source(
+            url="https://academictorrents.com/details/6ef7c6d039e85152c4d0f31d83fa70edc4aba088", kind="page"
+        ),
+    ),
+    legend={1: ("pneumothorax",)},
+    splits={"train": 12047, "test": 0},
+    no_subject="images carry UIDs of their own, and nobody has published to which patient of ChestX-ray14 "
+    "they belong",
+    overlaps=(
+        Overlap(
+            dataset="chestx-ray14",
+            relation="subset of",
+            evidence="Filice et al. 2020, Journal of Digital Imaging 33:490",
+        ),
+        Overlap(dataset="rsna-pneumonia", relation="may share images", evidence="unverified"),
+    ),
+    evidence=Evidence(
+        layout="mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b (SIIM_Pneumothorax_Dataset)",
+        labels="mlmed/torchxrayvision 1.5.7, siim-pneumothorax-train-rle.csv.gz (12,954 rows of 12,047 "
+        "images, counted); relative run lengths down the columns",
+        license="register of licenses read on provider pages 2026-09-17 (any purpose); re-hosting not read",
+        subject="Filice et al. 2020, Journal of Digital Imaging 33:490",
+    ),
+    notes=(
+        "624 images have two to ten outlines, which are united. 9,378 have no pneumothorax: an empty mask.",
+        "Images come from ChestX-ray14: a split against it leaks.",
+        "PNG copies at Kaggle are not official and are not read.",
+    ),
+)
+
+
+def rows(files):
+    runs = {}
+    table = files.need(r"(?:^|/)(?:train-rle|stage_2_train)\.csv$")
+    for row in tables.rows(table):
+        runs.setdefault(row["ImageId"].strip(), []).append(row["EncodedPixels"].strip())
+    for image, tested, uid in files.stream(r"^(?:.*(dicom-images-test|stage_2_images)/)?.*?([^/]+)\.dcm$"):
+        fields = {"split": "test", "assessed": ()}
+        if uid in runs:
+            _, tags = next(dicom.headers([image]))
+            shape, drawn = (tags["Rows"], tags["Columns"]), runs[uid]
+            parts = [(masks.rle(one, shape, relative=True, file=table), 1) for one in drawn]
+            found = ("pneumothorax",) if {*drawn} != {"-1"} else ()
+            fields = {"mask": masks.union(parts), "classes": found, "source": {"EncodedPixels": drawn}}
+        elif not tested:
+            yield Skipped(file=image, reason=f"{table.name} has no row for it")
+            continue
+        yield Row(id=uid, image=dicom.picture(image), meta={"ImageId": uid}, **fields)
+
+
+def miniature(make):
+    root = "1.2.276.0.7230010.3.1.{}.8323329.{}.151787519"
+    uids = [root.format(4, n) for n in range(4)]
+    for number, uid in enumerate(uids):
+        folder = f"{root.format(2, number)}/{root.format(3, number)}"
+        path = f"dicom-images-{'test' if number == 3 else 'train'}/{folder}/{uid}.dcm"
+        tags = {"SOPInstanceUID": uid, "PixelSpacing": [0.168, 0.168], "ViewPosition": "PA"}
+        make.dicom(path, (30, 28), modality="CR", patient=uid, dtype="uint8", high=255, tags=tags)
+    # The second column's name begins with a blank. Two outlines of one image overlap; offsets are relative.
+    drawn = [(uids[0], " 30 5 23 6 22 6"), (uids[0], "90 4 24 4"), (uids[1], " -1"), (uids[0], "31 3")]
+    make.csv("train-rle.csv", ["ImageId", " EncodedPixels"], drawn)

@@ -1,0 +1,88 @@
+"""SNOW: synthetic tiles of breast cancer tissue, made by StyleGAN2, with every nucleus outlined by a model.
+
+20,000 tiles of 512 x 512 pixels with 1,448,522 nuclei; no picture is of a patient, and no outline was drawn by hand.
+"""
+
+from medimg.builders import _snow
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.readers import matlab
+from medimg.schema import Row, Skipped
+
+RECORD = "https://zenodo.org/records/6633721"
+README = "Cassie07/SNOW-Dataset:README.md"
+
+DATASET = Dataset(
+    name="snow",
+    title="SNOW, Synthetic Nuclei and annOtation Wizard",
+    aliases=("Synthetic Nuclei and annOtation Wizard", "SNOW_Dataset_20k"),
+    dimension="2d",
+    modality="synthetic histopathology",
+    organ="breast",
+    task=("instance segmentation", "nuclear segmentation"),
+    license="CC-BY-4.0",
+    homepage=RECORD,
+    citation=Citation(
+        title="A large-scale synthetic pathological dataset for deep learning-enabled segmentation of breast cancer",
+        authors="Ding K, Zhou M, Wang H, Gevaert O, Metaxas D, Zhang S",
+        venue="Scientific Data 10:231",
+        year=2023,
+        doi="10.1038/s41597-023-02125-y",
+    ),
+    how=f"Download SNOW_Image.zip and the mask archives from {RECORD} (or SNOW_Dataset_20k.zip, linked from "
+    "https://github.com/Cassie07/SNOW-Dataset), and pass the folder.",
+    sources=(
+        Source(url=RECORD, kind="page"),
+        Source(url="https://github.com/Cassie07/SNOW-Dataset", kind="page"),
+    ),
+    labels={"nucleus": "nucleus"},
+    legend={1: ("nucleus",)},
+    splits={"train": 20000},
+    no_subject="no patients: the pictures are synthetic",
+    evidence=Evidence(
+        layout=f"{README}@1122a7b5 (Image and Mask), @c4950c4 (SNOW_Image.zip and mask archives with json, mat and "
+        "overlay); openmedlab/dataset:SNOW.md",
+        labels="public code that reads inst_map of the .mat files",
+        license="doi:10.1038/s41597-023-02125-y; doi:10.5281/zenodo.6633721 (CC BY 4.0)",
+        subject="doi:10.1038/s41597-023-02125-y (StyleGAN2)",
+    ),
+    notes=(
+        "Synthetic pictures with a model's outlines, both trained on other sets (BreCaHAD, PanNuke): for training "
+        "and never for evaluation.",
+        "The source's JSON files hold the same nuclei as polygons and are not read.",
+    ),
+)
+
+
+def rows(files):
+    drawn = files.index(r"(?:^|/)(?:mat|Mask)/(?:.*/)?(seed\d+)\.mat$")
+    for image, folder, name in files.match(r"(?:^|/)(?:(overlay)/)?(?:[^/]+/)?(seed\d+)\.png$"):
+        if folder or "/overlay/" in f"/{image.path}":
+            yield Skipped(file=image, reason="a drawing of the nuclei over the picture")
+            continue
+        mask = drawn.pop(name, None)
+        if mask is None:
+            yield Skipped(file=image, reason="a picture whose nuclei are not in this copy")
+            continue
+        yield Row(
+            id=name,
+            image=image,
+            mask=matlab.labels(mask, "inst_map"),
+            instances=True,
+            meta={"synthetic": True},
+        )
+    for mask in drawn.values():
+        yield Skipped(file=mask, reason="nuclei whose picture is not in this copy")
+
+
+def miniature(make):
+    # Mask archives are named differently in different places; besides .mat they hold polygons and drawings.
+    names = ("seed0000", "seed0001", "seed5001")
+    with make.zip("SNOW_Image.zip") as inner:
+        for name in names:
+            inner.image(f"{name}.png", (32, 32), mode="RGB")
+    for archive, mine in (("mask_0_5000", names[:2]), ("mask_5001_10k", names[2:])):
+        with make.zip(f"{archive}.zip") as inner:
+            for name in mine:
+                inner.bytes(f"mat/{name}.mat", _snow.mat("inst_map", _snow.nuclei(32, 32, 3)))
+                inner.json(f"json/{name}.json", {"mag": None, "nuc": {}})
+                inner.image(f"overlay/{name}.png", (32, 32), mode="RGB")

@@ -1,0 +1,110 @@
+"""StructSeg 2019: organs at risk and gross tumor volumes in planning CT of the head and neck and of the chest.
+
+50 patients with nasopharyngeal carcinoma (tasks 1 and 2) and 50 with lung cancer (tasks 3 and 4).
+"""
+
+from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.schema import Row, Skipped
+
+HOME = "https://structseg2019.grand-challenge.org/"
+HEAD = (
+    "brainstem; left eye; right eye; left lens; right lens; left optic nerve; right optic nerve; optic chiasm; "
+    "left temporal lobe; right temporal lobe; pituitary gland; left parotid gland; right parotid gland; "
+    "left inner ear; right inner ear; left middle ear; right middle ear; left temporomandibular joint; "
+    "right temporomandibular joint; spinal cord; left mandible; right mandible"
+)
+CHEST = "left lung; right lung; heart; esophagus; trachea; spinal cord"
+LEGENDS = {
+    "HaN_OAR": {value: (name,) for value, name in enumerate(HEAD.split("; "), 1)},
+    "Naso_GTV": {1: ("gross tumor volume", "nasopharyngeal carcinoma")},
+    "Thoracic_OAR": {value: (name,) for value, name in enumerate(CHEST.split("; "), 1)},
+    "Lung_GTV": {1: ("gross tumor volume", "lung tumor")},
+}
+TITLES = {
+    "HaN_OAR": "Task 1: 22 organs at risk of the head and neck",
+    "Naso_GTV": "Task 2: nasopharyngeal gross tumor volume",
+    "Thoracic_OAR": "Task 3: 6 organs at risk of the chest",
+    "Lung_GTV": "Task 4: gross tumor volume of lung cancer",
+}
+ORGANS = {
+    "HaN_OAR": "head and neck",
+    "Naso_GTV": "head and neck",
+    "Thoracic_OAR": "chest",
+    "Lung_GTV": "lung",
+}
+
+
+def slug(task):
+    return task.lower().replace("_", "-")
+
+
+DATASET = Dataset(
+    name="structseg2019",
+    title="StructSeg 2019, Automatic Structure Segmentation for Radiotherapy Planning Challenge",
+    aliases=("StructSeg", "StructSeg 2019"),
+    dimension="3d",
+    modality="CT",
+    organ=("head and neck", "lung", "chest"),
+    task="segmentation",
+    license="LicenseRef-StructSeg2019",
+    access="application",
+    how=f"Join the challenge at {HOME}, sign its agreement, download Task1_HaN_OAR.zip to Task4_Lung_GTV.zip and "
+    "pass their folder as source=",
+    homepage=HOME,
+    citation=Citation(
+        title="Automatic Structure Segmentation for Radiotherapy Planning Challenge 2019",
+        authors="Li H, Zhou J, Deng J, Chen M",
+        venue="MICCAI challenge",
+        year=2019,
+        url=HOME,
+    ),
+    sources=(
+        Source(url=f"{HOME}Download/", kind="page"),
+        Source(url="https://dx.doi.org/10.21227/h75x-gt46", kind="page"),
+    ),
+    configs=tuple(
+        Config(name=slug(task), title=title, organ=ORGANS[task], splits={"train": 50})
+        for task, title in TITLES.items()
+    ),
+    splits={"train": 200},
+    subject="the folder's number: folders of one number in tasks 1 and 2 (npc-…), and in tasks 3 and 4 "
+    "(lung-…), are the same scan",
+    evidence=Evidence(
+        layout="constantinpape/torch-em:torch_em/data/datasets/medical/structseg.py@641e2dae",
+        labels="constantinpape/torch-em:torch_em/data/datasets/medical/structseg.py@641e2dae (task 1 checked "
+        "on data; task 3 values 1 to 4 against published volumes, 5 and 6 from the release's readme)",
+        license="constantinpape/torch-em:torch_em/data/datasets/medical/structseg.py@641e2dae (agreement "
+        "quoted second-hand)",
+        subject="constantinpape/torch-em:torch_em/data/datasets/medical/structseg.py@641e2dae",
+    ),
+    notes=(
+        "Lists elsewhere call value 3 of task 3 the spinal cord; it is the heart.",
+        "Third-party copies lack structures or are resampled; the agreement forbids them.",
+        "The ten test scans of each task were never published.",
+    ),
+)
+
+
+def rows(files):
+    place = r"(HaN_OAR|Naso_GTV|Thoracic_OAR|Lung_GTV)/(\d+)/"
+    masks = files.index(place + r"label\.nii(?:\.gz)?$", key=(1, 2))
+    for image, task, case in files.match(place + r"data\.nii(?:\.gz)?$"):
+        mask = masks.pop((task, case), None)
+        if mask is None:
+            yield Skipped(file=image, reason="a scan whose label.nii.gz is not in this copy")
+            continue
+        patient = f"{'lung' if task in ('Thoracic_OAR', 'Lung_GTV') else 'npc'}-{case}"
+        yield Row(id=case, config=slug(task), subject=patient, image=image, mask=mask, legend=LEGENDS[task])
+    for mask in masks.values():
+        yield Skipped(file=mask, reason="a label whose scan is not in this copy")
+
+
+def miniature(make):
+    # All cases use the same two names.
+    for number, (task, legend) in enumerate(LEGENDS.items(), 1):
+        with make.zip(f"Task{number}_{task}.zip") as inner:
+            for case in (1, 50):
+                seed = f"{'lung' if number > 2 else 'npc'}{case}"
+                inner.nifti(f"{task}/{case}/data.nii.gz", (24, 10, 6), seed=seed)
+                labels = {"labels": tuple(legend), "nested": False, "dtype": "uint8"}
+                inner.nifti(f"{task}/{case}/label.nii.gz", (24, 10, 6), **labels)

@@ -1,0 +1,86 @@
+"""Tianchi lung nodule detection 2017: low-dose chest CT of 1,000 patients with world positions of nodules.
+
+First season of the Tianchi Medical AI Competition; files and tables are in the manner of LUNA16.
+"""
+
+from medimg.builders import _nodules
+from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.readers import tables
+from medimg.schema import Row
+
+HOME = "https://tianchi.aliyun.com/competition/entrance/231601/introduction"
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
+
+DATASET = Dataset(
+    name="tianchi-lung-nodule",
+    title="Tianchi Medical AI Competition, season 1: pulmonary nodule detection",
+    aliases=("Tianchi lung nodule", "天池肺结节比赛", "天池肺部结节"),
+    dimension="3d",
+    modality="CT",
+    organ="lung",
+    task="detection",
+    license="LicenseRef-Tianchi",
+    access="registration",
+    how=f"Register at {HOME}, download the subsets and the csv folder, and pass their folder as source=",
+    homepage=HOME,
+    citation=Citation(
+        title="Tianchi Medical AI Competition, season 1: pulmonary nodule detection",
+        authors="Alibaba Tianchi",
+        venue="Tianchi",
+        year=2017,
+        url=HOME,
+    ),
+    sources=(Source(url=HOME, kind="page"),),
+    splits={"train": 600, "validation": 200, "test": 200},
+    subject="LKDS-#####: one patient, and the file's name",
+    evidence=Evidence(
+        layout="public code of the competition (train_subset00, LKDS-00001.mhd with .raw or .zraw). "
+        "unverified: csv/train, csv/val and the numbers of the splits",
+        labels="https://codetd.com/article/5346452 (seriesuid, coordX, coordY, coordZ, diameter_mm as LUNA16)",
+        license="unverified: terms for participants, not seen",
+        subject="https://codetd.com/article/5346452",
+    ),
+    notes=(
+        "Every patient of the first round has nodules: there are no negatives.",
+        "The competition's text prints LKDS_00001, files say LKDS-00001; rows take the latter.",
+        "Boxes are cubes of the nodule's diameter around its center.",
+    ),
+    bad_files="quarantine",
+)
+
+
+def rows(files):
+    found, parts = {}, set()
+    for table, part in files.match(r"(?:(train|val|test)[^/]*/)?annotations\.csv$"):
+        parts.add(part or "train")
+        for row in tables.rows(table, columns=("seriesuid", "coordX", "coordY", "coordZ", "diameter_mm")):
+            series, *cells = row.values()
+            found.setdefault(series.strip().replace("_", "-"), []).append(",".join(cells))
+    if not parts:
+        files.need(r"annotations\.csv$", next_step="put the csv folder beside the scans: it has the nodules")
+    for image, part, name in files.match(r"(?:(train|val|test)_subset\d+/(?:.*/)?)?(LKDS[-_]\d+)\.mhd$"):
+        series, part = name.replace("_", "-"), part or "train"
+        lines = found.get(series, ())
+        yield Row(
+            id=series,
+            split=SPLITS[part],
+            subject=series,
+            image=image,
+            assessed=("lung nodule",) if lines or part in parts else (),
+            source={"annotations.csv": lines} if lines else None,
+            **_nodules.label(image, lines),
+        )
+
+
+def miniature(make):
+    head = ["seriesuid", "coordX", "coordY", "coordZ", "diameter_mm"]
+    scans = {"train": ("LKDS-00001", "LKDS-00228"), "val": ("LKDS-00012",), "test": ("LKDS-00602",)}
+    for part, names in scans.items():
+        with make.zip(f"{part}_subset00.zip") as inner:
+            for number, name in enumerate(names):
+                suffix = ".zraw" if number else ".raw"
+                inner.metaimage(f"{name}.mhd", (16, 14, 8), spacing=(0.8, 0.8, 1.0), data_suffix=suffix)
+    nodules = [("LKDS-00001", -43.5, -54.25, -66, 4.5), ("LKDS_00228", -44, -55, -67, 5.1)]
+    make.csv("csv/train/annotations.csv", head, [*nodules, ("LKDS-00001", -42, -52, -65, 3.25)])
+    make.csv("csv/val/annotations.csv", head, [("LKDS-00012", -44, -55, -64, 5.0)])
+    make.csv("csv/train/seriesuids.csv", None, [("LKDS-00001",), ("LKDS-00228",)])

@@ -36,16 +36,20 @@ APART = (
 ).split()
 """Tags that may tell apart images at one place, in the order in which they are tried."""
 SAID = "SeriesInstanceUID StudyInstanceUID SeriesNumber SeriesDescription".split()
-MANUAL = "https://wiki.cancerimagingarchive.net/display/NBIA/Downloading+TCIA+Images"
 
 
 def folders(files, pattern=r"\.dcm$"):
-    """(files, tags of the first) of every series: the files of one folder and SeriesInstanceUID."""
+    """(files, tags of the first) of every folder; one that cannot be read has its problem as only tag."""
     found = {}
     for file, *_ in files.match(pattern):
         found.setdefault(file.parent, []).append(file)
     for members in found.values():
-        _, tags = next(dicom.headers(members[:1]))
+        try:
+            _, tags = next(dicom.headers(members[:1]))
+            lacking = [key for key in ("PatientID", "SeriesInstanceUID") if key not in tags]
+            tags = {"problem": f"states no {lacking[0]}"} if lacking else tags
+        except MedimgError as error:
+            tags = {"problem": error.problem}
         yield members, tags
 
 
@@ -65,8 +69,12 @@ def sorted_out(files, kind, modalities=("CT",), reasons=()):
     for members, tags in folders(files):
         if tags.get("Modality") == kind:
             for file in members:
-                for uid in rtstruct.references(file) or ("",):
-                    drawn.setdefault(uid, []).append(file)
+                try:
+                    _ = dicom.segments(file) if kind == "SEG" else rtstruct.rois(file)
+                    for uid in rtstruct.references(file) or ("",):
+                        drawn.setdefault(uid, []).append(file)
+                except MedimgError as error:
+                    rest += skipped([file], f"quarantined: {error.problem}")
         elif reason := no_image(tags, reasons):
             rest += skipped(members, reason)
         elif tags["Modality"] not in modalities:
@@ -101,11 +109,13 @@ def said(tags):
 
 def identity(tags):
     """The row's id: patient and series."""
-    return f"{tags.get('PatientID', 'unknown')}_{tags['SeriesInstanceUID']}"
+    return f"{tags['PatientID']}_{tags['SeriesInstanceUID']}"
 
 
 def no_image(tags, reasons=()):
     """Why a series is no volume, None where it may be one."""
+    if "problem" in tags:
+        return f"quarantined: {tags['problem']}"
     modality = tags.get("Modality", "?")
     if modality not in MODALITIES:
         return dict(reasons).get(modality) or SUPPLEMENTS.get(
@@ -125,8 +135,15 @@ def frames(members):
 
     Returns:
         [(what sets the stack apart, files)]: nothing where there is one stack. "frame" counts from 0 in the
-        order of InstanceNumber where no tag tells.
+        order of InstanceNumber where no tag tells. What cannot be read is one stack: the reader says why.
     """
+    try:
+        return _frames(members)
+    except MedimgError:
+        return [({}, members)]
+
+
+def _frames(members):
     planes = {}
     for file, tags in dicom.headers(members):
         turned = tuple(round(v, 3) for v in tags.get("ImageOrientationPatient", ()))

@@ -28,7 +28,7 @@ DATASET = Dataset(
     subject="PatientID of the DICOM header (ACRIN-FLT-Breast_001 …); up to three sessions",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection acrin_flt_breast (series, modalities, descriptions)",
-        labels="no image labels; unverified: columns of the clinical forms",
+        labels="unverified: columns of the clinical forms, which are not read; there are no image labels",
         license="the collection's page (CC BY 3.0 for images and clinical data)",
         subject="idc-index-data 25.0.5, collection acrin_flt_breast",
     ),

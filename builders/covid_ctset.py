@@ -46,8 +46,8 @@ DATASET = Dataset(
     splits={"train": 63849},
     subject="patient# (normal#) of the folder's or file's name; SR_2, SR_3, SR_4 are one person",
     evidence=Evidence(
-        layout=f"{REPOSITORY}:README.md@03be994a; public code that reads COVID-CTset/covid1/patient1/SR_2/*.tif. "
-        "unverified: folders inside Training&Validation.zip",
+        layout="unverified: folders inside Training&Validation.zip. Read: "
+        f"{REPOSITORY}:README.md@03be994a; public code that reads COVID-CTset/covid1/patient1/SR_2/*.tif",
         labels=f"{REPOSITORY}:Patient_details.csv@432bbdc9 (COVID-19 Infection), all.csv (filename, class)",
         license=f"{REPOSITORY}:README.md@03be994a names none; the figshare records were not read",
         subject=f"{REPOSITORY}:Patient_details.csv@432bbdc9",

@@ -63,8 +63,7 @@ DATASET = Dataset(
         "A finding is present where at least two of the three readers say so; `label.source` has all reads.",
         "Labels are of the scan. It has several series (meta.series): thick and thin plain ones are rows, "
         "perfusion and contrast series are left out, since the plain scan was read.",
-        "The count of the split is of scans. Boxes of others (BHX, PhysioNet) are not part of this release.",
-        "The official domain no longer answers; the torrent is the live source.",
+        "The count of the split is of scans. The official domain no longer answers, the torrent does.",
     ),
     bad_files="quarantine",
 )
@@ -108,7 +107,6 @@ def miniature(make):
         for n in (0, 14)
     ]
     make.csv("reads.csv", head, table)
-    make.csv("prediction_probabilities.csv", ["name", "probability"], [("CQ500-CT-0", 0.9)])
     names = {0: ("CT Plain", "CT PLAIN THIN", "CT 4cc sec 150cc D3D on-2"), 14: ("CT PRE CONTRAST THIN",)}
     for number, series in names.items():
         with make.zip(f"CQ500-CT-{number}.zip") as inner:

@@ -48,9 +48,9 @@ DATASET = Dataset(
     subject="PatientID of the DICOM header (100_HM10395 … 119_HM10395)",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection 4d_lung",
-        labels="constantinpape/torch-em:torch_em/data/datasets/medical/four_d_lung.py@4fa51acf; three public "
-        "readers of this collection that list ROI names (Tumor_c00, LN_c00, Carina_c00, Vertebra_c00; in "
-        "patient 115 'Tumor_ c00'). unverified: the names of organs and gold markers",
+        labels="unverified: how organs and gold markers are called. Read: three public readers of this "
+        "collection with its ROI names (Tumor_c00, LN_c00, Carina_c00, Vertebra_c00; in patient 115 'Tumor_ "
+        "c00'); constantinpape/torch-em:torch_em/data/datasets/medical/four_d_lung.py@4fa51acf",
         license="the collection's page (CC BY 3.0)",
         subject="idc-index-data 25.0.5, collection 4d_lung",
     ),

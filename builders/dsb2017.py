@@ -28,10 +28,10 @@ DATASET = Dataset(
     splits={"train": 1397, "test": 704},
     subject="the folder's name, a hash, which also is the PatientID",
     evidence=Evidence(
-        layout="public code of the competition (stage1/<hash>/<uid>.dcm, stage1_labels.csv). unverified: the "
-        "names of stage2 and of the solution files",
-        labels="public code of the competition (columns id, cancer). unverified: that 1 means a diagnosis "
-        "within one year",
+        layout="unverified: the names of stage2 and of the solution files. Read: public code of the competition "
+        "(stage1/<hash>/<uid>.dcm, stage1_labels.csv)",
+        labels="unverified: that 1 means a diagnosis within one year. Read: public code of the competition "
+        "(columns id, cancer)",
         license="unverified: rules to be accepted, for the competition only; the text was not read",
         subject="public code of the competition",
     ),

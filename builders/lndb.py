@@ -39,8 +39,9 @@ DATASET = Dataset(
     splits={"train": 236, "test": 58},
     subject="LNDb-#### is one patient; numbers have gaps",
     evidence=Evidence(
-        layout="constantinpape/torch-em:torch_em/data/datasets/medical/lndb.py@4fa51acf; columns of the CSV "
-        "files in public copies. unverified: files of the 58 test CT (Zenodo 7153205)",
+        layout="unverified: files of the 58 test CT (Zenodo 7153205). Read: "
+        "constantinpape/torch-em:torch_em/data/datasets/medical/lndb.py@4fa51acf; columns of the CSV files in "
+        "public copies",
         labels="constantinpape/torch-em:torch_em/data/datasets/medical/lndb.py@4fa51acf (masks hold the ids of "
         "each reader's findings; x, y, z in mm, as MetaImage's origin)",
         license=f"{_lndb.RECORD}: the record's field says CC BY 4.0, its text CC BY-NC-ND 4.0; the stricter is taken",

@@ -37,8 +37,8 @@ DATASET = Dataset(
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection lung_pet_ct_dx; public code that reads "
         "manifest-1608669183333 and Annotations-XML-Files-rev12222020",
-        labels="the collection's page (letter of the PatientID; it prints C for large cell, the ids use E); "
-        "31,562 VOC files named by SOPInstanceUID (public code). unverified: that boxes count pixels from 1",
+        labels="unverified: that boxes count pixels from 1. Read: the collection's page (letter of the PatientID; "
+        "it prints C for large cell, the ids use E); 31,562 VOC files named by SOPInstanceUID (public code)",
         license="the collection's page (CC BY 4.0)",
         subject="idc-index-data 25.0.5, collection lung_pet_ct_dx",
     ),
@@ -74,7 +74,7 @@ def rows(files):
     people = {row["NewPatientID"].strip(): row for row in tables.rows(book)} if book else {}
     used = set()
     for members, tags in _tcia.folders(files):
-        patient, reason, label = tags["PatientID"], _tcia.no_image(tags), {}
+        patient, reason, label = tags.get("PatientID", ""), _tcia.no_image(tags), {}
         letter, image = patient.rpartition("-")[2], dicom.series(members, allow_gaps=True)
         if not reason and tags["Modality"] == "CT":
             try:

@@ -33,8 +33,8 @@ DATASET = Dataset(
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection rider_breast_mri; public readers that tell series by "
         "SeriesDescription ('reference VOI mask', 'early anatomical reference', 'B0')",
-        labels="idc-index-data 25.0.5 (the mask is an MR series of the first exam). unverified: that all of "
-        "its values but 0 are tumor",
+        labels="unverified: that all values of the mask but 0 are tumor. Read: idc-index-data 25.0.5 (the mask is "
+        "an MR series of the first exam)",
         license="the collection's page (CC BY 3.0)",
         subject="idc-index-data 25.0.5, collection rider_breast_mri",
     ),

@@ -34,8 +34,8 @@ DATASET = Dataset(
     splits={"train": 600, "validation": 200, "test": 200},
     subject="LKDS-#####: one patient, and the file's name",
     evidence=Evidence(
-        layout="public code of the competition (train_subset00, LKDS-00001.mhd with .raw or .zraw). "
-        "unverified: csv/train, csv/val and the numbers of the splits",
+        layout="unverified: csv/train, csv/val and the numbers of the splits. Read: public code of the "
+        "competition (train_subset00, LKDS-00001.mhd with .raw or .zraw)",
         labels="https://codetd.com/article/5346452 (seriesuid, coordX, coordY, coordZ, diameter_mm as LUNA16)",
         license="unverified: terms for participants, not seen",
         subject="https://codetd.com/article/5346452",

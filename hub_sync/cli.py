@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -248,6 +249,118 @@ def verify(
             out.print("Nothing is published here.")
     if any(problems.values()):
         raise typer.Exit(1)
+
+
+@app.command()
+def fuse(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Members, e.g. lits or medmnist-v2/pathmnist; none: all that fit."),
+    ] = None,
+    modality: Annotated[list[str] | None, typer.Option(help="Only these modalities, e.g. CT.")] = None,
+    organ: Annotated[list[str] | None, typer.Option(help="Only these organs, e.g. liver.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only these tasks, e.g. segmentation.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Label space, one option per target, in order.")
+    ] = None,
+    dimension: Annotated[str | None, typer.Option(help="2d, 3d or video.")] = None,
+    license_: Annotated[
+        list[str] | None, typer.Option("--license", help="Terms (commercial, adapt, open …) or license ids.")
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option(help="train, validation, test; without it, all.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Root with the members' originals, `official`, or `miniature` for phantoms. Without it, members are "
+            "read from the Hub."
+        ),
+    ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="concatenate, interleave, uniform, proportional, temperature=2, or lits=2,chaos=1."
+        ),
+    ] = "concatenate",
+    on_duplicate: Annotated[str, typer.Option(help="drop, keep or error.")] = "drop",
+    encoding: Annotated[str | None, typer.Option(help="Of masks: index or channels.")] = None,
+    blueprint: Annotated[str | None, typer.Option(help="A named request, e.g. liver-ct.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    namespace: NamespaceOption = NAMESPACE,
+    hub: HubOption = None,
+    store: StoreOption = STORE,
+    plan: Annotated[bool, typer.Option("--plan", help="Only print the plan; upload nothing.")] = False,
+    as_json: JsonOption = False,
+    push: Annotated[
+        str | None, typer.Option("--push", metavar="NAME", help="Publish the set as NAMESPACE/NAME.")
+    ] = None,
+    verbatim: Annotated[
+        bool,
+        typer.Option("--verbatim", help="Push copies of the members' files instead of fused labels."),
+    ] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Print this many rows, one line each.")] = 0,
+) -> None:
+    """Fuse members into one set: print its plan, some of its rows, or publish it.
+
+    Examples:
+      medimg fuse --blueprint liver-ct --source miniature
+
+      medimg fuse msd-liver msd-spleen --modality CT --target liver --target spleen --source ~/originals --limit 5
+
+      medimg fuse --organ liver --target liver --license adapt --push liver --plan
+
+      medimg fuse msd-liver msd-spleen --verbatim --push abdomen --hub https://huggingface.co --namespace my-org
+    """
+    from medimg.hub_sync import fused_cli
+
+    asked = fused_cli.request(
+        names=names,
+        modality=modality,
+        organ=organ,
+        task=task,
+        targets=target,
+        dimension=dimension,
+        license_terms=license_,
+        split=split,
+        source=source or None,
+        weights=weights,
+        on_duplicate=on_duplicate,
+        encoding=encoding,
+        blueprint=blueprint,
+        seed=seed,
+        namespace=namespace,
+    )
+    wanted = push is not None and not plan
+    with contextlib.ExitStack() as stack:
+        served = None
+        if wanted or "source" not in asked:
+            served = stack.enter_context(fused_cli.hub(hub, namespace, store, wanted=wanted))
+        if push is not None and wanted and served is not None:
+            from medimg.hub_sync import fused
+
+            pushed = fused.push(push, asked, served, verbatim=verbatim)
+            if as_json:
+                print(json.dumps(dataclasses.asdict(pushed), indent=1))
+            else:
+                out.print(
+                    f"{namespace}/{push}: {pushed.status}, {pushed.rows} rows, ", end="", highlight=False
+                )
+                out.print(f"{_size(pushed.uploaded_bytes)} uploaded, {pushed.publish}", highlight=False)
+            return
+        import medimg
+
+        made = medimg.fuse(**asked, plan=True)
+        if limit and not plan:
+            for line in fused_cli.lines(medimg.fuse(**asked), limit, made, as_json=as_json):
+                print(line)
+        elif as_json:
+            print(made.to_json(), end="")
+        else:
+            _wide().print(made)
+        if push is not None:
+            from medimg.hub_sync import fused
+
+            fused.check_name(push)
+            (err if as_json else out).print(fused_cli.verdict(made, verbatim=verbatim), highlight=False)
 
 
 @app.command()

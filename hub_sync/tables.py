@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from medimg import registry
 from medimg.declaration import Dataset
 
-TARGET = Path("docs/datasets.md")
 HEAD = """# Datasets
 
 Generated from the declarations by `make docs`; do not edit. *publish* follows from the license: **open**, **gated**
 (terms to accept) or **recipe** (a card, no data: build it from your own copy). *not verified* names the groups of facts
 that nobody has looked up yet; the evidence of the others is on each card (`medimg show <name>`).
+
+"""
+
+
+EVIDENCE_HEAD = """# Evidence
+
+Generated from the declarations by `make docs`; do not edit. Where each fact was read: an address, or
+repository:path@commit. "unverified" marks what nobody has looked up yet.
 
 """
 
@@ -38,6 +46,17 @@ def datasets_table() -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
+def evidence_table() -> str:
+    """docs/evidence.md."""
+    facts = ("layout", "labels", "license", "subject")
+    lines = [f"| dataset | {' | '.join(facts)} |", "|---|" + "---|" * len(facts)]
+    for builder in registry.builders():
+        evidence = builder.dataset.evidence
+        shown = [getattr(evidence, fact).replace("|", "\\|").replace("\n", " ") for fact in facts]
+        lines.append(f"| `{builder.name}` | {' | '.join(shown)} |")
+    return EVIDENCE_HEAD + "\n".join(lines) + "\n"
+
+
 def _cells(dataset: Dataset) -> list[str]:
     configs = [dataset.config(name) for name in dataset.config_names]
     count = sum(sum(config.splits.values()) for config in configs)
@@ -58,16 +77,22 @@ def _cells(dataset: Dataset) -> list[str]:
     ]
 
 
+PAGES: Mapping[Path, Callable[[], str]] = {
+    Path("docs/datasets.md"): datasets_table,
+    Path("docs/evidence.md"): evidence_table,
+}
+
+
 def main(arguments: list[str]) -> int:
-    """Write the tables, or compare with `--check`; returns the exit code."""
-    text = datasets_table()
+    """Write the pages, or compare with `--check`; returns the exit code."""
+    stale = [path for path, text in PAGES.items() if not path.exists() or path.read_text("utf-8") != text()]
     if "--check" not in arguments:
-        TARGET.write_text(text, "utf-8")
+        for path in stale:
+            path.write_text(PAGES[path](), "utf-8")
         return 0
-    if not TARGET.exists() or TARGET.read_text("utf-8") != text:
-        print(f"{TARGET} is not what the declarations say; run `make docs`.", file=sys.stderr)
-        return 1
-    return 0
+    for path in stale:
+        print(f"{path} is not what the declarations say; run `make docs`.", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

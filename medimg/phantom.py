@@ -461,6 +461,18 @@ class Phantom:
             stream[f"{key}.npy"] = buffer.getvalue()
         self.bytes(path, _zip(stream, zipfile.ZIP_STORED))
 
+    def hdf5(self, path: str, **datasets: Any) -> None:
+        """Write HDF5: a list is values (uint8), (shape, dtype) is random pixels from -1000 to 400."""
+        h5py = _extra("h5py", "hdf5")
+        stream = io.BytesIO()
+        with h5py.File(stream, "w", track_order=True) as book:
+            for key, value in datasets.items():
+                if isinstance(value, tuple):
+                    shape, dtype = value
+                    value = _generator(f"{path}/{key}").integers(-1000, 400, size=shape).astype(dtype)
+                book.create_dataset(key, data=np.asarray(value), track_times=False)
+        self.bytes(path, stream.getvalue())
+
     def npy(self, path: str, value: Sequence[Any] | tuple[int, ...]) -> None:
         """Write .npy; `value` as in `npz`."""
         buffer = io.BytesIO()

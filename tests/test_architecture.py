@@ -123,6 +123,7 @@ def test_heavy_readers_are_imported_where_they_are_used() -> None:
         "av",
         "openpyxl",
         "xlrd",
+        "h5py",
         "s3fs",
         "idc_index",
         "mlcroissant",

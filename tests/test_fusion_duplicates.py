@@ -474,6 +474,10 @@ def test_scan_signs_each_content_once() -> None:
     )
     assert list(cache) == [volume.content()]
     assert list(scan([Untouchable(row)], split="train", member="lits (train)", cache=cache)) == [entry]
+    fresh = cache[volume.content()]
+    cache[volume.content()] = "AAAA"  # of another version
+    assert list(scan([row], split="train", member="lits (train)", cache=cache)) == [entry]
+    assert cache[volume.content()] == fresh
     (bare,) = scan([Untouchable(row)], split="test", near=False, targets=lambda row: ["liver"])
     assert bare.signature is None and bare.assessed == ("liver",) and bare.source == "lits"
     with pytest.raises(FormatError) as caught:

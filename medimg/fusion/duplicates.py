@@ -228,13 +228,18 @@ def scan(
 
 def _signature(row: Mapping[str, Any], cache: MutableMapping[str, str]) -> Signature | None:
     content = row["content"]
-    if content not in cache:
+    known = cache.get(content)
+    if known is not None:
         try:
-            made = signature(row["image"])
-        except FormatError as error:
-            raise error.within(file=row["id"]) from error
-        cache[content] = made.to_text() if made else ""
-    return Signature.from_text(cache[content]) if cache[content] else None
+            return Signature.from_text(known) if known else None
+        except ValueError:
+            pass  # of an earlier version: made anew below
+    try:
+        made = signature(row["image"])
+    except FormatError as error:
+        raise error.within(file=row["id"]) from error
+    cache[content] = made.to_text() if made else ""
+    return made
 
 
 def declared_overlaps(datasets: Iterable[Dataset]) -> tuple[Declared, ...]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import io
 import struct
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +27,8 @@ import numpy.typing as npt
 from medimg.errors import FormatError
 from medimg.pixels import Array, Clip, Picture, Volume
 
+VERSION = 1
+"""Changes with whatever changes a signature; caches of another version are made anew."""
 TERMS: Mapping[int, int] = {2: 32, 3: 16}
 """Cosine terms along each axis, for pictures and for volumes."""
 THRESHOLD: Mapping[int, float] = {2: 0.95, 3: 0.90}
@@ -69,9 +72,9 @@ class Signature:
 
     def to_text(self) -> str:
         """ASCII form for a cache; `from_text` reads it."""
-        return base64.b64encode(struct.pack(f"<B{self.axes}H", self.axes, *self.shape) + self.data).decode(
-            "ascii"
-        )
+        return base64.b64encode(
+            struct.pack(f"<BB{self.axes}H", VERSION, self.axes, *self.shape) + self.data
+        ).decode("ascii")
 
     @classmethod
     def from_text(cls, text: str) -> Signature:
@@ -81,10 +84,11 @@ class Signature:
             ValueError: it is no such text, or of another version of this module.
         """
         raw = base64.b64decode(text, validate=True)
-        axes = raw[0] if raw else 0
-        if axes not in TERMS or len(raw) - 1 - 2 * axes not in (0, int(_ball(axes).sum())):
+        version, axes = raw[:2] if len(raw) > 1 else (0, 0)
+        start = 2 + 2 * axes
+        if version != VERSION or axes not in TERMS or len(raw) - start not in (0, int(_ball(axes).sum())):
             raise ValueError("not a signature of this version")
-        return cls(struct.unpack_from(f"<{axes}H", raw, 1), raw[1 + 2 * axes :])
+        return cls(struct.unpack_from(f"<{axes}H", raw, 2), raw[start:])
 
 
 def signature(image: object, *, axes: Literal[2, 3] | None = None) -> Signature | None:
@@ -450,9 +454,11 @@ class _Table:
         data = np.frombuffer(signature.data, np.int8)[None]
         code = self.hash(data)
         found = [np.arange(len(self.order[0]) if self.order else 0, len(self.keys), dtype=np.uint32)]
-        for order, column, value in zip(self.order, self.codes.T, code[0], strict=False):
-            left = np.searchsorted(column, value, "left", sorter=order)
-            right = np.searchsorted(column, value, "right", sorter=order)
+        for table, order in enumerate(self.order):
+            value = int(code[0, table])
+            key = self.codes[:, table].item
+            left = bisect_left(order, value, key=key)
+            right = bisect_right(order, value, lo=left, key=key)
             found.append(order[max(0, left - NEIGHBORS["find"]) : right + NEIGHBORS["find"]])
         near = np.unique(np.concatenate(found).astype(np.int64))
         near = near[_alike(self.codes[near].view(np.uint64).T, code.view(np.uint64).T)]

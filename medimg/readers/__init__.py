@@ -8,8 +8,8 @@ from medimg.pixels import Pixels
 
 RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".webp")
 VOLUME = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz", ".mhd", ".mha", ".dcm")
-ARRAY = (".npy", ".npz")
-VIDEO = (".avi", ".mp4", ".mov", ".mkv", ".webm")
+ARRAY = (".npy", ".npz", ".hdf5", ".h5")
+VIDEO = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg")
 SIDECAR = (".raw", ".zraw")
 """Voxels that a header file names; they have no meaning alone."""
 PIXEL_SUFFIXES = frozenset(RASTER + VOLUME + ARRAY + VIDEO + SIDECAR)

@@ -231,7 +231,8 @@ def _place(dataset: Any, image: Series, values: Mapping[int, int]) -> tuple[list
             beside += 1
             continue
         away = points - planes[k].position
-        corners = np.stack([away @ row / first.spacing[1], away @ column / first.spacing[0]], axis=1)
+        # Rounded, so that corners which are meant to lie on centers do.
+        corners = np.stack([away @ row / first.spacing[1], away @ column / first.spacing[0]], axis=1).round(6)
         drawn.setdefault((number, k), []).append(corners)
     patches = []
     for (number, k), contours in drawn.items():

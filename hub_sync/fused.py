@@ -1,0 +1,748 @@
+"""Publish a fused set: own shards in one label space, or copies of the members' shards, in one commit each."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import huggingface_hub
+from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
+from huggingface_hub.errors import RepositoryNotFoundError
+
+import medimg
+from medimg import layout, licenses, registry
+from medimg.cards import fused as card
+from medimg.errors import HubError, LicenseError, VerifyError
+from medimg.fusion import fuse
+from medimg.fusion.errors import FusionError
+from medimg.fusion.labels import fused_features
+from medimg.fusion.plan import MINIATURE, Plan
+from medimg.fusion.select import allowed, split_fused
+from medimg.hub_sync.fingerprint import engine, fingerprint
+from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
+from medimg.hub_sync.fused_shards import METADATA_FILE, SplitWriter, metadata_features, pixel_bytes
+from medimg.hub_sync.publish import OWNED, Hub, Published, Upload, _told
+from medimg.hub_sync.shards import SHARD_BYTES
+from medimg.hub_sync.verify import _read_back
+from medimg.licenses import Combined, Verdict
+from medimg.loading import OFFICIAL, open_source
+from medimg.manifest import MANIFEST_PATH, Manifest, Origin, Shard, SplitStats
+from medimg.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from datasets import Features, IterableDataset
+
+    from medimg.fusion.duplicates import Report
+
+NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+MAX_NAME = 96
+SPLITS = ("train", "validation", "test")
+EXAMPLES = 20
+HIDDEN = "<source>"
+
+Progress = Callable[[int, int], None]
+"""Called after each row with (rows, bytes) of that row."""
+Configs = dict[str, dict[str, SplitStats]]
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push did."""
+
+    name: str
+    status: Literal["published", "unchanged"]
+    rows: int
+    commits: int
+    uploaded_bytes: int
+    publish: str
+    address: str
+    collection: str
+
+
+def push(
+    name: str,
+    request: Mapping[str, Any],
+    hub: Hub,
+    *,
+    verbatim: bool = False,
+    check: bool = True,
+    shard_bytes: int = SHARD_BYTES,
+    on_row: Progress = lambda rows, size: None,
+) -> Pushed:
+    """Publish a fused set as `<namespace>/<name>`; nothing is uploaded before its licenses allow it.
+
+    Args:
+        name: of the repository; no dataset's.
+        request: arguments of `medimg.fuse`. Without `source`, members are read from the Hub of HF_ENDPOINT.
+        hub: where to publish.
+        verbatim: copy the members' shards within the Hub, as they are, instead of fusing labels.
+        check: read everything back through plain `datasets` afterwards.
+        shard_bytes: size at which a shard ends.
+        on_row: progress.
+
+    Raises:
+        LicenseError: the set may not be passed on; names the members that stand in the way.
+        FusionError: the name is not free, or the request cannot be fused or copied.
+        HubError: the Hub refused, or phantoms were to leave an embedded Hub.
+        VerifyError: what was published does not read back as what was meant.
+    """
+    check_name(name)
+    asked = {"namespace": hub.namespace, **request}
+    if asked.get("repeat"):
+        raise FusionError("a set that repeats its rows has no end", next_step="push it without repeat.")
+    plan: Plan = fuse(**asked, plan=True)
+    terms = check_terms(plan, verbatim=verbatim)
+    work = _Work(name, asked, plan, terms, hub, "verbatim" if verbatim else "remapped")
+    members = work.members()
+    state, old = _published(hub, name)
+    origin = _origin(members, hub, old)
+    prints = work.fingerprint(members)
+    if old is not None and old.fingerprint == prints and not _missing(old, state):
+        manifest, files, upload, kept = old, dict[str, Path | CommitOperationCopy](), Upload(hub, name), True
+        revision = _commit(work, upload, manifest, files, state, kept=kept)
+    else:
+        stream = fuse(**asked)
+        report: Report | None = stream.report
+        head = work.head(origin, prints, report)
+        if verbatim:
+            _refuse_duplicates(report, asked)
+            manifest, copies = _copied(work, members, head, state)
+            upload = Upload(hub, name)
+            _prepare(hub, name, terms)
+            revision = _commit(work, upload, manifest, copies, state, kept=False)
+        else:
+            with tempfile.TemporaryDirectory(prefix="medimg-fuse-") as folder:
+                upload = _LateUpload(hub, name, terms)
+                manifest, built = _built(
+                    work, stream, members, head, Path(folder), upload, shard_bytes, on_row
+                )
+                if [each.state for each in work.members()] != [each.state for each in members]:
+                    raise FusionError(
+                        "a member changed while it was read", next_step="push again; nothing was published."
+                    )
+                revision = _commit(work, upload, manifest, built, state, kept=False)
+    collection = _collect(hub, work, manifest)
+    if check:
+        problems = verify(hub, name)
+        if problems:
+            raise VerifyError("; ".join(problems[:3]), dataset=name, next_step="push again.")
+    return Pushed(
+        name=name,
+        status="unchanged" if revision is None else "published",
+        rows=manifest.rows,
+        commits=int(revision is not None),
+        uploaded_bytes=upload.bytes,
+        publish=terms.publish.value,
+        address=hub.address(name),
+        collection=collection,
+    )
+
+
+def check_name(name: str) -> None:
+    """Refuse names that are not safe as a repository, or that a dataset has.
+
+    Raises:
+        FusionError: as said.
+    """
+    if not NAME.fullmatch(name) or len(name) > MAX_NAME or name.endswith(".git"):
+        raise FusionError(
+            f"{name[:MAX_NAME]!r} cannot be the name of a repository",
+            next_step=f"use at most {MAX_NAME} small letters and digits, with single . _ - between them.",
+        )
+    taken = {
+        known.casefold()
+        for builder in registry.builders()
+        for known in (builder.name, *builder.dataset.aliases)
+    }
+    if name.casefold() in taken:
+        raise FusionError(f"{name!r} is a dataset", next_step="give the fused set a name of its own.")
+
+
+def check_terms(plan: Plan, *, verbatim: bool) -> Combined:
+    """The terms under which the set may be passed on.
+
+    Raises:
+        LicenseError: it may not, or a member allows no derivatives: such data is never part of a pushed set.
+    """
+    if verbatim:
+        for member in plan.members:
+            _refuse_no_derivatives(member.key, member.license)
+    return plan.to_push(adapted=not verbatim)
+
+
+def _refuse_no_derivatives(key: str, id: str) -> None:
+    license = licenses.get(id)
+    if not license.per_row and license.adapt is not True:
+        raise LicenseError(
+            f"{key} ({id}) allows no derivatives, or does not say so: it is never part of a pushed fused set.",
+            next_step="leave the member out (--license adapt finds those that may be adapted).",
+        )
+
+
+def verify(hub: Hub, name: str) -> list[str]:
+    """What is wrong with a published fused set, as plain `datasets` reads it; empty where nothing is."""
+    state, manifest = _published(hub, name)
+    if manifest is None:
+        return ["there is no fused set"]
+    problems = [f"{path} is missing" for path in _missing(manifest, state)]
+    repo = hub.repo(name)
+    report = _read_back(hub, {repo: {"revision": state.sha, "deep": False}})[repo]
+    if "error" in report:
+        return [*problems, f"plain datasets cannot load it: {report['error']}"]
+    expected = features(manifest)
+    if set(report["configs"]) != set(expected):
+        problems.append(f"configs are {sorted(report['configs'])}, expected {sorted(expected)}")
+        return problems
+    counted: Counter[str] = Counter()
+    for splits in manifest.configs.values():
+        counted.update({split: stats.rows for split, stats in splits.items()})
+    metadata = report["configs"][layout.METADATA]
+    if {split: found["rows"] for split, found in metadata.items()} != dict(counted):
+        problems.append("config metadata does not hold the rows that the manifest counts")
+    ids = [each for found in metadata.values() for each in found["ids"]]
+    if len(set(ids)) != len(ids):
+        problems.append("ids are not unique")
+    for config, found in report["configs"].items():
+        for split, each in found.items():
+            if each["features"] != str(expected[config]):
+                problems.append(f"{config}/{split}: the features are not the schema's")
+            if config != layout.METADATA and (not each["decoded"] or set(each["ids"]) - set(ids)):
+                problems.append(f"{config}/{split}: no image was decoded, or rows are not in config metadata")
+    return problems
+
+
+def features(manifest: FusedManifest) -> dict[str, Features]:
+    """Stored features of every Hub config."""
+    from medimg.schema import features as member_features
+    from medimg.schema import metadata_features as member_metadata
+
+    dimension = manifest.dimension
+    if manifest.mode == "remapped":
+        return {layout.DEFAULT: fused_features(dimension), layout.METADATA: metadata_features(dimension)}
+    own = {name: member_features(dimension) for name in (layout.DEFAULT, *manifest.configs)}
+    return {**own, layout.METADATA: member_metadata(dimension)}
+
+
+# the work
+
+
+@dataclass(frozen=True)
+class _Work:
+    name: str
+    request: Mapping[str, Any]
+    plan: Plan
+    terms: Combined
+    hub: Hub
+    mode: Mode
+
+    @property
+    def members_hub(self) -> Hub:
+        """The Hub, as the organization that the members are read from."""
+        hub = copy.copy(self.hub)
+        hub.namespace = self.request["namespace"]
+        return hub
+
+    def members(self) -> list[FusedMember]:
+        """What each member's rows depend on now."""
+        source = self.plan.request["source"]
+        if source is not None and self.mode == "verbatim":
+            raise FusionError(
+                "only published members can be copied", next_step="leave out --source, or --verbatim."
+            )
+        if source is None and huggingface_hub.constants.ENDPOINT != self.hub.endpoint:
+            raise HubError(
+                f"members are read from {huggingface_hub.constants.ENDPOINT}, the set is to go to {self.hub.endpoint}",
+                next_step=f"set HF_ENDPOINT={self.hub.endpoint} before Python starts, or pass a source.",
+            )
+        return [self._member(member, source) for member in self.plan.members]
+
+    def _member(self, member: Any, source: str | None) -> FusedMember:
+        known: dict[str, Any] = {
+            "key": member.key,
+            "name": member.name,
+            "config": member.config,
+            "license": member.license,
+        }
+        builder = registry.get(member.name)
+        if source == MINIATURE:
+            return FusedMember(
+                **known, origin="miniature", state=_digest(fingerprint(builder, None, "miniature"))
+            )
+        if source is not None:
+            origin: Origin = "official" if source == OFFICIAL else "source"
+            with open_source(
+                builder, member.place, storage_options=self.request.get("storage_options")
+            ) as files:
+                return FusedMember(**known, origin=origin, state=_digest(fingerprint(builder, files, origin)))
+        state, manifest = self.read(member.name)
+        config = next((each for each in manifest.configs if each.name == member.config), None)
+        shards = (
+            {split: [s.sha256 for s in each.shards] for split, each in config.splits.items()}
+            if config
+            else {}
+        )
+        return FusedMember(
+            **known,
+            origin=manifest.origin,
+            state=_digest(shards),
+            repo=self.members_hub.repo(member.name),
+            revision=state.sha,
+        )
+
+    def read(self, name: str) -> tuple[Published, Manifest]:
+        """A published member."""
+        state = self.members_hub.published(name)
+        if state.manifest is None:
+            raise HubError(
+                f"{self.members_hub.repo(name)} is not on {self.hub.endpoint}",
+                dataset=name,
+                next_step=f"publish it first (medimg sync {name}), or pass a source.",
+            )
+        return state, state.manifest
+
+    def fingerprint(self, members: Iterable[FusedMember]) -> dict[str, str]:
+        """What the repository's rows depend on."""
+        code = [*Path(medimg.fusion.__file__).parent.glob("*.py"), *Path(__file__).parent.glob("fused*.py")]
+        texts = [path.read_text("utf-8") for path in sorted(code)]
+        return {
+            "mode": self.mode,
+            "schema": SCHEMA_VERSION,
+            "plan": _digest(self.public_plan()),
+            "members": _digest([(each.key, each.origin, each.state) for each in members]),
+            "engine": _digest([engine(), *texts]),
+        }
+
+    def public_plan(self) -> dict[str, Any]:
+        """The plan without addresses of this computer."""
+        whole = self.plan.to_dict()
+        for member in whole["index"]["members"].values():
+            del member["place"]
+        source = whole["blueprint"]["source"]
+        if source in (None, MINIATURE, OFFICIAL):
+            return whole
+        places = sorted({source, str(Path(source).expanduser())}, key=len, reverse=True)
+
+        def hidden(value: Any) -> Any:
+            if isinstance(value, str):
+                for place in places:
+                    value = value.replace(place, HIDDEN)
+                return value
+            if isinstance(value, dict):
+                return {key: hidden(each) for key, each in value.items()}
+            return [hidden(each) for each in value] if isinstance(value, list) else value
+
+        found: dict[str, Any] = hidden(whole)
+        return found
+
+    def head(self, origin: Origin, prints: Mapping[str, str], report: Report | None) -> dict[str, Any]:
+        """The manifest but for rows and files."""
+        return {
+            "name": self.name,
+            "title": self.plan.request["title"] or self.name,
+            "medimg": medimg.__version__,
+            "schema_version": SCHEMA_VERSION,
+            "mode": self.mode,
+            "origin": origin,
+            "dimension": self.plan.dimension,
+            "fingerprint": prints,
+            "plan": self.public_plan(),
+            "terms": self.terms,
+            "duplicates": _duplicates(report, dropped=self.mode == "remapped"),
+        }
+
+    def texts(self, manifest: FusedManifest, previous: str | None) -> dict[str, bytes]:
+        """Card and manifest."""
+        text = card.render(
+            manifest,
+            {member.name: registry.get(member.name).dataset for member in manifest.members},
+            features(manifest),
+            repo=self.hub.repo(self.name),
+            previous=previous,
+        )
+        return {layout.CARD_PATH: text.encode(), MANIFEST_PATH: manifest.to_json().encode()}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _origin(members: Iterable[FusedMember], hub: Hub, old: FusedManifest | None) -> Origin:
+    """Phantoms where one member's rows are. Raises HubError where they may not go."""
+    origins = {member.origin for member in members}
+    if "miniature" not in origins:
+        return "source" if "source" in origins else "official"
+    if not hub.embedded:
+        raise HubError(
+            "phantoms are published on an embedded Hub only", next_step="pass a source with originals."
+        )
+    if old is not None and old.origin != "miniature":
+        raise HubError(
+            f"{old.name} holds rows of the {old.origin}; phantoms never replace them",
+            next_step="push the phantoms under another name.",
+        )
+    return "miniature"
+
+
+def _duplicates(report: Report | None, *, dropped: bool) -> Duplicates | None:
+    if report is None:
+        return None
+    return Duplicates(
+        compared=report.rows,
+        signed=report.signed,
+        counts=tuple((*key, number) for key, number in report.counts.items()),
+        examples=tuple(drop.why for drop in report.dropped[:EXAMPLES]),
+        dropped=dropped,
+        warnings=report.warnings,
+    )
+
+
+def _refuse_duplicates(report: Report | None, request: Mapping[str, Any]) -> None:
+    if report is not None and report.dropped and request.get("on_duplicate", "drop") != "keep":
+        raise FusionError(
+            f"{len(report.dropped)} rows are duplicates or stand in two splits (e.g. {report.dropped[0].why}), and "
+            "files that are copied whole cannot leave them out",
+            next_step="push without --verbatim, or with --on-duplicate keep: then the card lists them.",
+        )
+
+
+# what is on the Hub
+
+
+def _published(hub: Hub, name: str) -> tuple[Published, FusedManifest | None]:
+    """The state of the repository; refuses one that this module has not written.
+
+    Raises:
+        FusionError: the repository holds something else.
+    """
+    repo = hub.repo(name)
+    texts: dict[str, str] = {}
+    with _told(name), tempfile.TemporaryDirectory(prefix="medimg-read-") as folder:
+        try:
+            sha = hub.api.repo_info(repo, repo_type="dataset").sha
+        except RepositoryNotFoundError:
+            return Published(None, None, None, {}), None
+        entries = hub.api.list_repo_tree(repo, recursive=True, revision=sha, repo_type="dataset")
+        files = {
+            entry.path: entry.lfs.sha256 if entry.lfs else entry.blob_id
+            for entry in entries
+            if isinstance(entry, huggingface_hub.hf_api.RepoFile)
+        }
+        for path in {MANIFEST_PATH, layout.CARD_PATH} & set(files):
+            local = hub.api.hf_hub_download(repo, path, repo_type="dataset", revision=sha, cache_dir=folder)
+            texts[path] = Path(local).read_text("utf-8")
+    found = texts.get(MANIFEST_PATH)
+    fused = found is not None and '"kind": "fused"' in found
+    foreign = [path for path in files if path not in (".gitattributes", layout.CARD_PATH)]
+    if not fused and (found is not None or foreign):
+        raise FusionError(
+            f"{repo} holds something else than a fused set (e.g. {foreign[0]})",
+            next_step="take another name.",
+        )
+    state = Published(sha, None, texts.get(layout.CARD_PATH), files)
+    return state, FusedManifest.model_validate_json(found) if found is not None else None
+
+
+def _missing(manifest: FusedManifest, state: Published) -> list[str]:
+    return [shard.path for shard in manifest.files if state.files.get(shard.path) != shard.sha256]
+
+
+# own shards
+
+
+def _prepare(hub: Hub, name: str, terms: Combined) -> None:
+    """The repository, closed to those who have not accepted the terms where there are some."""
+    hub.create(name)
+    if terms.publish is Verdict.GATED:
+        hub.gate(name)
+
+
+class _LateUpload(Upload):
+    """An upload that makes the repository when the first shard is there."""
+
+    def __init__(self, hub: Hub, name: str, terms: Combined) -> None:
+        super().__init__(hub, name)
+        self.prepare = lambda: _prepare(hub, name, terms)
+        self.prepared = False
+
+    def shard(self, path: Path) -> None:
+        """See `Upload.shard`."""
+        if not self.prepared:
+            self.prepare()
+            self.prepared = True
+        super().shard(path)
+
+
+@dataclass
+class _Split:
+    writer: SplitWriter
+    data: list[tuple[Path, Shard]] = field(default_factory=list)
+    metadata: list[tuple[Path, Shard]] = field(default_factory=list)
+    subjects: set[tuple[str, str]] = field(default_factory=set)
+
+
+class _RowTerms:
+    """Whether rows that state licenses of their own may be part of the set, asked before they are written."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._ids = {member.key: member.license for member in plan.members}
+        self._known = set(self._ids.items())
+
+    def take(self, key: str, id: str) -> bool:
+        """False where the row stays out. Raises LicenseError where it contradicts the other members."""
+        if (key, id) in self._known:
+            return True
+        if licenses.get(id).publish is Verdict.RECIPE:
+            return False
+        self._ids[f"rows of {key}: {id}"] = id
+        licenses.combine(self._ids, adapted=True)
+        self._known.add((key, id))
+        return True
+
+
+def _built(
+    work: _Work,
+    stream: IterableDataset,
+    members: Iterable[FusedMember],
+    head: Mapping[str, Any],
+    folder: Path,
+    upload: Upload,
+    shard_bytes: int,
+    on_row: Progress,
+) -> tuple[FusedManifest, dict[str, Path | CommitOperationCopy]]:
+    """One pass over the fused rows; memory holds one row group per split, the disk one shard per split."""
+    splits: dict[str, _Split] = {}
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    withheld: Counter[tuple[str, str]] = Counter()
+    row_terms = _RowTerms(work.plan)
+    keys = {(member.name, member.config): member.key for member in members}
+    with ExitStack() as stack:
+        for row in stream.decode(False):
+            origin = row["provenance"]
+            split, place = origin["split_fused"], (origin["member"], origin["config"])
+            if not row_terms.take(keys[place], row["license"]):
+                withheld[place] += 1
+                continue
+            if split not in splits:
+                splits[split] = _open(stack, split, folder, work, upload, shard_bytes)
+            splits[split].writer.add(row)
+            if row["subject"] is not None:
+                splits[split].subjects.add((origin["member"], row["subject"]))
+            counts.setdefault(place, Counter())[split] += 1
+            on_row(1, pixel_bytes(row))
+            del row
+    if not splits:
+        raise FusionError("the set has no row that may be published", next_step="look at its plan.")
+    files: dict[str, Path | CommitOperationCopy] = {}
+    stats = {}
+    for name in sorted(splits, key=_order):
+        split_ = splits[name]
+        paths = [
+            layout.shard_path(layout.DEFAULT, name, index, len(split_.data))
+            for index in range(len(split_.data))
+        ]
+        files |= {target: path for target, (path, _) in zip(paths, split_.data, strict=True)}
+        ((path, about),) = split_.metadata
+        target = layout.metadata_path(layout.DEFAULT, name)
+        files[target] = path
+        stats[name] = SplitStats(
+            rows=about.rows,
+            subjects=len(split_.subjects),
+            shards=tuple(
+                shard.model_copy(update={"path": target})
+                for target, (_, shard) in zip(paths, split_.data, strict=True)
+            ),
+            metadata=(about.model_copy(update={"path": target}),),
+        )
+    told = [
+        member.model_copy(
+            update={
+                "rows": _ordered(counts.get((member.name, member.config), {})),
+                "withheld": withheld[member.name, member.config],
+            }
+        )
+        for member in members
+    ]
+    return FusedManifest(**head, members=tuple(told), configs={layout.DEFAULT: stats}), files
+
+
+def _open(
+    stack: ExitStack, split: str, folder: Path, work: _Work, upload: Upload, shard_bytes: int
+) -> _Split:
+    layout.shard_path(layout.DEFAULT, split, 0, 1)  # refuses names that are unsafe in a path
+    made: _Split
+
+    def done(path: Path, shard: Shard) -> None:
+        if path.name == METADATA_FILE:
+            made.metadata.append((path, shard))
+        else:
+            made.data.append((path, shard))
+            upload.shard(path)
+
+    writer = SplitWriter(folder / split, work.plan.dimension, done, shard_bytes=shard_bytes)
+    made = _Split(stack.enter_context(writer))
+    return made
+
+
+def _order(split: str) -> tuple[int, str]:
+    return (SPLITS.index(split) if split in SPLITS else len(SPLITS), split)
+
+
+def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
+    return {split: counts[split] for split in sorted(counts, key=_order)}
+
+
+# copies
+
+
+def _copied(
+    work: _Work, members: Iterable[FusedMember], head: Mapping[str, Any], state: Published
+) -> tuple[FusedManifest, dict[str, Path | CommitOperationCopy]]:
+    """Every shard of the members' asked splits, under `data/<member>/`; no byte passes through here."""
+    files: dict[str, Path | CommitOperationCopy] = {}
+    configs: Configs = {}
+    told = []
+    wanted = {member.key: {split.split for split in member.splits} for member in work.plan.members}
+    for member in members:
+        name = member.key.replace("/", ".")
+        published, manifest = work.read(member.name)
+        if published.sha != member.revision:
+            raise FusionError(f"{member.key} changed meanwhile", next_step="push again.")
+        config = next(each for each in manifest.configs if each.name == member.config)
+        for id in config.license:
+            _refuse_no_derivatives(member.key, id)
+            if (asked := work.plan.request["license_terms"]) and not allowed(id, tuple(asked)):
+                raise LicenseError(
+                    f"{member.key} has rows under {id}, which is not what was asked for, and files are copied whole.",
+                    next_step="push without --verbatim.",
+                )
+        found: dict[str, list[SplitStats]] = {}
+        for split, stats in config.splits.items():
+            if split in wanted[member.key] and stats.rows:
+                found.setdefault(split_fused(split), []).append(stats)
+        configs[name] = {}
+        for split in sorted(found, key=_order):
+            shards = [shard for stats in found[split] for shard in stats.shards]
+            metadata = [shard for stats in found[split] for shard in stats.metadata]
+            moved: list[list[Shard]] = []
+            for kind, each in (("data", shards), ("metadata", metadata)):
+                targets = [_copy_path(kind, name, split, index, len(each)) for index in range(len(each))]
+                moved.append(
+                    [s.model_copy(update={"path": path}) for s, path in zip(each, targets, strict=True)]
+                )
+                for shard, target in zip(each, targets, strict=True):
+                    if state.files.get(target) != shard.sha256:
+                        files[target] = CommitOperationCopy(
+                            src_path_in_repo=shard.path,
+                            path_in_repo=target,
+                            src_revision=member.revision,
+                            src_repo_id=member.repo,
+                            src_repo_type="dataset",
+                        )
+            configs[name][split] = SplitStats(
+                rows=sum(stats.rows for stats in found[split]),
+                subjects=sum(stats.subjects for stats in found[split]),
+                shards=tuple(moved[0]),
+                metadata=tuple(moved[1]),
+            )
+        told.append(
+            member.model_copy(update={"rows": {split: each.rows for split, each in configs[name].items()}})
+        )
+    if not any(configs.values()):
+        raise FusionError("the members have no published rows", next_step="look at the plan.")
+    configs = {name: splits for name, splits in configs.items() if splits}
+    return FusedManifest(**head, members=tuple(told), configs=configs), files
+
+
+def _copy_path(kind: str, config: str, split: str, index: int, count: int) -> str:
+    return layout.shard_path(config, split, index, count).replace("data/", f"{kind}/", 1)
+
+
+# what becomes visible
+
+
+def _commit(
+    work: _Work,
+    upload: Upload,
+    manifest: FusedManifest,
+    files: Mapping[str, Path | CommitOperationCopy],
+    state: Published,
+    *,
+    kept: bool,
+) -> str | None:
+    """All in one commit; None where nothing differs."""
+    texts = work.texts(manifest, state.card)
+    title = f"{manifest.title}: {manifest.rows} rows of {', '.join(m.key for m in manifest.members)}"
+    message = title[:200]
+    if not kept and manifest.mode == "verbatim":
+        copies = [each for each in files.values() if isinstance(each, CommitOperationCopy)]
+        return _commit_copies(work.hub, work.name, copies, texts, manifest, state, message)
+    unchanged = {shard.path for shard in manifest.files} if kept else set()
+    rest = {path: digest for path, digest in state.files.items() if path not in unchanged}
+    own: dict[str, Path | bytes] = {path: each for path, each in files.items() if isinstance(each, Path)}
+    small = [path for path in own.values() if isinstance(path, Path) and path.exists()]
+    upload.bytes += sum(path.stat().st_size for path in small)
+    return upload.commit({**own, **texts}, replace(state, files=rest), message)
+
+
+def _commit_copies(
+    hub: Hub,
+    name: str,
+    copies: Iterable[CommitOperationCopy],
+    texts: Mapping[str, bytes],
+    manifest: FusedManifest,
+    state: Published,
+    message: str,
+) -> str | None:
+    listed = {shard.path for shard in manifest.files} | set(texts)
+    operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [*copies]
+    for path, data in texts.items():
+        if state.files.get(path) != hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest():
+            operations.append(CommitOperationAdd(path_in_repo=path, path_or_fileobj=data))
+    operations += [
+        CommitOperationDelete(path_in_repo=path)
+        for path in state.files
+        if path.startswith(OWNED) and path not in listed
+    ]
+    if not operations:
+        return None
+    repo = hub.repo(name)
+    with _told(name):
+        parent = state.sha or hub.api.repo_info(repo, repo_type="dataset").sha
+        try:
+            made = hub.api.create_commit(
+                repo, operations, commit_message=message, repo_type="dataset", parent_commit=parent
+            )
+        except (ValueError, NotImplementedError) as error:
+            raise HubError(
+                f"the Hub cannot copy the members' files: {error}",
+                dataset=name,
+                next_step="push without --verbatim.",
+            ) from error
+    return made.oid
+
+
+def _collect(hub: Hub, work: _Work, manifest: FusedManifest) -> str:
+    """A Hub Collection of the fused set and those of its members that are on the Hub; returns its slug."""
+    members = list(dict.fromkeys(work.members_hub.repo(member.name) for member in manifest.members))
+    with _told(work.name):
+        collection = hub.api.create_collection(
+            title=work.name[:59],
+            namespace=hub.namespace,
+            description=f"{manifest.title} and its members"[:150],
+            exists_ok=True,
+        )
+        there = {item.item_id for item in collection.items}
+        for repo in [hub.repo(work.name), *members]:
+            if repo not in there and hub.api.repo_exists(repo, repo_type="dataset"):
+                note = "the fused set" if repo == hub.repo(work.name) else "a member"
+                hub.api.add_collection_item(collection.slug, repo, "dataset", note=note, exists_ok=True)
+    return collection.slug

@@ -1,0 +1,137 @@
+"""What `medimg fuse` reads from its arguments and prints. Importing this must not import `huggingface_hub`: see `hub`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medimg.errors import MedimgError
+
+if TYPE_CHECKING:
+    from medimg.fusion import Plan
+    from medimg.fusion.mix import Weights
+    from medimg.hub_sync.publish import Hub
+
+ORDERS = ("concatenate", "interleave", "uniform", "proportional")
+CHOICES: Mapping[str, Sequence[str]] = {
+    "dimension": ("2d", "3d", "video"),
+    "on_duplicate": ("drop", "keep", "error"),
+    "encoding": ("index", "channels"),
+}
+
+
+def request(**given: Any) -> dict[str, Any]:
+    """Arguments of `medimg.fuse`, without those that were not given.
+
+    Raises:
+        MedimgError: a value that the option does not take.
+    """
+    for option, choices in CHOICES.items():
+        if given.get(option) is not None and given[option] not in choices:
+            raise MedimgError(
+                f"--{option.replace('_', '-')} takes {', '.join(choices)}, not {given[option]!r}",
+                next_step="see `medimg fuse --help`.",
+            )
+    given["weights"] = weights(given["weights"])
+    return {key: value for key, value in given.items() if value not in (None, [])}
+
+
+def weights(text: str) -> Weights:
+    """One of `ORDERS`, `temperature=2`, or `lits=2,chaos=1`.
+
+    Raises:
+        MedimgError: none of these.
+    """
+    if text == "concatenate" or text == "interleave" or text == "uniform" or text == "proportional":
+        return text
+    try:
+        found = {key.strip(): float(value) for key, value in (part.split("=") for part in text.split(","))}
+    except ValueError:
+        raise MedimgError(
+            f"--weights {text!r} is not understood",
+            next_step=f"use {', '.join(ORDERS)}, temperature=2, or lits=2,chaos=1.",
+        ) from None
+    return found
+
+
+@contextmanager
+def hub(address: str | None, namespace: str, store: Path, *, wanted: bool) -> Iterator[Hub | None]:
+    """The Hub that members are read from and the set goes to; to be entered before `huggingface_hub` is imported.
+
+    Args:
+        address: of a Hub; None serves the store, where there is one or the set is to be pushed.
+        namespace: organization.
+        store: folder of the embedded Hub.
+        wanted: the set is to be pushed.
+    """
+    if address is None and not wanted and not store.is_dir():
+        yield None  # the Hub of HF_ENDPOINT, as in Python
+        return
+    if address is not None:
+        os.environ["HF_ENDPOINT"] = address.rstrip("/")
+        from medimg.hub_sync.publish import OFFICIAL_HUB, Hub
+
+        if os.environ["HF_ENDPOINT"] != OFFICIAL_HUB:
+            os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        yield Hub(address, namespace)
+        return
+    from medimg.hub_sync.hub.serve import EmbeddedHub
+
+    with EmbeddedHub(store) as running:
+        os.environ.update(HF_ENDPOINT=running.url, HF_HUB_DISABLE_TELEMETRY="1")
+        os.environ.setdefault("HF_TOKEN", "embedded")  # gated members ask for any token
+        from medimg.hub_sync.publish import Hub
+
+        yield Hub(running.url, namespace)
+
+
+def lines(stream: Any, limit: int, plan: Plan, *, as_json: bool) -> Iterator[str]:
+    """One line per row of a fused stream."""
+    for row in stream.take(limit):
+        about = summary(row, plan)
+        if as_json:
+            yield json.dumps(about, ensure_ascii=False)
+            continue
+        parts = [about["id"], about["split"], "x".join(map(str, about["shape"]))]
+        if about["mask"] is not None:
+            parts.append("mask: " + ", ".join(about["mask"]))
+        if about["present"]:
+            parts.append("present: " + ", ".join(about["present"]))
+        if about["unknown"]:
+            parts.append("unknown: " + ", ".join(about["unknown"]))
+        parts += [f"{each['name']} {each['value']:g} {each['unit']}" for each in about["measures"]]
+        yield "  ".join(parts)
+
+
+def summary(row: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """What a fused row says, without its pixels."""
+    import numpy as np
+
+    fused, classes = row["fused"], row["fused"]["classes"] or []
+    mask = fused["mask"]
+    values = [] if mask is None else np.unique(np.asarray(getattr(mask, "dataobj", mask))).tolist()
+    names = {0: "background", 255: "ignore", **dict(enumerate(plan.targets, 1))}
+    named = list(zip(plan.targets, classes, strict=False))
+    return {
+        "id": row["id"],
+        "member": row["provenance"]["member"],
+        "split": row["provenance"]["split_fused"],
+        "shape": row["shape"],
+        "mask": None if mask is None else [names.get(int(value), str(value)) for value in values],
+        "present": [target for target, known in named if known == 1],
+        "unknown": [target for target, known in named if known == -1],
+        "boxes": len(fused["boxes"] or []),
+        "measures": fused["measures"] or [],
+    }
+
+
+def verdict(plan: Plan, *, verbatim: bool) -> str:
+    """What a push would be allowed to do. Raises LicenseError where nothing."""
+    from medimg.hub_sync.fused import check_terms
+
+    terms = check_terms(plan, verbatim=verbatim)
+    return f"may be pushed: {terms.publish}, under the terms of {terms.strictest}"

@@ -1,0 +1,102 @@
+"""HDF5 files, item by item: an item is what one index of the first axis of a dataset holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medimg.errors import BombError, FormatError, MissingExtraError
+from medimg.pixels import Picture, Pixels
+from medimg.readers.nifti import reading
+from medimg.readers.raster import storable
+
+if TYPE_CHECKING:
+    from medimg.files import File
+
+MAX_VALUES = 256 << 20
+"""Bytes of a dataset that may become Python lists, and of one item."""
+
+
+def _h5py() -> ModuleType:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError("HDF5 needs h5py", next_step='pip install "medimg[hdf5]"') from error
+    module: ModuleType = h5py
+    return module
+
+
+@contextmanager
+def _dataset(file: File, key: str) -> Iterator[Any]:
+    """The dataset `key`, open. Links to other files are not followed."""
+    h5py = _h5py()
+    with reading(file), file.open() as stream:
+        try:
+            with h5py.File(stream, "r") as book:
+                if not isinstance(book.get(key, getlink=True), h5py.HardLink):
+                    raise FormatError(f"has no dataset {key!r}; there are {sorted(book)[:8]}")
+                found = book[key]
+                if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "buif" or found.external:
+                    raise FormatError(f"{key!r} is no dataset of numbers")
+                yield found
+        except OSError as error:
+            raise FormatError(f"no HDF5 file, or a damaged one ({error})") from error
+
+
+def length(file: File, key: str) -> int:
+    """Number of items of a dataset.
+
+    Raises:
+        FormatError: no HDF5, or no dataset of numbers.
+        MissingExtraError: h5py is not installed.
+    """
+    with _dataset(file, key) as found:
+        return int(found.shape[0])
+
+
+def values(file: File, key: str) -> list[Any]:
+    """A small dataset (labels) as Python numbers, nested lists where it has several axes.
+
+    Raises:
+        FormatError, MissingExtraError: as `length`.
+        BombError: more than `MAX_VALUES` bytes.
+    """
+    with _dataset(file, key) as found:
+        _bounded(found.size * found.dtype.itemsize)
+        told: list[Any] = np.asarray(found).tolist()
+        return told
+
+
+def items(file: File, key: str) -> Iterator[Pixels]:
+    """All items of a dataset along its first axis as promises of pictures; axes are (height, width[, channels]).
+
+    Raises:
+        FormatError, MissingExtraError: as `length`, on the first step.
+    """
+    for index in range(length(file, key)):
+        yield _Item(file, key, index)
+
+
+def _bounded(size: int) -> None:
+    if size > MAX_VALUES:
+        raise BombError(f"{size} bytes at once; {MAX_VALUES} are allowed")
+
+
+@dataclass(frozen=True)
+class _Item(Pixels):
+    file: File
+    key: str
+    index: int
+
+    def files(self) -> Iterable[File]:
+        return (self.file,)
+
+    def read(self) -> Picture:
+        with _dataset(self.file, self.key) as found:
+            _bounded(found.size // max(1, found.shape[0]) * found.dtype.itemsize)
+            return Picture(storable(np.asarray(found[self.index])))

@@ -43,7 +43,9 @@ def phantom(number: int) -> tuple[Volume, Volume]:
 
 def row(number: int, image: bytes, mask: bytes, suffix: str) -> dict[str, Any]:
     """A row of the schema."""
-    empty: dict[str, Any] = {key: [] for key in ("classes", "uncertain", "boxes", "points", "measures", "texts")}
+    empty: dict[str, Any] = {
+        key: [] for key in ("classes", "uncertain", "boxes", "points", "measures", "texts")
+    }
     label = {
         **empty,
         "assessed": ["liver"],

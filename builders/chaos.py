@@ -43,12 +43,7 @@ DATASET = Dataset(
         ),
         Source(url=ZENODO, kind="page"),
     ),
-    labels={
-        "63": "liver",
-        "126": "right kidney",
-        "189": "left kidney",
-        "252": "spleen",
-    },  # gray values in MRI
+    legend=MRI,
     splits={"train": 80, "test": 80},
     subject="the folder's number with its modality: CT and MR are numbered apart and are of different "
     "persons",
@@ -99,7 +94,7 @@ def rows(files):
             modality="CT" if ct else "MRI",
             organ=("liver",) if ct else None,
             mask=volumes.on_grid(_chaos.mask(named, truths, ct), image, reason=PAIRED) if truths else None,
-            legend={1: ("liver",)} if ct else MRI,
+            legend={1: ("liver",)} if ct else None,
             meta={"sequence": sequence, "phase": phase} if sequence else {},
         )
     for truths in (drawn[case] for case in drawn if case not in used):

@@ -39,7 +39,7 @@ from medimg.manifest import MANIFEST_PATH, Manifest, Origin, Shard, SplitStats
 from medimg.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from datasets import Features, IterableDataset
+    from datasets import Features
 
     from medimg.fusion.duplicates import Report
 
@@ -510,7 +510,7 @@ class _RowTerms:
 
 def _built(
     work: _Work,
-    stream: IterableDataset,
+    stream: Any,
     members: Iterable[FusedMember],
     head: Mapping[str, Any],
     folder: Path,

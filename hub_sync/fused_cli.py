@@ -1,4 +1,7 @@
-"""What `medimg fuse` reads from its arguments and prints. Importing this must not import `huggingface_hub`: see `hub`."""
+"""What `medimg fuse` reads from its arguments and prints.
+
+Importing this must not import `huggingface_hub`: see `hub`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from medimg.errors import MedimgError
 
@@ -46,8 +49,8 @@ def weights(text: str) -> Weights:
     Raises:
         MedimgError: none of these.
     """
-    if text == "concatenate" or text == "interleave" or text == "uniform" or text == "proportional":
-        return text
+    if text in ORDERS:
+        return cast("Weights", text)
     try:
         found = {key.strip(): float(value) for key, value in (part.split("=") for part in text.split(","))}
     except ValueError:

@@ -1,0 +1,465 @@
+"""Publishing a fused set: licenses first, one label space, one commit, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import medimg
+from medimg import registry
+from medimg.cards import fused as card
+from medimg.cards.card import escape
+from medimg.errors import HubError, LicenseError, MedimgError
+from medimg.fusion.errors import FusionError
+from medimg.hub_sync import fused_cli, publish
+from medimg.hub_sync.fused import _published, _RowTerms, push, verify
+from medimg.hub_sync.hub import app
+from medimg.hub_sync.hub.serve import EmbeddedHub
+from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.sync import sync
+from medimg.phantom import Phantom
+
+TARGETS = ["liver", "liver tumor", "spleen"]
+ABDOMEN: dict[str, Any] = {
+    "names": ["msd-liver", "msd-spleen"],
+    "modality": "CT",
+    "task": "segmentation",
+    "targets": TARGETS,
+}
+PHANTOMS = {**ABDOMEN, "source": "miniature"}
+
+PLAIN = """
+import json, sys, numpy as np
+from datasets import get_dataset_config_names, load_dataset
+seen = {}
+for config in get_dataset_config_names(sys.argv[1]):
+    for streaming in (True, False):
+        for split, rows in load_dataset(sys.argv[1], config, streaming=streaming).items():
+            found = {}
+            for row in rows:
+                mask = (row.get("fused") or {}).get("mask")
+                if config != "metadata":
+                    image = row["image"]
+                    assert np.asarray(getattr(image, "dataobj", image)).size
+                found[row["id"]] = None if mask is None else np.asarray(mask.dataobj).tolist()
+            seen[f"{config}/{split}/{streaming}"] = found
+print(json.dumps(seen))
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
+    with EmbeddedHub(tmp_path_factory.mktemp("store")) as running:
+        yield running
+
+
+@pytest.fixture
+def uploads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes of every large file that the server is sent from now on."""
+    sizes: list[int] = []
+    original = app.Hub._upload
+
+    def counted(self: Any, call: Any, action: str) -> tuple[str, int]:
+        found = original(self, call, action)
+        sizes.append(found[1])
+        return found
+
+    monkeypatch.setattr(app.Hub, "_upload", counted)
+    return sizes
+
+
+@pytest.fixture(scope="module")
+def published(server: EmbeddedHub) -> Hub:
+    """The abdominal set and, beside it, its members."""
+    hub = Hub(server.url, "set")
+    sync(["msd-liver", "msd-spleen", "lits", "chaos"], hub, check=False)
+    assert push("abdomen", PHANTOMS, hub).status == "published"
+    return hub
+
+
+def plain(server: EmbeddedHub, repo: str, cwd: Path) -> dict[str, dict[str, Any]]:
+    """Everything of a repository as plain `datasets` reads it, in a neutral folder."""
+    environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(cwd / "hf")}
+    command = [sys.executable, "-c", PLAIN, repo]
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return seen
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("medimg")), *arguments]
+    environment = {**os.environ, "HF_HOME": str(cwd / "hf")}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def manifest_of(hub: Hub, name: str) -> Any:
+    manifest = _published(hub, name)[1]
+    assert manifest is not None
+    return manifest
+
+
+def first_scan(root: Path, name: str) -> Path:
+    return sorted((root / name).rglob("imagesTr/[a-z]*.nii.gz"))[0]
+
+
+def originals(root: Path) -> Path:
+    """Phantoms as somebody's originals, with one scan of the liver set also in the spleen set, saved as float."""
+    for name in ABDOMEN["names"]:
+        registry.get(name).miniature(Phantom(root / name))
+        for archive in (root / name).glob("*.tar"):
+            with tarfile.open(archive) as packed:
+                packed.extractall(root / name, filter="data")
+            archive.unlink()
+    liver, spleen = first_scan(root, "msd-liver"), first_scan(root, "msd-spleen")
+    image: Any = nib.load(liver)  # type: ignore[attr-defined]
+    labels = spleen.parents[1] / "labelsTr" / spleen.name
+    mask: Any = nib.load(liver.parents[1] / "labelsTr" / liver.name)  # type: ignore[attr-defined]
+    nib.save(nib.Nifti1Image(image.get_fdata(), image.affine), spleen)  # type: ignore[attr-defined]
+    ones = (np.asarray(mask.dataobj) > 0).astype(np.uint8)
+    nib.save(nib.Nifti1Image(ones, image.affine), labels)  # type: ignore[attr-defined]
+    return root
+
+
+def test_plain_datasets_reads_masks_in_the_label_space(
+    server: EmbeddedHub, published: Hub, tmp_path: Path
+) -> None:
+    seen = plain(server, "set/abdomen", tmp_path)
+    assert set(seen) == {f"{c}/train/{s}" for c in ("default", "metadata") for s in (True, False)}
+    expected = {row["id"]: row["fused"]["mask"].get_fdata() for row in medimg.fuse(**PHANTOMS)}
+    assert {id_.split("/")[0] for id_ in expected} == {"msd-liver", "msd-spleen"}
+    for key, rows in seen.items():
+        assert set(rows) == set(expected), key
+        for id_, mask in rows.items():
+            if key.startswith("metadata"):
+                assert mask is None
+                continue
+            assert np.array_equal(mask, expected[id_]), "what is published is what `fuse` gives"
+            assert set(np.unique(mask)) <= {0, 1, 2, 3, 255}
+    values = {value for mask in expected.values() for value in np.unique(mask)}
+    assert {1, 2, 3, 255} <= values
+
+
+def test_files_are_stored_as_volumes_want_it(published: Hub, tmp_path: Path) -> None:
+    files = published.api.snapshot_download("set/abdomen", repo_type="dataset", local_dir=tmp_path)
+    data = pq.ParquetFile(next(Path(files).glob("data/*.parquet")))
+    group = data.metadata.row_group(0)
+    columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+    assert columns["fused.mask.bytes"].compression == "ZSTD"
+    assert not columns["fused.mask.bytes"].is_stats_set and columns["modality"].is_stats_set
+    light = pq.ParquetFile(next(Path(files).glob("metadata/*.parquet"))).schema_arrow
+    leaves = {column.path for column in pq.ParquetFile(next(Path(files).glob("metadata/*.parquet"))).schema}
+    assert "provenance" in light.names and not [leaf for leaf in leaves if leaf.endswith(".bytes")]
+
+
+def test_second_push_makes_no_commit(published: Hub, uploads: list[int]) -> None:
+    before = _published(published, "abdomen")[0].sha
+    again = push("abdomen", PHANTOMS, published, check=False)
+    assert (again.status, again.commits, again.uploaded_bytes) == ("unchanged", 0, 0)
+    assert _published(published, "abdomen")[0].sha == before and not uploads
+    other = push("abdomen", {**PHANTOMS, "targets": ["liver", "spleen"]}, published, check=False)
+    assert other.status == "published", "another label space is another set"
+    assert push("abdomen", PHANTOMS, published, check=False).status == "published"
+
+
+def test_shards_of_one_row_hold_the_same_set(server: EmbeddedHub, published: Hub, tmp_path: Path) -> None:
+    push("small", PHANTOMS, published, shard_bytes=1, check=False)
+    whole, small = manifest_of(published, "abdomen"), manifest_of(published, "small")
+    assert len(small.configs["default"]["train"].shards) == small.rows == whole.rows
+    assert verify(published, "small") == []
+    assert plain(server, "set/small", tmp_path) == plain(server, "set/abdomen", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "both"),
+    [
+        (["lits", "msd-liver"], ("lits (CC-BY-NC-ND-4.0)", "msd-liver (CC-BY-SA-4.0)")),
+        (["chaos", "msd-liver"], ("chaos (CC-BY-NC-SA-4.0)", "msd-liver (CC-BY-SA-4.0)")),
+    ],
+)
+def test_a_mix_that_no_license_allows_is_refused(
+    server: EmbeddedHub, uploads: list[int], names: list[str], both: tuple[str, str]
+) -> None:
+    hub = Hub(server.url, "refused")
+    with pytest.raises(LicenseError) as caught:
+        push("liver", {**PHANTOMS, "names": names, "targets": ["liver"]}, hub)
+    assert all(name in str(caught.value) for name in both)
+    assert hub.published("liver").sha is None and not uploads
+
+
+def test_no_derivatives_are_not_even_copied(server: EmbeddedHub, published: Hub) -> None:
+    with pytest.raises(LicenseError, match=r"lits \(CC-BY-NC-ND-4\.0\)"):
+        push("copies", {"names": ["lits", "msd-liver"], "source": "miniature"}, published, verbatim=True)
+    assert published.published("copies").sha is None
+
+
+def test_rows_with_licenses_of_their_own() -> None:
+    terms = _RowTerms(medimg.fuse(**PHANTOMS, plan=True))
+    assert terms.take("msd-liver", "CC-BY-SA-4.0") and terms.take("msd-liver", "CC-BY-4.0")
+    assert not terms.take("msd-spleen", "LicenseRef-unknown")
+    with pytest.raises(LicenseError, match=r"msd-liver.*rows of msd-spleen: CC-BY-NC-4.0"):
+        terms.take("msd-spleen", "CC-BY-NC-4.0")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "..",
+        "../x",
+        "a/b",
+        "a\\b",
+        "x.git",
+        "a..b",
+        "-x",
+        "A",
+        "x y",
+        "ü",
+        "x\n",
+        "$(id)",
+        "lits",
+        "lits17",
+        "x" * 97,
+    ],
+)
+def test_hostile_names_are_refused(published: Hub, name: str) -> None:
+    with pytest.raises(FusionError, match=r"cannot be the name|is a dataset"):
+        push(name, PHANTOMS, published)
+
+
+def test_a_repository_of_somebody_else_stays(published: Hub) -> None:
+    published.api.create_repo("set/mine", repo_type="dataset")
+    published.api.upload_file(
+        path_or_fileobj=b"a", path_in_repo="data/a.txt", repo_id="set/mine", repo_type="dataset"
+    )
+    with pytest.raises(FusionError, match="something else"):
+        push("mine", PHANTOMS, published)
+    assert "data/a.txt" in published.published("mine").files
+
+
+def test_phantoms_stay_where_they_are(
+    server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(server.url, "real")
+    push("abdomen", {**ABDOMEN, "source": str(originals(tmp_path))}, hub, check=False)
+    with pytest.raises(HubError, match="never replace"):
+        push("abdomen", PHANTOMS, hub)
+    monkeypatch.setattr(publish, "_is_embedded", lambda endpoint: False)
+    outside = Hub(server.url, "outside", token="x")
+    with pytest.raises(HubError, match="embedded Hub only"):
+        push("abdomen", PHANTOMS, outside)
+    assert outside.published("abdomen").sha is None
+
+
+def test_duplicates_are_dropped_and_told_and_no_path_is(server: EmbeddedHub, tmp_path: Path) -> None:
+    root = originals(tmp_path / "secret-place")
+    hub = Hub(server.url, "own")
+    done = push("abdomen", {**ABDOMEN, "source": str(root)}, hub)
+    state, manifest = _published(hub, "abdomen")
+    assert manifest is not None and manifest.origin == "source" and manifest.duplicates is not None
+    assert sum(number for *_, number in manifest.duplicates.counts) == 1
+    assert done.rows == 4 == sum(sum(member.rows.values()) for member in manifest.members)
+    text = state.card or ""
+    assert escape(manifest.duplicates.examples[0]) in text and "rows left out" in text
+    assert "phantom" not in text
+    files = hub.api.snapshot_download("own/abdomen", repo_type="dataset", local_dir=tmp_path / "read")
+    for path in Path(files).rglob("*"):
+        if path.is_file():
+            assert b"secret-place" not in path.read_bytes(), path
+
+
+def test_card_tells_what_it_is_made_of_and_how(published: Hub) -> None:
+    state, manifest = _published(published, "abdomen")
+    assert manifest is not None
+    text = state.card or ""
+    assert "license: cc-by-sa-4.0" in text and "MINIATURE" in text
+    for name in ABDOMEN["names"]:
+        assert re.search(rf"^\| `{name}` .*CC-BY-SA-4\.0", text, re.MULTILINE)
+        assert f"@article{{{name}," in text
+    assert "| 2 | liver tumor |" in text and "| 255 | ignore" in text
+    code = re.findall(r"^```python\n(import medimg.*?)^```", text, re.MULTILINE | re.DOTALL)[0]
+    found: dict[str, Any] = {}
+    exec(code, found)  # the card's own words
+    again, asked = found["rows"].plan, manifest.plan["blueprint"]
+    assert [member.key for member in again.members] == [member.key for member in manifest.members]
+    assert list(again.targets) == asked["targets"]
+    ids = {row["id"] for row in found["rows"]}
+    assert len(ids) == manifest.rows
+
+
+def test_call_of_a_blueprint_keeps_targets_that_nobody_has(published: Hub) -> None:
+    wish = {"title": "Abdomen", "targets": ["liver", "pharynx"]}
+    request = {"blueprint": wish, "names": ["msd-liver"], "task": "segmentation", "source": "miniature"}
+    push("wish", request, published, check=False)
+    made = medimg.fuse(**request, plan=True)
+    found: dict[str, Any] = {}
+    exec("import medimg\n" + card.call(manifest_of(published, "wish")), found)
+    assert found["rows"].plan.targets == made.targets == ("liver", "pharynx")
+
+
+def test_pictures_of_sub_collections(server: EmbeddedHub, published: Hub, tmp_path: Path) -> None:
+    """2-D, several configs of one dataset, channels, rows that hold classes alone."""
+    names = ["medmnist-v2/pneumoniamnist", "medmnist-v2/bloodmnist", "dsb2018"]
+    request = {"names": names, "targets": ["pneumonia", "cell nucleus"], "encoding": "channels"}
+    done = push("pictures", {**request, "source": "miniature"}, published)
+    seen = plain(server, "set/pictures", tmp_path)
+    assert {key.split("/")[1] for key in seen} == set(manifest_of(published, "pictures").configs["default"])
+    assert (
+        sum(len(rows) for key, rows in seen.items() if key.startswith("default") and "True" in key)
+        == done.rows
+    )
+    sync(["medmnist-v2"], published, check=False)
+    copied = run(
+        "fuse",
+        *names[:2],
+        "--verbatim",
+        "--push",
+        "mnist",
+        "--hub",
+        server.url,
+        "--namespace",
+        "set",
+        cwd=tmp_path,
+    )
+    assert copied.returncode == 0, copied.stderr
+    manifest = manifest_of(published, "mnist")
+    assert set(manifest.configs) == {"medmnist-v2.pneumoniamnist", "medmnist-v2.bloodmnist"}
+
+
+def test_a_set_without_end_is_refused(published: Hub) -> None:
+    with pytest.raises(FusionError, match="no end"):
+        push("endless", {**PHANTOMS, "weights": "uniform", "repeat": True}, published)
+
+
+def test_hand_written_text_stays(published: Hub) -> None:
+    push("written", PHANTOMS, published, check=False)
+    text = (_published(published, "written")[0].card or "").replace(
+        card.HUMAN_START + "\n", card.HUMAN_START + "\nWritten by hand.\n"
+    )
+    published.api.upload_file(
+        path_or_fileobj=text.encode(), path_in_repo="README.md", repo_id="set/written", repo_type="dataset"
+    )
+    push("written", {**PHANTOMS, "seed": 1}, published, check=False)
+    assert "\nWritten by hand.\n" in (_published(published, "written")[0].card or "")
+
+
+def test_collection_has_the_set_and_its_members(published: Hub) -> None:
+    slug = push("abdomen", PHANTOMS, published, check=False).collection
+    collection = published.api.get_collection(slug)
+    assert {item.item_id for item in collection.items} == {"set/abdomen", "set/msd-liver", "set/msd-spleen"}
+
+
+def test_copies_move_no_byte(server: EmbeddedHub, published: Hub, uploads: list[int], tmp_path: Path) -> None:
+    arguments = ("fuse", *ABDOMEN["names"], "--verbatim", "--push", "copies", "--hub", server.url)
+    arguments += ("--namespace", "set")
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    state, manifest = _published(published, "copies")
+    assert manifest is not None and not uploads, "no large file came through this machine"
+    theirs = {digest for name in ABDOMEN["names"] for digest in published.published(name).files.values()}
+    copied = {path: digest for path, digest in state.files.items() if path.endswith(".parquet")}
+    assert copied and set(copied.values()) <= theirs
+    assert {member.revision for member in manifest.members} == {
+        published.published(name).sha for name in ABDOMEN["names"]
+    }
+    seen = plain(server, "set/copies", tmp_path)
+    assert {key.split("/")[0] for key in seen} == {"default", "metadata", *ABDOMEN["names"]}
+    for split in ("train", "test"):
+        joined = set(seen[f"default/{split}/True"])
+        assert joined == set(seen[f"metadata/{split}/False"])
+        assert joined == {id_ for name in ABDOMEN["names"] for id_ in seen[f"{name}/{split}/True"]}
+    before = state.sha
+    again = run(*arguments, "--json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["status"] == "unchanged" and not uploads
+    assert _published(published, "copies")[0].sha == before
+
+
+def test_copies_cannot_leave_rows_out(server: EmbeddedHub, tmp_path: Path) -> None:
+    root = originals(tmp_path / "root")
+    # The very same bytes, so that the content hash tells.
+    shutil.copy(first_scan(root, "msd-liver"), first_scan(root, "msd-spleen"))
+    hub = Hub(server.url, "twice")
+    sync(ABDOMEN["names"], hub, source=str(root), check=False)
+    arguments = ("fuse", *ABDOMEN["names"], "--verbatim", "--push", "copies", "--hub", server.url)
+    arguments += ("--namespace", "twice")
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 1 and "cannot leave them out" in done.stderr
+    assert hub.published("copies").sha is None
+    moved = first_scan(root, "msd-spleen")
+    moved.rename(moved.parents[1] / "imagesTs" / moved.name)  # now it leaks: train there, test here
+    (moved.parents[1] / "labelsTr" / moved.name).unlink()
+    sync(["msd-spleen"], hub, source=str(root), check=False)
+    done = run(*arguments, "--on-duplicate", "keep", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "These rows are still here" in (_published(hub, "copies")[0].card or "")
+
+
+def test_members_that_are_read_from_the_hub(server: EmbeddedHub, published: Hub, tmp_path: Path) -> None:
+    options = [each for target in TARGETS for each in ("--target", target)]
+    arguments = ("fuse", *ABDOMEN["names"], "--modality", "CT", "--task", "segmentation", *options)
+    arguments += ("--hub", server.url, "--namespace", "set", "--push", "read")
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    manifest = manifest_of(published, "read")
+    assert manifest.origin == "miniature", "the members' rows are phantoms, wherever they are read from"
+    assert all(member.revision and member.repo for member in manifest.members)
+    assert manifest.rows == manifest_of(published, "abdomen").rows
+    assert "unchanged" in run(*arguments, cwd=tmp_path).stdout
+
+
+def test_command_prints_plan_and_rows(tmp_path: Path) -> None:
+    base = ("fuse", *ABDOMEN["names"], "--modality", "CT", "--target", "liver", "--target", "spleen")
+    base += ("--source", "miniature")
+    done = run(*base, cwd=tmp_path)
+    assert done.returncode == 0 and "Semantic alignment" in done.stdout
+    whole = json.loads(run(*base, "--json", cwd=tmp_path).stdout)
+    assert list(whole["index"]["members"]) == ABDOMEN["names"]
+    lines = run(*base, "--limit", "2", cwd=tmp_path).stdout.splitlines()
+    assert len(lines) == 2 and all("liver, ignore" in line for line in lines)
+    rows = [
+        json.loads(line) for line in run(*base, "--limit", "9", "--json", cwd=tmp_path).stdout.splitlines()
+    ]
+    assert [row["member"] for row in rows] == ["msd-liver"] * 3 + ["msd-spleen"] * 2
+    assert not (tmp_path / "hub-store").exists(), "looking makes no store"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["no-such-thing"], "no-such-thing"),
+        (["lits", "msd-liver", "--target", "liver", "--modality", "CT", "--push", "x", "--plan"], "lits (CC"),
+        (["lits", "--target", "liver", "--encoding", "verbatim"], "--encoding takes index, channels"),
+        (["lits", "--target", "liver", "--weights", "much"], "--weights 'much'"),
+        (["msd-liver", "--push", "../x", "--plan"], "cannot be the name"),
+    ],
+)
+def test_command_says_what_is_wrong(arguments: list[str], words: str, tmp_path: Path) -> None:
+    done = run("fuse", *arguments, "--source", "miniature", cwd=tmp_path)
+    assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_help_has_examples(tmp_path: Path) -> None:
+    text = run("fuse", "--help", cwd=tmp_path).stdout
+    assert "Examples:" in text and "--push" in text
+
+
+def test_weights_as_they_are_typed() -> None:
+    assert fused_cli.weights("uniform") == "uniform"
+    assert fused_cli.weights("temperature=2") == {"temperature": 2.0}
+    assert fused_cli.weights("lits=2, chaos=0.5") == {"lits": 2.0, "chaos": 0.5}
+    with pytest.raises(MedimgError, match="not understood"):
+        fused_cli.weights("lits=2=3")

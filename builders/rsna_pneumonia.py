@@ -43,6 +43,7 @@ DATASET = Dataset(
     ),
     labels=KINDS,
     splits={"train": 26684, "test": 3000},
+    shared_subjects="RSNA split images, not patients: its mapping file leads images of both parts to one NIH patient",
     no_subject="patientId is one per image; where RSNA's mapping file (see the sources) lies beside the "
     "images, the row has the patient of ChestX-ray14",
     overlaps=(

@@ -331,6 +331,7 @@ def fuse(
     )
     wanted = push is not None and not plan
     with contextlib.ExitStack() as stack:
+        stack.enter_context(fused_cli.told())
         served = None
         if wanted or "source" not in asked:
             served = stack.enter_context(fused_cli.hub(hub, namespace, store, wanted=wanted))

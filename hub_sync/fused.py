@@ -470,14 +470,13 @@ class _LateUpload(Upload):
 
     def __init__(self, hub: Hub, name: str, terms: Combined) -> None:
         super().__init__(hub, name)
-        self.prepare = lambda: _prepare(hub, name, terms)
-        self.prepared = False
+        self._terms: Combined | None = terms
 
     def shard(self, path: Path) -> None:
         """See `Upload.shard`."""
-        if not self.prepared:
-            self.prepare()
-            self.prepared = True
+        if self._terms is not None:
+            _prepare(self._hub, self._name, self._terms)
+            self._terms = None
         super().shard(path)
 
 

@@ -62,6 +62,17 @@ def weights(text: str) -> Weights:
 
 
 @contextmanager
+def told() -> Iterator[None]:
+    """Arguments that make no sense together (weights of a member that is not there) in one line."""
+    try:
+        yield
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise MedimgError(str(error), next_step="see `medimg fuse --help`.") from error
+
+
+@contextmanager
 def hub(address: str | None, namespace: str, store: Path, *, wanted: bool) -> Iterator[Hub | None]:
     """The Hub that members are read from and the set goes to; to be entered before `huggingface_hub` is imported.
 

@@ -339,6 +339,14 @@ def test_pictures_of_sub_collections(server: EmbeddedHub, published: Hub, tmp_pa
     assert set(manifest.configs) == {"medmnist-v2.pneumoniamnist", "medmnist-v2.bloodmnist"}
 
 
+def test_terms_of_a_member_close_the_repository(server: EmbeddedHub) -> None:
+    hub = Hub(server.url, "gated")
+    done = push("chest", {"names": "rsna-pneumonia", "task": "detection", "source": "miniature"}, hub)
+    assert done.publish == "gated"
+    info = hub.api.repo_info("gated/chest", repo_type="dataset")
+    assert info.gated and info.card_data is not None and info.card_data["extra_gated_prompt"]
+
+
 def test_a_set_without_end_is_refused(published: Hub) -> None:
     with pytest.raises(FusionError, match="no end"):
         push("endless", {**PHANTOMS, "weights": "uniform", "repeat": True}, published)
@@ -445,6 +453,7 @@ def test_command_prints_plan_and_rows(tmp_path: Path) -> None:
         (["lits", "--target", "liver", "--encoding", "verbatim"], "--encoding takes index, channels"),
         (["lits", "--target", "liver", "--weights", "much"], "--weights 'much'"),
         (["msd-liver", "--push", "../x", "--plan"], "cannot be the name"),
+        (["msd-liver", "--target", "liver", "--weights", "lits=1", "--limit", "1"], "lits"),
     ],
 )
 def test_command_says_what_is_wrong(arguments: list[str], words: str, tmp_path: Path) -> None:

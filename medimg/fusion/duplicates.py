@@ -262,7 +262,7 @@ def find_duplicates(
     prefer: Prefer = preference,
     splits: Sequence[str] | None = SPLITS,
     overlaps: Iterable[Declared] = (),
-    thresholds: Mapping[int, float] = THRESHOLD,
+    thresholds: Mapping[int, tuple[float, float]] = THRESHOLD,
 ) -> Report:
     """Which rows of a fused set to leave out, so that no image comes twice and no image or person leaks.
 
@@ -281,7 +281,7 @@ def find_duplicates(
         splits: which split keeps its rows, first to last; other splits come after these. None lets images and
             persons stand in several splits.
         overlaps: what the declarations state (`declared_overlaps`), to be compared with what is found.
-        thresholds: least similarity for pictures (2) and volumes (3).
+        thresholds: see `Matcher`.
 
     Raises:
         DuplicateError: see `on_duplicate`.
@@ -313,7 +313,10 @@ def find_duplicates(
 
 
 def disjoint(
-    entries: Iterable[Entry], *, splits: Sequence[str] = SPLITS, thresholds: Mapping[int, float] = THRESHOLD
+    entries: Iterable[Entry],
+    *,
+    splits: Sequence[str] = SPLITS,
+    thresholds: Mapping[int, tuple[float, float]] = THRESHOLD,
 ) -> tuple[Drop, ...]:
     """Which rows to leave out so that no image and no person stands in two splits.
 
@@ -337,7 +340,7 @@ def disjoint(
 class _Links:
     """Entries by image: `image[i]` is the number of entry i's content; `near[image]` are images like it."""
 
-    def __init__(self, entries: Sequence[Entry], thresholds: Mapping[int, float]) -> None:
+    def __init__(self, entries: Sequence[Entry], thresholds: Mapping[int, tuple[float, float]]) -> None:
         self.entries = entries
         numbers: dict[str, int] = {}
         self.image = [numbers.setdefault(entry.content, len(numbers)) for entry in entries]

@@ -31,8 +31,8 @@ VERSION = 1
 """Changes with whatever changes a signature; caches of another version are made anew."""
 TERMS: Mapping[int, int] = {2: 32, 3: 16}
 """Cosine terms along each axis, for pictures and for volumes."""
-THRESHOLD: Mapping[int, float] = {2: 0.95, 3: 0.90}
-"""Correlation from which two signatures are of the same image; docs/duplicates.md has the measurements."""
+THRESHOLD: Mapping[int, tuple[float, float]] = {2: (0.95, 0.95), 3: (0.95, 0.90)}
+"""Correlation from which two signatures are of one image, on the same grid and across grids; docs/duplicates.md."""
 WHITENING = 1.5
 RESOLVED = 0.3
 """Terms per pixel along an axis that a copy on another grid still has in common with the original."""
@@ -448,7 +448,7 @@ class _Table:
             out[start : start + 4096] = bits.view(">u4")
         return out
 
-    def find(self, signature: Signature, threshold: float) -> list[tuple[Hashable, float]]:
+    def find(self, signature: Signature, thresholds: tuple[float, float]) -> list[tuple[Hashable, float]]:
         sorted_ = len(self.order[0]) if self.order else 0
         self.build(slack=max(64, min(sorted_ // 4, 16384)))
         data = np.frombuffer(signature.data, np.int8)[None]
@@ -462,33 +462,36 @@ class _Table:
             found.append(order[max(0, left - NEIGHBORS["find"]) : right + NEIGHBORS["find"]])
         near = np.unique(np.concatenate(found).astype(np.int64))
         near = near[_alike(self.codes[near].view(np.uint64).T, code.view(np.uint64).T)]
-        scores = self.verify(np.broadcast_to(data, (len(near), data.shape[1])), signature.shape, near)
-        hits = [
-            (int(index), float(score))
-            for index, score in zip(near, scores, strict=True)
-            if score >= threshold
-        ]
+        shapes = np.broadcast_to(np.array(signature.shape, np.uint16), (len(near), self.axes))
+        scores, alike = self.verify(
+            np.broadcast_to(data, (len(near), data.shape[1])), shapes, near, thresholds
+        )
+        hits = zip(near[alike].tolist(), scores[alike].tolist(), strict=True)
         return [(self.keys[index], score) for index, score in sorted(hits, key=lambda hit: (-hit[1], hit[0]))]
 
-    def verify(self, data: Array, shapes: tuple[int, ...] | Array, others: Index) -> Float:
-        shapes = np.broadcast_to(np.array(shapes, np.uint16), (len(others), self.axes))
-        out = np.empty(len(others), np.float32)
+    def verify(
+        self, data: Array, shapes: Array, others: Index, thresholds: tuple[float, float]
+    ) -> tuple[Float, npt.NDArray[np.bool_]]:
+        """Correlation of each pair, and whether that is enough."""
+        scores = np.empty(len(others), np.float32)
         for start in range(0, len(others), CHUNK[self.axes]):
             part = slice(start, start + CHUNK[self.axes])
             index = others[part]
-            out[part] = _correlate(self.axes, data[part], shapes[part], self.data[index], self.shapes[index])
-        return out
+            scores[part] = _correlate(
+                self.axes, data[part], shapes[part], self.data[index], self.shapes[index]
+            )
+        one_grid = (np.sort(shapes, axis=1) == np.sort(self.shapes[others], axis=1)).all(axis=1)
+        return scores, scores >= np.where(one_grid, *thresholds)
 
-    def pairs(self, threshold: float) -> Iterator[tuple[int, int, float]]:
+    def pairs(self, thresholds: tuple[float, float]) -> Iterator[tuple[int, int, float]]:
         self.build(slack=0)
         found = np.unique(np.concatenate([np.empty(0, np.int64), *self.candidates()]))
         size = CHUNK[self.axes]
         for start in range(0, len(found), size):
             first, second = np.divmod(found[start : start + size], len(self.keys))
-            scores = self.verify(self.data[first], self.shapes[first], second)
-            for one, other, score in zip(first.tolist(), second.tolist(), scores.tolist(), strict=True):
-                if score >= threshold:
-                    yield one, other, score
+            scores, alike = self.verify(self.data[first], self.shapes[first], second, thresholds)
+            kept = (each[alike].tolist() for each in (first, second, scores))
+            yield from zip(*kept, strict=True)
 
     def candidates(self) -> Iterator[Index]:
         """Neighbors in a table whose hashes agree, as first * number of entries + second."""
@@ -523,10 +526,10 @@ class Matcher:
     cheap; the tables are built when first asked, and anew when a quarter, or 16384, of the entries are new.
 
     Args:
-        thresholds: least similarity for 2 and 3 axes.
+        thresholds: for 2 and 3 axes, the least similarity on the same grid and across grids.
     """
 
-    def __init__(self, thresholds: Mapping[int, float] = THRESHOLD) -> None:
+    def __init__(self, thresholds: Mapping[int, tuple[float, float]] = THRESHOLD) -> None:
         self.thresholds = dict(thresholds)
         self._tables = {axes: _Table(axes) for axes in TERMS}
 

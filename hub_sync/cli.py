@@ -338,7 +338,14 @@ def fuse(
         if push is not None and wanted and served is not None:
             from medimg.hub_sync import fused
 
-            pushed = fused.push(push, asked, served, verbatim=verbatim)
+            progress, name = _lines(), push
+            pushed = fused.push(
+                push,
+                asked,
+                served,
+                verbatim=verbatim,
+                on_row=lambda rows, size: progress.row(name, rows, size),
+            )
             if as_json:
                 print(json.dumps(dataclasses.asdict(pushed), indent=1))
             else:

@@ -219,7 +219,7 @@ def test_phantoms_that_look_alike_are_told_apart() -> None:
 
 @pytest.mark.parametrize("axes", [2, 3])
 def test_the_index_finds_what_comparing_all_finds(axes: int) -> None:
-    shape, noise = ((64, 72), (3, 10, 40)) if axes == 2 else ((24, 28, 20), (5, 40, 120))
+    shape, noise = ((64, 72), (3, 10, 40)) if axes == 2 else ((24, 28, 20), (5, 20, 120))
     rng = np.random.default_rng(axes)
     made: dict[int, Signature] = {}
     for number in range(60):

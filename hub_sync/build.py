@@ -15,7 +15,7 @@ from medimg.cards import pictures
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError
 from medimg.files import Files
-from medimg.hub_sync.shards import SHARD_BYTES, SplitWriter, write_table
+from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, write_table
 from medimg.manifest import ConfigStats, Finding, Manifest, Origin, Shard, SplitStats
 from medimg.registry import Builder
 from medimg.rows import Record, iterate, unread
@@ -48,7 +48,7 @@ class _Split:
     withheld: int = 0
 
     def finished(self, path: Path, shard: Shard, upload: Callable[[Path], None]) -> None:
-        if path.name == "metadata.parquet":
+        if path.name == METADATA_FILE:
             self.metadata.append((path, shard))
         else:
             self.shards.append((path, shard))

@@ -29,14 +29,13 @@ from medimg.fusion.plan import MINIATURE, Plan
 from medimg.fusion.select import allowed, split_fused
 from medimg.hub_sync.fingerprint import engine, fingerprint
 from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
-from medimg.hub_sync.fused_shards import METADATA_FILE, SplitWriter, metadata_features, pixel_bytes
 from medimg.hub_sync.publish import OWNED, Hub, Published, Upload, _told
-from medimg.hub_sync.shards import SHARD_BYTES
+from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, pixel_bytes, without_pixels
 from medimg.hub_sync.verify import _read_back
 from medimg.licenses import Combined, Verdict
 from medimg.loading import OFFICIAL, open_source
 from medimg.manifest import MANIFEST_PATH, Manifest, Origin, Shard, SplitStats
-from medimg.schema import SCHEMA_VERSION
+from medimg.schema import PIXEL_COLUMNS, SCHEMA_VERSION, Dimension
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -52,6 +51,16 @@ HIDDEN = "<source>"
 Progress = Callable[[int, int], None]
 """Called after each row with (rows, bytes) of that row."""
 Configs = dict[str, dict[str, SplitStats]]
+
+
+PIXELS = (*PIXEL_COLUMNS, "fused.mask", "fused.channels")
+"""Columns of a fused row that hold pixels."""
+
+
+def metadata_features(dimension: Dimension) -> Features:
+    """`fused_features` without the pixel columns."""
+    stored = fused_features(dimension)
+    return type(stored)(without_pixels(stored, PIXELS))
 
 
 @dataclass(frozen=True)
@@ -586,7 +595,14 @@ def _open(
             made.data.append((path, shard))
             upload.shard(path)
 
-    writer = SplitWriter(folder / split, work.plan.dimension, done, shard_bytes=shard_bytes)
+    writer = SplitWriter(
+        folder / split,
+        work.plan.dimension,
+        done,
+        shard_bytes=shard_bytes,
+        schema=fused_features(work.plan.dimension),
+        pixels=PIXELS,
+    )
     made = _Split(stack.enter_context(writer))
     return made
 

@@ -8,17 +8,21 @@ dictionary, statistics and page index on the metadata columns only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medimg.errors import FormatError
 from medimg.manifest import Shard
-from medimg.schema import PIXEL_COLUMNS, Dimension, features, metadata_features
+from medimg.schema import PIXEL_COLUMNS, Dimension, features
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 SHARD_BYTES = 400 * 2**20
 GROUP_BYTES: Mapping[Dimension, int] = {"2d": 16 * 2**20, "3d": 32 * 2**20, "video": 32 * 2**20}
@@ -27,11 +31,13 @@ VALUE_BYTES = 2**31 - 2**20
 """Parquet readers hold a column of a row group below 2 GiB."""
 ZSTD_LEVEL = 3
 
+METADATA_FILE = "metadata.parquet"
+
 Done = Callable[[Path, Shard], None]
 """Called with each finished file and its description; the file may be deleted afterwards."""
 
 
-class _Table:
+class Table:
     """An open Parquet file that takes rows one at a time and cuts row groups by bytes or rows."""
 
     def __init__(
@@ -48,11 +54,8 @@ class _Table:
         self._pending: list[Mapping[str, Any]] = []
         self._pending_bytes = 0
         leaves = list(_leaves(schema))
-        heavy = {
-            leaf
-            for leaf in leaves
-            if leaf.removesuffix(".bytes") in PIXEL_COLUMNS and leaf.endswith(".bytes")
-        }
+        # All binary leaves hold pixels.
+        heavy = {leaf for leaf in leaves if leaf.endswith(".bytes")}
         light = [leaf for leaf in leaves if leaf not in heavy]
         self._writer = pq.ParquetWriter(
             self.file,
@@ -69,12 +72,14 @@ class _Table:
         )
 
     def add(self, values: Mapping[str, Any]) -> None:
-        size = _size(values)
+        """Add one row; earlier rows are written out first where the group would grow too large."""
+        size = pixel_bytes(values)
         if size > VALUE_BYTES:
             raise FormatError(
                 f"the row {values['id']!r} has {size / 2**30:.1f} GiB of pixels; Parquet readers hold less than 2 GiB",
                 next_step="Let the builder split the volume along its slowest axis into rows that say so.",
             )
+        size += 512 + len(values.get("meta") or "")
         if self._pending and (
             self._pending_bytes + size > self._group_bytes or len(self._pending) >= self._group_rows
         ):
@@ -87,6 +92,7 @@ class _Table:
             self.flush()
 
     def flush(self) -> None:
+        """Write the pending rows as one row group."""
         if self._pending:
             columns = [
                 to_array([row[field.name] for row in self._pending], field.type) for field in self._schema
@@ -95,22 +101,23 @@ class _Table:
             self._pending_bytes = 0
             self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
 
-    def close(self) -> None:
+    def close(self) -> Shard:
+        """Finish the file and describe it."""
         self.flush()
         self._writer.close()
         self.file.close()
-
-    def discard(self) -> None:
-        self._pending = []
-        self._writer.close()
-        self.file.close()
-        self.path.unlink(missing_ok=True)
-
-    def shard(self) -> Shard:
         with self.path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         size = self.path.stat().st_size
         return Shard(path=self.path.name, rows=self.rows, bytes=size, raw_bytes=self.raw_bytes, sha256=digest)
+
+    def discard(self) -> None:
+        """Remove the unfinished file."""
+        self._pending = []
+        with suppress(OSError, pa.ArrowException):
+            self._writer.close()
+            self.file.close()
+        self.path.unlink(missing_ok=True)
 
 
 class SplitWriter:
@@ -122,21 +129,32 @@ class SplitWriter:
         done: called with each finished data shard, then once with the metadata file; paths in the `Shard` are local
             names, the caller knows the final ones when it knows the number of shards.
         shard_bytes: a shard ends when it has reached this size.
+        schema: stored features, where rows have more columns than the schema of their dimension.
+        pixels: columns that the metadata file leaves out.
     """
 
     def __init__(
-        self, folder: Path, dimension: Dimension, done: Done, *, shard_bytes: int = SHARD_BYTES
+        self,
+        folder: Path,
+        dimension: Dimension,
+        done: Done,
+        *,
+        shard_bytes: int = SHARD_BYTES,
+        schema: Features | None = None,
+        pixels: Collection[str] = PIXEL_COLUMNS,
     ) -> None:
+        stored = features(dimension) if schema is None else schema
         self._folder = folder
         self._dimension = dimension
         self._done = done
         self._shard_bytes = shard_bytes
-        self._schema = features(dimension).arrow_schema
-        self._data: _Table | None = None
+        self._schema = stored.arrow_schema
+        self._pixels = pixels
+        self._data: Table | None = None
         self._count = 0
-        self._metadata = _Table(
-            folder / "metadata.parquet",
-            metadata_features(dimension).arrow_schema,
+        self._metadata = Table(
+            folder / METADATA_FILE,
+            type(stored)(without_pixels(stored, pixels)).arrow_schema,
             2**30,
             METADATA_GROUP_ROWS,
             "ZSTD",
@@ -158,18 +176,17 @@ class SplitWriter:
         if self._data is None:
             codec = "NONE" if self._dimension == "2d" else "ZSTD"
             path = self._folder / f"data-{self._count:05d}.parquet"
-            self._data = _Table(path, self._schema, GROUP_BYTES[self._dimension], 10_000, codec)
+            self._data = Table(path, self._schema, GROUP_BYTES[self._dimension], 10_000, codec)
             self._count += 1
         self._data.add(values)
-        self._metadata.add(without_pixels(values))
+        self._metadata.add(without_pixels(values, self._pixels))
         if self._data.file.tell() >= self._shard_bytes:
             self._finish()
 
     def close(self) -> None:
         """Finish the last shard and the metadata file."""
         self._finish()
-        self._metadata.close()
-        self._done(self._metadata.path, self._metadata.shard())
+        self._done(self._metadata.path, self._metadata.close())
 
     def discard(self) -> None:
         """Remove what is unfinished."""
@@ -180,25 +197,36 @@ class SplitWriter:
     def _finish(self) -> None:
         if self._data is not None:
             table, self._data = self._data, None
-            table.close()
-            self._done(table.path, table.shard())
+            self._done(table.path, table.close())
 
 
-def without_pixels(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The record's values for config `metadata`."""
-    label = {key: value for key, value in values["label"].items() if f"label.{key}" not in PIXEL_COLUMNS}
+def without_pixels(
+    values: Mapping[str, Any], pixels: Collection[str] = PIXEL_COLUMNS, prefix: str = ""
+) -> dict[str, Any]:
+    """A row or a schema for config `metadata`: without the columns named in `pixels` ("image", "label.mask", …)."""
+    inner = {name.partition(".")[0] for name in pixels if "." in name}
     return {
-        key: label if key == "label" else value for key, value in values.items() if key not in PIXEL_COLUMNS
+        key: without_pixels(value, pixels, f"{key}.") if key in inner and not prefix else value
+        for key, value in values.items()
+        if prefix + key not in pixels
     }
+
+
+def pixel_bytes(value: Any) -> int:
+    """Bytes of all pixels in a stored row."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(map(pixel_bytes, value.values()))
+    return sum(map(pixel_bytes, value)) if isinstance(value, list) else 0
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> Shard:
     """Write a small Parquet file whole (config `preview`)."""
-    table = _Table(path, schema, 16 * 2**20, 1000, "NONE")
+    table = Table(path, schema, 16 * 2**20, 1000, "NONE")
     for row in rows:
         table.add(row)
-    table.close()
-    return table.shard()
+    return table.close()
 
 
 def to_array(values: list[Any], kind: pa.DataType) -> pa.Array:
@@ -218,12 +246,6 @@ def to_array(values: list[Any], kind: pa.DataType) -> pa.Array:
             return pa.Array.from_buffers(kind, 1, [None, offsets, buffer])
         return pa.array([None if value is None else bytes(value) for value in values], kind)
     return pa.array(values, kind)
-
-
-def _size(values: Mapping[str, Any]) -> int:
-    """Bytes of the pixels and, roughly, of the text of one row."""
-    pixels = [values.get("image"), values.get("label", {}).get("mask"), values.get("label", {}).get("target")]
-    return sum(len(each["bytes"]) for each in pixels if each) + 512 + len(values.get("meta") or "")
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

@@ -12,7 +12,7 @@ from medimg import __version__, registry
 from medimg.fusion.duplicates import Entry, OnDuplicate, Report, declared_overlaps, find_duplicates, scan
 from medimg.fusion.labels import Facts
 from medimg.fusion.select import split_fused
-from medimg.fusion.signatures import Signature
+from medimg.fusion.signatures import VERSION, Signature
 from medimg.fusion.sources import Item, Rows
 from medimg.loading import open_source
 
@@ -61,7 +61,7 @@ def cache_path() -> Path:
     """Where signatures are kept: beside the caches of Hugging Face's libraries."""
     from huggingface_hub.constants import HF_HOME
 
-    return Path(HF_HOME) / "medimg" / "signatures-1.sqlite"
+    return Path(HF_HOME) / "medimg" / f"signatures-{VERSION}.sqlite"
 
 
 def find(members: Sequence[Rows], *, on_duplicate: OnDuplicate, near: bool | None) -> Report:

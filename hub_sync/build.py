@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -322,6 +324,75 @@ def _with_pictures(manifest: Manifest, tiles: list[_Tile], folder: Path, files: 
     )
 
 
+_PERSON = frozenset(
+    "".join(character for character in name.casefold() if character.isalnum())
+    for name in (
+        "PatientName", "Patient's Name", "PatientsName", "Name of patient", "OtherPatientNames", "PatientBirthName",
+        "PatientMotherBirthName", "PatientBirthDate", "Patient's Birth Date", "PatientBirthTime", "Birth date",
+        "Date of birth", "DOB", "PatientAddress", "PatientTelephoneNumbers", "PatientTelecomInformation",
+        "OtherPatientIDs", "OtherPatientIDsSequence", "MedicalRecordLocator", "Medical record number", "MRN", "SSN",
+        "Social security number", "MilitaryRank", "PatientReligiousPreference", "ResponsiblePerson", "PersonName",
+        "PersonAddress", "PersonTelephoneNumbers", "ReferringPhysicianName", "ReferringPhysicianAddress",
+        "ReferringPhysicianTelephoneNumbers", "PerformingPhysicianName", "NameOfPhysiciansReadingStudy",
+        "PhysiciansOfRecord", "RequestingPhysician", "ConsultingPhysicianName", "OperatorsName",
+    )
+)  # fmt: skip
+"""What names a person, without case and punctuation: attributes of DICOM's Basic Application Level Confidentiality
+Profile (PS3.15, annex E), and what tables call the same."""
+_PERSON_TAGS = frozenset(
+    "00100010 00101001 00101005 00101060 00100030 00100032 00101040 00102154 00102155 00101000 00101002 00101090 "
+    "00101080 001021f0 00102297 0040a123 00080090 00080092 00080094 00081050 00081060 00081048 00321032 0008009c "
+    "00081070".split()
+)
+_TAG = re.compile(r"\(?([0-9a-f]{4})[,|]? ?([0-9a-f]{4})\)?", re.IGNORECASE)
+_WORTH_A_LOOK = re.compile(
+    r"name|birth|dob|address|tele|otherpatient|record|physician|rank|person|relig|mrn|ssn|security"
+    r'|"\(?[0-9a-f]{4}[,|]? ?[0-9a-f]{4}\)?"',
+    re.IGNORECASE,
+)
+_NOBODY = frozenset(
+    {"", "anonymous", "anonymized", "anonymised", "anon", "none", "null", "na", "nan", "unknown"}
+)
+
+
+def identifying(text: str | None) -> set[str]:
+    """Names in a JSON text under which a person's identity stands: DICOM keywords and tags, and private tags.
+
+    Names without a value, or with one that says that it was removed, do no harm.
+    """
+    if not text or not _WORTH_A_LOOK.search(text):
+        return set()
+    found: set[str] = set()
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if _names_a_person(name) and _says_something(inner):
+                    found.add(name)
+                walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner)
+
+    walk(json.loads(text))
+    return found
+
+
+def _names_a_person(name: str) -> bool:
+    tag = _TAG.fullmatch(name.strip())
+    if tag and len(name.strip()) > 8:  # with punctuation: no digest or number looks like that
+        return int(tag[1], 16) % 2 == 1 or (tag[1] + tag[2]).lower() in _PERSON_TAGS
+    key = "".join(character for character in name.casefold() if character.isalnum())
+    return key in _PERSON or key in _PERSON_TAGS
+
+
+def _says_something(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(_says_something(each) for each in (value.values() if isinstance(value, dict) else value))
+    text = "".join(character for character in str(value).casefold() if character.isalnum())
+    return value is not None and text not in _NOBODY and bool(text.strip("x0"))
+
+
 class Checks:
     """What is looked at across rows; errors inside one row are raised by `medimg.rows` already."""
 
@@ -333,9 +404,15 @@ class Checks:
         self._twins: list[tuple[str, str]] = []
         self._lost: list[str] = []
         self._skipped = 0
+        self._identifying: Counter[str] = Counter()
+        self._identified: list[str] = []
 
     def row(self, record: Record) -> None:
         """Look at one row."""
+        names = identifying(record.values["meta"]) | identifying(record.values["label"]["source"])
+        if names:
+            self._identifying.update(names)
+            self._identified.append(record.values["id"])
         subject = record.values["subject"]
         if subject is not None:
             first = self._split_of.setdefault((record.config, subject), record.split)
@@ -365,6 +442,17 @@ class Checks:
 
     def _all(self, rows: Mapping[tuple[str, str], int]) -> Iterator[Finding]:
         dataset = self._dataset
+        if self._identified:
+            under = ", ".join(
+                f"{name} ({count})" for name, count in sorted(self._identifying.items())[:EXAMPLES]
+            )
+            yield Finding(
+                level="error",
+                check="identifiers",
+                message=f"rows carry what identifies a person: {under}; the builder has to leave it out",
+                count=len(self._identified),
+                examples=tuple(self._identified[:EXAMPLES]),
+            )
         if self._crossing:
             examples = tuple(
                 f"{subject}: {a} and {b}" for subject, (a, b) in list(self._crossing.items())[:EXAMPLES]
@@ -373,7 +461,7 @@ class Checks:
             yield Finding(
                 level="note" if reason else "error",
                 check="subjects",
-                message="subjects stand in more than one split" + (f": {reason}" if reason else ""),
+                message="the same subjects are in more than one split" + (f": {reason}" if reason else ""),
                 count=len(self._crossing),
                 examples=examples,
             )

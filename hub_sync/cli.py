@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "medimg"
 STORE = Path("hub-store")
+REPORT = "sync-report.json"
 PORT = 8765
 
 app = typer.Typer(
@@ -89,8 +90,18 @@ def sync(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not read back what was published.")
     ] = False,
+    restore: Annotated[
+        bool,
+        typer.Option("--restore", help="Build also the named datasets that were retired or rolled back."),
+    ] = False,
+    no_collections: Annotated[
+        bool, typer.Option("--no-collections", help="Leave the topic collections alone.")
+    ] = False,
     report_file: Annotated[
-        Path | None, typer.Option("--report", help="Also write the JSON report to this file.")
+        Path | None,
+        typer.Option(
+            "--report", help=f"Where the report goes; without it, {REPORT} in the store or, with --hub, here."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -105,17 +116,32 @@ def sync(
     """
     from medimg.hub_sync import sync as engine
 
+    if report_file is None and not dry_run:
+        report_file = Path(REPORT) if hub else store / REPORT
     with _hub(hub, namespace, store) as target, _watcher(quiet=as_json) as watcher:
+        about = {
+            "hub": target.endpoint if hub else str(store),
+            "namespace": namespace,
+            "source": source or "miniature",
+        }
+        kept = _reporting(report_file, about, watcher)
         results = engine.sync(
-            names or [], target, source=source or None, dry_run=dry_run, check=not no_verify, watcher=watcher
+            names or [],
+            target,
+            source=source or None,
+            dry_run=dry_run,
+            check=not no_verify,
+            watcher=kept,
+            restore=restore,
+            collections=not no_collections,
         )
-    text = engine.report(results)
-    if report_file is not None:
-        report_file.write_text(text + "\n", "utf-8")
+    kept.write(done=True)
     if as_json:
-        print(text)
+        print(engine.report(results))
     else:
         _print_results(results, own_store=None if hub else store, namespace=namespace, dry_run=dry_run)
+        if report_file is not None:
+            err.print(f"report: {report_file}", highlight=False)
     if not all(result.good for result in results):
         raise typer.Exit(1)
 
@@ -372,6 +398,57 @@ def fuse(
 
 
 @app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="Dataset.")],
+    to: Annotated[str, typer.Option("--to", help="Version tag, e.g. v1.0.0.")],
+    reason: Annotated[str, typer.Option(help="Kept in the commit.")] = "",
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+) -> None:
+    """Publish an earlier version again, in a new commit and without an upload.
+
+    Sync then leaves the dataset there until `medimg sync NAME --restore`.
+
+    Example:
+      medimg rollback lits --to v1.0.0 --reason "masks of v1.0.0-2 are shifted"
+    """
+    from medimg.hub_sync import history
+
+    with _hub(hub, namespace, store) as target:
+        change = history.rollback(target, registry.get(name).name, to, reason=reason)
+    out.print(_plain(change.said), highlight=False)
+
+
+@app.command()
+def retire(
+    name: Annotated[str, typer.Argument(help="Dataset.")],
+    reason: Annotated[str, typer.Option("--reason", help="Shown on the card.")],
+    purge: Annotated[
+        bool,
+        typer.Option("--purge", help="Also remove tags, history and stored objects. There is no way back."),
+    ] = False,
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+) -> None:
+    """Take a dataset down: its data gives way to a notice that says why.
+
+    Sync then leaves the notice there until `medimg sync NAME --restore`.
+
+    Examples:
+      medimg retire lits --reason "The source withdrew consent."
+
+      medimg retire lits --reason "The source withdrew consent." --purge --hub https://huggingface.co
+    """
+    from medimg.hub_sync import history
+
+    with _hub(hub, namespace, store) as target:
+        change = history.retire(target, registry.get(name).name, reason, purge=purge)
+    out.print(_plain(change.said), highlight=False)
+
+
+@app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Slug of the new dataset, e.g. my-dataset.")],
     folder: Annotated[Path, typer.Option(help="Where the builders are.", file_okay=False)] = Path("builders"),
@@ -476,6 +553,42 @@ def _print_results(results: list[Result], *, own_store: Path | None, namespace: 
     out.print(f"  {prefix}python -c '{line}'", highlight=False, markup=False)
 
 
+def _reporting(path: Path | None, about: dict[str, Any], watcher: Any) -> Any:
+    from medimg.hub_sync.sync import Watcher, report
+
+    class Reporting(Watcher):
+        """Passes progress on and writes the run report, also in between: a crash leaves what was done so far."""
+
+        def __init__(self) -> None:
+            self.about = {"medimg": __version__, **about, "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+            self.results: list[Result] = []
+            self.began = self.written = time.monotonic()
+            self.begin, self.start, self.row, self.note = (  # type: ignore[method-assign]
+                watcher.begin,
+                watcher.start,
+                watcher.row,
+                watcher.note,
+            )
+
+        def end(self, result: Result) -> None:
+            watcher.end(result)
+            self.results.append(result)
+            if time.monotonic() - self.written > 5:
+                self.write(done=False)
+
+        def write(self, *, done: bool) -> None:
+            self.written = time.monotonic()
+            if path is None:
+                return
+            facts = {**self.about, "seconds": round(self.written - self.began, 1), "finished": done}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = path.with_name(path.name + ".part")
+            aside.write_text(report(self.results, facts) + "\n", "utf-8")
+            aside.replace(path)
+
+    return Reporting()
+
+
 @contextlib.contextmanager
 def _watcher(*, quiet: bool) -> Iterator[Any]:
     from medimg.hub_sync.sync import Watcher
@@ -486,14 +599,22 @@ def _watcher(*, quiet: bool) -> Iterator[Any]:
     if not err.is_terminal:
         yield _lines()
         return
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} rows  {task.fields[size]}"),
+        TextColumn("{task.completed}/{task.total} {task.fields[unit]}  {task.fields[size]}"),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, transient=True) as progress:
         yield _bars(progress)
@@ -506,14 +627,17 @@ def _lines() -> Any:
         """One line per event, for logs."""
 
         def __init__(self) -> None:
-            self.rows = 0
-            self.size = 0
-            self.last = 0.0
+            self.rows = self.size = self.done = self.total = 0
+            self.last = self.began = time.monotonic()
+
+        def begin(self, names: Sequence[str]) -> None:
+            self.total = len(names)
 
         def start(self, plan: Plan) -> None:
             self.rows = self.size = 0
             self.last = time.monotonic()
-            err.print(f"{plan.name}: {plan.action} ({_plain(plan.reason)})", highlight=False)
+            if plan.action != "none":
+                err.print(f"{plan.name}: {plan.action} ({_plain(plan.reason)})", highlight=False)
 
         def row(self, name: str, rows: int, size: int) -> None:
             self.rows += rows
@@ -522,10 +646,16 @@ def _lines() -> Any:
                 self.last = time.monotonic()
                 err.print(f"{name}: {self.rows} rows, {_size(self.size)}", highlight=False)
 
+        def note(self, text: str) -> None:
+            err.print(_plain(text), highlight=False)
+
         def end(self, result: Result) -> None:
-            err.print(
-                f"{result.name}: {result.status}, {result.rows} rows, {result.seconds} s", highlight=False
-            )
+            self.done += 1
+            spent = time.monotonic() - self.began
+            left = spent / self.done * (self.total - self.done)
+            more = f", about {_time(left)} left" if self.done < self.total and spent > 10 else ""
+            said = f"{result.name}: {result.status}, {result.rows} rows, {result.seconds} s"
+            err.print(f"[{self.done}/{self.total}] {said}{more}", highlight=False, markup=False)
 
     return Lines()
 
@@ -534,29 +664,51 @@ def _bars(progress: Any) -> Any:
     from medimg.hub_sync.sync import Watcher
 
     class Bars(Watcher):
-        """A bar per dataset against the declared number of images."""
+        """A bar over all datasets, and one per dataset against its declared number of images."""
 
         task: Any = None
-        size = 0
+        overall: Any = None
+        size = whole = 0
+
+        def begin(self, names: Sequence[str]) -> None:
+            self.overall = progress.add_task("all", total=len(names), unit="datasets", size="")
 
         def start(self, plan: Plan) -> None:
             self.size = 0
+            if self.task is not None:  # planned anew
+                progress.remove_task(self.task)
             dataset = registry.get(plan.name).dataset
             declared = sum(sum(dataset.config(name).splits.values()) for name in dataset.config_names)
             total = declared if plan.origin != "miniature" and declared else None
-            self.task = progress.add_task(f"{plan.name}: {plan.action}", total=total, size="")
+            self.task = progress.add_task(f"{plan.name}: {plan.action}", total=total, unit="rows", size="")
 
         def row(self, name: str, rows: int, size: int) -> None:
             self.size += size
+            self.whole += size
             progress.update(self.task, advance=rows, size=_size(self.size))
+            progress.update(self.overall, size=_size(self.whole))
+
+        def note(self, text: str) -> None:
+            progress.console.print(_plain(text), highlight=False)
 
         def end(self, result: Result) -> None:
             if self.task is not None:
                 progress.remove_task(self.task)
                 self.task = None
+            progress.update(self.overall, advance=1)
             progress.console.print(f"{result.name}: {result.status}, {result.rows} rows", highlight=False)
 
     return Bars()
+
+
+def _time(seconds: float) -> str:
+    return (
+        f"{seconds / 3600:.1f} h"
+        if seconds > 5400
+        else f"{seconds / 60:.0f} min"
+        if seconds > 90
+        else f"{seconds:.0f} s"
+    )
 
 
 def _wide() -> Console:

@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import huggingface_hub
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationCopy,
+    CommitOperationDelete,
+    HfApi,
+    get_session,
+    hf_hub_url,
+    hf_raise_for_status,
+)
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from medimg import layout
-from medimg.errors import HubError
+from medimg.errors import HubError, MedimgError
+from medimg.hub_sync.patience import TRAFFIC, Interrupted, Patience, persist, trouble_of
 from medimg.manifest import MANIFEST_PATH, Manifest
 
+T = TypeVar("T")
+
 OFFICIAL_HUB = "https://huggingface.co"
+HOLD_PATH = ".medimg/hold.json"
+"""Present where sync leaves a repository alone: it was retired or rolled back."""
 OWNED = ("data/", "metadata/", "preview/", "assets/", ".medimg/", layout.CROISSANT_PATH)
 """What sync writes and therefore may delete; other files in the repository are left alone."""
+
+Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
+
+
+class MovedError(HubError):
+    """Somebody else committed since the state that was planned against; nothing was overwritten."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +55,35 @@ class Published:
 
     sha: str | None
     manifest: Manifest | None
-    card: str | None
-    files: Mapping[str, str]
+    text: str | None = None
+    """README.md where it was read already; see `card`."""
+    files: Mapping[str, str] = field(default_factory=dict)
     """Path -> SHA-256 of LFS files and git blob id of the others."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tag -> revision."""
+    read: Callable[[str], str | None] = lambda path: None
+    """Text of a file at `sha`."""
+
+    @cached_property
+    def card(self) -> str | None:
+        """README.md, read when it is asked for."""
+        if self.text is not None or layout.CARD_PATH not in self.files:
+            return self.text
+        return self.read(layout.CARD_PATH)
+
+    @cached_property
+    def hold(self) -> dict[str, str] | None:
+        """Why sync leaves the repository alone, None where it does not: {"kind", "reason", "to"}."""
+        text = self.read(HOLD_PATH) if HOLD_PATH in self.files else None
+        if text is None:
+            return None
+        try:
+            held = json.loads(text)
+        except ValueError:
+            held = None
+        if not isinstance(held, dict):
+            return {"kind": "held", "reason": f"{HOLD_PATH} cannot be read"}
+        return {str(key): str(value) for key, value in held.items()}
 
 
 class Hub:
@@ -41,13 +92,21 @@ class Hub:
     Args:
         endpoint: address, e.g. https://huggingface.co or that of an embedded Hub.
         namespace: organization or user.
-        token: None takes the one of `huggingface-cli login` or HF_TOKEN.
+        token: None takes the one of `hf auth login` or HF_TOKEN.
+        patience: how often requests are repeated.
     """
 
-    def __init__(self, endpoint: str, namespace: str, token: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str, namespace: str, token: str | None = None, *, patience: Patience | None = None
+    ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.namespace = namespace
-        self.embedded = _is_embedded(self.endpoint)
+        self.patience = patience or Patience()
+        self.note: Callable[[str], None] = lambda text: None
+        try:
+            self.embedded = persist(lambda: _is_embedded(self.endpoint), self.patience)
+        except Interrupted as error:
+            raise HubError(error.problem, next_step="Look whether the address is right.") from error
         if self.embedded:
             # An embedded Hub speaks LFS, not Xet; the client decides this by itself, for the whole process.
             huggingface_hub.constants.HF_HUB_DISABLE_XET = True
@@ -63,40 +122,199 @@ class Hub:
         """Page of a dataset."""
         return f"{self.endpoint}/datasets/{self.repo(name)}"
 
+    def ask(self, name: str, call: Callable[[], T]) -> T:
+        """Call the Hub, again where that may help.
+
+        Args:
+            name: dataset, for messages.
+            call: may be called several times.
+
+        Raises:
+            MovedError: the branch is not where the call expects it.
+            HubError: any other refusal, or no answer; tokens and upload addresses are not in the message.
+        """
+        try:
+            return persist(call, self.patience, note=lambda text: self.note(f"{name}: {text}"))
+        except MedimgError:
+            raise
+        except Exception as error:
+            told = self._told(name, error)
+            if told is None:
+                raise
+            raise told from error
+
     def published(self, name: str) -> Published:
         """The state of the repository at `main`; empty where there is none."""
         repo = self.repo(name)
-        with _told(name):
+
+        def look() -> Published:
             try:
-                sha = self.api.repo_info(repo, repo_type="dataset").sha
+                refs = self.api.list_repo_refs(repo, repo_type="dataset")
             except RepositoryNotFoundError:
-                return Published(None, None, None, {})
-            files = {}
-            for entry in self.api.list_repo_tree(repo, recursive=True, revision=sha, repo_type="dataset"):
-                if isinstance(entry, huggingface_hub.hf_api.RepoFile):
-                    files[entry.path] = entry.lfs.sha256 if entry.lfs else entry.blob_id
-            manifest = self._text(repo, MANIFEST_PATH, sha) if MANIFEST_PATH in files else None
-            card = self._text(repo, layout.CARD_PATH, sha) if layout.CARD_PATH in files else None
-        return Published(
-            sha, None if manifest is None else Manifest.model_validate_json(manifest), card, files
-        )
+                return Published(None, None)
+            sha = next((ref.target_commit for ref in refs.branches if ref.name == "main"), None)
+            files = self._files(repo, sha)
+            text = self._text(repo, MANIFEST_PATH, sha) if MANIFEST_PATH in files else None
+            return Published(
+                sha,
+                None if text is None else _manifest(text, name),
+                None,
+                files,
+                {ref.name: ref.target_commit for ref in refs.tags},
+                lambda path: self.ask(name, lambda: self._text(repo, path, sha)),
+            )
+
+        return self.ask(name, look)
+
+    def at(self, name: str, revision: str) -> Published:
+        """The state of the repository at another revision."""
+        repo = self.repo(name)
+
+        def look() -> Published:
+            files = self._files(repo, revision)
+            text = self._text(repo, MANIFEST_PATH, revision) if MANIFEST_PATH in files else None
+            return Published(
+                revision,
+                None if text is None else _manifest(text, name),
+                None,
+                files,
+                read=lambda path: self.ask(name, lambda: self._text(repo, path, revision)),
+            )
+
+        return self.ask(name, look)
+
+    def _files(self, repo: str, revision: str | None) -> dict[str, str]:
+        files = {}
+        for entry in self.api.list_repo_tree(repo, recursive=True, revision=revision, repo_type="dataset"):
+            if isinstance(entry, huggingface_hub.hf_api.RepoFile):
+                files[entry.path] = entry.lfs.sha256 if entry.lfs else entry.blob_id
+        return files
 
     def _text(self, repo: str, path: str, revision: str | None) -> str:
-        with tempfile.TemporaryDirectory(prefix="medimg-read-") as folder:
-            local = self.api.hf_hub_download(
-                repo, path, repo_type="dataset", revision=revision, cache_dir=folder
-            )
-            return Path(local).read_text("utf-8")
+        return self._bytes(repo, path, revision).decode("utf-8")
+
+    def _bytes(self, repo: str, path: str, revision: str | None) -> bytes:
+        url = hf_hub_url(repo, path, repo_type="dataset", revision=revision, endpoint=self.endpoint)
+        headers = build_hf_headers(token=self.api.token, library_name="medimg")
+        response = get_session().get(url, headers=headers)
+        hf_raise_for_status(response)
+        content: bytes = response.content
+        return content
+
+    def digest(self, name: str, path: str, revision: str | None) -> str:
+        """SHA-256 of a file's bytes, read through."""
+        url = hf_hub_url(
+            self.repo(name), path, repo_type="dataset", revision=revision, endpoint=self.endpoint
+        )
+        headers = build_hf_headers(token=self.api.token, library_name="medimg")
+
+        def read() -> str:
+            digest = hashlib.sha256()
+            with get_session().stream("GET", url, headers=headers) as response:
+                hf_raise_for_status(response)
+                for chunk in response.iter_bytes():
+                    digest.update(chunk)
+            return digest.hexdigest()
+
+        return self.ask(name, read)
 
     def create(self, name: str) -> None:
         """Create the repository where there is none."""
-        with _told(name):
-            self.api.create_repo(self.repo(name), repo_type="dataset", exist_ok=True)
+        self.ask(name, lambda: self.api.create_repo(self.repo(name), repo_type="dataset", exist_ok=True))
 
     def gate(self, name: str) -> None:
         """Let only those read the files who accepted the terms; to be called before any data is there."""
-        with _told(name):
-            self.api.update_repo_settings(self.repo(name), repo_type="dataset", gated="auto")
+        self.ask(
+            name,
+            lambda: self.api.update_repo_settings(self.repo(name), repo_type="dataset", gated="auto"),
+        )
+
+    def tag(self, name: str, tag: str, revision: str) -> None:
+        """Tag a revision; a tag that is there already stays where it is."""
+        self.ask(
+            name,
+            lambda: self.api.create_tag(
+                self.repo(name), tag=tag, revision=revision, repo_type="dataset", exist_ok=True
+            ),
+        )
+
+    def commit(
+        self,
+        name: str,
+        operations: Iterable[Operation],
+        message: str,
+        parent: Published,
+        *,
+        description: str = "",
+    ) -> str:
+        """One commit, guarded by the state that was planned against.
+
+        Raises:
+            MovedError: `main` is elsewhere; nothing was overwritten.
+        """
+        operations = list(operations)
+        repo = self.repo(name)
+        tries = 0
+
+        def push() -> str:
+            nonlocal tries
+            if tries and (revision := self._landed(repo, operations, parent)):
+                return revision  # only the answer was lost
+            tries += 1
+            info = self.api.create_commit(
+                repo,
+                operations,
+                commit_message=message,
+                commit_description=description,
+                repo_type="dataset",
+                parent_commit=parent.sha,
+            )
+            oid: str = info.oid
+            return oid
+
+        try:
+            return self.ask(name, push)
+        except MovedError:
+            # An earlier try may have been taken after we had looked.
+            if tries > 1 and (revision := self.ask(name, lambda: self._landed(repo, operations, parent))):
+                return revision
+            raise
+
+    def _landed(self, repo: str, operations: Iterable[Operation], parent: Published) -> str | None:
+        """The head of `main`, if it is what this commit makes of its parent."""
+        sha = self.api.repo_info(repo, repo_type="dataset").sha
+        if sha is None or sha == parent.sha:
+            return None
+        expected = dict(parent.files)
+        for operation in operations:
+            if isinstance(operation, CommitOperationDelete):
+                expected.pop(operation.path_in_repo, None)
+        loose: dict[str, set[str]] = {}
+        for operation in operations:
+            if isinstance(operation, CommitOperationAdd):
+                loose[operation.path_in_repo] = _digests(operation)
+            elif isinstance(operation, CommitOperationCopy):
+                origin = self._files(repo, operation.src_revision)
+                loose[operation.path_in_repo] = {origin.get(operation.src_path_in_repo, "")}
+        found = self._files(repo, sha)
+        if {*expected, *loose} != set(found):
+            return None
+        same = all(found[path] in loose.get(path, {expected.get(path, "")}) for path in found)
+        return sha if same else None
+
+    def _told(self, name: str, error: Exception) -> HubError | None:
+        told = _meant(name, error, self.patience.attempts)
+        if told is not None:
+            told.problem = self.redacted(told.problem)
+        return told
+
+    def redacted(self, text: str) -> str:
+        """Text without the token and without the queries of addresses, which carry signatures."""
+        for token in {self.api.token, os.environ.get("HF_TOKEN")}:
+            if isinstance(token, str) and len(token) > 7:
+                text = text.replace(token, "***")
+        text = re.sub(r"\bhf_[A-Za-z0-9]{16,}", "***", text)
+        return re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]+", r"\1", text)
 
 
 class Upload:
@@ -117,13 +335,23 @@ class Upload:
         """Upload a finished data shard now and free its disk space; it becomes visible with the commit."""
         # The final name needs the number of shards; only the suffix matters for how the Hub stores it.
         operation = CommitOperationAdd(path_in_repo=f"data/{path.name}", path_or_fileobj=path)
-        size = path.stat().st_size
-        with _told(self._name):
-            self._hub.api.preupload_lfs_files(self._hub.repo(self._name), [operation], repo_type="dataset")
+        self._send([operation])
         self._ready[path] = operation
         if operation._is_uploaded:
-            self.bytes += size
             path.unlink()
+
+    def _send(self, operations: list[CommitOperationAdd]) -> None:
+        """Upload what goes through LFS. Each try asks first which objects the Hub has."""
+        before = TRAFFIC.uploaded
+        self._hub.ask(
+            self._name,
+            lambda: self._hub.api.preupload_lfs_files(
+                self._hub.repo(self._name), operations, repo_type="dataset"
+            ),
+        )
+        self.bytes += TRAFFIC.uploaded - before
+        if not huggingface_hub.constants.HF_HUB_DISABLE_XET:  # its own connections are not counted
+            self.bytes += sum(each.upload_info.size for each in operations if each._is_uploaded)
 
     def commit(self, files: Mapping[str, Path | bytes], parent: Published, message: str) -> str | None:
         """Make everything visible at once.
@@ -135,90 +363,121 @@ class Upload:
 
         Returns:
             The new revision, or None where nothing differs.
+
+        Raises:
+            MovedError: `main` is elsewhere.
         """
-        operations: list[CommitOperationAdd | CommitOperationDelete] = []
+        additions: list[CommitOperationAdd] = []
         for target, content in files.items():
             operation = self._ready.get(content) if isinstance(content, Path) else None
             if operation is not None:
                 operation.path_in_repo = target
             else:
                 operation = CommitOperationAdd(path_in_repo=target, path_or_fileobj=content)
-            if parent.files.get(target) not in (operation.upload_info.sha256.hex(), _blob_id(operation)):
-                operations.append(operation)
+            if parent.files.get(target) not in _digests(operation):
+                additions.append(operation)
         stale = [path for path in parent.files if path.startswith(OWNED) and path not in files]
-        operations += [CommitOperationDelete(path_in_repo=path) for path in stale]
-        if not operations:
+        deletions = [CommitOperationDelete(path_in_repo=path) for path in stale]
+        if not additions and not deletions:
             return None
-        with _told(self._name):
-            info = self._hub.api.create_commit(
-                self._hub.repo(self._name),
-                operations,
-                commit_message=message,
-                repo_type="dataset",
-                parent_commit=parent.sha
-                or self._hub.api.repo_info(self._hub.repo(self._name), repo_type="dataset").sha,
-            )
-        return info.oid
-
-    def tag(self, version: str, revision: str) -> str:
-        """Tag a revision `v<version>`, or `v<version>-2`, `-3` … where the data changed within one version."""
-        repo = self._hub.repo(self._name)
-        with _told(self._name):
-            taken = {ref.name for ref in self._hub.api.list_repo_refs(repo, repo_type="dataset").tags}
-            tag = f"v{version}"
-            number = 2
-            while tag in taken:
-                tag = f"v{version}-{number}"
-                number += 1
-            self._hub.api.create_tag(repo, tag=tag, revision=revision, repo_type="dataset")
-        return tag
+        waiting = [each for each in additions if not each._is_uploaded]
+        if waiting:
+            self._send(waiting)
+        revision = self._hub.commit(self._name, [*additions, *deletions], message, parent)
+        self.bytes += sum(each.upload_info.size for each in additions if each._upload_mode == "regular")
+        return revision
 
 
-def _blob_id(operation: CommitOperationAdd) -> str | None:
-    """Git blob id of a small file, which is how the Hub names regular files."""
-    if operation.upload_info.size > 10 * 2**20:
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Turn the client's errors into ones that name the dataset, for calls that are not repeated."""
+    try:
+        yield
+    except MedimgError:
+        raise
+    except Exception as error:
+        if (told := _meant(name, error, 1)) is None:
+            raise
+        raise told from error
+
+
+def _meant(name: str, error: Exception, tries: int) -> HubError | None:
+    """The client's error as one that names the dataset; None where it has nothing to do with the Hub."""
+    trouble = trouble_of(error)
+    again = "Run sync again; what was uploaded is not uploaded twice."
+    if trouble is not None:
+        if trouble.status == 429:
+            again = "The Hub asks to slow down; run sync again later, it resumes."
+        after = f" {tries} times" if tries > 1 else ""
+        return HubError(f"{trouble.problem}{after}", dataset=name, next_step=again)
+    if not isinstance(error, HfHubHTTPError):
+        if isinstance(error, RuntimeError) and isinstance(error.__cause__, HfHubHTTPError):
+            return _meant(name, error.__cause__, tries)  # from an upload thread
         return None
-    import hashlib
+    status = error.response.status_code if error.response is not None else None
+    steps: dict[Any, str] = {
+        401: "Log in with `hf auth login` or set HF_TOKEN.",
+        403: "Ask for write access to the organization, or set NAMESPACE to your own.",
+        412: "Somebody else committed meanwhile; run sync again, it plans anew.",
+        507: "The Hub's disk is full; make room there, then run sync again.",
+    }
+    kind = MovedError if status == 412 else HubError
+    said = error.server_message or type(error).__name__
+    return kind(f"the Hub answered {status}: {said}", dataset=name, next_step=steps.get(status, again))
 
-    with operation.as_file() as stream:
-        data = stream.read()
+
+def next_tag(version: str, taken: Iterable[str]) -> str:
+    """`v<version>`, or `v<version>-2`, `-3` … where the data changed within one version."""
+    taken = set(taken)
+    tag = f"v{version}"
+    number = 2
+    while tag in taken:
+        tag = f"v{version}-{number}"
+        number += 1
+    return tag
+
+
+def blob_id(data: bytes) -> str:
+    """Git blob id, which is how the Hub names regular files."""
     return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
+
+
+def _digests(operation: CommitOperationAdd) -> set[str]:
+    """How the Hub may name a file: SHA-256 through LFS, git blob id otherwise."""
+    found = {operation.upload_info.sha256.hex()}
+    if operation._upload_mode != "lfs" and operation.upload_info.size <= 10 * 2**20:
+        with operation.as_file() as stream:
+            found.add(blob_id(stream.read()))
+    return found
+
+
+def _manifest(text: str, name: str) -> Manifest:
+    try:
+        return Manifest.model_validate_json(text)
+    except ValueError as error:
+        raise HubError(
+            "the published manifest cannot be read; it was written by a newer version, or by hand",
+            dataset=name,
+            file=MANIFEST_PATH,
+            next_step=f"Update medimg; or delete {MANIFEST_PATH} on the Hub, then sync builds anew.",
+        ) from error
 
 
 def _is_embedded(endpoint: str) -> bool:
     if endpoint == OFFICIAL_HUB:
         return False
-    import json
-    import urllib.error
-    import urllib.request
-
     try:
-        with urllib.request.urlopen(f"{endpoint}/api/medimg-embedded-hub", timeout=10) as answer:
+        with urllib.request.urlopen(f"{endpoint}/api/medimg-embedded-hub", timeout=30) as answer:
             return json.load(answer).get("embedded") is True
-    except urllib.error.HTTPError:
+    except urllib.error.HTTPError as error:
+        if error.code in (429, 500, 502, 503, 504):
+            problem = f"the Hub answered {error.code}"
+            raise Interrupted("GET /api/medimg-embedded-hub", problem, status=error.code) from error
         return False
     except (OSError, ValueError) as error:
-        raise HubError(
-            f"no Hub answers at {endpoint} ({type(error).__name__})",
-            next_step="Start one with `medimg hub`, or leave --hub out: sync serves its own store while it runs.",
-        ) from error
-
-
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Turn the client's errors into ones that name the dataset."""
-    try:
-        yield
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else None
-        steps: dict[Any, str] = {
-            401: "Log in with `hf auth login` or set HF_TOKEN.",
-            403: "Ask for write access to the organization, or set NAMESPACE to your own.",
-            412: "Somebody else committed meanwhile; run sync again, it plans anew.",
-            429: "The Hub asks to slow down; run sync again later, it resumes.",
-        }
-        raise HubError(
-            f"the Hub answered {status}: {error.server_message or type(error).__name__}",
-            dataset=name,
-            next_step=steps.get(status, "Run sync again; what was uploaded is not uploaded twice."),
-        ) from error
+        if isinstance(getattr(error, "reason", error), ConnectionRefusedError):
+            raise HubError(
+                f"no Hub answers at {endpoint} ({type(error).__name__})",
+                next_step="Start one with `medimg hub`, or leave --hub out: sync serves its own store while it runs.",
+            ) from error
+        raise Interrupted("GET /api/medimg-embedded-hub", f"no Hub answers at {endpoint}") from error

@@ -1,13 +1,17 @@
 """Read published repositories back through plain `datasets`. Runs on its own: imports nothing of medimg.
 
-Usage: HF_ENDPOINT=<hub> python readback.py < request.json > report.json
+Usage: HF_ENDPOINT=<hub> python readback.py, then one request per line on standard input, one report per line back.
 
-Request: {"repos": {"<namespace>/<name>": {"revision": sha, "deep": false}}}.
-Report: repo -> {"configs": {config: {split: {"rows": n, "ids": [...], "contents": [...], "decoded": k}}}, "error": ...}
+Request: {"repo": "<namespace>/<name>", "revision": sha, "deep": false}.
+Report: {"configs": {config: {split: {"rows": n, "ids": [...], "contents": [...], "decoded": k}}}} or {"error": ...}.
 """
 
 import json
+import os
 import sys
+import time
+
+TRIES, STRANGE = 7, 3
 
 
 def check(repo, revision, deep, sample=3):
@@ -21,15 +25,11 @@ def check(repo, revision, deep, sample=3):
         for split, rows in splits.items():
             found = {"rows": 0, "ids": [], "contents": [], "decoded": 0, "features": str(rows.features)}
             rows = undecoded(rows)
-            if config == "metadata":
-                for row in rows:
-                    found["rows"] += 1
-                    found["ids"].append(row["id"])
-                    found["contents"].append(row["content"])
-            else:
-                for row in rows if deep else rows.take(sample):
-                    found["rows"] += 1
-                    found["ids"].append(row["id"])
+            for row in rows if deep or config == "metadata" else rows.take(sample):
+                found["rows"] += 1
+                found["ids"].append(row["id"])
+                found["contents"].append(row.get("content"))
+                if config != "metadata":
                     found["decoded"] += touch(row)
             report[config][split] = found
     return report
@@ -65,19 +65,56 @@ def pixels(image):
     return np.asarray(image.dataobj if hasattr(image, "dataobj") else image)
 
 
+def passing(error):
+    """Whether another try may help: the connection broke, or the Hub is busy."""
+    seen = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        status = getattr(getattr(error, "response", None), "status_code", None) or getattr(
+            error, "status", None
+        )
+        if isinstance(status, int):
+            return status in (408, 425, 429, 500, 502, 503, 504)
+        names = {each.__name__ for each in type(error).__mro__}
+        if names & {"TransportError", "ClientError"} or isinstance(error, ConnectionError | TimeoutError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def forget():
+    """Drop what clients remember: an answer that was cut may be in there."""
+    from huggingface_hub import HfFileSystem
+
+    HfFileSystem.clear_instance_cache()
+
+
+def answer(wish):
+    """The report on one request."""
+    wait = float(os.environ.get("MEDIMG_READBACK_WAIT", "1"))
+    tries = strange = 0
+    while True:
+        try:
+            return {"configs": check(wish["repo"], wish.get("revision"), wish.get("deep", False))}
+        except Exception as error:  # every failure is the answer that is asked for
+            tries += 1
+            # Some versions report a broken connection as a file that is not there.
+            strange += not passing(error)
+            if tries >= TRIES or strange >= STRANGE:
+                return {"error": f"{type(error).__name__}: {error}"}
+        time.sleep(wait * 2 ** (tries - 1))
+        forget()
+
+
 def main():
-    """Read the request, write the report."""
+    """Answer each line."""
     import datasets
 
     datasets.disable_progress_bars()
-    request = json.load(sys.stdin)
-    report = {}
-    for repo, wish in request["repos"].items():
-        try:
-            report[repo] = {"configs": check(repo, wish.get("revision"), wish.get("deep", False))}
-        except Exception as error:  # every failure is the answer that is asked for
-            report[repo] = {"error": f"{type(error).__name__}: {error}"}
-    json.dump(report, sys.stdout)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints does not get between the answers
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

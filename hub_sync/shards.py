@@ -176,7 +176,8 @@ class SplitWriter:
         if self._data is None:
             codec = "NONE" if self._dimension == "2d" else "ZSTD"
             path = self._folder / f"data-{self._count:05d}.parquet"
-            self._data = Table(path, self._schema, GROUP_BYTES[self._dimension], 10_000, codec)
+            group = min(GROUP_BYTES[self._dimension], self._shard_bytes)
+            self._data = Table(path, self._schema, group, 10_000, codec)
             self._count += 1
         self._data.add(values)
         self._metadata.add(without_pixels(values, self._pixels))

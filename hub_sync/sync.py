@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import random
+import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Any, Literal, Self
 
 from medimg import __version__, cards, layout, registry
 from medimg.cards.card import gates
-from medimg.errors import MedimgError, SourceRequiredError, UnknownDatasetError
+from medimg.errors import MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files
+from medimg.hub_sync import topics
 from medimg.hub_sync.build import Built, build
 from medimg.hub_sync.fingerprint import changed, fingerprint
-from medimg.hub_sync.publish import Hub, Published, Upload
-from medimg.hub_sync.verify import verify
+from medimg.hub_sync.fingerprint import texts as texts_digest
+from medimg.hub_sync.publish import (
+    HOLD_PATH,
+    OWNED,
+    Hub,
+    MovedError,
+    Published,
+    Upload,
+    blob_id,
+    next_tag,
+)
+from medimg.hub_sync.shards import SHARD_BYTES
+from medimg.hub_sync.verify import Reader, stored, verify
 from medimg.licenses import Verdict
 from medimg.loading import OFFICIAL, locate_source, open_source
 from medimg.manifest import MANIFEST_PATH, Manifest, Origin
@@ -26,19 +43,29 @@ from medimg.phantom import Phantom
 from medimg.registry import Builder
 from medimg.schema import SCHEMA_VERSION
 
+_LOG = logging.getLogger(__name__)
+
+REPLANS = 5
+"""How often a dataset is planned anew because somebody else committed meanwhile."""
+AHEAD = 16
+"""Repositories that are looked at ahead of the one that is worked on."""
+RECIPE = {"recipe": "1"}
+"""Fingerprint of a repository without data."""
+
 Status = Literal["published", "unchanged", "card-only", "blocked", "failed"]
+Action = Literal["build", "card", "none", "held", "blocked", "absent"]
 
 
 @dataclass(frozen=True)
 class Plan:
     """What sync would do with one dataset.
 
-    `action` is build, card (text only), none, blocked (license or source), or absent (not in the source, and all
-    datasets were asked for).
+    `action` is build, card (texts only), none, held (retired or rolled back), blocked (license or source), or absent
+    (not in the source, and all datasets were asked for).
     """
 
     name: str
-    action: Literal["build", "card", "none", "blocked", "absent"]
+    action: Action
     reason: str
     origin: Origin
     source: str | None = None
@@ -68,11 +95,17 @@ class Result:
 class Watcher:
     """Told about progress; the terminal overrides it."""
 
+    def begin(self, names: Sequence[str]) -> None:
+        """The run begins."""
+
     def start(self, plan: Plan) -> None:
         """A dataset begins."""
 
     def row(self, name: str, rows: int, size: int) -> None:
         """Rows were built."""
+
+    def note(self, text: str) -> None:
+        """Something went on that a reader of a log wants to know, such as a wait."""
 
     def end(self, result: Result) -> None:
         """A dataset is done."""
@@ -92,7 +125,15 @@ def opened(plan: Plan, builder: Builder) -> Iterator[Files]:
             yield files
 
 
-def make_plan(builder: Builder, hub: Hub, state: Published, source: str | None, *, asked: bool) -> Plan:
+def make_plan(
+    builder: Builder,
+    hub: Hub,
+    state: Published,
+    source: str | None,
+    *,
+    asked: bool,
+    restore: bool = False,
+) -> Plan:
     """Compare the source's fingerprint with the published manifest.
 
     Args:
@@ -101,26 +142,38 @@ def make_plan(builder: Builder, hub: Hub, state: Published, source: str | None, 
         state: what is published now.
         source: root folder of originals, "official", or None for the miniature.
         asked: the dataset was named by the user, so that a missing source is an error.
+        restore: build also what was retired or rolled back.
     """
     dataset = builder.dataset
     origin: Origin = "miniature" if source is None else "official" if source == OFFICIAL else "source"
 
-    def plan(
-        action: Literal["build", "card", "none", "blocked", "absent"], reason: str, place: str | None = None
-    ) -> Plan:
+    def plan(action: Action, reason: str, place: str | None = None) -> Plan:
         return Plan(dataset.name, action, reason, origin, place)
 
+    manifest = state.manifest
+    if HOLD_PATH in state.files and not restore:
+        hold = state.hold or {}
+        told = f"{hold.get('kind', 'held')}: {hold.get('reason', '')}"
+        return plan("held", f"{told}; sync leaves it alone, --restore builds it again")
     if dataset.publish is Verdict.RECIPE:
-        return plan("card", f"recipe only: {dataset.license} does not allow redistribution")
+        reason = f"recipe only: {dataset.license} does not allow redistribution"
+        fresh = (
+            manifest is not None
+            and manifest.fingerprint == RECIPE
+            and not [path for path in state.files if path.startswith(OWNED) and path not in _TEXTS]
+            and fresh_texts(builder, hub.namespace, state)
+        )
+        return plan("none" if fresh else "card", reason)
+    old = dict(manifest.fingerprint) if manifest is not None else {}
     if origin == "miniature":
         if not hub.embedded:
             return plan(
                 "blocked",
                 "phantoms are published on an embedded Hub only; pass SOURCE=<root> or SOURCE=official",
             )
-        if state.manifest is not None and state.manifest.origin != "miniature" and state.manifest.rows:
-            return plan("none", f"holds rows of the {state.manifest.origin}; phantoms never replace them")
-        prints = fingerprint(builder, None, origin)
+        if manifest is not None and manifest.origin != "miniature" and manifest.rows:
+            return plan("none", f"holds rows of the {manifest.origin}; phantoms never replace them")
+        prints = fingerprint(builder, None, origin, old)
         place = None
     else:
         place = OFFICIAL if origin == "official" else locate_source(str(source), dataset.name)
@@ -132,21 +185,47 @@ def make_plan(builder: Builder, hub: Hub, state: Published, source: str | None, 
             )
         try:
             with open_source(builder, place) as files:
-                prints = fingerprint(builder, files, origin)
+                prints = fingerprint(builder, files, origin, old)
         except SourceRequiredError as error:
             return plan("blocked" if asked else "absent", str(error))
-    old = dict(state.manifest.fingerprint) if state.manifest is not None else {}
     differs = changed(old, prints)
-    missing = state.manifest is not None and any(
-        shard.path not in state.files
-        for config in state.manifest.configs
-        for s in config.splits.values()
-        for shard in s.shards
-    )
-    if not differs and not missing:
-        return replace(plan("card", "unchanged", place), fingerprint=prints)
-    reason = "new" if not old else "files are missing" if missing else f"changed: {', '.join(differs)}"
+    problems = stored(state) if manifest is not None else []
+    if not differs and not problems and HOLD_PATH not in state.files:
+        fresh = fresh_texts(builder, hub.namespace, state)
+        done = plan("none", "unchanged", place) if fresh else plan("card", "the texts may differ", place)
+        return replace(done, fingerprint=prints)
+    reason = "new"
+    if old:
+        reason = f"changed: {', '.join(differs)}" if differs else "; ".join(problems[:2]) or "restored"
     return replace(plan("build", reason, place), fingerprint=prints)
+
+
+_TEXTS = (layout.CARD_PATH, layout.CROISSANT_PATH, MANIFEST_PATH)
+
+
+def fresh_texts(builder: Builder, namespace: str, state: Published) -> bool:
+    """Whether the published texts are what would be rendered now, told without rendering or reading them."""
+    known = {} if state.manifest is None else dict(state.manifest.texts)
+    if known.pop("inputs", None) != texts_digest(builder, namespace):
+        return False
+    return bool(known) and all(state.files.get(path) == digest for path, digest in known.items())
+
+
+def texts(
+    builder: Builder, manifest: Manifest, namespace: str, previous: str | None
+) -> tuple[Manifest, dict[str, bytes]]:
+    """Card, Croissant and manifest as files of the repository; the manifest says what they were rendered from."""
+    dataset = builder.dataset
+    card = cards.render(dataset, builder.description, manifest, namespace=namespace, previous=previous)
+    croissant = cards.croissant(dataset, builder.description, manifest, namespace)
+    content = {
+        layout.CARD_PATH: card.encode(),
+        layout.CROISSANT_PATH: (json.dumps(croissant, indent=1, ensure_ascii=False) + "\n").encode(),
+    }
+    digests = {"inputs": texts_digest(builder, namespace)}
+    digests |= {path: blob_id(data) for path, data in content.items()}
+    manifest = manifest.model_copy(update={"texts": digests})
+    return manifest, {**content, MANIFEST_PATH: manifest.to_json().encode()}
 
 
 def sync(
@@ -157,6 +236,9 @@ def sync(
     dry_run: bool = False,
     check: bool = True,
     watcher: Watcher | None = None,
+    restore: bool = False,
+    collections: bool = False,
+    shard_bytes: int = SHARD_BYTES,
 ) -> list[Result]:
     """Bring the Hub up to date.
 
@@ -165,14 +247,21 @@ def sync(
         hub: where to publish.
         source: root folder or URL with one folder or archive per dataset, "official", or None for miniatures.
         dry_run: plan only; nothing is written.
-        check: read everything back through plain `datasets` afterwards.
+        check: read what was published back through plain `datasets`.
         watcher: progress.
+        restore: build also the named datasets that were retired or rolled back.
+        collections: keep the topic collections up to date.
+        shard_bytes: size at which a shard ends.
 
     Raises:
         UnknownDatasetError: a name is unknown; nothing was done.
     """
     watcher = watcher or Watcher()
-    builders = [registry.get(name) for name in names] if names else registry.builders()
+    builders = list(dict.fromkeys([registry.get(name) for name in names] if names else registry.builders()))
+    if restore and not names:
+        raise UnknownDatasetError(
+            "--restore needs names", next_step="Name the datasets that shall be published again."
+        )
     if (
         source is not None
         and source != OFFICIAL
@@ -183,171 +272,293 @@ def sync(
             f"the source root {source} is no folder",
             next_step="SOURCE is a folder with one folder per dataset.",
         )
+    watcher.begin([builder.name for builder in builders])
+    hub.note = watcher.note
     results: list[Result] = []
-    for builder in dict.fromkeys(builders):
-        began = time.monotonic()
+    with Reader(hub) as reader:
+        run = _Run(hub, source, bool(names), dry_run, restore, check, watcher, reader, shard_bytes)
+        for builder, state in _ahead(hub, builders):
+            began = time.monotonic()
+            result = run.one(builder, state)
+            if result is None:
+                continue
+            result = replace(
+                result,
+                seconds=round(time.monotonic() - began, 2),
+                publish=builder.dataset.publish.value,
+                address=hub.address(builder.name) if result.good else "",
+            )
+            watcher.end(result)
+            results.append(result)
+    if collections and not dry_run:
         try:
-            result = _one(builder, hub, source, bool(names), dry_run, watcher)
+            topics.update(hub, results)
         except MedimgError as error:
-            result = Result(builder.name, "failed", str(error))
-        if result is None:
-            continue
-        address = hub.address(builder.name) if result.good else ""
-        result = replace(
-            result,
-            seconds=round(time.monotonic() - began, 2),
-            publish=builder.dataset.publish.value,
-            address=address,
-        )
-        results.append(result)
-        watcher.end(result)
-    if check and not dry_run:
-        return _verified(hub, results)
+            # They help to find what is published; what is published is as it should be without them.
+            watcher.note(f"the topic collections are not up to date: {error}")
     return results
 
 
-def _one(
-    builder: Builder, hub: Hub, source: str | None, asked: bool, dry_run: bool, watcher: Watcher
-) -> Result | None:
-    name = builder.name
-    state = hub.published(name)
-    plan = make_plan(builder, hub, state, source, asked=asked)
-    if plan.action == "absent":
-        return None
-    watcher.start(plan)
-    if plan.action == "blocked":
-        return Result(name, "blocked", plan.reason)
-    if dry_run or plan.action == "none":
-        status: Status = "unchanged" if plan.action in ("none", "card") else "published"
+def _ahead(hub: Hub, builders: Sequence[Builder]) -> Iterator[tuple[Builder, Callable[[], Published]]]:
+    """Each builder with the state of its repository; a few are looked up ahead, several at a time."""
+    with ThreadPoolExecutor(1 if hub.embedded else 8, thread_name_prefix="look") as pool:
+        waiting: list[tuple[Builder, Future[Published]]] = []
+        rest = iter(builders)
+        try:
+            while True:
+                for builder in rest:
+                    waiting.append((builder, pool.submit(hub.published, builder.name)))
+                    if len(waiting) >= AHEAD:
+                        break
+                if not waiting:
+                    return
+                builder, future = waiting.pop(0)
+                yield builder, future.result
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is the same for all datasets of one run."""
+
+    hub: Hub
+    source: str | None
+    asked: bool
+    dry_run: bool
+    restore: bool
+    check: bool
+    watcher: Watcher
+    reader: Reader
+    shard_bytes: int
+
+    def one(self, builder: Builder, look: Callable[[], Published]) -> Result | None:
+        """One dataset; whatever goes wrong with it is its result and does not stop the others."""
+        try:
+            with _Job(self, builder) as job:
+                for attempt in range(REPLANS):
+                    try:
+                        return job.attempt(look if attempt == 0 else lambda: self.hub.published(builder.name))
+                    except MovedError as error:
+                        moved = error
+                        self.watcher.note(f"{builder.name}: somebody else committed meanwhile; planning anew")
+                        time.sleep(random.uniform(0.0, 0.1 * 2**attempt))
+                raise moved
+        except MedimgError as error:
+            return Result(builder.name, "failed", self.hub.redacted(str(error)))
+        except OSError as error:
+            what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+            return Result(builder.name, "failed", self.hub.redacted(f"{type(error).__name__}: {what}"))
+        except Exception as error:  # a mistake in one builder does not stop a run of a thousand
+            _LOG.exception("%s: unexpected error", builder.name)
+            return Result(builder.name, "failed", self.hub.redacted(f"{type(error).__name__}: {error}"))
+
+
+class _Job(contextlib.AbstractContextManager["_Job"]):
+    """One dataset in one run. What was built is kept until it is published, also where it is planned anew."""
+
+    def __init__(self, run: _Run, builder: Builder) -> None:
+        self.run = run
+        self.hub = run.hub
+        self.builder = builder
+        self.name = builder.name
+        self.upload = Upload(run.hub, builder.name)
+        self.built: Built | None = None
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def attempt(self, look: Callable[[], Published]) -> Result | None:
+        """Plan and do. Raises MovedError where somebody else committed in between."""
+        run, name = self.run, self.name
+        state = look()
+        plan = make_plan(self.builder, self.hub, state, run.source, asked=run.asked, restore=run.restore)
+        if plan.action == "absent":
+            return None
+        run.watcher.start(plan)
+        if plan.action == "blocked":
+            return Result(name, "blocked", plan.reason)
         rows = state.manifest.rows if state.manifest is not None else 0
-        return Result(
-            name, status, f"would do: {plan.action}, {plan.reason}" if dry_run else plan.reason, rows=rows
-        )
-    hub.create(name)
-    if state.sha is None:
-        state = hub.published(name)
-    if plan.action == "build":
-        return _build(builder, hub, state, plan, watcher)
-    manifest = state.manifest
-    if builder.dataset.publish is Verdict.RECIPE:
-        manifest = Manifest(
-            name=name,
-            medimg=__version__,
-            schema_version=SCHEMA_VERSION,
-            origin="source",
-            fingerprint={"recipe": "1"},
-        )
-    assert manifest is not None
-    return _card(builder, hub, state, manifest, plan)
+        idle: Status = "unchanged" if rows else "card-only"
+        if run.dry_run:
+            status = "published" if plan.action == "build" else idle
+            return Result(name, status, f"would do: {plan.action}, {plan.reason}", rows=rows)
+        if plan.action in ("none", "held"):
+            # A revision without its tag was published by a run that died before it had read it back.
+            if state.sha and state.manifest and state.manifest.tag and state.manifest.tag not in state.tags:
+                return self._finished(Result(name, idle, plan.reason, rows=rows), state.manifest, state.sha)
+            return Result(name, idle, plan.reason, rows=rows)
+        if state.sha is None:
+            self.hub.create(name)
+            state = self.hub.published(name)
+        if plan.action == "build":
+            return self._build(state, plan)
+        manifest = state.manifest
+        if self.builder.dataset.publish is Verdict.RECIPE:
+            manifest = Manifest(
+                name=name,
+                medimg=__version__,
+                schema_version=SCHEMA_VERSION,
+                origin="source",
+                fingerprint=RECIPE,
+            )
+        assert manifest is not None
+        return self._card(state, manifest, plan)
 
-
-def _build(builder: Builder, hub: Hub, state: Published, plan: Plan, watcher: Watcher) -> Result:
-    name = builder.name
-    upload = Upload(hub, name)
-    with (
-        tempfile.TemporaryDirectory(prefix=f"medimg-build-{name}-") as folder,
-        opened(plan, builder) as files,
-    ):
-        built = build(
-            builder,
-            files,
-            Path(folder),
-            origin=plan.origin,
-            fingerprint=plan.fingerprint,
-            on_shard=upload.shard,
-            on_row=lambda rows, size: watcher.row(name, rows, size),
-        )
-        errors = [finding for finding in built.manifest.findings if finding.level == "error"]
+    def _build(self, state: Published, plan: Plan) -> Result:
+        dataset = self.builder.dataset
+        if self.built is None or dict(self.built.manifest.fingerprint) != plan.fingerprint:
+            self.built = self._built(plan)
+        manifest = self.built.manifest
+        errors = [finding for finding in manifest.findings if finding.level == "error"]
         if errors:
             first = errors[0]
-            return Result(name, "failed", f"{first.check}: {first.message} ({', '.join(first.examples)})")
-        if not built.manifest.rows:
-            return _no_rows(builder, hub, state, plan, built)
-        if gates(builder.dataset, built.manifest):
-            hub.gate(name)
-        content: dict[str, Path | bytes] = {
-            **built.files,
-            **texts(builder, built.manifest, hub.namespace, state.card),
-        }
-        kept = sum(path.stat().st_size for path in built.files.values() if path.exists())
-        message = f"{builder.dataset.title}: {built.manifest.rows} rows ({plan.reason})"
-        revision = upload.commit(content, state, message)
-    if revision is None:
-        return Result(name, "unchanged", "the build gave the same bytes", rows=built.manifest.rows)
-    upload.tag(builder.dataset.version, revision)
-    return Result(
-        name,
-        "published",
-        plan.reason,
-        commits=1,
-        rows=built.manifest.rows,
-        uploaded_bytes=upload.bytes + kept,
-    )
-
-
-def _no_rows(builder: Builder, hub: Hub, state: Published, plan: Plan, built: Built) -> Result:
-    """A source without one publishable row: a card that says so, unless that would take published rows away."""
-    manifest = built.manifest
-    withheld = sum(split.withheld for config in manifest.configs for split in config.splits.values())
-    reasons = [f"{path}: {reason}" for path, reason in manifest.skipped[:3]]
-    why = "; ".join(reasons) or (
-        f"{withheld} rows are withheld by their own license" if withheld else "no file matches"
-    )
-    if state.manifest is not None and state.manifest.rows:
-        return Result(
-            builder.name, "failed", f"the source holds no publishable row, the published ones stay: {why}"
+            return Result(
+                self.name, "failed", f"{first.check}: {first.message} ({', '.join(first.examples)})"
+            )
+        if not manifest.rows:
+            return self._no_rows(state, plan, manifest)
+        if gates(dataset, manifest):
+            self.hub.gate(self.name)
+        manifest = manifest.model_copy(update={"tag": self._tag(state, manifest)})
+        manifest, rendered = texts(self.builder, manifest, self.hub.namespace, state.card)
+        content: dict[str, Path | bytes] = {**self.built.files, **rendered}
+        message = f"{dataset.title}: {manifest.rows} rows ({plan.reason})"
+        revision = self.upload.commit(content, state, message)
+        if revision is None:
+            return Result(self.name, "unchanged", "the build gave the same bytes", rows=manifest.rows)
+        result = Result(
+            self.name,
+            "published",
+            plan.reason,
+            commits=1,
+            rows=manifest.rows,
+            uploaded_bytes=self.upload.bytes,
         )
-    result = _card(builder, hub, state, manifest, plan)
-    return replace(result, reason=f"no row in this source: {why}")
+        return self._finished(result, manifest, revision)
+
+    def _built(self, plan: Plan) -> Built:
+        folder = self._stack.enter_context(
+            tempfile.TemporaryDirectory(prefix=f"medimg-build-{self.name}-", ignore_cleanup_errors=True)
+        )
+        with opened(plan, self.builder) as files:
+            built = build(
+                self.builder,
+                files,
+                Path(folder),
+                origin=plan.origin,
+                fingerprint=plan.fingerprint,
+                shard_bytes=self.run.shard_bytes,
+                on_shard=self.upload.shard,
+                on_row=lambda rows, size: self.run.watcher.row(self.name, rows, size),
+            )
+        if plan.origin != "miniature":
+            with opened(plan, self.builder) as files:
+                if files.fingerprint() != plan.fingerprint["source"]:
+                    raise SourceError(
+                        "the source changed while it was read; nothing was published",
+                        dataset=self.name,
+                        next_step="Run sync again when nobody writes to it.",
+                    )
+        return built
+
+    def _tag(self, state: Published, manifest: Manifest) -> str:
+        """The version tag of this data: the published one where neither version nor data differ."""
+        old = state.manifest.tag if state.manifest is not None else None
+        version = self.builder.dataset.version
+        if old and re.fullmatch(rf"v{re.escape(version)}(-\d+)?", old):
+            now = {shard.path: shard.sha256 for shard in _data(manifest)}
+            before = {
+                path: digest
+                for path, digest in state.files.items()
+                if path.startswith(("data/", "metadata/"))
+            }
+            if now == before:
+                return old
+        return next_tag(version, state.tags)
+
+    def _no_rows(self, state: Published, plan: Plan, manifest: Manifest) -> Result:
+        """A source without one publishable row: a card that says so, unless that would take published rows away."""
+        withheld = sum(split.withheld for config in manifest.configs for split in config.splits.values())
+        reasons = [f"{path}: {reason}" for path, reason in manifest.skipped[:3]]
+        why = "; ".join(reasons) or (
+            f"{withheld} rows are withheld by their own license" if withheld else "no file matches"
+        )
+        if state.manifest is not None and state.manifest.rows:
+            return Result(
+                self.name, "failed", f"the source holds no publishable row, the published ones stay: {why}"
+            )
+        return replace(self._card(state, manifest, plan), reason=f"no row in this source: {why}")
+
+    def _card(self, state: Published, manifest: Manifest, plan: Plan) -> Result:
+        """Update the texts; data files stay as they are. A recipe keeps no data file."""
+        dataset = self.builder.dataset
+        kept: set[str] = set()
+        if dataset.publish is not Verdict.RECIPE and manifest.rows:
+            kept = {path for path in state.files if path not in _TEXTS}
+            manifest = manifest.model_copy(update={"tag": self._tag(state, manifest)})
+        previous = state.manifest.texts if state.manifest is not None else {}
+        manifest, rendered = texts(self.builder, manifest, self.hub.namespace, state.card)
+        content: dict[str, Path | bytes] = dict(rendered)
+        if (
+            manifest.model_copy(update={"texts": previous}) == state.manifest
+            and all(state.files.get(path) == manifest.texts[path] for path in _TEXTS[:2])
+            and not [path for path in state.files if path.startswith(OWNED) and path not in (*_TEXTS, *kept)]
+        ):
+            content = {}  # what differs is only what the texts were rendered from
+            revision = None
+        else:
+            remaining = replace(
+                state, files={path: digest for path, digest in state.files.items() if path not in kept}
+            )
+            revision = self.upload.commit(content, remaining, f"{dataset.title}: card")
+        if revision is None:
+            status: Status = "unchanged" if manifest.rows else "card-only"
+            reason = "unchanged" if manifest.rows else plan.reason
+            return Result(self.name, status, reason, rows=manifest.rows)
+        reason = "card" if manifest.rows else plan.reason
+        result = Result(
+            self.name, "card-only", reason, commits=1, rows=manifest.rows, uploaded_bytes=self.upload.bytes
+        )
+        return self._finished(result, manifest, revision)
+
+    def _finished(self, result: Result, manifest: Manifest, revision: str) -> Result:
+        """Read back, then tag: a version tag says that its revision was verified."""
+        if self.run.check:
+            problems = verify(self.hub, [self.name], reader=self.run.reader)[self.name]
+            if problems:
+                told = self.hub.redacted("; ".join(problems[:3]))
+                return replace(result, status="failed", reason=f"verify: {told}")
+        if manifest.rows and manifest.tag:
+            self.hub.tag(self.name, manifest.tag, revision)
+        return result
 
 
-def _card(builder: Builder, hub: Hub, state: Published, manifest: Manifest, plan: Plan) -> Result:
-    """Update the texts; data files stay as they are. A recipe keeps no data file."""
-    name = builder.name
-    content: dict[str, Path | bytes] = dict(texts(builder, manifest, hub.namespace, state.card))
-    kept: set[str] = set()
-    if builder.dataset.publish is not Verdict.RECIPE and manifest.rows:
-        kept = {path for path in state.files if path not in content}
-    remaining = replace(
-        state, files={path: digest for path, digest in state.files.items() if path not in kept}
-    )
-    revision = Upload(hub, name).commit(content, remaining, f"{builder.dataset.title}: card")
-    commits = int(revision is not None)
-    if not manifest.rows:
-        return Result(name, "card-only", plan.reason, commits=commits)
-    size = sum(len(each) for each in content.values() if isinstance(each, bytes))
-    if commits:
-        return Result(name, "published", "card", commits=1, rows=manifest.rows, uploaded_bytes=size)
-    return Result(name, "unchanged", plan.reason, rows=manifest.rows)
-
-
-def texts(builder: Builder, manifest: Manifest, namespace: str, previous: str | None) -> dict[str, bytes]:
-    """Card, Croissant and manifest as files of the repository."""
-    dataset = builder.dataset
-    card = cards.render(dataset, builder.description, manifest, namespace=namespace, previous=previous)
-    croissant = cards.croissant(dataset, builder.description, manifest, namespace)
-    return {
-        layout.CARD_PATH: card.encode(),
-        layout.CROISSANT_PATH: (json.dumps(croissant, indent=1, ensure_ascii=False) + "\n").encode(),
-        MANIFEST_PATH: manifest.to_json().encode(),
-    }
-
-
-def _verified(hub: Hub, results: Iterable[Result]) -> list[Result]:
-    results = list(results)
-    problems = verify(hub, [result.name for result in results if result.good])
+def _data(manifest: Manifest) -> list[Any]:
     return [
-        replace(result, status="failed", reason=f"verify: {'; '.join(problems[result.name][:3])}")
-        if problems.get(result.name)
-        else result
-        for result in results
+        shard
+        for config in manifest.configs
+        for split in config.splits.values()
+        for shard in (*split.shards, *split.metadata)
     ]
 
 
-def report(results: Iterable[Result]) -> str:
-    """The run as JSON."""
+def report(results: Iterable[Result], about: Mapping[str, Any] | None = None) -> str:
+    """The run as JSON.
+
+    Args:
+        results: by dataset.
+        about: further facts of the run, before the datasets.
+    """
     keys = ("name", "status", "reason", "commits", "rows", "uploaded_bytes", "seconds", "publish", "address")
-    return json.dumps({"datasets": [{key: asdict(each)[key] for key in keys} for each in results]}, indent=1)
+    listed = [{key: asdict(each)[key] for key in keys} for each in results]
+    return json.dumps({**(about or {}), "datasets": listed}, indent=1)
 
 
 __all__ = ["Plan", "Result", "Watcher", "make_plan", "report", "sync", "verify"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -9,7 +10,8 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from medimg import layout, registry
 from medimg.hub_sync.publish import Hub, Published
@@ -18,29 +20,123 @@ from medimg.manifest import Manifest, Shard
 READBACK = Path(__file__).with_name("readback.py")
 
 
-def verify(hub: Hub, names: Iterable[str], *, deep: bool = False) -> dict[str, list[str]]:
+class Reader:
+    """A process that loads with plain `datasets`; started when it is first asked, used with `with`.
+
+    Args:
+        hub: where to read.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._process: subprocess.Popen[str] | None = None
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def read(self, repo: str, revision: str | None, *, deep: bool) -> dict[str, Any]:
+        """What plain `datasets` finds in one repository; {"error": …} where it cannot load it."""
+        process = self._process or self._start()
+        assert process.stdin is not None and process.stdout is not None
+        wish = {"repo": repo, "revision": revision, "deep": deep}
+        try:
+            process.stdin.write(json.dumps(wish) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        code = process.wait()
+        self._log.seek(0)
+        said = self._log.read().decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        self._end()
+        return {"error": f"the reader ended with code {code}: {said[-1]}"}
+
+    def _start(self) -> subprocess.Popen[str]:
+        # A folder named like the repository in the current directory would win over the Hub: hence cwd.
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="medimg-verify-"))
+        self._log = self._stack.enter_context(tempfile.TemporaryFile())
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": self._hub.endpoint,
+            "HF_HOME": folder,
+            "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "MEDIMG_READBACK_WAIT": str(self._hub.patience.first),
+        }
+        token = self._hub.api.token
+        if isinstance(token, str):
+            environment["HF_TOKEN"] = token
+        self._process = subprocess.Popen(
+            [sys.executable, str(READBACK)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            cwd=folder,
+            env=environment,
+        )
+        return self._process
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None and process.stdout is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+        self._stack.close()
+
+
+def verify(
+    hub: Hub, names: Iterable[str], *, deep: bool = False, reader: Reader | None = None
+) -> dict[str, list[str]]:
     """Problems by dataset; an empty list means that the published revision equals its manifest.
 
     Args:
         hub: where to look.
         names: datasets that should be published.
-        deep: decode every row, not only the first of each split.
+        deep: read every byte and decode every row, not only the first of each split.
+        reader: one that runs already.
     """
+    if reader is None:
+        with Reader(hub) as own:
+            return verify(hub, names, deep=deep, reader=own)
     problems: dict[str, list[str]] = {}
-    wishes: dict[str, dict[str, Any]] = {}
-    found: dict[str, Published] = {}
     for name in names:
         state = hub.published(name)
         problems[name] = stored(state)
-        if state.manifest is not None and state.manifest.rows:
-            wishes[hub.repo(name)] = {"revision": state.sha, "deep": deep}
-            found[name] = state
-    report = _read_back(hub, wishes) if wishes else {}
-    for name, state in found.items():
-        assert state.manifest is not None
-        problems[name] += compare(
-            name, state.manifest, report.get(hub.repo(name), {"error": "no answer"}), deep=deep
-        )
+        if state.manifest is None or not state.manifest.rows:
+            continue
+        if deep:
+            problems[name] += digests(hub, name, state)
+        report = reader.read(hub.repo(name), state.sha, deep=deep)
+        problems[name] += compare(name, state.manifest, report, deep=deep)
+    return problems
+
+
+def digests(hub: Hub, name: str, state: Published) -> list[str]:
+    """Files whose bytes are not those of the manifest; every byte is read."""
+    assert state.manifest is not None
+    expected = {shard.path: shard.sha256 for shard in shards(state.manifest)} | dict(state.manifest.assets)
+    problems = []
+    for path, digest in expected.items():
+        if path in state.files and (found := hub.digest(name, path, state.sha)) != digest:
+            problems.append(f"the bytes of {path} have sha256 {found[:12]}, the manifest says {digest[:12]}")
     return problems
 
 
@@ -50,7 +146,7 @@ def stored(state: Published) -> list[str]:
         return ["there is no such repository"]
     if state.manifest is None:
         return ["there is no manifest"]
-    problems = [] if state.card else ["there is no card"]
+    problems = [] if layout.CARD_PATH in state.files else ["there is no card"]
     for shard in shards(state.manifest):
         digest = state.files.get(shard.path)
         if digest is None:
@@ -94,6 +190,11 @@ def compare(name: str, manifest: Manifest, report: Mapping[str, Any], *, deep: b
     if counted != expected:
         problems.append(f"config metadata holds {counted} rows, the manifest {expected}")
     ids = [each for found in metadata.values() for each in found["ids"]]
+    contents = {
+        id: content
+        for found in metadata.values()
+        for id, content in zip(found["ids"], found["contents"], strict=True)
+    }
     if len(set(ids)) != len(ids):
         problems.append("ids are not unique")
     for config_name, splits in report["configs"].items():
@@ -108,6 +209,10 @@ def compare(name: str, manifest: Manifest, report: Mapping[str, Any], *, deep: b
                     problems.append(
                         f"{config_name}/{split}: ids that config metadata lacks: {sorted(strange)[:3]}"
                     )
+                elif any(
+                    contents[id] != each for id, each in zip(found["ids"], found["contents"], strict=True)
+                ):
+                    problems.append(f"{config_name}/{split}: content hashes differ from config metadata")
     if deep and not problems:
         for config in manifest.configs:
             hub_config = config.name if config.name in report["configs"] else layout.DEFAULT
@@ -121,32 +226,6 @@ def compare(name: str, manifest: Manifest, report: Mapping[str, Any], *, deep: b
 
 
 def _read_back(hub: Hub, wishes: Mapping[str, Any]) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="medimg-verify-") as folder:
-        environment = {
-            **os.environ,
-            "HF_ENDPOINT": hub.endpoint,
-            "HF_HOME": folder,
-            "HF_UPDATE_DOWNLOAD_COUNTS": "0",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        }
-        token = hub.api.token
-        if isinstance(token, str):
-            environment["HF_TOKEN"] = token
-        # A folder named like the repository in the current directory would win over the Hub: hence cwd.
-        done = subprocess.run(
-            [sys.executable, str(READBACK)],
-            input=json.dumps({"repos": wishes}),
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            env=environment,
-            check=False,
-        )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        return {
-            repo: {"error": f"the reader ended with code {done.returncode}: {lines[-1]}"} for repo in wishes
-        }
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
+    """Reports by repository."""
+    with Reader(hub) as reader:
+        return {repo: reader.read(repo, wish["revision"], deep=wish["deep"]) for repo, wish in wishes.items()}

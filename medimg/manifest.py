@@ -93,6 +93,10 @@ class Manifest(Frozen):
     skipped: tuple[tuple[str, str], ...] = ()
     """(source file, reason) of files that are no row."""
     findings: tuple[Finding, ...] = ()
+    tag: str | None = None
+    """Version tag of this data. It is set when the revision was read back: without it, nobody has verified it yet."""
+    texts: Mapping[str, str] = Field(default_factory=dict)
+    """What the texts were rendered from (`inputs`), and path -> git blob id: equal ones are not rendered anew."""
 
     @property
     def rows(self) -> int:

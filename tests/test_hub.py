@@ -557,6 +557,8 @@ def test_upload_through_xet_is_named(
     hub: EmbeddedHub, api: HfApi, repo: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("hf_xet")
+    if huggingface_hub.__version__.startswith("1."):
+        pytest.skip("this client asks the Hub which way to upload")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
     with pytest.raises(Exception, match="xet-write-token"):
         api.upload_file(path_or_fileobj=b"\0", path_in_repo="x.bin", repo_id=repo, **DATASET)

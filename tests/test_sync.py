@@ -197,10 +197,14 @@ def test_a_moved_main_is_never_overwritten(
     hub = Hub(server.url, "moved")
     sync(["lits"], hub, source=str(root), check=False)
     original = publish.Upload.commit
+    notes = iter(range(100))
 
     def interfering(self: Any, files: Any, parent: Any, message: str) -> Any:
         hub.api.upload_file(
-            path_or_fileobj=b"hi", path_in_repo="note.txt", repo_id="moved/lits", repo_type="dataset"
+            path_or_fileobj=b"hi %d" % next(notes),
+            path_in_repo="note.txt",
+            repo_id="moved/lits",
+            repo_type="dataset",
         )
         return original(self, files, parent, message)
 
@@ -208,6 +212,7 @@ def test_a_moved_main_is_never_overwritten(
     next(root.rglob("test-volume-0.nii")).unlink()
     result, *_ = sync(["lits"], hub, source=str(root), check=False)
     assert result.status == "failed" and "run sync again" in result.reason
+    assert 1 < next(notes) < 10, "planned anew, and not for ever"
     monkeypatch.undo()
     result, *_ = sync(["lits"], hub, source=str(root), check=False)
     assert result.status == "published"

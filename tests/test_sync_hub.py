@@ -1,0 +1,466 @@
+"""What sync does on a Hub besides publishing: replan, hold still, roll back, retire, collect, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import tiny_datasets as tiny
+from fault_proxy import FaultProxy
+
+from medimg import registry
+from medimg.cards import card
+from medimg.errors import HubError
+from medimg.hub_sync import history, patience
+from medimg.hub_sync.build import identifying
+from medimg.hub_sync.hub.serve import EmbeddedHub
+from medimg.hub_sync.publish import HOLD_PATH, Hub
+from medimg.hub_sync.sync import Result, sync
+from medimg.hub_sync.verify import Reader, verify
+from medimg.licenses import Verdict
+from medimg.manifest import MANIFEST_PATH
+from medimg.registry import Builder
+
+NAME = "tiny-0"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
+    with EmbeddedHub(tmp_path_factory.mktemp("store")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    with tiny.builders(tmp_path_factory.mktemp("builders"), 10) as found:
+        yield found
+
+
+@pytest.fixture
+def proxy(server: EmbeddedHub) -> Iterator[FaultProxy]:
+    with FaultProxy(server.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def reader(server: EmbeddedHub) -> Iterator[Reader]:
+    with Reader(Hub(server.url, "shared")) as running:
+        yield running
+
+
+def run(hub: Hub, root: Path | None, *names: str, **options: Any) -> dict[str, Result]:
+    source = None if root is None else str(root)
+    results = sync(names, hub, **{"source": source, "check": False, **options})
+    return {result.name: result for result in results}
+
+
+def two_versions(hub: Hub, root: Path, seed: int) -> tuple[str, str]:
+    """Publish four rows, then five; returns the revisions."""
+    tiny.originals(root, NAME, 4, seed)
+    assert run(hub, root, NAME, shard_bytes=tiny.SHARD)[NAME].status == "published"
+    first = hub.published(NAME).sha
+    tiny.change(root, NAME, seed * 1000 + 77)
+    assert run(hub, root, NAME, shard_bytes=tiny.SHARD)[NAME].rows == 5
+    second = hub.published(NAME).sha
+    assert first and second and first != second
+    return first, second
+
+
+# what is rebuilt
+
+
+def test_a_source_that_changes_while_it_is_read(
+    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tiny.originals(tmp_path, NAME, 4, 1)
+    hub = Hub(server.url, "restless")
+    iterate = sys.modules["medimg.hub_sync.build"].iterate  # type: ignore[attr-defined]
+
+    def disturbed(*given: Any, **options: Any) -> Iterator[Any]:
+        for record in iterate(*given, **options):
+            yield record
+            tiny.picture(root / NAME / "train" / "0.png", 4242)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("medimg.hub_sync.build.iterate", disturbed)
+        result = run(hub, root, NAME)[NAME]
+    assert result.status == "failed" and "changed while it was read" in result.reason
+    assert hub.published(NAME).manifest is None
+    assert run(hub, root, NAME)[NAME].status == "published"
+
+
+def test_a_changed_template_commits_texts_only(
+    server: EmbeddedHub,
+    proxy: FaultProxy,
+    names: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number, name in enumerate(names[:3]):
+        tiny.originals(tmp_path, name, 3, 10 + number)
+    hub = Hub(proxy.url, "template")
+    assert {each.status for each in run(hub, tmp_path, *names[:3]).values()} == {"published"}
+    before = {name: dict(hub.published(name).files) for name in names[:3]}
+    uploaded = proxy.uploaded
+    environment = card._environment()
+    loader = environment.loader
+    assert loader is not None
+    text = loader.get_source(environment, "card.md.j2")[0].replace("## Who may use it", "## Who may use this")
+    changed = environment.overlay(loader=jinja2.DictLoader({"card.md.j2": text}))
+    monkeypatch.setattr(card, "_environment", lambda: changed)
+    for name, result in run(hub, tmp_path, *names[:3]).items():
+        assert (result.status, result.commits, result.reason) == ("card-only", 1, "card")
+        after = dict(hub.published(name).files)
+        differing = {path for path in after if after[path] != before[name].get(path)}
+        assert differing == {"README.md", MANIFEST_PATH} and set(after) == set(before[name])
+        assert "Who may use this" in (hub.published(name).card or "")
+    assert proxy.uploaded == uploaded
+    assert {each.commits for each in run(hub, tmp_path, *names[:3]).values()} == {0}
+    assert hub.published(NAME).tags == {"v1.0.0": hub.published(NAME).tags["v1.0.0"]}
+
+
+def test_a_changed_builder_rebuilds_its_dataset_only(
+    server: EmbeddedHub, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(server.url, "builder")
+    run(hub, None, *names[:4])
+    original = Builder.code.fget  # type: ignore[attr-defined]
+
+    def code(self: Builder) -> str:
+        text: str = original(self)
+        return text + ("\nEXTRA = 1\n" if self.name == "tiny-2" else "\n# a remark\n")
+
+    monkeypatch.setattr(Builder, "code", property(code))
+    results = run(hub, None, *names[:4])
+    assert {name for name, result in results.items() if result.commits} == {"tiny-2"}
+    assert "builder" in results["tiny-2"].reason
+    assert list(hub.published("tiny-2").tags) == ["v1.0.0"], "the same data is no new version"
+
+
+def test_a_removed_row_disappears_in_one_commit(
+    server: EmbeddedHub, names: list[str], tmp_path: Path
+) -> None:
+    hub = Hub(server.url, "removed")
+    root = tiny.originals(tmp_path, NAME, 8, 20)
+    run(hub, root, NAME, shard_bytes=tiny.SHARD)
+    (root / NAME / "train" / "1.png").unlink()
+    result = run(hub, root, NAME, shard_bytes=tiny.SHARD, check=True)[NAME]
+    assert (result.status, result.commits, result.rows) == ("published", 1, 7)
+    manifest = tiny.consistent(server, f"removed/{NAME}")
+    assert manifest is not None
+    assert {split: each.rows for split, each in manifest.configs[0].splits.items()} == {"train": 5, "test": 2}
+    assert "num_examples: 5" in (hub.published(NAME).card or "")
+
+
+def test_hands_on_a_card_are_kept_and_cost_no_commit(
+    server: EmbeddedHub, names: list[str], tmp_path: Path
+) -> None:
+    hub = Hub(server.url, "hands")
+    root = tiny.originals(tmp_path, NAME, 3, 25)
+    run(hub, root, NAME)
+    text = hub.published(NAME).card or ""
+    written = text.replace(card.HUMAN_START + "\n", card.HUMAN_START + "\nWritten by hand.\n")
+    hub.api.upload_file(
+        path_or_fileobj=written.encode(),
+        path_in_repo="README.md",
+        repo_id=f"hands/{NAME}",
+        repo_type="dataset",
+    )
+    assert run(hub, root, NAME)[NAME].commits == 0
+    tiny.change(root, NAME, 25_500)
+    assert run(hub, root, NAME)[NAME].commits == 1
+    assert "\nWritten by hand.\n" in (hub.published(NAME).card or "")
+
+
+def test_an_unverified_revision_is_read_back_and_tagged_later(
+    server: EmbeddedHub, proxy: FaultProxy, names: list[str], tmp_path: Path
+) -> None:
+    root = tiny.originals(tmp_path, NAME, 3, 27)
+    proxy.choose = lambda seen: "cut before" if "/tag/" in seen.kind else None
+    result = run(Hub(proxy.url, "untagged", patience=patience.NONE), root, NAME)[NAME]
+    assert result.status == "failed"
+    hub = Hub(server.url, "untagged")
+    assert tiny.consistent(server, f"untagged/{NAME}") is not None and not hub.published(NAME).tags
+    result = run(hub, root, NAME, check=True)[NAME]
+    assert (result.status, result.commits) == ("unchanged", 0)
+    assert set(hub.published(NAME).tags) == {"v1.0.0"}
+
+
+def test_a_mistake_in_one_builder_does_not_stop_the_others(
+    server: EmbeddedHub, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = registry.get("tiny-1").module
+
+    def broken(files: Any) -> Iterator[Any]:
+        raise ZeroDivisionError("a mistake")
+        yield
+
+    def full(files: Any) -> Iterator[Any]:
+        raise OSError(28, "No space left on device")
+        yield
+
+    for failing, said in ((broken, "ZeroDivisionError: a mistake"), (full, "No space left on device")):
+        monkeypatch.setattr(module, "rows", failing)
+        results = run(Hub(server.url, "mistake"), None, *names[:3])
+        assert results["tiny-1"].status == "failed" and said in results["tiny-1"].reason
+        assert {results[name].good for name in ("tiny-0", "tiny-2")} == {True}
+
+
+# checks
+
+
+def test_what_identifies_a_person() -> None:
+    def names_in(value: Any) -> set[str]:
+        return identifying(json.dumps(value))
+
+    assert names_in({"PatientName": "Doe^Jane"}) == {"PatientName"}
+    assert names_in({"source_header": {"Patient's Birth Date": "1960-01-01"}}) == {"Patient's Birth Date"}
+    assert names_in([{"(0010,0010)": "x y"}, {"00100030": "1960"}]) == {"(0010,0010)", "00100030"}
+    assert names_in({"(0009,1001)": "private"}) == {"(0009,1001)"}
+    assert names_in({"dob": "1960", "patient_name": "Jane"}) == {"dob", "patient_name"}
+    assert names_in({"OtherPatientIDsSequence": [{"PatientID": "7"}]}) == {"OtherPatientIDsSequence"}
+    harmless = {
+        "PatientName": "",
+        "Patient Name": "Anonymous",
+        "dob": "0000-00-00",
+        "PatientBirthDate": None,
+        "file_name": "volume-1.nii",
+        "PatientID": "LIDC-IDRI-0001",
+        "PatientAge": "061Y",
+        "deadbee1": "digest",
+        "name": "polyp",
+        "(0018,0050)": 1.5,
+    }
+    assert names_in(harmless) == set()
+    assert identifying(None) == set() == identifying("[1]")
+
+
+def test_identifying_rows_stop_the_dataset(
+    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medimg.schema import Row
+
+    def rows(files: Any) -> Iterator[Row]:
+        for image, case in files.match(r"train/(\w+)\.png$"):
+            yield Row(id=case, image=image, meta={"PatientName": "Doe^Jane"})
+
+    monkeypatch.setattr(registry.get(NAME).module, "rows", rows)
+    hub = Hub(server.url, "person")
+    result = run(hub, tiny.originals(tmp_path, NAME, 2, 30), NAME)[NAME]
+    assert result.status == "failed" and "identifiers" in result.reason and "PatientName (2)" in result.reason
+    assert "Doe" not in result.reason
+    assert hub.published(NAME).manifest is None
+
+
+def test_no_flag_publishes_a_recipe(server: EmbeddedHub, proxy: FaultProxy, tmp_path: Path) -> None:
+    recipes = [each.name for each in registry.builders() if each.dataset.publish is Verdict.RECIPE][:4]
+    from medimg.phantom import Phantom
+
+    for name in recipes:
+        registry.get(name).miniature(Phantom(tmp_path / name))
+    hub = Hub(proxy.url, "recipes")
+    for source in (None, str(tmp_path), "official"):
+        for restore in (False, True):
+            for dry_run in (True, False):
+                results = sync(
+                    recipes,
+                    hub,
+                    source=source,
+                    restore=restore,
+                    dry_run=dry_run,
+                    check=False,
+                    collections=True,
+                    shard_bytes=tiny.SHARD,
+                )
+                assert {each.status for each in results} == {"card-only"}
+    assert proxy.uploaded == 0
+    for name in recipes:
+        assert all(len(digest) == 40 for digest in hub.published(name).files.values())
+
+
+# back and away
+
+
+def test_rollback(
+    server: EmbeddedHub, proxy: FaultProxy, names: list[str], reader: Reader, tmp_path: Path
+) -> None:
+    hub = Hub(proxy.url, "back")
+    first, _ = two_versions(hub, tmp_path, 40)
+    hub.api.upload_file(
+        path_or_fileobj=b"kept", path_in_repo="note.txt", repo_id=f"back/{NAME}", repo_type="dataset"
+    )
+    with pytest.raises(HubError, match=r"no tag 'v9'.*v1\.0\.0-2"):
+        history.rollback(hub, NAME, "v9")
+    with pytest.raises(HubError, match="no repository"):
+        history.rollback(hub, "tiny-9", "v1.0.0")
+    uploaded = proxy.uploaded
+    change = history.rollback(hub, NAME, "v1.0.0", reason="shifted masks", reader=reader)
+    state = hub.published(NAME)
+    assert change.revision == state.sha and "4 rows" in change.said
+    before = dict(hub.at(NAME, first).files)
+    now = {path: digest for path, digest in state.files.items() if path not in (HOLD_PATH, "note.txt")}
+    assert now == before, "the tagged tree, card and manifest included"
+    assert "note.txt" in state.files, "files of others stay"
+    assert proxy.uploaded == uploaded
+    assert tiny.consistent(server, f"back/{NAME}") is not None
+    assert history.rollback(hub, NAME, "v1.0.0", reader=reader).revision is None
+    # Sync leaves it there.
+    held = run(hub, tmp_path, NAME)[NAME]
+    assert (held.status, held.commits, held.rows) == ("unchanged", 0, 4)
+    assert "rolled back: shifted masks" in held.reason and "--restore" in held.reason
+    history.rollback(hub, NAME, "v1.0.0-2", reader=reader)
+    assert hub.published(NAME).manifest.rows == 5  # type: ignore[union-attr]
+    restored = run(hub, tmp_path, NAME, restore=True, shard_bytes=tiny.SHARD)[NAME]
+    assert restored.rows == 5 and restored.good
+    state = hub.published(NAME)
+    assert HOLD_PATH not in state.files and set(state.tags) == {"v1.0.0", "v1.0.0-2"}
+    assert run(hub, tmp_path, NAME)[NAME].commits == 0
+
+
+def test_retire(
+    server: EmbeddedHub, proxy: FaultProxy, names: list[str], reader: Reader, tmp_path: Path
+) -> None:
+    hub = Hub(proxy.url, "away")
+    two_versions(hub, tmp_path, 45)
+    run(hub, tmp_path, NAME, collections=True)
+    for empty in ("", " \n"):
+        with pytest.raises(HubError, match="reason"):
+            history.retire(hub, NAME, empty)
+    why = "Consent was <b>withdrawn</b> | by the source"
+    change = history.retire(hub, NAME, why, reader=reader)
+    state = hub.published(NAME)
+    assert change.revision == state.sha and "--purge" in change.said
+    assert set(state.files) == {".gitattributes", "README.md", MANIFEST_PATH, HOLD_PATH}
+    text = state.card or ""
+    assert "RETIRED" in text and "withdrawn" in text and "<b>" not in text
+    assert verify(hub, [NAME], reader=reader) == {NAME: []}
+    assert history.retire(hub, NAME, why, reader=reader).revision is None
+    held = run(hub, tmp_path, NAME)[NAME]
+    assert (held.status, held.commits) == ("card-only", 0) and held.reason.startswith("retired: Consent")
+    assert hub.at(NAME, state.tags["v1.0.0"]).manifest is not None, "history is still there"
+    history.retire(hub, NAME, why, purge=True, reader=reader)
+    state = hub.published(NAME)
+    assert state.tags == {} and state.hold and state.hold["kind"] == "retired"
+    assert len(hub.api.list_repo_commits(hub.repo(NAME), repo_type="dataset")) == 1
+    with pytest.raises(HubError, match="--restore needs names"):
+        raise_unknown(hub)
+    restored = run(hub, tmp_path, NAME, restore=True, shard_bytes=tiny.SHARD)[NAME]
+    assert (restored.status, restored.rows) == ("published", 5)
+    assert HOLD_PATH not in hub.published(NAME).files
+
+
+def raise_unknown(hub: Hub) -> None:
+    try:
+        sync([], hub, restore=True)
+    except Exception as error:
+        raise HubError(str(error)) from error
+
+
+# collections
+
+
+def items(hub: Hub) -> dict[str, set[str]]:
+    found = {}
+    for each in hub.api.list_collections(owner=hub.namespace):
+        listed = hub.api.get_collection(each.slug).items
+        found[each.title] = {item.item_id.split("/")[1] for item in listed}
+    return found
+
+
+def test_topic_collections(
+    server: EmbeddedHub, proxy: FaultProxy, names: list[str], reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(proxy.url, "topics")
+    some = ["hc18", "tiny-0", "tiny-1", "chexpert"]
+    monkeypatch.setattr(registry, "names", lambda: sorted(some))
+    run(hub, None, "hc18", "tiny-0", collections=True)
+    assert items(hub)["modality: X-ray"] == {"tiny-0"}
+    assert items(hub)["modality: ultrasound"] == {"hc18"}
+    run(hub, None, *some, collections=True)
+    found = items(hub)
+    assert found["organ: chest"] == {"tiny-0", "tiny-1", "chexpert"}, "recipes are found there, too"
+    before = len(proxy.seen)
+    run(hub, None, *some, collections=True)
+    asked = [seen.kind for seen in proxy.seen[before:] if "collections" in seen.kind]
+    assert asked == ["GET /api/collections"], "one look where nothing changed"
+    before = len(proxy.seen)
+    run(hub, None, "hc18", collections=True)
+    assert not [seen for seen in proxy.seen[before:] if "collections" in seen.kind]
+    slug = next(
+        each.slug for each in hub.api.list_collections(owner="topics") if each.title == "organ: chest"
+    )
+    hub.api.add_collection_item(slug, "topics/hc18", "dataset")
+    hub.api.create_repo("topics/other", repo_type="dataset")
+    hub.api.add_collection_item(slug, "topics/other", "dataset")
+    history.retire(hub, "tiny-1", "test", reader=reader)
+    run(hub, None, *some, collections=True)
+    assert items(hub)["organ: chest"] == {"tiny-0", "chexpert", "other"}, "what people added stays"
+
+
+# speed, report
+
+
+def test_hundred_unchanged_datasets_take_less_than_two_seconds(
+    server: EmbeddedHub, names: list[str], tmp_path: Path
+) -> None:
+    hub = Hub(server.url, "speed")
+    run(hub, None, *names)
+    spent = []
+    for _ in range(3):
+        began = time.process_time(), time.perf_counter()
+        results = run(hub, None, *names, check=True, collections=True)
+        spent.append((time.process_time() - began[0], time.perf_counter() - began[1]))
+        assert {(each.status, each.commits, each.uploaded_bytes) for each in results.values()} == {
+            ("unchanged", 0, 0)
+        }
+    # Client and Hub share this process. Processor time, since others may use the machine as well.
+    assert min(cpu for cpu, _ in spent) / len(names) * 100 < 2, spent
+
+
+def test_unchanged_datasets_cost_three_requests(
+    server: EmbeddedHub, proxy: FaultProxy, names: list[str]
+) -> None:
+    hub = Hub(proxy.url, "requests")
+    run(hub, None, *names[:3])
+    before = len(proxy.seen)
+    run(hub, None, *names[:3], check=True)
+    assert len(proxy.seen) - before == 9
+
+
+def test_command_line(names: list[str], tmp_path: Path) -> None:
+    """Report file, rollback and retire, as a maintainer types them."""
+    command = [str(Path(sys.executable).with_name("medimg"))]
+
+    def medimg(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    done = medimg("sync", "hc18", "chexpert")
+    assert done.returncode == 0, done.stderr
+    assert "[2/2]" in done.stderr
+    report = json.loads((tmp_path / "hub-store" / "sync-report.json").read_text())
+    assert report["finished"] is True and report["namespace"] == "medimg"
+    assert {each["name"]: each["status"] for each in report["datasets"]} == {
+        "hc18": "published",
+        "chexpert": "card-only",
+    }
+    assert medimg("retire", "hc18", "--reason", "a test").returncode == 0
+    done = medimg("sync", "hc18", "--json", "--report", "mine.json")
+    assert done.returncode == 0 and list(json.loads(done.stdout)) == ["datasets"]
+    assert "retired" in done.stdout and (tmp_path / "mine.json").exists()
+    done = medimg("rollback", "hc18", "--to", "v1.0.0")
+    assert done.returncode == 0 and "v1.0.0" in done.stdout, done.stderr
+    done = medimg("rollback", "hc18", "--to", "v7")
+    assert done.returncode == 1 and "no tag" in done.stderr
+    done = medimg("sync", "hc18", "--restore", "--no-collections", "--json")
+    assert json.loads(done.stdout)["datasets"][0]["commits"] == 1
+    shutil.rmtree(tmp_path / "hub-store")

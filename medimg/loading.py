@@ -174,7 +174,8 @@ def plain(values: Any) -> dict[str, Any]:
 
 
 def _pixels(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if value is None else {"bytes": bytes(value["bytes"]), "path": value["path"]}
+    # Without a path: the stock features would read a file of that name in the working folder instead.
+    return None if value is None else {"bytes": bytes(value["bytes"]), "path": None}
 
 
 def _stream(dataset: Dataset, arguments: dict[str, Any], split: str) -> datasets.IterableDataset:

@@ -162,7 +162,7 @@ def generate(
     with open_source(builder, source, storage_options=storage_options) as files:
         for record in iterate(builder, files, config=config, splits=[split]):
             if not isinstance(record, Skipped):
-                yield plain(record.values)
+                yield _pathless(plain(record.values))
 
 
 def plain(values: Any) -> dict[str, Any]:
@@ -173,9 +173,17 @@ def plain(values: Any) -> dict[str, Any]:
     return {**values, "image": _pixels(values["image"]), "label": label}
 
 
+def _pathless(row: dict[str, Any]) -> dict[str, Any]:
+    """Without paths: the stock features would read a file of that name in the working folder instead of the bytes."""
+    for holder in (row, row["label"]):
+        for key in ("image", "mask", "target"):
+            if holder.get(key) is not None:
+                holder[key] = {**holder[key], "path": None}
+    return row
+
+
 def _pixels(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    # Without a path: the stock features would read a file of that name in the working folder instead.
-    return None if value is None else {"bytes": bytes(value["bytes"]), "path": None}
+    return None if value is None else {"bytes": bytes(value["bytes"]), "path": value["path"]}
 
 
 def _stream(dataset: Dataset, arguments: dict[str, Any], split: str) -> datasets.IterableDataset:

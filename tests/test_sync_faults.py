@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from multiprocessing import forkserver
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import huggingface_hub
 import pytest
 import tiny_datasets as tiny
 from fault_proxy import FAULTS, FaultProxy, Seen
@@ -391,8 +393,8 @@ def test_refusals_are_final(status: int) -> None:
 
 
 def test_connection_errors_pass_and_mistakes_do_not() -> None:
-    import httpx
-
+    # The client's own HTTP library: httpx, or httpx2 from huggingface_hub 2 on.
+    httpx = sys.modules[type(huggingface_hub.get_session()).__module__.partition(".")[0]]
     patience = Patience(first=0.001)
     wrapped = RuntimeError("Error while uploading")
     wrapped.__cause__ = Interrupted("PUT /x", "the connection broke")

@@ -1,0 +1,103 @@
+"""A builder's miniature and what the builder makes of it, for tests."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import PIL.Image
+
+from medimg import registry
+from medimg.files import Files
+from medimg.phantom import Phantom
+from medimg.registry import Builder
+from medimg.rows import Record, iterate, unread
+from medimg.schema import Skipped
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """A builder's miniature, and what the builder makes of it."""
+
+    builder: Builder
+    files: dict[str, bytes]
+    """Path -> bytes: the source as it is distributed, and every member of its archives as the view names it."""
+    records: list[Record]
+    skipped: dict[str, str]
+    """Path (members of archives by their inner path) -> why it gave no row."""
+    unread: list[str]
+    """Files that no row named and no reason covers."""
+
+    def paths(self, pattern: str) -> list[str]:
+        """Paths of the miniature in which the pattern occurs."""
+        return [path for path in self.files if re.search(pattern, path)]
+
+    def bytes(self, pattern: str) -> bytes:
+        """The one file whose path has the pattern."""
+        (path,) = self.paths(pattern)
+        return self.files[path]
+
+    def text(self, pattern: str, encoding: str = "utf-8") -> str:
+        """The same, as text; a byte order mark stays."""
+        return self.bytes(pattern).decode(encoding)
+
+    def picture(self, pattern: str) -> PIL.Image.Image:
+        """The same, as Pillow reads it."""
+        return PIL.Image.open(io.BytesIO(self.bytes(pattern)))
+
+    def rows(self, pattern: str = "") -> list[dict[str, Any]]:
+        """Values of the rows whose id has the pattern; `meta` and `label.source` parsed, split and config added."""
+        found = []
+        for record in self.records:
+            if re.search(pattern, str(record.values["id"])):
+                row = {"split": record.split, "config": record.config, **record.values}
+                row["meta"] = json.loads(row["meta"]) if row["meta"] else None
+                label = dict(row["label"])
+                label["source"] = json.loads(label["source"]) if label["source"] else None
+                found.append({**row, "label": label})
+        return found
+
+    def row(self, pattern: str) -> dict[str, Any]:
+        """The one row whose id has the pattern."""
+        (row,) = self.rows(pattern)
+        return row
+
+
+def pixels(value: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """Decoded pixels of a row's `image`, `label["mask"]` or `label["target"]`; volumes as their stored numbers."""
+    data = bytes(value["bytes"])
+    if value["path"].endswith(".nii"):
+        return np.asanyarray(nibabel.Nifti1Image.from_bytes(data).dataobj)
+    return np.asarray(PIL.Image.open(io.BytesIO(data)))
+
+
+@functools.cache
+def built(module: str) -> Miniature:
+    builder = next(each for each in registry.builders() if each.module.__name__.endswith(f".{module}"))
+    make = Phantom()
+    builder.miniature(make)
+    root = Path(_folder()) / module
+    for path, data in make.files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    with Files.open(root, dataset=builder.name, sources=builder.dataset.sources) as files:
+        items = list(iterate(builder, files, origin="miniature"))
+        lost = [file.path for file in unread(files)]
+        inside = {file.path: file.read() for file in files}
+    skipped = {item.file.path: item.reason for item in items if isinstance(item, Skipped)}
+    records = [item for item in items if isinstance(item, Record)]
+    return Miniature(builder, inside | make.files, records, skipped, sorted(set(lost) - set(skipped)))
+
+
+@functools.cache
+def _folder() -> str:
+    import tempfile
+
+    return tempfile.mkdtemp(prefix="medimg-quirks-")

@@ -7,12 +7,14 @@ STORE ?= hub-store
 NAMESPACE ?= medimg
 PORT ?= 8765
 
-.PHONY: help sync hub test check docs lock clean
+.PHONY: help sync hub test floor check peers docs lock clean
 help:
 	@echo "make sync [SOURCE=<root>|official] [ONLY=\"hc18 lits\"] [HUB=<address>] [NAMESPACE=<org>] [STORE=<folder>]"
 	@echo "make hub  [STORE=<folder>] [PORT=8765]   serve what was published"
 	@echo "make test                               run the tests"
+	@echo "make floor                              the tests of sync and loading with the oldest supported Hub clients"
 	@echo "make check                              lint, types, generated files"
+	@echo "make peers [ONLY=\"hc18 lits\"]           other projects' loaders read our miniatures"
 
 sync: $(VENV)/.sync
 	$(BIN)/medimg sync $(ONLY) --store "$(STORE)" --namespace "$(NAMESPACE)" \
@@ -26,6 +28,23 @@ test: $(VENV)/.dev
 	$(if $(TORCH),$(BIN)/python -m pip install -q --disable-pip-version-check torch==$(TORCH))
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
+# The oldest supported clients of the Hub, as pyproject.toml names them, in an environment of their own. Where they do
+# not get along with a locked version (LOOSE), pip chooses.
+FLOOR := $(VENV)-floor
+CLIENTS := datasets huggingface_hub
+LOOSE := fsspec s3fs dill multiprocess typer
+floor: $(FLOOR)/.test
+	$(FLOOR)/bin/python -m pip list --disable-pip-version-check | grep -E "^($(subst $() ,|,$(CLIENTS))) "
+	$(FLOOR)/bin/python -m pytest -n 2 --dist loadfile tests/test_hub.py tests/test_sync*.py tests/test_fused.py \
+	  tests/test_load.py tests/test_cards.py $(PYTEST)
+
+$(FLOOR)/.test: pyproject.toml requirements.lock
+	test -x $(FLOOR)/bin/python || $(PYTHON) -m venv $(FLOOR)
+	grep -vE "^($(subst $() ,|,$(CLIENTS) $(LOOSE)))==" requirements.lock > $(FLOOR)/constraints.txt
+	sed -nE 's/^  "($(subst $() ,|,$(CLIENTS)))>=([0-9.]+)".*/\1==\2/p' pyproject.toml >> $(FLOOR)/constraints.txt
+	$(FLOOR)/bin/python -m pip install -q --disable-pip-version-check -c $(FLOOR)/constraints.txt -e ".[test]"
+	@touch $@
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,6 +55,18 @@ check: $(VENV)/.dev
 
 docs: $(VENV)/.sync
 	$(BIN)/python -m medimg.hub_sync.tables
+
+# Other projects' loaders read our miniatures, in an environment of their own; writes docs/peers.md.
+peers: $(VENV)-peers/.done
+	$(VENV)-peers/bin/python tests/peers/run.py $(or $(ONLY),--table docs/peers.md)
+
+# torch comes first: nothing after it may bring another one, so the peers come without their dependencies.
+$(VENV)-peers/.done: pyproject.toml requirements.lock tests/peers/requirements.txt tests/peers/peers.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	$(VENV)-peers/bin/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[all]" -r tests/peers/requirements.txt
+	$(VENV)-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps -r tests/peers/peers.txt
+	@touch $@
 
 # The environment. Only a change of the declared or locked dependencies installs anew.
 $(VENV)/bin/python:
@@ -57,4 +88,4 @@ lock:
 	rm -rf $(VENV)-lock
 
 clean:
-	rm -rf $(VENV) hub-store build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-* hub-store build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

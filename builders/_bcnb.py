@@ -76,6 +76,12 @@ def miniature(make):
         )
         inner.xlsx("BCNB/patient-clinical-data.xlsx", COLUMNS, table)
         inner.text("BCNB/README.txt", "Thanks for your interest in our BCNB\n")
+    # Of the repository: a sample slide, which is none of 1 to 1058, and a table of standardized numbers.
+    make.image("BALNMP/WSI Samples/N+(＞2)/351899/351899.jpg", (60, 40), mode="RGB")
+    standard = ["p_id", "age", "tumor_size", "is_er_negative", "is_pr_negative", "is_her2_negative"]
+    make.xlsx(
+        "BALNMP/code/dataset/clinical_data/preprocessed-type-0.xlsx", standard, [(1, -0.7, 0.2, 1, 0, 1)]
+    )
     with make.zip("paper_patches.zip") as inner:
         for patient in splits.values():
             for x in (300, 556):

@@ -43,3 +43,45 @@ def points(stated, image, legend):
             point.append(one[key] if upward == (column[world] > 0) else size - 1 - one[key])
         found.append(Point(name=legend[one["label"]][0], point=tuple(point)))
     return tuple(found)
+
+
+def miniature(make):
+    pir = [[0, 0, 2, -7], [-1, 0, 0, 21], [0, -1, 0, -80], [0, 0, 0, 1]]
+    las = [[-1, 0, 0, 5], [0, 1, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]]
+    # The last one's centroids are counted along other axes than its image's.
+    for archive, folder, affine, labels, cases in (
+        ("19training", "verse19training", pir, (20, 21), ["sub-verse004"]),
+        (
+            "19validation",
+            "verse19validation",
+            pir,
+            (1, 19),
+            [f"sub-verse400_split-verse{n}" for n in (290, 155)],
+        ),
+        ("20test", "03test", las, (28, 8), ["sub-gl195_dir-ax"]),
+    ):
+        with make.zip(f"dataset-verse{archive}.zip") as inner:
+            for case in cases:
+                raw, drawn = (
+                    f"dataset-{folder}/{part}/{case.partition('_')[0]}" for part in ("rawdata", "derivatives")
+                )
+                inner.nifti(f"{raw}/{case}_ct.nii.gz", (10, 14, 8), affine=affine, high=1200)
+                inner.json(f"{raw}/{case}_ct.json", {"KVP": "120", "Manufacturer": "Philips"})
+                mask = {"affine": affine, "labels": labels, "dtype": "float64", "nested": False}
+                inner.nifti(f"{drawn}/{case}_seg-vert_msk.nii.gz", (10, 14, 8), **mask)
+                centroids = [
+                    {"label": label, "X": 2.5, "Y": 4.1 + n, "Z": 3} for n, label in enumerate(labels)
+                ]
+                lost = {"label": 24, "X": float("nan"), "Y": float("nan"), "Z": float("nan")}
+                inner.json(
+                    f"{drawn}/{case}_seg-subreg_ctd.json", [{"direction": list("PIR")}, *centroids, lost]
+                )
+                inner.image(f"{drawn}/{case}_seg-vert_snp.png", (16, 12), mode="RGB")
+    # The same scans as the challenge had them, under other names.
+    challenge = "verse20_miccai_challenge/03_test/GL195/GL195_CT_ax"
+    make.nifti(f"{challenge}.nii.gz", (10, 14, 8), affine=las, high=1200)
+    make.nifti(f"{challenge}_seg.nii.gz", (10, 14, 8), affine=las, labels=(28, 8), dtype="uint8")
+    make.json(
+        f"{challenge}_iso-ctd.json", [{"direction": list("LPS")}, {"label": 28, "X": 2, "Y": 3, "Z": 4}]
+    )
+    make.image(f"{challenge}.png", (16, 12), mode="RGB")

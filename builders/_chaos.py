@@ -4,7 +4,7 @@ from medimg.errors import LabelError
 from medimg.readers import dicom, masks, raster
 
 # MRI: the gray value of each organ may lie in a range around 63, 126, 189 or 252.
-RANGES = {0: (0,), 1: range(56, 71), 2: range(111, 136), 3: range(176, 201), 4: range(241, 256)}
+RANGES = {0: (0,), 1: range(55, 71), 2: range(110, 136), 3: range(175, 201), 4: range(240, 256)}
 GRAYS = {gray: value for value, grays in RANGES.items() for gray in grays}
 
 
@@ -26,7 +26,9 @@ def miniature(make):
             _scan(inner, f"Train_Sets/{case}", names, "/InPhase" if case.endswith("DUAL") else "")
             for rank in range(4):
                 # The first is empty, as ground truth is beyond an organ; that of CT has one bit and other names.
-                labels = () if not rank else (gray,) if gray else (63, 126, 189, 252)
+                # Grays of MRI lie in ranges.
+                grays = (70, 110, 200, 240) if case.endswith("SPIR") else (63, 126, 189, 252)
+                labels = () if not rank else (gray,) if gray else grays
                 name = f"liver_GT_{rank:03d}" if gray else names.format(rank + 1)
                 mask = {"labels": labels, "mode": "1" if gray else "L", "nested": not rank}
                 inner.image(f"Train_Sets/{case}/Ground/{name}.png", (16, 12), **mask)
@@ -42,7 +44,7 @@ def miniature(make):
 
 def _scan(make, case, names, phase):
     modality = case.split("/")[1]
-    tags = {"EchoTime": 2.3 if phase == "/OutPhase" else 4.6} if modality == "MR" else {}
-    make.dicom_series(
-        f"{case}/DICOM_anon{phase}", modality=modality, patient=case, names=names + ".dcm", tags=tags
-    )
+    more = {"modality": modality, "patient": case, "names": names + ".dcm"}
+    if modality == "MR":
+        more |= {"intercept": 0, "tags": {"EchoTime": 2.3 if phase == "/OutPhase" else 4.6}}
+    make.dicom_series(f"{case}/DICOM_anon{phase}", **more)

@@ -99,3 +99,18 @@ def outlines(file):
         name: [Box(name=one.category.lower(), box=one.box) for one in image.objects]
         for name, image in (coco(file).images if file else {}).items()
     }
+
+
+HEADER = (
+    "patientid,offset,sex,age,finding,RT_PCR_positive,survival,intubated,intubation_present,went_icu,in_icu,"
+    "needed_supplemental_O2,extubated,temperature,pO2_saturation,leukocyte_count,neutrophil_count,"
+    "lymphocyte_count,view,modality,date,location,folder,filename,doi,url,license,clinical_notes,other_notes,"
+).split(",")
+"""The table's header: 29 names, and a thirtieth that is empty."""
+_FILLED = "patientid,offset,finding,view,modality,folder,filename,license,clinical_notes,".split(",")
+
+
+def cells(line):
+    """A row of a miniature's table, of the cells that it fills."""
+    filled = dict(zip(_FILLED, line.split("|"), strict=False))
+    return [filled.get(name) for name in HEADER]

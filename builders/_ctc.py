@@ -87,9 +87,8 @@ def miniature(make):
         full = name in ("Fluo-N2DH-SIM+", "Fluo-N3DH-CE")
         with make.zip(f"training/{name}.zip") as inner:
             for sequence in ("01", "02") if full else ("01",):
-                _sequence(
-                    inner, f"{name}/{sequence}", 3 if full else 1, 4 if "HSC" in name else 3, solid(name)
-                )
+                digits, count = (4, 2) if "HSC" in name else (3, 3 if full else 1)
+                _sequence(inner, f"{name}/{sequence}", count, digits, solid(name))
         with make.zip(f"test/{name}.zip") as inner:
             _write(inner, f"{name}/01/t000.tif", solid(name))
 
@@ -99,9 +98,9 @@ def _sequence(make, path, count, digits, volume):
         time = f"{number:0{digits}d}"
         _write(make, f"{path}/t{time}.tif", volume)
         _write(make, f"{path}_GT/TRA/man_track{time}.tif", volume, (1, 2 + number))
-        if number < 2:  # the gold truth has some frames alone
+        if number < max(1, count - 1):  # the gold truth has some frames alone
             _write(make, f"{path}_GT/SEG/man_seg{time}.tif", volume, (1, 2))
-        if count > 1:
+        if count > 2:  # and many sets have no silver truth
             _write(make, f"{path}_ST/SEG/man_seg{time}.tif", volume, (1, 2))
     tracks = [(2 + number, number, number, max(1 + number if number else 0, 0)) for number in range(count)]
     lines = [f"1 0 {count - 1} 0", *(" ".join(map(str, track)) for track in tracks)]

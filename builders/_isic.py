@@ -6,6 +6,20 @@ SPLITS = {"Training": "train", "Validation": "validation", "Test": "test"}
 HOST = "https://isic-archive.s3.amazonaws.com/challenges"
 OLD_HOST = "https://isic-challenge-data.s3.amazonaws.com"
 SITE = "ImageMarkup/stade@cf20329"
+COUNTED_2016_2017 = (
+    "749 of 900 training and 305 of 379 test ids of 2016 are in the training and validation lists of 2017 "
+    "(pavankumarudhayagiri-wq/skincancer@fbe555b, Gabrie1Xia/CIS-519-Project@38b538c, "
+    "walidbousseta/image_mining@04943b8)"
+)
+COUNTED_2016_2019 = (
+    "859 of 900 training and 353 of 379 test ids of 2016 are in the training list of 2019, some with _downsampled "
+    "(pavankumarudhayagiri-wq/skincancer@fbe555b, Gabrie1Xia/CIS-519-Project@38b538c, ToreGore/AI-Health@ed69a65)"
+)
+COUNTED_2018_2019 = (
+    "task 3: 7,470 training ids, one for each lesion, are in the training list of 2019; those of its validation "
+    "and test sets are not (GordoEnForma/dcp-training@d16401e, ToreGore/AI-Health@ed69a65)"
+)
+"""What years share, by the ids in public copies of their tables."""
 
 DIAGNOSES = {
     "MEL": "melanoma",

@@ -73,21 +73,22 @@ def _table(files, name, key):
 
 
 def miniature(make):
-    # Test archives are called Test_v2; an age may be "unknown"; keys of the features hold spaces.
+    # Test archives are called Test_v2; an age may be "unknown"; keys of the features hold spaces; ISIC_0000000 is
+    # the picture of ISIC 2019's miniature.
     for number, split in enumerate(SPLITS):
         head = f"ISIC-2017_{split}"
         names = [f"ISIC_00{number}000{n}" for n in range(2)]
         with make.zip(f"{head}_Data.zip") as inner:
             for name in names:
-                inner.image(f"{head}_Data/{name}.jpg", mode="RGB")
+                inner.image(f"{head}_Data/{name}.jpg", (60, 45), mode="RGB", seed=name)
                 path = f"{head}_Data/{name}_superpixels.png"
-                inner.image(path, labels=(1, 2, 3), colors=_isic_features.COLORS)
+                inner.image(path, (60, 45), labels=(1, 2, 3), colors=_isic_features.COLORS)
             table = [(names[0], 55, "female"), (names[1], "unknown", "unknown")]
             header = ["image_id", "age_approximate", "sex"]
             inner.csv(f"{head}_Data/{head}_Data_metadata.csv", header, table)
         with make.zip(f"{head}_Part1_GroundTruth.zip") as inner:
             for name in names:
-                inner.image(f"{head}_Part1_GroundTruth/{name}_segmentation.png", labels=(255,))
+                inner.image(f"{head}_Part1_GroundTruth/{name}_segmentation.png", (60, 45), labels=(255,))
         with make.zip(f"{head}_Part2_GroundTruth.zip") as inner:
             numbers = dict(zip(FEATURES, ((1, 2), (), (258, 2), ()), strict=True))
             for name in names:

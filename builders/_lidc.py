@@ -1,10 +1,13 @@
 """LIDC-IDRI's readings: from XML files to the fields of a label, and phantoms of them for miniatures."""
 
+from medimg.builders import _tcia_phantom
 from medimg.readers import lidc
 from medimg.schema import Box, Point, Skipped
 
 POINTS = {"nodule": "lung nodule smaller than 3 mm", "non-nodule": "no lung nodule"}
 """Kind of a single point -> canonical name."""
+CORRECTED = "resubmitted-correction"
+"""In the name of the XML that replaces an earlier one of the series: TCIA, 2012-03-21, LIDC-IDRI-0101."""
 
 
 def sort(texts, readings):
@@ -15,6 +18,22 @@ def sort(texts, readings):
             readings.setdefault(reading.series_uid, []).append(text)
         else:
             yield Skipped(file=text, reason="a reading of a chest radiograph, which has no outlines")
+
+
+def corrected(texts):
+    """Take out of the texts of one series those that TCIA replaced, where the new one is there."""
+    kept = [text for text in texts if CORRECTED in text.name] or texts
+    yield from (
+        Skipped(file=text, reason=f"replaced by {kept[0].name}") for text in texts if text not in kept
+    )
+    texts[:] = kept
+
+
+def other(modality):
+    """Why a series is no row, None for CT."""
+    if modality == "SEG":
+        return "a segmentation made from the outlines, wrong in places: those of the XML count"
+    return None if modality == "CT" else f"a {modality} series, which has no outlines"
 
 
 def label(texts, image):
@@ -71,8 +90,9 @@ def _mark(item):
 
 
 def _roi(image, low, high, inclusion="TRUE"):
-    corners = dict.fromkeys(((low, low), (high, low), (high, high), (low, high)))
-    edge = "".join(f"<edgeMap>{_pixel(*corner)}</edgeMap>" for corner in corners)
+    there = [(at, low) for at in range(low, high)] + [(high, at) for at in range(low, high)]
+    back = [(low + high - x, low + high - y) for x, y in there]
+    edge = "".join(f"<edgeMap>{_pixel(*pixel)}</edgeMap>" for pixel in there + back or [(low, low)])
     return f"<roi>{_place(image)}<inclusion>{inclusion}</inclusion>{edge}</roi>"
 
 
@@ -83,3 +103,32 @@ def _place(image):
 
 def _pixel(x, y):
     return f"<xCoord>{x}</xCoord><yCoord>{y}</yCoord>"
+
+
+def miniature(make):
+    """What each builder has; see `xml`."""
+    first, second = "LIDC-IDRI/LIDC-IDRI-0001/01-01-2000-30178", "LIDC-IDRI/LIDC-IDRI-0002/01-01-2000-98329"
+    ct = make.dicom_series(f"{first}/3000566-03192", 4, patient="LIDC-IDRI-0001")
+    other = make.dicom_series(f"{second}/3000522-04919", 3, patient="LIDC-IDRI-0002", names="1-{:03d}.dcm")
+    make.dicom_series(f"{second}/3000523-07132", 2, patient="LIDC-IDRI-0002", series="nobody read it")
+    make.dicom(f"{first}/3000567-11111/000001.dcm", modality="DX", patient="LIDC-IDRI-0001")
+    uid, away = ct[0]["SeriesInstanceUID"], {"z": 500, "SOPInstanceUID": "2.25.7"}
+    readers = (
+        {"Nodule 001": [(ct[1], 2, 9), (ct[2], 2, 9), (ct[1], 4, 7, "FALSE")], "7": [(ct[0], 11, 11)]},
+        {"IL057_1": [(ct[1], 3, 9), (ct[2], 3, 9), (away, 3, 9)]},
+        {"non-nodule": [(ct[3], 5, 5)]},
+        {},
+    )
+    make.text(f"{first}/3000566-03192/069.xml", xml(uid, readers))
+    seg = f"{first}/1000-Segmentation of Nodule 1-1/1-1.dcm"
+    _tcia_phantom.segmentation(make, seg, ct, {"Nodule 1": [(1, 0, 12)]}, "LIDC-IDRI-0001")
+    wrong = make.dicom_series("LIDC-IDRI/LIDC-IDRI-0101/01-01-2000-1/2-03810", 3, patient="LIDC-IDRI-0101")
+    # One reading twice, with SOPInstanceUIDs that no image has: the slices follow from z.
+    lost = [({**one, "SOPInstanceUID": "2.25.8"}, 3, 8) for one in other[1:]]
+    text = xml(other[0]["SeriesInstanceUID"], [{"0": lost}])
+    with make.zip("LIDC-XML-only.zip") as inner:
+        inner.text("tcia-lidc-xml/185/068.xml", xml(uid, (), kind="IdriReadMessage"))
+        inner.text("tcia-lidc-xml/157/158.xml", text)
+        inner.text("tcia-lidc-xml/157/159.xml", text)
+        for path, low in (("tcia-lidc-xml/157/161.xml", 2), (f"161-{CORRECTED}-3-9-12.xml", 5)):
+            inner.text(path, xml(wrong[0]["SeriesInstanceUID"], [{"1": [(wrong[1], low, 9)]}]))

@@ -20,12 +20,19 @@ SMALL = 3.14159265 / 6 * 3**3
 """Volume of a sphere of 3 mm, in cubic mm."""
 
 
+MORE = "allNods|chars_trainNodules|rad2Fleischner|report|text2Fleischner|LNDbAcqParams"
+"""Tables that the record of the test CT added; the first column is the LNDbID."""
+
+
 def tell(files):
     """Table without "train" or "test" -> LNDbID -> its rows; "Folds" -> LNDbID -> fold."""
     told = {name: {} for name in ("CTs", "Nodules", "Nodules_gt", "Fleischner", "Folds")}
     for table, part, name in files.match(r"(train|test)(CTs|Nodules|Nodules_gt|Fleischner)\.csv$"):
         for row in tables.rows(table):
             told[name].setdefault(int(row["LNDbID"]), []).append({**row, "list": part})
+    for table, name in files.match(rf"(?:^|/)({MORE})\.csv$"):
+        for row in tables.rows(table):
+            told.setdefault(name, {}).setdefault(int(float(next(iter(row.values())))), []).append(row)
     for table, *_ in files.match(r"trainFolds\.csv$"):
         for row in tables.rows(table, pad=True):
             told["Folds"] |= {int(float(cell)): fold for fold, cell in row.items() if cell.strip()}
@@ -50,8 +57,8 @@ def miniature(make):
     for digits, drawn in readers.items():
         make.metaimage(f"data{int(digits) % 6}/LNDb-{digits}.mhd", (12, 10, 6), **scan)
         for number, reader in enumerate(drawn, 1):
-            # The same nodule has another id in every reader's mask.
-            labels = {"labels": (number, number + 3), "dtype": "uint8", "nested": False}
+            # The same nodule has another id in every reader's mask; those under 3 mm (4 and 9) have none.
+            labels = {"labels": (number,), "dtype": "uint8"}
             make.metaimage(f"masks/LNDb-{digits}_{reader}.mhd", (12, 10, 6), **scan, **labels)
     with make.zip("trainset_csv.zip") as inner:
         inner.csv("trainCTs.csv", ["LNDbID", "RadN"], [(1, 3), (312, 1)])
@@ -62,7 +69,19 @@ def miniature(make):
         rows += [
             (1, "1", "4", 2, -144.4, -155.4, -266, 1, 1, 9.0, 4),
             (1, "2", "9", 3, -145, -157, -268, 1, 0, 4, 5),
+            (312, "1", "1", 1, -146.5, -156.8, -267, 1, 1, 90.5, 5),
         ]
         inner.csv("trainNodules_gt.csv", head, rows)
         head = "LNDbID RadID FindingID x y z Nodule Volume Text".split()
-        inner.csv("trainNodules.csv", head, [(1, 1, 1, -146.5, -156.8, -267, 1, 118.2, 5)])
+        inner.csv(
+            "trainNodules.csv",
+            head,
+            [(1, 1, 1, -146.5, -156.8, -267, 1, 118.2, 5), (1, 1, 4, -144.4, -155.4, -266, 1, 9, 4)],
+        )
+    # Of the record with the test CT: further tables, and cubes around candidates.
+    make.csv("testCTs.csv", ["LNDbID"], [(9,)])
+    make.csv(
+        "LNDbAcqParams.csv", ["LNDbID", "Manufacturer", "KVP"], [(1, "SIEMENS", 120), (9, "SIEMENS", 100)]
+    )
+    make.csv("report.csv", ["num_report", "loc_0", "unc_0", "rem_0"], [(1, "right upper lobe", None, "5 mm")])
+    make.npy("predictedNodulesB/1.npy", (4, 4, 4))

@@ -45,13 +45,14 @@ def task(archive, *, md5, sha256, labels_evidence, notes=(), **declaration):
     )
 
 
-def rows(files, dataset, channels=()):
+def rows(files, dataset, channels=(), spacing=None):
     """Rows of one task: the official layout, or `images` and `labels` of reorganized copies.
 
     Args:
         files: the source.
         dataset: the declaration.
         channels: names along the last axis of 4-D images, as in dataset.json.
+        spacing: (image, case) -> the row's spacing; None as its header says.
     """
     found = files.find(r"(?:^|/)dataset\.json$")
     about = tables.json_value(found) if found else {}
@@ -71,6 +72,7 @@ def rows(files, dataset, channels=()):
             image=image,
             mask=None if part == "Ts" else masks[case],
             sequence=channels,
+            spacing=spacing(image, case) if spacing else None,
             meta={"listed_in_dataset_json": image.name in listed} if listed and part != "Ts" else {},
         )
     for case, mask in masks.items():
@@ -108,7 +110,10 @@ def miniature(make, dataset, train, test, *, channels=(), shape=(12, 14, 10), ca
     label = {names: name for name, names in dataset.labels.items()}
     about = {
         "name": archive.partition("_")[2],
+        "description": dataset.title,
+        "reference": "of a phantom",
         "licence": "CC-BY-SA 4.0",
+        "relase" if "Hippocampus" in archive else "release": "1.0 04/05/2018",
         "tensorImageSize": "4D" if channels else "3D",
         "modality": {str(n): name for n, name in enumerate(channels or dataset.modality)},
         "labels": {"0": "background"} | {str(value): label[names] for value, names in dataset.legend.items()},
@@ -121,11 +126,13 @@ def miniature(make, dataset, train, test, *, channels=(), shape=(12, 14, 10), ca
     }
     with make.tar(f"{archive}.tar") as tar:
         tar.json(f"{archive}/dataset.json", about)
-        for folder, case in (*(("imagesTr", case) for case in train), *(("imagesTs", case) for case in test)):
-            size = (*shape, len(channels)) if channels else shape
-            tar.nifti(f"{archive}/{folder}/{case}.nii.gz", size, **own[case])
+        folders = [("imagesTr", train), ("imagesTs", test), ("labelsTr", train)]
+        for folder, case in ((folder, case) for folder, cases in folders for case in cases):
             tar.bytes(f"{archive}/{folder}/._{case}.nii.gz", b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
-        for case in train:
+            if folder != "labelsTr":
+                size = (*shape, len(channels)) if channels else shape
+                tar.nifti(f"{archive}/{folder}/{case}.nii.gz", size, **own[case])
+                continue
             mask = {"labels": tuple(dataset.legend), "dtype": "uint8", "nested": False}
             mask |= {key: own[case][key] for key in ("affine", "spacing") if key in own[case]}
             tar.nifti(f"{archive}/labelsTr/{case}.nii.gz", shape, **mask)

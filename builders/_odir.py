@@ -196,24 +196,25 @@ def miniature(make):
         ),
     )
     rows = [(*one[:3], f"{one[0]}_left.jpg", f"{one[0]}_right.jpg", *one[3:]) for one in people]
-    make.xlsx("ODIR-5K/ODIR-5K/data.xlsx", HEADER, rows)
+    root = "ODIR-5K/ODIR-5K/ODIR-5K"
+    make.xlsx(f"{root}/data.xlsx", HEADER, rows)
     for number, *_ in people:
         for side in ("left", "right"):
             name = f"{number}_{side}.jpg"
-            make.image(f"ODIR-5K/ODIR-5K/Training Images/{name}", (56, 44), mode="RGB", seed=name)
+            make.image(f"{root}/Training Images/{name}", (56, 44), mode="RGB", seed=name)
     for side in ("left", "right"):
-        make.image(f"ODIR-5K/ODIR-5K/Testing Images/937_{side}.jpg", (50, 44), mode="RGB")
+        make.image(f"{root}/Testing Images/937_{side}.jpg", (50, 44), mode="RGB")
     # Kaggle's own table has a row for each image and a wrong path; its small copies are cropped.
-    names = [
-        "Normal ",
-        "Diabetes",
-        "Glaucoma",
-        "Cataract",
-        "Age related Macular Degeneration ",
-        "Hypertension",
-        "Pathological Myopia",
-        "Other diseases/abnormalities",
+    more = [
+        (
+            *row,
+            f"../input/ocular-disease-recognition-odir5k/ODIR-5K/Training Images/{row[3 + n]}",
+            "['C']",
+            target,
+            row[3 + n],
+        )
+        for row in rows
+        for n, target in enumerate(("[0, 0, 0, 1, 0, 0, 0, 0]", "[1, 0, 0, 0, 0, 0, 0, 0]"))
     ]
-    more = [(*row, "../input/ocular-disease-recognition-odir5k/x.jpg", "['C']", row[3]) for row in rows]
-    make.csv("full_df.csv", [*HEADER[:7], *names, "filepath", "labels", "filename"], more)
+    make.csv("full_df.csv", [*HEADER, "filepath", "labels", "target", "filename"], more)
     make.image("preprocessed_images/0_left.jpg", (32, 32), mode="RGB")

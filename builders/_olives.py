@@ -1,4 +1,6 @@
-"""OLIVES: the biomarkers' columns, and the miniature."""
+"""OLIVES: the biomarkers' columns, the patients of PRIME, and the miniature."""
+
+from medimg.readers import tables
 
 BIOMARKERS = {
     "Atrophy / thinning of retinal layers": "atrophy of retinal layers",
@@ -19,6 +21,16 @@ BIOMARKERS = {
     "SHRM": "subretinal hyperreflective material",
 }
 """Column -> canonical name."""
+
+
+def people(files):
+    """What OCT-DR.xlsx says of each patient of PRIME, by folder; its first row is a title."""
+    found = {}
+    for row in (row for book, _ in files.match(r"(OCT-DR)\.xlsx$") for row in tables.rows(book, skip=1)):
+        told = {" ".join(name.split()): cell for name, cell in row.items() if name and cell.strip()}
+        if patient := told.pop("Patient ID", "").strip():
+            found[patient] = told
+    return found
 
 
 def miniature(make):
@@ -50,3 +62,5 @@ def miniature(make):
         ["File_Path", *rest[1:3], rest[0], rest[3]],
         [(f"/{scans[0]}2.tif", 61, 575, 1, 201), (f"/{scans[1]}1.png", 85, 310, 2, 7)],
     )
+    first = ["Patient ID", "Treatment\nArm", "Age", "Baseline HbA1c"]
+    make.xlsx("full_labels/OCT-DR.xlsx", ["PRIME"], [first, ("01-001", 1, 61, 8.4), ("01-002", 2, 44, None)])

@@ -30,8 +30,12 @@ def miniature(make):
             _mask(inner, f"{truth}/Disc_Cup_Masks/{mask}.bmp", (41, 41))
             header = ["ID", "ImgName", column, "Fovea_X", "Fovea_Y"]
             inner.xlsx(f"{truth}/{workbook}.xlsx", header, [(1, f"{name}.jpg", value, 20.5, 19.75)])
+    # Kaggle's copy: a folder called REFUGE2, no workbooks, masks as PNG for the validation set alone.
+    for part, name, suffix in (("train", "n0002", "bmp"), ("val", "V0002", "png"), ("test", "T0002", "bmp")):
+        size = (53, 51) if part == "train" else (41, 41)
+        make.image(f"REFUGE2/{part}/images/{name}.jpg", size, mode="RGB")
+        _mask(make, f"REFUGE2/{part}/mask/{name}.{suffix}", size)
 
 
 def _mask(make, path, size):
-    gray = {1: (255, 255, 255), 2: (128, 128, 128), 3: (0, 0, 0)}
-    make.image(path, size, labels=(1, 2, 3), colors=gray | {0: (255, 255, 255)})
+    make.image(path, size, labels=(1, 2, 3), colors={0: 255, 1: 255, 2: 128, 3: 0})

@@ -19,17 +19,22 @@ CODES = {
 }
 """Diagnoses by the codes of all-mg-codes.txt."""
 
+PICTURES = {"im0001": {"mode": "RGB", "seed": "im0001"}, "im0255": {"mode": "RGB", "labels": (60, 90, 160)}}
+SIZES = {"im0001": (70, 60), "im0255": (700, 605)}
+"""One photograph has the size of the source's, in few colors."""
+
 
 def miniature(make):
     # Tars of gzipped files; the table has no header, several codes in one cell, and gaps.
     for archive, kind in (("stare-images", ""), ("labels-ah", ".ah"), ("labels-vk", ".vk")):
         with make.tar(f"{archive}.tar") as inner:
             for name in ("im0001", "im0255"):
-                picture = {"labels": (255,)} if kind else {"mode": "RGB", "seed": name}
-                inner.image(f"{name}{kind}.ppm.gz", (70, 60), **picture)
+                picture = {"labels": (120, 255)} if kind else PICTURES[name]
+                inner.image(f"{name}{kind}.ppm.gz", SIZES[name], **picture)
     with make.zip("all-images.zip") as inner:
         for name in ("im0001", "im0014", "im0255", "im0402"):
-            inner.image(f"{name}.ppm", (70, 60), mode="RGB", seed=name)
+            picture = PICTURES.get(name, {"mode": "RGB"})
+            inner.image(f"{name}.ppm", SIZES.get(name, (70, 60)), **picture)
     lines = (
         "im0001\t13 14  \tChoroidal Neovascularization AND Histoplasmosis",
         "im0014\t?\tUnknown",

@@ -6,7 +6,7 @@ by UID. Names tell nothing that headers do not: all is read from the headers.
 
 import re
 from functools import reduce
-from itertools import combinations, pairwise
+from itertools import combinations, groupby, pairwise
 from math import dist
 from operator import or_
 
@@ -35,53 +35,73 @@ APART = (
     "TriggerTime"
 ).split()
 """Tags that may tell apart images at one place, in the order in which they are tried."""
+COMMONS = (
+    "4d-lung acrin-flt-breast lidc-idri lung-pet-ct-dx nsclc-radiomics qin-breast qin-lung-ct "
+    "qin-prostate-repeatability rider-breast-mri tcga-lihc"
+).split()
+"""Collections that are in the Imaging Data Commons, too (idc-index-data 25.0.5)."""
 SAID = "SeriesInstanceUID StudyInstanceUID SeriesNumber SeriesDescription".split()
 
 
 def folders(files, pattern=r"\.dcm$"):
-    """(files, tags of the first) of every folder; one that cannot be read has its problem as only tag."""
-    found = {}
-    for file, *_ in files.match(pattern):
-        found.setdefault(file.parent, []).append(file)
-    for members in found.values():
-        try:
-            _, tags = next(dicom.headers(members[:1]))
-            lacking = [key for key in ("PatientID", "SeriesInstanceUID") if key not in tags]
-            tags = {"problem": f"states no {lacking[0]}"} if lacking else tags
-        except MedimgError as error:
-            tags = {"problem": error.problem}
-        yield members, tags
+    """(files, tags of the first) of every folder; see `headed`."""
+    return map(headed, files.folders(pattern))
 
 
-def sorted_out(files, kind, modalities=("CT",), reasons=()):
-    """Series of images, and the objects that were drawn on them.
+def headed(members):
+    """Files, and the tags of the first; one that cannot be read has its problem as only tag."""
+    try:
+        _, tags = next(dicom.headers(members[:1]))
+    except MedimgError as error:
+        return members, {"problem": error.problem}
+    lacking = [key for key in ("PatientID", "SeriesInstanceUID") if key not in tags]
+    return members, {"problem": f"states no {lacking[0]}"} if lacking else tags
+
+
+def patients(files, pattern=r"\.dcm$"):
+    """Folders of one patient after the other: what lies two folders deeper than another folder is a patient's."""
+    loose = []
+    for patient, members in groupby(
+        files.folders(pattern), lambda one: "/".join(one[0].path.split("/")[:-3])
+    ):
+        if patient:
+            yield list(members)
+        else:
+            loose += members
+    if loose:
+        yield loose
+
+
+def by_patient(files, rows, kind, modalities=("CT",), reasons=()):
+    """Rows of one patient after the other, and what is none.
 
     Args:
         files: the view.
+        rows: (scans, drawn) -> rows; scans are [(files, tags)], drawn is SeriesInstanceUID -> objects that refer to it,
+            from which `rows` takes those that it uses.
         kind: modality of the objects, SEG or RTSTRUCT.
         modalities: of the images.
         reasons: as of `rows`.
-
-    Returns:
-        (scans: [(files, tags)], drawn: SeriesInstanceUID -> objects that refer to it, rest: Skipped).
     """
-    scans, drawn, rest = [], {}, []
-    for members, tags in folders(files):
-        if tags.get("Modality") == kind:
-            for file in members:
-                try:
-                    _ = dicom.segments(file) if kind == "SEG" else rtstruct.rois(file)
-                    for uid in rtstruct.references(file) or ("",):
-                        drawn.setdefault(uid, []).append(file)
-                except MedimgError as error:
-                    rest += skipped([file], f"quarantined: {error.problem}")
-        elif reason := no_image(tags, reasons):
-            rest += skipped(members, reason)
-        elif tags["Modality"] not in modalities:
-            rest += skipped(members, f"{tags['Modality']}, no modality of this set")
-        else:
-            scans.append((members, tags))
-    return scans, drawn, rest
+    for patient in patients(files):
+        scans, drawn = [], {}
+        for members, tags in map(headed, patient):
+            if tags.get("Modality") == kind:
+                for file in members:
+                    try:
+                        _ = dicom.segments(file) if kind == "SEG" else rtstruct.rois(file)
+                        for uid in rtstruct.references(file) or ("",):
+                            drawn.setdefault(uid, []).append(file)
+                    except MedimgError as error:
+                        yield from skipped([file], f"quarantined: {error.problem}")
+            elif reason := no_image(tags, reasons):
+                yield from skipped(members, reason)
+            elif tags["Modality"] not in modalities:
+                yield from skipped(members, f"{tags['Modality']}, no modality of this set")
+            else:
+                scans.append((members, tags))
+        yield from rows(scans, drawn)
+        yield from left(drawn)
 
 
 def left(drawn):
@@ -90,10 +110,16 @@ def left(drawn):
         yield from skipped(objects, "drawn on a series that is not in this copy")
 
 
+def collection(slug):
+    """The collection's id in the Imaging Data Commons."""
+    return slug.replace("-", "_")
+
+
 def source(slug):
-    """Page and sources of a collection."""
+    """Page and sources of a collection; those that are in the Imaging Data Commons are streamed from its buckets."""
     home = f"https://www.cancerimagingarchive.net/collection/{slug}/"
-    return {"homepage": home, "sources": (Source(url=home, kind="page"),)}
+    commons = (Source(url=f"idc://{collection(slug)}"),) if slug in COMMONS else ()
+    return {"homepage": home, "sources": (*commons, Source(url=home, kind="page"))}
 
 
 def skipped(files, reason):

@@ -1,5 +1,6 @@
 """Phantoms of DICOM SEG and RTSTRUCT on the slices of a phantom series."""
 
+import hashlib
 import io
 
 CLASSES = {"SEG": "1.2.840.10008.5.1.4.1.1.66.4", "RTSTRUCT": "1.2.840.10008.5.1.4.1.1.481.3"}
@@ -7,7 +8,7 @@ ORIGIN, SPACING = (-50.0, -60.0), 0.7
 """Of `Phantom.dicom_series`, in mm."""
 
 
-def structures(make, path, slices, drawn, patient):
+def structures(make, path, slices, drawn, patient, **tags):
     """Write an RTSTRUCT.
 
     Args:
@@ -16,6 +17,7 @@ def structures(make, path, slices, drawn, patient):
         slices: as `make.dicom_series` returns them.
         drawn: ROI name -> [(slice, low, high)]: squares in pixels; low = high is a point.
         patient: PatientID.
+        tags: further tags, which win.
     """
     rois, contours = [], []
     for number, (name, squares) in enumerate(drawn.items(), 1):
@@ -25,22 +27,27 @@ def structures(make, path, slices, drawn, patient):
         )
     series = [{"SeriesInstanceUID": slices[0]["SeriesInstanceUID"]}]
     frame = {"RTReferencedStudySequence": [{"RTReferencedSeriesSequence": series}]}
-    more = {"StructureSetROISequence": rois, "ROIContourSequence": contours}
+    more = {"StructureSetROISequence": rois, "ROIContourSequence": contours} | tags
+    more["RTROIObservationsSequence"] = [{"ReferencedROINumber": roi["ROINumber"]} for roi in rois]
     _write(make, path, "RTSTRUCT", patient, slices, {"ReferencedFrameOfReferenceSequence": [frame]} | more)
 
 
 def _contour(slices, k, low, high):
+    # Along the edges of pixels, so that no pixel's center lies on the outline.
     corners = [(low, low), (high, low), (high, high), (low, high)][: 1 if low == high else 4]
+    corners = [(x - 0.5, y - 0.5) if low < high else (x, y) for x, y in corners]
     data = [
         value
         for x, y in corners
         for value in (ORIGIN[0] + SPACING * x, ORIGIN[1] + SPACING * y, slices[k]["z"])
     ]
-    return {"ContourGeometricType": "POINT" if low == high else "CLOSED_PLANAR", "ContourData": data}
+    image = {"ReferencedSOPInstanceUID": slices[k]["SOPInstanceUID"]}
+    kind = "POINT" if low == high else "CLOSED_PLANAR"
+    return {"ContourImageSequence": [image], "ContourGeometricType": kind, "ContourData": data}
 
 
-def segmentation(make, path, slices, drawn, patient, size=(16, 12)):
-    """Write a binary DICOM SEG; `drawn`: segment label -> [(slice, low, high)], squares in pixels."""
+def segmentation(make, path, slices, drawn, patient, size=(16, 12), **more):
+    """Write a binary DICOM SEG; `drawn`: segment label -> [(slice, low, high)], squares in pixels; `more` tags win."""
     segments, frames, bits = [], [], []
     for number, (label, squares) in enumerate(drawn.items(), 1):
         segments.append({"SegmentNumber": number, "SegmentLabel": label, "SegmentAlgorithmType": "MANUAL"})
@@ -55,7 +62,9 @@ def segmentation(make, path, slices, drawn, patient, size=(16, 12)):
             bits += [low <= x < high and low <= y < high for y in range(size[1]) for x in range(size[0])]
     shared = {
         "PlaneOrientationSequence": [{"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}],
-        "PixelMeasuresSequence": [{"PixelSpacing": [SPACING, SPACING], "SliceThickness": 2.5}],
+        "PixelMeasuresSequence": [
+            {"PixelSpacing": [SPACING, SPACING], "SliceThickness": 2.5, "SpacingBetweenSlices": 2.5}
+        ],
     }
     packed = bytes(
         sum(bit << n for n, bit in enumerate(bits[start : start + 8])) for start in range(0, len(bits), 8)
@@ -77,7 +86,38 @@ def segmentation(make, path, slices, drawn, patient, size=(16, 12)):
         "PixelRepresentation": 0,
         "PixelData": packed + b"\0" * (len(packed) % 2),
     }
-    _write(make, path, "SEG", patient, slices, tags)
+    _write(make, path, "SEG", patient, slices, tags | more)
+
+
+def slide(make, path, patient, size, tile=16, **tags):
+    """Write a resolution of a DICOM slide, stained but for its right quarter; `size`: (columns, rows)."""
+    import numpy
+
+    across, along = -(-size[0] // tile), -(-size[1] // tile)
+    glass = numpy.full((along * tile, across * tile, 3), 250, numpy.uint8)
+    part = glass[: size[1], : size[0] * 3 // 4]
+    part[:] = (200, 90, 160)
+    part[..., 0] -= (numpy.arange(part.shape[1]) % 50).astype(numpy.uint8)
+    frames = glass.reshape(along, tile, across, tile, 3).swapaxes(1, 2).reshape(-1, tile, tile, 3)
+    values = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.6",
+        "ImageType": ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"],
+        "TotalPixelMatrixColumns": size[0],
+        "TotalPixelMatrixRows": size[1],
+        "Rows": tile,
+        "Columns": tile,
+        "NumberOfFrames": len(frames),
+        "DimensionOrganizationType": "TILED_FULL",
+    }
+    values |= {key: _items(value) for key, value in tags.items()}
+    make.dicom(path, modality="SM", patient=patient, pixels=frames, tags=values)
+
+
+def _items(value):
+    from pydicom.dataset import Dataset
+
+    nested = isinstance(value, list) and value and isinstance(value[0], dict)
+    return [_fill(Dataset(), one) for one in value] if nested else value
 
 
 def dynamic(make, folder, points, patient, modality="MR", slices=3, **tags):
@@ -96,9 +136,24 @@ def dynamic(make, folder, points, patient, modality="MR", slices=3, **tags):
         )
 
 
-def report(make, path, slices, patient):
+def report(make, path, slices, patient, **tags):
     """Write a structured report without content."""
-    _write(make, path, "SR", patient, slices, {})
+    _write(make, path, "SR", patient, slices, tags)
+
+
+def compressed(make, folder, slices, syntax, **options):
+    """Write a series as `make.dicom_series` does, its pixels compressed: `syntax` names it as pydicom.uid does."""
+    import pydicom
+    from pydicom import uid
+
+    inner = type(make)()
+    written = inner.dicom_series(folder, slices, **options)
+    for path, data in inner.files.items():
+        file, stream = pydicom.dcmread(io.BytesIO(data)), io.BytesIO()
+        file.compress(getattr(uid, syntax), generate_instance_uid=False)
+        pydicom.dcmwrite(stream, file, enforce_file_format=True)
+        make.bytes(path, stream.getvalue())
+    return written
 
 
 def _write(make, path, modality, patient, slices, tags):
@@ -106,13 +161,14 @@ def _write(make, path, modality, patient, slices, tags):
     import pydicom
     from pydicom.dataset import FileDataset, FileMetaDataset
 
-    number = int.from_bytes(path.encode()[-36:-24] + path.encode()[-12:], "big")
+    number = int(hashlib.sha256(path.encode()).hexdigest()[:30], 16)
     values = {
         "SOPClassUID": CLASSES.get(modality, "1.2.840.10008.5.1.4.1.1.88.22"),
         "SOPInstanceUID": f"2.25.{number}1",
         "SeriesInstanceUID": f"2.25.{number}2",
         "StudyInstanceUID": slices[0]["StudyInstanceUID"],
         "Modality": modality,
+        "SeriesNumber": number % 1000 + 1,
         "PatientID": patient,
         "PatientName": "Phantom^Do-Not-Leak",
     }
@@ -131,9 +187,6 @@ def _write(make, path, modality, patient, slices, tags):
 
 
 def _fill(dataset, values):
-    from pydicom.dataset import Dataset
-
     for keyword, value in values.items():
-        nested = isinstance(value, list) and value and isinstance(value[0], dict)
-        setattr(dataset, keyword, [_fill(Dataset(), one) for one in value] if nested else value)
+        setattr(dataset, keyword, _items(value))
     return dataset

@@ -6,6 +6,7 @@ four organs are outlined in 1,000 of the 1,062 that were published.
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
 from medimg.errors import SourceError
+from medimg.readers import nifti, volumes
 from medimg.schema import Row, Skipped
 
 LOADER = "constantinpape/torch-em:torch_em/data/datasets/medical/abdomenct_1k.py@641e2dae"
@@ -17,6 +18,8 @@ IMAGES = (
     (5903769, "76bf789589a13ca1aef9b9c8b771f05c165e6d2013284bbfdb4c4656d4931c30"),
 )
 MASK = "cefa7cab51fb0781876550b032278ca6a1ed2a8c776c8567410ea2b2a6984e50"
+UNSCALED = (78, *range(273, 279), *range(280, 287), 462, *range(574, 579))
+"""Cases that issue 27 lists: the files say (1, 1, 1)."""
 
 DATASET = Dataset(
     name="abdomenct-1k",
@@ -48,14 +51,13 @@ DATASET = Dataset(
     legend={1: ("liver",), 2: ("kidney",), 3: ("spleen",), 4: ("pancreas",)},
     splits={"train": 1000, "test": 62},
     subject="the case number; the volumes' numbers in their own datasets are withheld",
-    overlaps=(
-        Overlap(dataset="lits", relation="superset of", evidence=f"{PAPER}; JunMa11/AbdomenCT-1K issue 27"),
-        Overlap(
-            dataset="msd-liver", relation="superset of", evidence=f"{PAPER}; the images are those of LiTS"
-        ),
-        Overlap(dataset="kits19", relation="superset of", evidence=PAPER),
-        Overlap(dataset="msd-spleen", relation="superset of", evidence=f"{PAPER}; {LOADER}"),
-        Overlap(dataset="msd-pancreas", relation="superset of", evidence=f"{PAPER}; {LOADER}"),
+    overlaps=tuple(
+        Overlap(dataset=other, relation="superset of", evidence=f"{PAPER}; {more}")
+        for other, more in (
+            ("lits", "JunMa11/AbdomenCT-1K issue 27"),
+            ("msd-liver", "the images are those of LiTS"),
+            *((other, LOADER) for other in ("kits19", "msd-spleen", "msd-pancreas")),
+        )
     ),
     evidence=Evidence(
         layout=f"{LOADER}; zhaoziheng/SAT-DS@492df0e (data/jsonl/AbdomenCT1K.jsonl)",
@@ -64,11 +66,9 @@ DATASET = Dataset(
         subject="JunMa11/AbdomenCT-1K issues 11, 21 and 31 (no table of sources)",
     ),
     notes=(
-        "62 volumes without published masks are the split test. The paper counts 1,112 volumes; 50 of them "
-        "are not "
-        "in the archives.",
+        "62 volumes without published masks are the split test. 50 of the paper's 1,112 are not in the archives.",
         "20 cases that come from LiTS state spacing (1, 1, 1) instead of their own (issue 27 lists them): "
-        "sizes in mm are wrong there.",
+        "`spacing` is null there, and world coordinates are wrong.",
         "Case_00219 and Case_00656 show no spleen: patients without one (issue 8).",
     ),
 )
@@ -83,30 +83,34 @@ def rows(files):
     seen = set()
     for image, case in files.match(r"(?:^|/)(Case_\d{5})_0000\.nii(?:\.gz)?$"):
         seen.add(case)
-        split = "train" if case in masks else "test"
-        yield Row(id=case, split=split, subject=case, image=image, mask=masks.get(case))
+        said = {"subject": case, "image": image, "mask": masks.get(case)}
+        yield Row(id=case, split="train" if case in masks else "test", **said, **_unscaled(case, image))
     for case, mask in masks.items():
         if case not in seen:
             yield Skipped(file=mask, reason="a mask whose volume is not in this copy")
 
 
+def _unscaled(case, image):
+    affine = volumes.grid_of(nifti.volume(image)).affine if int(case[5:]) in UNSCALED else ()
+    if len(affine) and all(abs(affine[axis][axis]) == 1 for axis in range(3)):
+        return {"spacing": (), "meta": {"spacing": "(1, 1, 1) in the file, which is not the true one"}}
+    return {}
+
+
 def miniature(make):
-    # The pixels of other miniatures, seed by seed: LiTS (78 without its spacing), MSD Pancreas, MSD Spleen, KiTS19.
+    # The pixels of other miniatures, seed by seed: LiTS (78 without its spacing), MSD Spleen, KiTS19, MSD Pancreas.
     tall, kits = {"shape": (12, 14, 10)}, {"shape": (6, 12, 10), "dtype": "float32"}
-    parts = {
-        1: {
-            1: ("Training Batch 1/volume-0.nii", {}),
-            78: ("Traing Batch 2/volume-28.nii", {"spacing": (1, 1, 1)}),
-        },
-        2: {
-            400: ("Task09_Spleen/imagesTr/spleen_2.nii.gz", tall),
-            558: ("data/case_00000/imaging.nii.gz", kits),
-        },
-        3: {700: ("Task07_Pancreas/imagesTr/pancreas_001.nii.gz", {}), 1062: (None, {})},
-    }
-    for part, cases in parts.items():
+    cases = (
+        (1, 1, "Training Batch 1/volume-0.nii", {}),
+        (1, 78, "Traing Batch 2/volume-28.nii", {"spacing": (1, 1, 1)}),
+        (2, 400, "Task09_Spleen/imagesTr/spleen_2.nii.gz", tall),
+        (2, 558, "data/case_00000/imaging.nii.gz", kits),
+        (3, 700, "Task07_Pancreas/imagesTr/pancreas_001.nii.gz", {}),
+        (3, 1062, None, {}),
+    )
+    for part in (1, 2, 3):
         with make.zip(f"AbdomenCT-1K-ImagePart{part}.zip") as inner:
-            for case, (seed, own) in cases.items():
+            for _, case, seed, own in (one for one in cases if one[0] == part):
                 own = {"shape": (12, 10, 6), "spacing": (0.8, 0.8, 2.5)} | own
                 path = f"AbdomenCT-1K-ImagePart{part}/Case_{case:05d}_0000.nii.gz"
                 inner.nifti(path, high=300, seed=seed, **own)

@@ -48,8 +48,9 @@ DATASET = Dataset(
     evidence=Evidence(
         layout=f"{SCRIPT}; {BUCKET}/Phenotypic_V1_0b_preprocessed1.csv (1,112 rows counted)",
         labels=f"{SCRIPT} (DX_GROUP: 1 autism, 2 control)",
-        license="unverified: CC BY-NC-SA 3.0 according to a redistributor "
-        "(https://huggingface.co/datasets/medarc/brainmarks-smri); INDI's page was not read",
+        license="MedARC-AI/brainmarks-smri:scripts/abide1/README.md@590d4c0 (field License of each site's "
+        "dataset_description.json in the bucket, and the project page: CC BY-NC-SA 3.0); the usage agreement is "
+        "quoted by dfsp-spirit/abide_preproc_smri_freesurfer6:README.md@1e1ff29 as BY-NC-SA",
         subject=f"{BUCKET}/Phenotypic_V1_0b_preprocessed1.csv",
     ),
     notes=(
@@ -97,13 +98,14 @@ def miniature(make):
     header = ["", *"SUB_ID SITE_ID FILE_ID DX_GROUP DSM_IV_TR AGE_AT_SCAN SEX FIQ func_mean_fd".split()]
     table = [
         (1, 50002, "PITT", "no_filename", 1, 1, 16.77, 1, 103, ""),
+        (9, 50005, "PITT", "no_filename", 2, 0, 13.73, 2, 113, ""),
         (2, 50003, "PITT", "Pitt_0050003", 1, 1, 24.45, 1, 124, 0.11),
         (3, 50642, "CMU", "CMU_a_0050642", 2, 0, 31, 1, -9999, 0.09),
         (4, 50682, "LEUVEN_1", "Leuven_1_0050682", 2, 0, 22, 2, -9999, 0.31),
     ]
     make.csv("Phenotypic_V1_0b_preprocessed1.csv", header, table)
     grid = {"spacing": (3, 3, 3), "dtype": "float32", "low": 0, "high": 9000}
-    for row in table[1:]:
+    for row in table[2:]:
         for pipeline, strategy in (("cpac", "filt_noglobal"), ("niak", "nofilt_global")):
             for derivative, shape in (("func_preproc", (6, 7, 6, 4)), ("reho", (6, 7, 6))):
                 name = f"Outputs/{pipeline}/{strategy}/{derivative}/{row[3]}_{derivative}.nii.gz"

@@ -28,7 +28,8 @@ DATASET = Dataset(
     subject="PatientID of the DICOM header (ACRIN-FLT-Breast_001 …); up to three sessions",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection acrin_flt_breast (series, modalities, descriptions)",
-        labels="unverified: columns of the clinical forms, which are not read; there are no image labels",
+        labels="idc-index-data 25.0.5, collection acrin_flt_breast: series of PT, CT and OT alone, so nothing is "
+        "drawn on the images; the clinical forms are not read",
         license="the collection's page (CC BY 3.0 for images and clinical data)",
         subject="idc-index-data 25.0.5, collection acrin_flt_breast",
     ),
@@ -49,14 +50,21 @@ def rows(files):
 
 
 def miniature(make):
+    # All series have one name, and dates near 1960.
     patient, name = "ACRIN-FLT-Breast_001", "PET-CT SERIES"
-    study = f"manifest-1549400000000/ACRIN-FLT-Breast/{patient}/12-23-1959-NA-THORAX-31801"
-    tags = {"SeriesDescription": name, "SeriesNumber": 2}
+    root = "manifest-1549400000000/ACRIN-FLT-Breast"
+    study = f"{root}/{patient}/12-23-1959-NA-THORAX-31801"
+    day = {"SeriesDescription": name, "StudyDate": "19591223"}
+    tags = day | {"SeriesNumber": 2}
     make.dicom_series(f"{study}/2.000000-{name}-77851", 3, patient=patient, tags=tags)
     # Frames of a dynamic series: only the order of InstanceNumber tells them apart. PET scales every slice.
     points = [{"InstanceNumber": n, "RescaleSlope": n / 4, "Units": "BQML"} for n in (1, 2, 3)]
-    folder = f"{study}/{name}-66101"
-    _tcia_phantom.dynamic(make, folder, points, patient, modality="PT", SeriesDescription=name)
-    capture = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "SeriesInstanceUID": "2.25.8"}
+    _tcia_phantom.dynamic(make, f"{study}/{name}-66101", points, patient, modality="PT", **day)
+    make.dicom_series(f"{study}/{name}-66102", 4, modality="PT", patient=patient, intercept=0, tags=day)
+    capture = day | {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "SeriesInstanceUID": "2.25.8"}
     make.dicom(f"{study}/{name}-88002/1-1.dcm", modality="PT", patient=patient, tags=capture)
-    make.dicom(f"{study}/{name}-88003/1-1.dcm", modality="OT", patient=patient)
+    make.dicom(f"{study}/{name}-88003/1-1.dcm", modality="OT", patient=patient, tags=day)
+    # A patient without CT.
+    patient = "ACRIN-FLT-Breast_029"
+    folder = f"{root}/{patient}/01-05-1960-NA-PET-11802/{name}-33101"
+    make.dicom_series(folder, 3, modality="PT", patient=patient, intercept=0, tags=day)

@@ -10,6 +10,11 @@ from medimg.readers import dicom, tables
 from medimg.schema import Row
 
 CODES = "IDOJI/ADNIprep: R/RS.fMRI_1_Data.Selection___Diagnosis.R"
+EXPORTS = (
+    "Gersha2024/Alzheimer-MRI-Preprocessing-FreeSurfer-SliceSelection-DeepLearning-TransferLearning-EnsembleLearning:"
+    "data/manifest_CN.csv@742de01; christiansalvatore/Salvatore-200Longitudinal:data/ids/"
+    "AD-04___stable-diagnosis.csv@9c9ea70"
+)
 DUA = "https://ida.loni.usc.edu/collaboration/access/appApply.jsp?project=ADNI"
 FILE = r"(?:^|/)ADNI_(\d{3}_S_\d{4,5})_(MR|PT|PET)_([^/]*)_(I\d+)\.(nii|nii\.gz|dcm)$"
 MODALITIES = {"MR": "MRI", "PT": "PET", "PET": "PET"}
@@ -39,13 +44,15 @@ DATASET = Dataset(
     subject="PTID, ###_S_####",
     evidence=Evidence(
         layout="public ADNI preprocessing code (paths and file names); rordenlab/dcm2niix issue 416",
-        labels=f"{CODES} (codes of each phase); unverified: the groups of the image search",
+        labels=f"{CODES} (codes of each phase). Column Group of the image search: {EXPORTS} (CN; Patient, which says "
+        "nothing); http://adni-lde.loni.usc.edu/quick-start-guide-asset/cohorts.html (SMC, EMCI, LMCI)",
         license=f"{DUA} (redistribution of participant-level data is prohibited)",
         subject="public ADNI preprocessing code (PTID in path and file name)",
     ),
     notes=(
         "The diagnosis is that of the image's own visit (DXSUM), which the collection's CSV names; else the "
-        "research group of that CSV, stated at baseline. Without both it is unknown.",
+        "research group of that CSV, stated at baseline. Without both it is unknown. CSVs that number the visits "
+        "(1, 3, 6), or whose groups are called Patient, do not tell it.",
         "DXCURREN, DXCHANGE and DIAGNOSIS of DXSUM have different codes; `source` has what the table says.",
         "Several processed versions of one visit occur (Scaled, Scaled_2, MPR, MPR-R): each is a row, `meta` "
         "tells them apart.",
@@ -86,23 +93,4 @@ def rows(files):
 
 
 def miniature(make):
-    _miniature(make, "002_S_0295", "MPR__GradWarp__B1_Correction__N3__Scaled", "S13408", "I45108")
-    _miniature(make, "002_S_0295", "MPR__GradWarp__B1_Correction__N3__Scaled_2", "S13408", "I118671")
-    _miniature(make, "019_S_4293", "MT1__GradWarp__N3m", "I305432", "I305432")
-    folder = "ADNI/011_S_0021/MP-RAGE/2006-08-08_12_00_00.0/I7700"
-    name = "ADNI_011_S_0021_MR_MP-RAGE_br_raw_20060808120000000_{}_S17000_I7700.dcm"
-    make.dicom_series(folder, modality="MR", patient="011_S_0021", names=name)
-    header = "Image Data ID,Subject,Group,Sex,Age,Visit,Modality,Description,Type,Acq Date,Format".split(",")
-    scans = [("I45108", "002_S_0295", "bl"), ("I118671", "002_S_0295", "m12"), ("I7700", "011_S_0021", "bl")]
-    table = [
-        (*one[:2], "MCI", "M", 84, one[2], "MRI", "MPR", "Processed", "4/18/2006", "NiFTI") for one in scans
-    ]
-    make.csv("ADNI1_Collection.csv", header, table)
-    columns = ["Phase", "PTID", "VISCODE", "DXCHANGE", "DXCURREN", "DIAGNOSIS"]
-    diagnoses = [("ADNI1", "002_S_0295", "bl", -4, 1, ""), ("ADNI1", "002_S_0295", "m12", 5, "", "")]
-    make.csv("DXSUM_PDXCONV_ADNIALL.csv", columns, diagnoses)
-
-
-def _miniature(make, subject, description, series, image):
-    name = f"ADNI_{subject}_MR_{description}_Br_20070525115203_{series}_{image}.nii"
-    make.nifti(f"ADNI/{subject}/{description}/2006-04-18_08_20_30.0/{series}/{name}", (10, 12, 8), low=0)
+    _adni.miniature(make)

@@ -46,7 +46,8 @@ DATASET = Dataset(
     ),
     evidence=Evidence(
         layout=f"figshare 24140028 version 1; {AUTHORS}; public loaders (nested folders, two tables)",
-        labels=f"{AUTHORS} (eight codes); unverified: that a test table with diagnoses calls the others OOD",
+        labels=f"{AUTHORS} (eight codes); doi:10.1038/s41597-024-03387-w (abstract: a ninth class OOD of the test "
+        "set, lesions that could not be classified as any of the others)",
         license="figshare 24140028 (CC BY 4.0); the part inside ISIC 2019 is CC BY-NC 4.0",
         subject=f"{AUTHORS} (splits by lesion_id)",
     ),
@@ -60,12 +61,12 @@ DATASET = Dataset(
 
 def rows(files):
     said = {
-        row["bcn_filename"]: row
+        row["bcn_filename"].lower(): row
         for (table,) in files.match(r"(?i)(?:^|/)bcn_20k_(?:train|test)\.csv$")
         for row in tables.rows(table, columns=("bcn_filename", "lesion_id"))
     }
     for image, where in files.match(r"(?i)bcn_20k_(train|test)/(?:.*/)?[^/]+\.jpe?g$"):
-        row = said.get(image.name)
+        row = said.get(image.name.lower())
         if row is None:
             yield Skipped(file=image, reason="no table in this copy has a row for it")
             continue
@@ -85,7 +86,7 @@ def rows(files):
 
 
 def miniature(make):
-    # Folders are nested twice, in two spellings; cells may be blank.
+    # Folders are nested twice, in two spellings, and so are names of tables; cells may be blank.
     header = [
         "bcn_filename",
         "age_approx",
@@ -102,7 +103,7 @@ def miniature(make):
     ]
     test = [("BCN_0000000002.jpg", 85.0, "head/neck", "BCN_0003883", "2011-09-20", "female", "test")]
     make.csv("bcn_20k_train.csv", [*header, "split"], train)
-    make.csv("bcn_20k_test.csv", [*header[:3], *header[4:], "split"], test)
+    make.csv("BCN_20k_test.csv", [*header[:3], *header[4:], "split"], test)
     for split, cases in (("train", train), ("test", test)):
         with make.zip(f"BCN_20k_{split}.zip") as inner:
             for row in cases:

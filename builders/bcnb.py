@@ -7,7 +7,7 @@ status, molecular subtype and the state of the axillary lymph nodes.
 from medimg.builders import _bcnb
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
 from medimg.readers import masks, slides, tables
-from medimg.schema import Row
+from medimg.schema import Row, Skipped
 
 REPOSITORY = "bupt-ai-cz/BALNMP"
 PAGE = "https://bupt-ai-cz.github.io/BCNB/"
@@ -105,6 +105,8 @@ def rows(files):
         where = {"region": int(region), "x": int(x), "y": int(y), "level": 0}
         said, assessed = describe(patient, where)
         yield Row(id=name, config="patches", image=image, assessed=assessed, **said)
+    for image, _ in files.match(r"(?:^|/)(\d{6})(?:_\w+)?\.jpg$"):
+        yield Skipped(file=image, reason="a sample slide of the repository, none of 1 to 1058")
 
 
 def _mask(drawn, place, file):

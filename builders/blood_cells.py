@@ -108,7 +108,7 @@ def miniature(make):
         annotate(f"BCCD/Annotations/BloodImage_{n:05d}.xml", *objects)
     for part, numbers in (("train", (0, 338)), ("val", (2,)), ("trainval", (0, 338, 2)), ("test", (7,))):
         make.text(f"BCCD/ImageSets/Main/{part}.txt", "".join(f"BloodImage_{n:05d}\n" for n in numbers))
-    make.csv("test.csv", ["filename", "cell_type", "xmin", "xmax", "ymin", "ymax"], [("x.jpg", *white)])
+    make.text("test.csv", "filename,cell_type,xmin,xmax,ymin,ymax\nBloodImage_00007.jpg,WBC,5,20,6,22\n")
     table = [(None, 8, "BASOPHIL"), (None, 10, "NEUTROPHIL, EOSINOPHIL"), (None, 25, None)]
     for folder in ("dataset-master/dataset-master", "dataset2-master/dataset2-master"):
         make.csv(f"{folder}/labels.csv", ["", "Image", "Category"], table, newline="\r\n")

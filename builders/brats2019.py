@@ -52,7 +52,7 @@ DATASET = Dataset(
     ),
     evidence=Evidence(
         layout=CONVERSION,
-        labels=f"{CONVERSION} (1 NCR/NET, 2 ED, 4 ET)",
+        labels=f"http://www.med.upenn.edu/cbica/brats2019/tasks.html; {CONVERSION} (1 NCR/NET, 2 ED, 4 ET)",
         license="https://www.med.upenn.edu/cbica/brats2020/data.html (data usage agreement of a later edition)",
         subject="unverified: one folder is one patient",
     ),

@@ -6,8 +6,11 @@ edema and enhancing tumor are outlined.
 
 from medimg.builders import _brats
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.readers import tables
+from medimg.schema import Skipped
 
 OPENMEDLAB = "openmedlab/Awesome-Medical-Dataset:resources/BraTS2021.md@81da0eee"
+PACKAGE = "MedARC-AI/brainmarks-smri:scripts/brats2021/README.md@013a8c4"
 TCIA = "https://www.cancerimagingarchive.net/analysis-result/rsna-asnr-miccai-brats-2021/"
 
 DATASET = Dataset(
@@ -44,18 +47,20 @@ DATASET = Dataset(
         Overlap(dataset="msd-brain", relation="shared patients", evidence=OPENMEDLAB),
     ),
     evidence=Evidence(
-        layout=f"{OPENMEDLAB}; constantinpape/torch-em:torch_em/data/datasets/medical/brats.py@96635280",
+        layout=f"{OPENMEDLAB}; constantinpape/torch-em:torch_em/data/datasets/medical/brats.py@96635280; {PACKAGE} "
+        "(folders and table of TCIA's package)",
         labels="MIC-DKFZ/nnUNet: nnunetv2/dataset_conversion/Dataset137_BraTS21.py (1 NCR, 2 ED, 4 ET)",
-        license=f"unverified: {TCIA} is CC BY 4.0 as two users of the page report; the Synapse copy asks for "
-        "registration",
+        license=f"{TCIA} as quoted by {PACKAGE} (CC BY 4.0 for the challenge data and the crosswalk) and by two "
+        "other users of the page; the Synapse copy asks for registration",
         subject=OPENMEDLAB,
     ),
     notes=(
         "Mask values are 1, 2 and 4; there is no 3. BraTS 2023 writes 3 for 4.",
         "Sequences are stacked along the last axis in the order FLAIR, T1, T1ce, T2.",
         "The label maps of validation and test (570 patients) were never published; test images neither.",
-        "TCIA's package is CC BY 4.0. The original DICOM files are not part of it, some are under controlled "
-        "access.",
+        "TCIA's package is CC BY 4.0: publish from it, not from a copy of Synapse. The original DICOM files are not "
+        "part of it, some are under controlled access.",
+        "`meta` has what BraTS2021_MappingToTCIA.xlsx says of a patient: collection, TCIA's PatientID, MGMT value.",
     ),
 )
 CASE = r"^(?:.*?(Training|Validation)[^/]*/)?(?:.*/)?(BraTS2021_\d+)"
@@ -64,12 +69,19 @@ SPLITS = {"Training": "train", "Validation": "validation"}
 
 def rows(files):
     outlined = {case for _, case in files.match(r"(BraTS2021_\d+)_seg\.nii(?:\.gz)?$")}
+    table = files.find(r"BraTS2021_MappingToTCIA\.xlsx$")
+    known = {one["BraTS2021 ID"]: one for one in tables.rows(table)} if table else {}
 
     def describe(case, part):
         split = SPLITS.get(part) or ("train" if case in outlined else "validation")
-        return {"split": split, "subject": case, "meta": {} if part else {"split": "not told by the folders"}}
+        unsaid = {} if part else {"split": "not told by the folders"}
+        return {"split": split, "subject": case, "meta": known.get(case, {}) | unsaid}
 
     yield from _brats.rows(files, CASE, describe)
+    for file, _ in files.match(r"(Set_dcm)/.*\.dcm$"):
+        yield Skipped(
+            file=file, reason="DICOM of task 2, the MGMT value: scans that were converted from NIfTI"
+        )
 
 
 def miniature(make):
@@ -81,3 +93,10 @@ def miniature(make):
         _brats.patient(inner, f"{top}/BraTS2021_01666", keys=("flair", "t1", "t2"))
     with make.zip("RSNA_ASNR_MICCAI_BraTS2021_ValidationData.zip") as inner:
         _brats.patient(inner, "RSNA_ASNR_MICCAI_BraTS2021_ValidationData/BraTS2021_00001", labels=None)
+    # TCIA's package has a folder for each collection, the scans of task 2 and a table.
+    root = "RSNA-ASNR-MICCAI-BraTS-2021"
+    _brats.patient(make, f"{root}/BraTS2021_TrainingSet/UCSF-PDGM/BraTS2021_00017")
+    scan = f"{root}/BraTS2021_TrainingSet_dcm/UCSF-PDGM/00017/FLAIR/Image-1.dcm"
+    make.dicom(scan, modality="MR", patient="00017")
+    columns = ["Data Collection (as on TCIA+additional)", "BraTS2021 ID", "Segmentation (Task 1) Cohort"]
+    make.xlsx("BraTS2021_MappingToTCIA.xlsx", columns, [("UCSF-PDGM", "BraTS2021_00017", "Training")])

@@ -98,7 +98,7 @@ def rows(files):
 
 def miniature(make):
     # Names have spaces and parentheses; one image has two masks, of one and of three channels; that of a normal one is
-    # empty.
+    # empty. Images have three channels, most of them gray; one is in two classes.
     size, folder = (50, 42), "Dataset_BUSI_with_GT"
     cases = (
         ("benign", 1, ("_mask",)),
@@ -109,7 +109,10 @@ def miniature(make):
     with make.zip("Dataset_BUSI.zip") as inner:
         for kind, number, names in cases:
             path = f"{folder}/{kind}/{kind} ({number})"
-            inner.image(f"{path}.png", size, mode="RGB")
+            gray = {"labels": (70, 110, 160)} if number == 100 else {}
+            inner.image(
+                f"{path}.png", size, mode="RGB", seed="normal" if kind == "normal" else "lesion", **gray
+            )
             for n, name in enumerate(names):
                 labels = () if kind == "normal" else (0, 255) if n else (255, 0)
                 inner.image(

@@ -13,7 +13,8 @@ HOST = "https://humanheart-project.creatis.insa-lyon.fr/database"
 LOADER = "constantinpape/torch-em:torch_em/data/datasets/medical/camus.py@6f71247c"
 CONFIG = "ThierryJudge/CRISP-uncertainty:vital/vital/data/camus/config.py@5ab8e88"
 SPLITS = {"training": "train", "validation": "validation", "testing": "test"}
-CASE = r"(patient\d{4}_[24]CH_(?:E[DS]|(?:half_)?sequence))"
+PART = r"(?:(?:^|/)(training|testing)/)?"
+CASE = PART + r"(?:patient\d{4}/)?(patient\d{4}_[24]CH_(?:E[DS]|(?:half_)?sequence))"
 MEASURES = {
     "EF": ("ejection fraction", "%"),
     "LVef": ("ejection fraction", "%"),
@@ -56,11 +57,11 @@ DATASET = Dataset(
             splits={"train": 800, "validation": 100, "test": 100},
         ),
     ),
-    subject="the folder, patient####",
+    subject="the folder, patient####; testing-patient#### in the older release, which counts anew",
     evidence=Evidence(
         layout=f"{LOADER}; the split files and the keys of Info_*.cfg as public code reads them",
         labels=f"{CONFIG} (1 left ventricle, 2 myocardium, 3 left atrium)",
-        license="LICENSE_TERMS.md of CAMUS (CC BY-NC-SA 4.0, second-hand)",
+        license="gavkujo/CAMUS_TransUNet_test:jupyter/LICENSE_TERMS.md (the official terms: CC BY-NC-SA 4.0)",
         subject=LOADER,
     ),
     notes=(
@@ -74,32 +75,32 @@ DATASET = Dataset(
 
 
 def rows(files):
-    cases = files.index(r"(patient\d{4}_[24]CH_(?:E[DS]|(?:half_)?sequence))\.(?:nii(?:\.gz)?|mhd)$")
-    masks = files.index(r"(patient\d{4}_[24]CH_(?:E[DS]|(?:half_)?sequence))_gt\.(?:nii(?:\.gz)?|mhd)$")
-    about = files.index(r"(patient\d{4})/Info_([24]CH)\.cfg$", key=(1, 2))
+    # The older release counts the patients of training and testing from 1 each.
+    cases = files.index(CASE + r"\.(?:nii(?:\.gz)?|mhd)$", key=(1, 2))
+    masks = files.index(CASE + r"_gt\.(?:nii(?:\.gz)?|mhd)$", key=(1, 2))
+    about = files.index(PART + r"(patient\d{4})/Info_([24]CH)\.cfg$", key=(1, 2, 3))
     listed = {
         line: SPLITS[part]
         for file, part in files.match(r"subgroup_(training|validation|testing)\.txt$")
         for line in tables.lines(file)
     }
-    older = {
-        file.path: SPLITS[part] for file, part in files.match(r"(?:^|/)(training|testing)/patient\d{4}/")
-    }
-    for name, image in cases.items():
+    for (part, name), image in cases.items():
         patient, view, kind = name.split("_", 2)
-        split = listed.get(patient) or older.get(image.path)
-        if name not in masks and split != "test" and kind != "sequence":
+        split = SPLITS[part] if part else listed.get(patient)
+        prefix = "testing-" if part == "testing" else ""
+        if (part, name) not in masks and split != "test" and kind != "sequence":
             yield Skipped(file=image, reason="its outlines are not in this copy")
             continue
-        info = tables.key_values(about[patient, view]) if (patient, view) in about else {}
+        key = (part, patient, view)
+        info = tables.key_values(about[key]) if key in about else {}
         stated = {key: info[key] for key in MEASURES if key in info}
         yield Row(
-            id=name,
+            id=prefix + name,
             config="sequences" if kind.endswith("sequence") else "frames",
             split=split or "train",
-            subject=patient,
+            subject=prefix + patient,
             image=image,
-            mask=masks.get(name),
+            mask=masks.get((part, name)),
             measures=[
                 Measure(name=MEASURES[key][0], value=float(x), unit=MEASURES[key][1])
                 for key, x in stated.items()
@@ -109,8 +110,8 @@ def rows(files):
             | {key: value for key, value in info.items() if key not in stated}
             | ({} if split else {"split": "not told by this copy"}),
         )
-    for name, mask in masks.items():
-        if name not in cases:
+    for key, mask in masks.items():
+        if key not in cases:
             yield Skipped(file=mask, reason="outlines whose image is not in this copy")
 
 

@@ -45,8 +45,9 @@ DATASET = Dataset(
     subject="patient<number> of the path",
     evidence=Evidence(
         layout="openmedlab/Awesome-Medical-Dataset:resources/CheXpert.md@81da0eee; "
-        "rajpurkarlab/cheXlocalize:sample/valid.csv@c4781352; "
-        "unverified: the columns of CheXlocalize's test_labels.csv",
+        "rajpurkarlab/cheXlocalize:README.md@2a79492 (CheXpert/val, test, val_labels.csv, test_labels.csv); "
+        "mlmed/torchxrayvision issue 192 (test_labels.csv lacks Sex, Age, Frontal/Lateral and AP/PA); "
+        "rajpurkarlab/cheXpert-test-set-labels:groundtruth.csv@a03eb34 (the 14 observations)",
         labels=f"{LOADER} (1.0, 0.0, -1.0, blank)",
         license=f"{HOME} (Stanford University Dataset Research Use Agreement)",
         subject=LOADER,
@@ -57,13 +58,19 @@ DATASET = Dataset(
         "Training labels are a program's reading of the reports; those of CheXbert and VisualCheXbert, where "
         "the copy has them, stand beside them in `label.source`.",
         "CheXpert Plus, a later release of the same hospital, holds these images again.",
+        "The segmentations of CheXlocalize are not loaded.",
         "AP/PA is blank for lateral views; three rows have age 0 and one has sex Unknown, as in the source.",
     ),
 )
 
 
 def rows(files):
-    images = files.index(r"(patient\d+/study\d+/view\d+_\w+\.(?:jpg|png))$")
+    images = {}
+    for image, key in files.match(r"(patient\d+/study\d+/view\d+_\w+\.(?:jpg|png))$"):
+        if key in images:  # CheXlocalize has the validation part again
+            yield Skipped(file=image, reason=f"a second copy of {images[key].path}")
+        else:
+            images[key] = image
     others = {f"{n}.csv": _chexpert.answers(files.find(rf"(?:^|/){n}\.csv$")) for n in AUTOMATIC}
     book = files.find(r"CHEXPERT DEMO\.xlsx$")
     people = {person["PATIENT"]: person for person in tables.rows(book)} if book else {}
@@ -90,31 +97,4 @@ def rows(files):
 
 
 def miniature(make):
-    head = f"Path,Sex,Age,Frontal/Lateral,AP/PA,{','.join(_chexpert.LABELS)}"
-    one, first, second = (
-        "CheXpert-v1.0",
-        "CheXpert-v1.0 batch 1 (validate & csv)",
-        "CheXpert-v1.0 batch 2 (train 1)",
-    )
-    train = (
-        f"{one}/train/patient00001/study1/view1_frontal.jpg,Female,68,Frontal,AP,1.0,,,,,,,,,,,,,1.0",
-        f"{one}/train/patient00002/study2/view1_frontal.jpg,Female,0,Frontal,LL,,,1.0,-1.0,0.0,-1.0,,,,,,,,",
-        # The prefix of the small copy, a lateral view; and an image that this copy lacks.
-        f"{one}-small/train/patient00002/study1/view2_lateral.jpg,Unknown,87,Lateral,,,,,,,,,,,,,,,",
-        f"{one}/train/patient43017/study1/view1_frontal.jpg,Male,41,Frontal,PA,,,,,,,,,,,,,,1.0",
-    )
-    valid = (
-        f"{one}/valid/patient64541/study1/view1_frontal.jpg,Male,73,Frontal,AP,0.0,1.0,1.0,1.0{',0.0' * 10}"
-    )
-    test = f"{one}/test/patient64741/study1/view1_frontal.jpg{',0.0' * 13},1.0"
-    with make.zip(f"{first}.zip") as inner:
-        inner.text(f"{first}/train.csv", "\n".join((head, *train)))
-        inner.text(f"{first}/valid.csv", f"{head}\n{valid}\n")
-        inner.image(f"{first}/valid/patient64541/study1/view1_frontal.jpg")
-    with make.zip(f"{second}.zip") as inner:
-        for name in ("1/study1/view1_frontal", "2/study2/view1_frontal", "2/study1/view2_lateral"):
-            inner.image(f"{second}/patient0000{name}.jpg")
-        inner.image(f"{second}/patient00003/study1/view1_frontal.jpg")
-    make.text("train_cheXbert.csv", f"{head}\n{train[0]}\n")
-    make.text("CheXpert/test_labels.csv", f"Path,{','.join(_chexpert.LABELS)}\n{test}\n")
-    make.image("CheXpert/test/patient64741/study1/view1_frontal.jpg")
+    _chexpert.miniature(make)

@@ -97,17 +97,17 @@ def rows(files):
 
 
 def miniature(make):
-    head = "patientid,offset,sex,age,finding,RT_PCR_positive,view,modality,folder,filename,license,notes,"
     table = (
-        '2,0,M,65,Pneumonia/Viral/COVID-19,Y,PA,X-ray,images,a.jpeg,CC BY-NC-SA,"fever, cough",',
-        '2,3,M,65,"COVID-19, ARDS",Y,AP Supine,X-ray,images,b.png, ,,Credit to a reader',
-        "4,,F,,Pneumonia/Bacterial,,L,X-ray,images,c.jpg ,CC BY 3.0,,",
-        "5,,,,todo,,Axial,CT,images,d.jpg,Apache 2.0,,",
-        "6,,,,Mycoplasma Bacterial Pneumonia,,PA,X-ray,images,absent.jpg,,,",
-        "119,0,M,40,COVID-19,Y,Axial,CT,volumes,coronacases_org_001.nii.gz,Apache 2.0,,",
+        "2|0|Pneumonia/Viral/COVID-19|PA|X-ray|images|a.jpeg|CC BY-NC-SA|fever, cough",
+        "2|3|COVID-19, ARDS|AP Supine|X-ray|images|b.png| ||Credit to a reader",
+        "4||Pneumonia/Bacterial|L|X-ray|images|c.jpg |CC BY 3.0",
+        "5||todo|Axial|CT|images|d.jpg|Apache 2.0",
+        "5||Unknown|PA|X-ray|images|e.jpg|",
+        "6||Mycoplasma Bacterial Pneumonia|PA|X-ray|images|absent.jpg|",
+        "119|0|COVID-19|Axial|CT|volumes|coronacases_org_001.nii.gz|Apache 2.0",
     )
-    make.text("metadata.csv", "\r\n".join((head, *table)))
-    for name in ("a.jpeg L", "b.png RGBA", "c.jpg RGB", "d.jpg L", "unlisted.png L"):
+    make.csv("metadata.csv", _covid.HEADER, map(_covid.cells, table), newline="\r\n")
+    for name in ("a.jpeg L", "b.png RGBA", "c.jpg RGB", "d.jpg L", "e.jpg L", "unlisted.png L"):
         make.image(f"images/{name.split()[0]}", mode=name.split()[1])
     make.nifti("volumes/coronacases_org_001.nii.gz")
     make.image("annotations/lungVAE-masks/a_mask.png", labels=(255,))

@@ -5,10 +5,11 @@
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
 from medimg.readers import tables
-from medimg.schema import Row
+from medimg.schema import Row, Skipped
 
 REPOSITORY = "mr7495/COVID-CTset"
 HOME = f"https://github.com/{REPOSITORY}"
+CODE = "mr7495/COVID-CT-Code@0ef8225 (the authors' notebooks)"
 FIGSHARE = "https://figshare.com/articles"
 LABELS = {"positive": "COVID-19", "covid": "COVID-19", "negative": "no COVID-19", "normal": "no COVID-19"}
 
@@ -21,8 +22,8 @@ DATASET = Dataset(
     organ="lung",
     task="classification",
     license="LicenseRef-unknown",
-    how="Download COVID-CTset.zip (and, if wanted, Training&Validation.zip) with Patient_details.csv and all.csv "
-    f"of {HOME}, and pass their folder as source=",
+    how="Download COVID-CTset.zip (and, if wanted, Training&Validation.zip and the folder CSV) with "
+    f"Patient_details.csv and all.csv of {HOME}, and pass their folder as source=",
     homepage=HOME,
     citation=Citation(
         title="A fully automated deep learning-based network for detecting COVID-19 from a new and large lung "
@@ -41,13 +42,14 @@ DATASET = Dataset(
     labels=LABELS,
     configs=(
         Config(name="raw", title="16-bit slices of every person", splits={"train": 63849}),
-        Config(name="folds", title="Selected slices in five folds, 32-bit", splits={"train": 0}),
+        Config(name="folds", title="Selected slices in five folds, 32-bit", splits={"train": 12058}),
     ),
     splits={"train": 63849},
     subject="patient# (normal#) of the folder's or file's name; SR_2, SR_3, SR_4 are one person",
     evidence=Evidence(
-        layout="unverified: folders inside Training&Validation.zip. Read: "
-        f"{REPOSITORY}:README.md@03be994a; public code that reads COVID-CTset/covid1/patient1/SR_2/*.tif",
+        layout=f"{REPOSITORY}:README.md@03be994a, all.csv@e13fde0 (12,058 names); {CODE} (slices of the folds lie at "
+        "the top of their archive, CSV/train1.csv to test5.csv list them; covid or normal, patient and SR_2 in the "
+        "path of a raw slice); public code that reads COVID-CTset/covid1/patient1/SR_2/*.tif",
         labels=f"{REPOSITORY}:Patient_details.csv@432bbdc9 (COVID-19 Infection), all.csv (filename, class)",
         license=f"{REPOSITORY}:README.md@03be994a names none; the figshare records were not read",
         subject=f"{REPOSITORY}:Patient_details.csv@432bbdc9",
@@ -56,9 +58,8 @@ DATASET = Dataset(
         "The class is that of the person: in `raw` most slices of an infected person show no infection.",
         "Pixels of `raw` are 0 to about 5,000, no Hounsfield units; those of `folds` were divided by each "
         "slice's own maximum and cannot be compared.",
-        "Folds overlap: `folds` has one split, and meta.folder tells where a slice was. Split by person.",
-        "The README's first table has the columns of patients and images mixed up. Dates of the scans are "
-        "left out.",
+        "Folds overlap: `folds` is one split; meta.tables names a slice's lists (train1, test2). Split by person.",
+        "The README's first table mixes up patients and images. Dates of the scans are left out.",
     ),
 )
 
@@ -67,26 +68,29 @@ def rows(files):
     book, listed = files.find(r"Patient_details\.csv$"), files.find(r"(?:^|/)all\.csv$")
     people = {row["Patient ID"].strip().lower(): row for row in tables.rows(book)} if book else {}
     kinds = {row["filename"].strip(): row["class"] for row in tables.rows(listed)} if listed else {}
-    groups = r"(?i)(?:(?:^|/)(covid|normal)\d*/)?((?:patient|normal)\d+)/(SR_\d+)/([^/]+)\.tiff?$"
+    groups = r"(?i)(?:(?:^|/)[a-z0-9]*(covid|normal)[a-z0-9]*/)?(patient\d+)/(SR_\d+)/([^/]+)\.tiff?$"
     for image, group, person, series, name in files.stream(groups):
         said = people.get(person.lower(), {})
-        kind = said.get("COVID-19 Infection") or group or ("normal" if person.lower()[0] == "n" else None)
-        meta = about(said) | {"series": series, "thickness(mm)": said.get(f"{series} Folder thickness(mm)")}
-        yield row(f"{person}_{series}_{name}", "raw", person, image, kind, meta)
-    chosen = r"(?i)(?:^|/)(\d*(covid|normal)?_?((?:patient|normal)\d+)_(SR_\d+)_[^/]+\.tiff?)$"
+        meta = {"series": series, "thickness(mm)": said.get(f"{series} Folder thickness(mm)")}
+        kind = said.get("COVID-19 Infection") or group
+        yield row(f"{person}_{series}_{name}", "raw", person, image, kind, meta, said)
+    parts, seen = {}, set()
+    for table, part in files.match(r"(?:^|/)((?:train|validation|test)\d)\.csv$"):
+        for line in tables.rows(table):
+            parts.setdefault(line["filename"].strip(), []).append(part)
+    chosen = r"(?i)(?:^|/)([a-z0-9]*(covid|normal)[a-z0-9]*_(patient\d+)_(SR_\d+)_[^/]+\.tiff?)$"
     for image, name, group, person, series in files.stream(chosen):
-        said = people.get(person.lower(), {})
-        kind = kinds.get(name) or said.get("COVID-19 Infection") or group
-        folder = "/".join(image.parent.split("/")[-3:])
-        meta = about(said) | {"series": series, "folder": folder}
-        yield row(f"{folder}/{image.stem}", "folds", person, image, kind, meta)
+        if name in seen:
+            yield Skipped(file=image, reason="the same slice stands in another folder, too")
+            continue
+        seen.add(name)
+        kind = kinds.get(name) or group
+        meta, said = {"series": series, "tables": parts.get(name)}, people.get(person.lower(), {})
+        yield row(image.stem, "folds", person, image, kind, meta, said)
 
 
-def about(said):
-    return {key: cell for key, cell in said.items() if key in ("SEX", "AGE")}
-
-
-def row(name, config, person, image, kind, meta):
+def row(name, config, person, image, kind, meta, said):
+    meta = {key: said[key] for key in ("SEX", "AGE") if key in said} | meta
     classes = DATASET.labels[kind.lower()] if kind else ()
     assessed = ("COVID-19", "no COVID-19") if kind else ()
     label = {"classes": classes, "assessed": assessed, "source": {"class": kind}}
@@ -96,15 +100,21 @@ def row(name, config, person, image, kind, meta):
 def miniature(make):
     with make.zip("COVID-CTset.zip") as inner:
         for folder, person in (("covid1", "patient1"), ("normal1", "patient146")):
-            for series in ("SR_2", "SR_3"):
+            for series in ("SR_2", "SR_3", "SR_4"):
                 path = f"COVID-CTset/{folder}/{person}/{series}/IM00010.tif"
                 inner.image(path, (24, 20), mode="I;16", high=5000)
+    # Folds are lists of slices and share persons; normal slices are more for test than for training.
+    slices = {"137covid_patient1": "train1 test2", "normal4_patient146": "train1 test2"}
+    slices |= {"cdunnormal_patient146": "test1", "normalcd2_patient146": "test1 train2"}
+    names = {f"{start}_SR_2_IM00010.tif": parts for start, parts in slices.items()}
     with make.zip("Training&Validation.zip") as inner:
-        for name in ("train/covid/137covid_patient1", "test/normal/12normal_patient146"):
-            inner.image(f"fold1/{name}_SR_2_IM00010.tif", (24, 20), mode="F", high=1)
-    head = "Patient ID,SEX,AGE,Date,COVID-19 Infection,SR_2 Folder thickness(mm),SR_3 Folder thickness(mm)"
-    people = [("patient1", "F", "053Y", 20200407, "Positive", 4, 6)]
-    make.csv(
-        "Patient_details.csv", [head], [*people, ("patient146", "F", "055Y", 20200323, "Negative", 6, 5)]
-    )
-    make.csv("all.csv", ["filename", "class"], [("137covid_patient1_SR_2_IM00010.tif", "covid")])
+        for name in names:
+            inner.image(name, (24, 20), mode="F", high=1)
+    kinds = [(name, "covid" if "covid" in name else "normal") for name in names]
+    make.csv("all.csv", ["filename", "class"], kinds)
+    for part in ("train1", "test1", "train2", "test2"):
+        make.csv(f"CSV/{part}.csv", ["filename", "class"], [one for one in kinds if part in names[one[0]]])
+    head = ["Patient ID", "SEX", "AGE", "Date", "COVID-19 Infection"]
+    head += [f"SR_{n} Folder thickness(mm)" for n in (2, 3, 4)]
+    people = "patient1,F,053Y,20200407,Positive,4,6,1.5", "patient146,F,055Y,20200323,Negative,6,5,"
+    make.csv("Patient_details.csv", head, [person.split(",") for person in people])

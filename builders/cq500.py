@@ -9,6 +9,7 @@ from medimg.readers import dicom, tables
 from medimg.schema import Row
 
 HOME = "http://headctstudy.qure.ai/dataset"
+TORRENT = "47e9d8aab761e75fd0a81982fa62bddf3a173831"
 KINDS = {
     "ICH": "intracranial hemorrhage",
     "IPH": "intraparenchymal hemorrhage",
@@ -46,9 +47,7 @@ DATASET = Dataset(
     ),
     sources=(
         Source(url=HOME, kind="page"),
-        Source(
-            url="https://academictorrents.com/details/47e9d8aab761e75fd0a81982fa62bddf3a173831", kind="page"
-        ),
+        Source(url=f"https://academictorrents.com/details/{TORRENT}", kind="page"),
     ),
     labels=KINDS,
     splits={"test": 491},
@@ -75,7 +74,7 @@ def rows(files):
     for file, number, name in files.match(r"CQ500CT(\d+)(?: CQ500CT\d+)?/(?:.*/)?([^/]+)/[^/]+\.dcm$"):
         series.setdefault((number, name), []).append(file)
     for (number, name), members in series.items():
-        scan, plain = f"CQ500-CT-{number}", name.lower().replace("pre contrast", "plain")
+        scan, plain = f"CQ500-CT-{number}", name.lower().replace("pre contrast", "").replace("posterior", "")
         reason = None if scan in reads else "reads.csv has no row for it"
         if any(word in plain for word in ("cc sec", "d3d", "contrast", "perfusion", "post")):
             reason = "a perfusion or contrast series: the readers were shown the plain scan"
@@ -107,7 +106,8 @@ def miniature(make):
         for n in (0, 14)
     ]
     make.csv("reads.csv", head, table)
-    names = {0: ("CT Plain", "CT PLAIN THIN", "CT 4cc sec 150cc D3D on-2"), 14: ("CT PRE CONTRAST THIN",)}
+    names = {0: ("CT Plain", "CT PLAIN THIN", "CT POST CONTRAST", "CT 4cc sec 150cc D3D on-2")}
+    names[14] = ("CT PRE CONTRAST THIN",)
     for number, series in names.items():
         with make.zip(f"CQ500-CT-{number}.zip") as inner:
             root = f"CQ500CT{number} CQ500CT{number}/Unknown Study"

@@ -34,10 +34,11 @@ DATASET = Dataset(
     splits={"train": 0},
     subject="unverified: one volume per case, which is the file's name",
     evidence=Evidence(
-        layout="unverified: the official layout was not seen; four public converters pair imagesTr/*.nii.gz "
-        "with labelsTr/*.nii",
-        labels="unverified: masks are taken as lesion wherever they are not 0",
-        license="not stated in the repository; the page at IEEE DataPort was not read",
+        layout="unverified: the folders of the official download. Read: public converters that pair "
+        "imagesTr/*.nii.gz with labelsTr/*.nii, as they may have arranged it themselves",
+        labels="https://pmc.ncbi.nlm.nih.gov/articles/PMC8544955 (1,805 CT with fine-grained lesion annotations "
+        "for lesion segmentation); whatever is not 0 is lesion here, the values themselves were not read",
+        license="XiaofeiWang2018/DeepSC-COVID:README.md@904417d (states none); the page at IEEE DataPort was not read",
         subject="unverified",
     ),
     notes=(
@@ -64,6 +65,7 @@ def rows(files):
 
 
 def miniature(make):
-    for case in ("covid_001", "cap_001"):
-        make.nifti(f"3DLSC-COVID/imagesTr/{case}.nii.gz", (14, 12, 6))
-        make.nifti(f"3DLSC-COVID/labelsTr/{case}.nii", (14, 12, 6), labels=(1,), dtype="uint8")
+    # Two sizes: a mask of another case would not fit.
+    for case, shape in (("covid_001", (14, 12, 6)), ("cap_001", (12, 14, 5))):
+        make.nifti(f"3DLSC-COVID/imagesTr/{case}.nii.gz", shape)
+        make.nifti(f"3DLSC-COVID/labelsTr/{case}.nii", shape, labels=(1,), dtype="uint8")

@@ -56,7 +56,8 @@ DATASET = Dataset(
         layout=f"constantinpape/torch-em:torch_em/data/datasets/medical/drive.py@6f71247c; {COPY}",
         labels=f"{COPY}; open-mmlab/mmsegmentation:tools/dataset_converters/drive.py",
         license="https://drive.grand-challenge.org/ (copying and redistribution are prohibited)",
-        subject="unverified: one photograph per patient",
+        subject="unverified: one photograph per patient; a copy of the page (easymed.ai, NHuber/DigitalRetinalImages) "
+        "says that forty photographs were drawn at random from a screening of 400 persons",
     ),
     notes=(
         "Newer releases hold no vessels for the test set: its rows then have the field of view alone.",
@@ -102,12 +103,14 @@ def miniature(make):
     with make.zip("training.zip") as inner:
         for number in (21, 40):
             inner.image(f"training/images/{number}_training.tif", (45, 46), mode="RGB")
-            inner.image(f"training/1st_manual/{number}_manual1.gif", (45, 46), labels=(0, 255))
-            inner.image(f"training/mask/{number}_training_mask.gif", (45, 46), labels=(255,))
+            inner.image(
+                f"training/1st_manual/{number}_manual1.gif", (45, 46), labels=(0, 255), optimize=False
+            )
+            inner.image(f"training/mask/{number}_training_mask.gif", (45, 46), labels=(255,), optimize=False)
     with make.zip("test.zip") as inner:
         for number in ("01", "02"):
             inner.image(f"test/images/{number}_test.tif", (45, 46), mode="RGB")
-            inner.image(f"test/mask/{number}_test_mask.gif", (45, 46), labels=(255,))
-        inner.image("test/1st_manual/01_manual1.gif", (45, 46), labels=(0, 255))
+            inner.image(f"test/mask/{number}_test_mask.gif", (45, 46), labels=(255,), optimize=False)
+        inner.image("test/1st_manual/01_manual1.gif", (45, 46), labels=(0, 255), optimize=False)
         colors = {0: (4, 2, 4), 1: (252, 254, 252)}
         inner.image("test/2nd_manual/01_manual2.gif", (45, 46), labels=(0, 1), colors=colors)

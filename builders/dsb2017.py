@@ -28,10 +28,10 @@ DATASET = Dataset(
     splits={"train": 1397, "test": 704},
     subject="the folder's name, a hash, which also is the PatientID",
     evidence=Evidence(
-        layout="unverified: the names of stage2 and of the solution files. Read: public code of the competition "
-        "(stage1/<hash>/<uid>.dcm, stage1_labels.csv)",
-        labels="unverified: that 1 means a diagnosis within one year. Read: public code of the competition "
-        "(columns id, cancer)",
+        layout="public code of the competition (stage1/<hash>/<uid>.dcm, stage1_labels.csv, stage1_solution.csv, "
+        "stage2/<hash>, stage2_solution.csv); 3-musketeers/kaggle-dsb:README.md (quotes the page of the data)",
+        labels="public code of the competition (id, cancer); astoc/kaggle_dsb2017:README.md (diagnosed within "
+        "one year of the scan)",
         license="unverified: rules to be accepted, for the competition only; the text was not read",
         subject="public code of the competition",
     ),
@@ -75,19 +75,21 @@ def rows(files):
 
 
 def miniature(make):
+    # The second person has two acquisitions in one folder; of the third, half of the lung is missing.
     healthy, twice, sick, later = ("0015ceb8", "b8bb02d2", "08528b88", "1aa1bb2c")
     names = {one: one + "29361a623a4dc57aa0e5c485" for one in (healthy, twice, sick, later)}
     for short, stage in ((healthy, "stage1"), (twice, "stage1"), (sick, "stage1"), (later, "stage2")):
         person = names[short]
         scan = {"patient": person, "names": "{:032x}.dcm"}
         if short != twice:
-            make.dicom_series(f"{stage}/{person}", 3, **scan)
+            make.dicom_series(f"{stage}/{person}", 2 if short == sick else 4, **scan)
             continue
         for number, names_of in ((1, "a{:031x}.dcm"), (2, "b{:031x}.dcm")):
             tags = {"SeriesInstanceUID": "2.25.6", "AcquisitionNumber": number}
             more = {"seed": f"{person}{number}", "tags": tags, "origin": (-50, -60, -70 + 0.8 * number)}
             make.dicom_series(f"{stage}/{person}", 4, **scan | {"names": names_of}, **more)
-    make.dicom_series(f"sample_images/{names[healthy]}", 3, patient=names[healthy], names="{:032x}.dcm")
+    make.dicom_series(f"sample_images/{names[healthy]}", 4, patient=names[healthy], names="{:032x}.dcm")
+    make.bytes("stage1.7z", b"7z\xbc\xaf\x27\x1c")  # what was unpacked, if it is still there
     make.csv("stage1_labels.csv", ["id", "cancer"], [(names[healthy], 0), (names[twice], 1)])
     make.csv("stage1_solution.csv", ["id", "cancer", "Usage"], [(names[sick], 1, "Public")])
     make.csv("stage2_sample_submission.csv", ["id", "cancer"], [(names[later], 0.5)])

@@ -98,9 +98,8 @@ def miniature(make):
         inner.image(f"{case}/images/{case}.png", size, mode="RGBA")
         for n in range(1, count + 1):
             # Several regions side by side, of which the file's own is white: nuclei that do not overlap.
-            white = {value: (255, 255, 255) if value == n else (0, 0, 0) for value in range(count + 1)}
-            drawn = {"labels": range(1, count + 1), "nested": False, "colors": white}
-            inner.image(f"{case}/masks/{n:064x}.png", size, **drawn)
+            white = [255 * (value == n) for value in range(1, count + 1)]
+            inner.image(f"{case}/masks/{n:064x}.png", size, labels=white, nested=False)
 
     first, second, test, scored, ignored = (stem * 16 for stem in ("0b2e", "a486", "0114", "17b9", "ffd0"))
     parts = {"stage1_train": [first, second], "stage1_test": [test], "stage2_test_final": [scored, ignored]}

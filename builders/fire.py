@@ -9,6 +9,7 @@ from medimg.readers import tables
 from medimg.schema import Point, Row, Skipped
 
 HOME = "https://projects.ics.forth.gr/cvrl/fire/"
+READER = "dataset-ninja/fire-fundus:src/convert.py@326cb5e"
 CATEGORIES = {"S": "large overlap", "P": "small overlap", "A": "anatomical change"}
 
 DATASET = Dataset(
@@ -34,9 +35,9 @@ DATASET = Dataset(
     splits={"train": 134},
     no_subject="39 patients; which pairs are of one patient is not published",
     evidence=Evidence(
-        layout=f"public code that reads the unpacked archive (folders, names, address {HOME}FIRE.7z)",
-        labels="public parsers of control_points_<pair>_1_2.txt (x y in image 1, x y in image 2)",
-        license="unknown: no text of a license was seen",
+        layout=f"{READER} and settings.py (folders, names, address {HOME}FIRE.7z)",
+        labels=f"{READER} (x y in image 1, x y in image 2; 71, 49 and 14 pairs of S, P and A)",
+        license="unknown: no text of a license was seen; dataset-ninja/fire-fundus:LICENSE.md@73ecf63 has none",
         subject="doi:10.35119/maio.v1i4.42 (39 patients); no key in the names",
     ),
     notes=(
@@ -74,7 +75,8 @@ def rows(files):
 
 
 def miniature(make):
-    # A folder with a space; lines end in spaces; one pair for each category.
+    # A folder with a space; lines end in spaces; one pair for each category; the archive that was unpacked.
+    make.bytes("FIRE.7z", b"7z\xbc\xaf\x27\x1c")
     for n, pair in enumerate(("A01", "P01", "S71")):
         for side in (1, 2):
             make.image(f"FIRE/Images/{pair}_{side}.jpg", (58, 58), mode="RGB")

@@ -37,13 +37,15 @@ DATASET = Dataset(
         Config(name=f"{size}px", title=f"Tiles of {size} pixels", splits={"train": count})
         for size, count in SPLITS.items()
     ),
-    no_subject="not published in a table; whether file names tell the picture of origin was not looked up",
+    no_subject="not published: tiles are numbered, their names tell no picture of origin",
     evidence=Evidence(
         layout="HossamBalaha/Medical-Datasets-for-Artificial-Intelligence:docs/datasets/GasHisSDB.md; listings of "
-        "an unpacked copy (folders 80, 120, 160; README.md; ._ files of macOS); unverified: names of the tiles",
+        "an unpacked copy (folders 80, 120, 160; README.md; ._ files of macOS); "
+        "openmedlab/Awesome-Medical-Dataset:resources/NuCLS.md@81da0ee, whose text is on this set "
+        "(120x120/Abnormal/Abnormal-00001.png; both names of the folders are read)",
         labels="doi:10.1016/j.compbiomed.2021.105207 (abstract: normal and abnormal)",
         license="doi:10.6084/m9.figshare.15066147 (CC BY 4.0 in two registers of metadata)",
-        subject="unverified: file names were not seen",
+        subject="the same page: names of tiles are numbers",
     ),
     notes=(
         "The three sizes are crops of the same 600 pictures: use one, or keep all crops of a picture together.",
@@ -53,7 +55,8 @@ DATASET = Dataset(
 
 
 def rows(files):
-    for image, size, kind in files.match(r"(?:^|/)(80|120|160)/(Abnormal|Normal)/[^/]+\.png$"):
+    found = files.index(r"(?:^|/)(80|120|160)(?:x\1)?/(Abnormal|Normal)/([^/]+)\.png$", key=(1, 2, 3))
+    for (size, kind, _), image in found.items():
         names = DATASET.labels[kind]
         yield Row(
             id=f"{kind}-{image.stem}",
@@ -66,11 +69,12 @@ def rows(files):
 
 
 def miniature(make):
-    # Unpacked, with what macOS left in it; the names of the tiles are made up.
+    # Unpacked, with the archive and with what macOS left in it.
+    make.bytes("GasHisSDB.rar", b"Rar!\x1a\x07\x01\x00")
     make.text("GasHisSDB/README.md", "# GasHisSDB")
     for size in SPLITS:
         for kind in DATASET.labels:
-            make.bytes(f"GasHisSDB/{size}/{kind}/._{kind}-000001.png", b"\0\5\26\7")
+            make.bytes(f"GasHisSDB/{size}/{kind}/._{kind}-00001.png", b"\0\5\26\7")
             for n in (1, 2):
                 pixels = int(size) // 4
-                make.image(f"GasHisSDB/{size}/{kind}/{kind}-{n:06d}.png", (pixels, pixels), mode="RGB")
+                make.image(f"GasHisSDB/{size}/{kind}/{kind}-{n:05d}.png", (pixels, pixels), mode="RGB")

@@ -55,7 +55,7 @@ DATASET = Dataset(
         ),
     ),
     evidence=Evidence(
-        layout=f"{SEEN}; {README}; unverified: names of the test files",
+        layout=f"{SEEN}; {README}; scripts that read the Dataverse's ISIC2018_Task3_Test_Images.zip and _GroundTruth",
         labels=f"{README}; {SEEN}",
         license=f"{README} (CC BY-NC 4.0)",
         subject=f"{SEEN}: 7,470 values of lesion_id",

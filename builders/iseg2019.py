@@ -36,7 +36,8 @@ DATASET = Dataset(
     splits={"train": 10, "validation": 13, "test": 16},
     subject="the number in subject-<n>-T1.hdr",
     evidence=Evidence(
-        layout=f"{OPENMEDLAB}; public iSeg-2017 and -2019 code of several groups (names, shapes)",
+        layout=f"{OPENMEDLAB}; public iSeg-2017 and -2019 code of several groups (names, shapes; the test "
+        "archive holds subject-24 to subject-39)",
         labels=f"{OPENMEDLAB}; the same code (values 0, 10, 150, 250)",
         license=f"{PAGE}rules/ (confidentiality agreement; not to be redistributed)",
         subject=OPENMEDLAB,
@@ -46,7 +47,6 @@ DATASET = Dataset(
         "Mask values are the source's own: 10, 150 and 250.",
         "Images are skull-stripped: T1 is not zero exactly in the brain.",
         "iSeg-2017 shares the subjects of training and validation.",
-        "The names in the test archive are unverified; they are taken to go on from subject-24.",
     ),
 )
 
@@ -89,8 +89,10 @@ def miniature(make):
             inner.bytes(f"__MACOSX/{top}/._subject-{cases[0]}-T1.hdr", b"\x00\x05\x16\x07Mac OS X")
             for case in cases:
                 size = (14, *shape[1:]) if case == 23 else shape
-                for kind in ("T1", "T2"):
-                    inner.analyze(f"{top}/{top}/subject-{case}-{kind}.hdr", size)
+                # Nothing but the brain is above zero, and its two tissues look almost the same.
+                for kind, seen in {"T1": (300, 500, 520), "T2": (900, 610, 600)}.items():
+                    tissues = [value + case for value in seen]
+                    inner.analyze(f"{top}/{top}/subject-{case}-{kind}.hdr", size, labels=tissues)
                 if part == "Training":
                     mask = {"labels": (10, 150, 250), "dtype": "uint8"}
                     inner.analyze(f"{top}/{top}/subject-{case}-label.hdr", size, **mask)

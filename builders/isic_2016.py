@@ -48,21 +48,21 @@ DATASET = Dataset(
     ),
     no_subject="no patient is named",
     overlaps=(
-        Overlap(dataset="isic-2017", relation="shared images", evidence="unverified"),
+        Overlap(dataset="isic-2017", relation="shared images", evidence=_isic.COUNTED_2016_2017),
         Overlap(dataset="isic-2018", relation="shared images", evidence="unverified: tasks 1 and 2"),
-        Overlap(dataset="isic-2019", relation="shared images", evidence="unverified: images of its MSK part"),
+        Overlap(dataset="isic-2019", relation="shared images", evidence=_isic.COUNTED_2016_2019),
     ),
     evidence=Evidence(
-        layout=f"{PAGE}; {_isic.SITE}:stade/core/templates/landing/2016/38.html; "
-        "unverified: names of the masks of part 2B",
-        labels=f"{_isic.SITE}:stade/core/templates/landing/2016/38.html; part 3 read in public copies; "
-        "unverified: how the test answers of part 3 are written (0.0 and 1.0 or by name, both are read)",
+        layout=f"{PAGE}; {_isic.SITE}:stade/core/templates/landing/2016/37.html to 41.html (names in all parts)",
+        labels=f"{_isic.SITE}:stade/core/templates/landing/2016/38.html (superpixels), 39.html (benign, malignant); "
+        "Gabrie1Xia/CIS-519-Project@38b538c (test answers of part 3: 379 lines of 0.0 and 1.0)",
         license=f"{PAGE} (CC-0)",
         subject=PAGE,
     ),
     notes=(
         "A feature marks whole superpixels: it is somewhere inside, and need not fill them.",
         "Parts 1, 3 and 3B hold the same 900 and 379 images: archives of the same size.",
+        "Older scripts take the archives from isic-challenge-data.s3.amazonaws.com/2016/.",
     ),
 )
 

@@ -47,7 +47,7 @@ DATASET = Dataset(
     ),
     no_subject="no patient is named",
     overlaps=(
-        Overlap(dataset="isic-2016", relation="shared images", evidence="unverified"),
+        Overlap(dataset="isic-2016", relation="shared images", evidence=_isic.COUNTED_2016_2017),
         Overlap(dataset="isic-2018", relation="shared images", evidence="unverified: tasks 1 and 2"),
         Overlap(
             dataset="isic-2019",
@@ -57,8 +57,8 @@ DATASET = Dataset(
         ),
     ),
     evidence=Evidence(
-        layout=f"{PAGES}/data/2017.html; {PAGES}/landing/2017/43.html; "
-        "unverified: whether the answers of part 2 end in _features.json or .json (both are read)",
+        layout=f"{PAGES}/data/2017.html; {PAGES}/landing/2017/42.html, 43.html, 44.html; a script by Kitware that "
+        "reads ISIC-2017_Training_Part2_GroundTruth/ISIC_*_features.json (the page says .json; both are read)",
         labels=f"{PAGES}/landing/2017/43.html; part 3 read in public copies; "
         "openmedlab/Awesome-Medical-Dataset:resources/ISIC2017.md@81da0eee",
         license=f"{PAGES}/data/2017.html (CC-0)",

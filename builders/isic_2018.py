@@ -60,9 +60,7 @@ DATASET = Dataset(
             evidence=f"{_isic.SITE}:stade/core/templates/landing/2018/47.html (task 3 comes from HAM10000)",
         ),
         Overlap(dataset="isic-2017", relation="shared images", evidence="unverified: tasks 1 and 2"),
-        Overlap(
-            dataset="isic-2019", relation="subset of", evidence="unverified: task 3, as part of HAM10000"
-        ),
+        Overlap(dataset="isic-2019", relation="shared images", evidence=_isic.COUNTED_2018_2019),
     ),
     evidence=Evidence(
         layout=f"{_isic.SITE}:stade/core/templates/data/2018.html; "
@@ -75,7 +73,7 @@ DATASET = Dataset(
         "Task 2: one label map holds the five attributes as bits, as regions may have several; its values "
         "are in the legend.",
         "Task 3: several images show one lesion; split by subject, which is the lesion.",
-        "The sizes of the validation sets (100 and 193) are from memory.",
+        "The size of the validation set of tasks 1 and 2 (100) is from memory; 193 of task 3 were counted.",
     ),
 )
 

@@ -44,20 +44,18 @@ DATASET = Dataset(
     no_subject="no patient is named; rows carry the lesion instead, where the table gives one",
     overlaps=(
         Overlap(dataset="ham10000", relation="superset of", evidence="owkin/FLamby@edacf54 (fed_isic2019)"),
-        Overlap(
-            dataset="isic-2018", relation="superset of", evidence="task 3 for training, which is HAM10000"
-        ),
+        Overlap(dataset="isic-2018", relation="shared images", evidence=_isic.COUNTED_2018_2019),
         Overlap(
             dataset="bcn20000",
             relation="superset of",
             evidence=f"12,413 lesion ids BCN_…: {COUNTED}; file names differ, lesions agree",
         ),
         Overlap(dataset="isic-2017", relation="superset of", evidence=f"2,745 of 2,750 ids: {COUNTED}"),
-        Overlap(dataset="isic-2016", relation="shared images", evidence="unverified: images of its MSK part"),
+        Overlap(dataset="isic-2016", relation="shared images", evidence=_isic.COUNTED_2016_2019),
     ),
     evidence=Evidence(
         layout=f"{PAGE}; ImageMarkup/isic-challenge-landing@a2701fc (site/data.md); {COUNTED}",
-        labels=f"{COUNTED}; unverified: columns of the test answers beyond the nine classes",
+        labels=f"{COUNTED}; {PAGE} (the test answers include the scoring and validation weights, kept in meta)",
         license=f"{PAGE} (CC-BY-NC)",
         subject=f"{COUNTED}: 11,847 lesion ids, 2,084 blank",
     ),

@@ -49,7 +49,7 @@ DATASET = Dataset(
     ),
     evidence=Evidence(
         layout=f"{PAGE}; mlr-org/mlr3torch:R/TaskClassif_melanoma.R (columns of both tables); "
-        "unverified: folders inside the DICOM archives",
+        "public scripts that read ISIC_2020_Train_DICOM_corrected/train/*.dcm",
         labels=f"{COUNTED}; openmedlab/Awesome-Medical-Dataset:resources/ISIC2020.md@81da0eee",
         license=f"{PAGE} (CC-BY-NC 4.0, doi:10.34970/2020-ds01)",
         subject=f"{PAGE}; {COUNTED}: 2,056 patients",

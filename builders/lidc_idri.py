@@ -42,9 +42,17 @@ DATASET = Dataset(
         Overlap(
             dataset="luna16", relation="superset of", evidence="https://luna16.grand-challenge.org/Data/"
         ),
-        Overlap(dataset="lung-nodule-malignancy", relation="source of", evidence="unverified"),
+        Overlap(
+            dataset="lung-nodule-malignancy",
+            relation="source of",
+            evidence="by way of LUNA16: https://easymed.ai/datasets/GeorgeSullivan/LungNoduleMalignancy",
+        ),
         Overlap(dataset="medmnist-v2", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py"),
-        Overlap(dataset="qin-lung-ct", relation="ten patients in common", evidence="unverified"),
+        Overlap(
+            dataset="qin-lung-ct",
+            relation="no common patient: QIN-LungCT-Seg outlines both",
+            evidence="idc-index-data 25.0.5: no PatientID and no SeriesInstanceUID in common",
+        ),
     ),
     evidence=Evidence(
         layout="drivendataorg/concept-to-clinic:tests/assets@17f399f3 (folders of TCIA); "
@@ -61,7 +69,9 @@ DATASET = Dataset(
         "Nodules under 3 mm and non-nodules are `points`; they are background in the mask.",
         "The 290 CR and DX series of the collection have no outlines and are left out.",
         "These are the outlines of the XML. TCIA's DICOM SEG of this collection are wrong in at least twelve "
-        "cases (QIICR/lidc2dicom issue 9).",
+        "cases (QIICR/lidc2dicom issue 9) and left out.",
+        "LIDC-IDRI-0101 has the corrected reading of 2012 where the copy holds it (file "
+        "161-resubmitted-correction-3-9-12.xml). The file of LIDC-IDRI-0566 (188/011.xml) holds eight readings.",
     ),
     bad_files="quarantine",
 )
@@ -83,7 +93,8 @@ def rows(files):
         _, tags = next(dicom.headers(members[:1]))
         patient, uid = tags["PatientID"], tags["SeriesInstanceUID"]
         image = dicom.series(members, modality="CT", allow_gaps=True)
-        reason = None if tags["Modality"] == "CT" else f"a {tags['Modality']} series, which has no outlines"
+        yield from _lidc.corrected(readings.get(uid, []))
+        reason = _lidc.other(tags["Modality"])
         try:
             label = {} if reason else _lidc.label(readings.get(uid), image)
         except MedimgError as error:
@@ -97,23 +108,4 @@ def rows(files):
 
 
 def miniature(make):
-    first, second = "LIDC-IDRI/LIDC-IDRI-0001/01-01-2000-30178", "LIDC-IDRI/LIDC-IDRI-0002/01-01-2000-98329"
-    ct = make.dicom_series(f"{first}/3000566-03192", 4, patient="LIDC-IDRI-0001")
-    other = make.dicom_series(f"{second}/3000522-04919", 3, patient="LIDC-IDRI-0002", names="1-{:03d}.dcm")
-    make.dicom_series(f"{second}/3000523-07132", 2, patient="LIDC-IDRI-0002", series="nobody read it")
-    make.dicom(f"{first}/3000567-11111/000001.dcm", modality="DX", patient="LIDC-IDRI-0001")
-    uid, away = ct[0]["SeriesInstanceUID"], {"z": 500, "SOPInstanceUID": "2.25.7"}
-    readers = (
-        {"Nodule 001": [(ct[1], 2, 9), (ct[2], 2, 9), (ct[1], 4, 7, "FALSE")], "7": [(ct[0], 11, 11)]},
-        {"IL057_1": [(ct[1], 3, 9), (ct[2], 3, 9), (away, 3, 9)]},
-        {"non-nodule": [(ct[3], 5, 5)]},
-        {},
-    )
-    make.text(f"{first}/3000566-03192/069.xml", _lidc.xml(uid, readers))
-    # One reading twice, with SOPInstanceUIDs that no image has: the slices follow from z.
-    lost = [({**one, "SOPInstanceUID": "2.25.8"}, 3, 8) for one in other[1:]]
-    text = _lidc.xml(other[0]["SeriesInstanceUID"], [{"0": lost}])
-    with make.zip("LIDC-XML-only.zip") as inner:
-        inner.text("tcia-lidc-xml/185/068.xml", _lidc.xml(uid, (), kind="IdriReadMessage"))
-        inner.text("tcia-lidc-xml/157/158.xml", text)
-        inner.text("tcia-lidc-xml/157/159.xml", text)
+    _lidc.miniature(make)

@@ -4,6 +4,7 @@ Contrast-enhanced abdominal CT from seven clinical sites; the liver and its tumo
 volumes.
 """
 
+from medimg.builders import _lits
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
 from medimg.schema import Row, Skipped
 
@@ -50,13 +51,13 @@ DATASET = Dataset(
         "issue 14",
         labels="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md@75e72da (liver, liver tumor); the "
         "values as in msd-liver: zhaoziheng/SAT-DS@492df0e (MSD_Liver: 1 liver, 2 cancer)",
-        license="unverified: BY-NC-ND 4.0 according to the list of linhandev/dataset; the CodaLab terms need "
-        "a sign-in",
+        license="https://competitions.codalab.org/competitions/17094#learn_the_details-terms_and_conditions as read by "
+        "linhandev/dataset:README.md@03debac (CC BY-NC-ND 4.0); the page itself needs a sign-in",
         subject="assassint2017/MICCAI-LITS2017 issue 33",
     ),
     notes=(
-        "Volumes 28 to 47 carry an identity affine and spacing (1, 1, 1) in the source: sizes in mm are "
-        "wrong there.",
+        "Volumes 28 to 47 carry an identity affine and spacing (1, 1, 1) in the source, which is wrong: their "
+        "column `spacing` is null, and sizes in mm cannot be known.",
         "Orientation differs between cases: reorient before stacking or comparing.",
         "The 20 patients of 3D-IRCADb-01 are inside the training set (27-48 to be safe; the exact range is "
         "disputed).",
@@ -79,6 +80,7 @@ def rows(files):
             subject=case,
             image=volume,
             mask=None if test else masks[case],
+            spacing=None if test else _lits.spacing(volume, int(case)),
         )
     for case, mask in masks.items():
         if f"volume-{case}" not in volumes:

@@ -39,9 +39,9 @@ DATASET = Dataset(
     splits={"train": 236, "test": 58},
     subject="LNDb-#### is one patient; numbers have gaps",
     evidence=Evidence(
-        layout="unverified: files of the 58 test CT (Zenodo 7153205). Read: "
-        "constantinpape/torch-em:torch_em/data/datasets/medical/lndb.py@4fa51acf; columns of the CSV files in "
-        "public copies",
+        layout="constantinpape/torch-em:torch_em/data/datasets/medical/lndb.py@4fa51acf; columns of the CSV files in "
+        "public copies; for the record with the test CT (Zenodo 7153205) a public inventory of LNDbv4: 294 .mhd with "
+        ".raw, testCTs.csv with 58 of them, 236, 177 and 67 masks, 16 tables, 625 cubes in predictedNodulesB",
         labels="constantinpape/torch-em:torch_em/data/datasets/medical/lndb.py@4fa51acf (masks hold the ids of "
         "each reader's findings; x, y, z in mm, as MetaImage's origin)",
         license=f"{_lndb.RECORD}: the record's field says CC BY 4.0, its text CC BY-NC-ND 4.0; the stricter is taken",
@@ -66,6 +66,7 @@ def rows(files):
     for image, digits in files.match(r"LNDb-(\d+)\.mhd$"):
         number = int(digits)
         said = {name: rows[number] for name, rows in told.items() if number in rows}
+        about = {name: rows[0] for name in ("LNDbAcqParams",) if (rows := said.pop(name, None))}
         train = any(row["list"] == "train" for row in said.get("CTs", ()))
         readers = [reader for reader in ("rad1", "rad2", "rad3") if (digits, reader) in drawn]
         if train and not readers:
@@ -89,10 +90,12 @@ def rows(files):
                     for row in said.get("Fleischner", ())
                 ],
                 source=said or None,
-                meta={"LNDbID": number, "fold": said.get("Folds")},
+                meta={"LNDbID": number, "fold": said.get("Folds")} | about,
             )
     for mask in drawn.values():
         yield from both(mask, "a mask whose CT is not in this copy")
+    for (file,) in files.match(r"predictedNodules\w*/[^/]+\.npy$|masks/[^/]+checkpoint[^/]*$"):
+        yield Skipped(file=file, reason="a cube of a candidate, or a left-over: no scan and no mask")
 
 
 def both(header, reason):

@@ -8,6 +8,13 @@ from medimg.builders import _nodules
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
 from medimg.schema import Row, Skipped
 
+ROOT = "1.3.6.1.4.1.14519.5.2.1.6279.6001"
+# Two series of one patient, in subset2 and subset6; no other patient has two.
+TWICE = dict.fromkeys(
+    (f"{ROOT}.{n}" for n in (159996104466052855396410079250, 316900421002460665752357657094)),
+    "LIDC-IDRI-0332",
+)
+
 DATASET = Dataset(
     name="luna16",
     title="LUNA16, LUng Nodule Analysis 2016",
@@ -34,13 +41,17 @@ DATASET = Dataset(
     legend={3: ("lung",), 4: ("lung",), 5: ("trachea",)},
     labels={"annotations.csv": "lung nodule"},
     splits={"train": 888},
-    no_subject="the files carry the SeriesInstanceUID alone; LIDC-IDRI's series table tells the patient: 887 "
-    "for 888 scans, LIDC-IDRI-0332 has one in subset2 and one in subset6",
+    no_subject="the files carry the SeriesInstanceUID alone, which LIDC-IDRI's rows have with their patient; every "
+    "scan is of another one but two of LIDC-IDRI-0332, in subset2 and subset6, which alone have a subject here",
     overlaps=(
         Overlap(
             dataset="lidc-idri", relation="subset of", evidence="https://luna16.grand-challenge.org/Data/"
         ),
-        Overlap(dataset="lung-nodule-malignancy", relation="source of", evidence="unverified"),
+        Overlap(
+            dataset="lung-nodule-malignancy",
+            relation="source of",
+            evidence="https://easymed.ai/datasets/GeorgeSullivan/LungNoduleMalignancy",
+        ),
     ),
     evidence=Evidence(
         layout="https://luna16.grand-challenge.org/Data/; https://github.com/tomas-janicek/luna16 (the two "
@@ -72,6 +83,7 @@ def rows(files):
         mask = masks.pop(series, None)
         yield Row(
             id=series,
+            subject=TWICE.get(series),
             image=image,
             mask=mask,
             assessed=("lung nodule", *(("lung", "trachea") if mask else ())),
@@ -85,13 +97,13 @@ def rows(files):
 
 
 def miniature(make):
-    root = "1.3.6.1.4.1.14519.5.2.1.6279.6001"
-    first, second, third = (f"{root}.{n}" for n in (105756658031515062000744821260, 1111721656746612, 27))
+    first, second, third = (f"{ROOT}.{n}" for n in (105756658031515062000744821260, 1111721656746612, 27))
     # Some scans lie the other way round.
     turned = {"direction": (-1, 0, 0, 0, -1, 0, 0, 0, 1), "origin": (50, 60, -70)}
     scans = {first: (0, {}), second: (0, turned), third: (7, {"spacing": (0.7, 0.7, 1.25)})}
+    scans |= {series: (subset, {}) for subset, series in zip((2, 6), TWICE, strict=True)}
     lungs = {"labels": (3, 4, 5), "nested": False, "dtype": "uint8", "data_suffix": ".zraw"}
-    for subset in (0, 7):
+    for subset in (0, 2, 6, 7):
         with make.zip(f"subset{subset}.zip") as inner:
             for series, (place, geometry) in scans.items():
                 if place == subset:

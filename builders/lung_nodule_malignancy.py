@@ -35,7 +35,7 @@ DATASET = Dataset(
     ),
     evidence=Evidence(
         layout="ten public scripts that read all_patches.hdf5 (ct_slices of 6691 x 64 x 64, slice_class of "
-        "6691 x 1). unverified: patches as TIFF below ND*/",
+        "6691 x 1); linhandev/dataset:README.md@03debac (4165 and 2526 files of the format tif)",
         labels="the author's own notebook (slice_class above 0.5 is malignant)",
         license="https://easymed.ai/datasets/GeorgeSullivan/LungNoduleMalignancy, a copy of the author's text: "
         "the same policy as LUNA16, which is CC BY 4.0",

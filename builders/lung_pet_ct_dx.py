@@ -1,6 +1,6 @@
 """Lung-PET-CT-Dx: CT and PET of 355 patients with lung cancer of four kinds, with boxes around the tumor."""
 
-from medimg.builders import _tcia
+from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence
 from medimg.errors import MedimgError
 from medimg.readers import dicom, tables
@@ -37,8 +37,9 @@ DATASET = Dataset(
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection lung_pet_ct_dx; public code that reads "
         "manifest-1608669183333 and Annotations-XML-Files-rev12222020",
-        labels="unverified: that boxes count pixels from 1. Read: the collection's page (letter of the PatientID; "
-        "it prints C for large cell, the ids use E); 31,562 VOC files named by SOPInstanceUID (public code)",
+        labels="the collection's page (letter of the PatientID; it prints C for large cell, the ids use E); "
+        "deepakri201/SR_for_Lung_PET_CT_Dx@8a277c1 (30,776 boxes as DICOM reports of the cloud copy, found by "
+        "SOPInstanceUID, with xmin to ymax as image coordinates: from the first pixel's corner)",
         license="the collection's page (CC BY 4.0)",
         subject="idc-index-data 25.0.5, collection lung_pet_ct_dx",
     ),
@@ -62,7 +63,7 @@ def boxes(image, found, used):
         for thing in voc(found[one.uid]).objects:
             source.append({"SOPInstanceUID": one.uid, "name": thing.name, "box": thing.box})
             if not thing.empty:
-                x0, y0, x1, y1 = thing.half_open(1)
+                x0, y0, x1, y1 = thing.half_open(0)
                 drawn.append(Box(name=KINDS[thing.name.strip().upper()], box=(x0, y0, k, x1, y1, k + 1)))
     return {"boxes": drawn, "source": source or None}
 
@@ -102,16 +103,17 @@ def miniature(make):
     root, xml = "manifest-1608669183333/Lung-PET-CT-Dx", "Lung-PET-CT-Dx-Annotations-XML-Files-rev"
     box = "<bndbox><xmin>3</xmin><ymin>2</ymin><xmax>{}</xmax><ymax>8</ymax></bndbox>"
     page = f"<annotation><object><name>{{}}</name>{box}</object></annotation>"
-    slices = {}
-    for patient in ("Lung_Dx-A0001", "Lung_Dx-E0002"):
+    slices = {}  # A0024 has no boxes
+    for patient in ("Lung_Dx-A0001", "Lung_Dx-E0002", "Lung_Dx-A0024"):
         study = f"{root}/{patient}/04-04-2007-NA-Chest-07990"
         slices[patient] = make.dicom_series(f"{study}/2.000000-5mm-40805", 4, patient=patient)
         make.dicom_series(f"{study}/3.000000-1mm-40806", 4, patient=patient)
+    _tcia_phantom.report(make, f"{root}/Lung_Dx-A0001/SR/1.dcm", slices["Lung_Dx-A0001"], "Lung_Dx-A0001")
     pet = {"modality": "PT", "patient": "Lung_Dx-A0001", "slope": 0.5, "intercept": 0}
     make.dicom_series(f"{root}/Lung_Dx-A0001/04-04-2007-NA-Chest-07990/4.0-PET WB-1", 3, **pet)
     for revision, right in (("10152020", 9), ("12222020", 10)):
         with make.zip(f"{xml}{revision}.zip") as inner:
-            for patient, one in ((name, one) for name, ct in slices.items() for one in ct[1:3]):
+            for patient, one in ((name, one) for name, ct in [*slices.items()][:2] for one in ct[1:3]):
                 path = f"Annotation/{patient[-5:]}/{one['SOPInstanceUID']}.xml"
                 inner.text(path, page.format(patient[-5], right))
     head = ["No.", "NewPatientID", "Sex", "Age", "weight (kg)", "T-Stage", "Histopathological grading"]

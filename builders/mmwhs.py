@@ -52,7 +52,8 @@ DATASET = Dataset(
         f"{SATDS} (data/jsonl/MM_WHS_CT.jsonl, MM_WHS_MRI.jsonl)",
         labels="http://www.zmic.org.cn/care_2024/track5/ (the values with their names, successor challenge); "
         f"{SATDS} (loader.py)",
-        license="unverified: no license text was found; the challenge had a data agreement",
+        license="none is published: the organizers ask for a signed agreement, and users say that it bars passing the "
+        "data on (hritam-98/ICT-MedSeg issue 2; a public list of sources). unverified: its text",
         subject="openmedlab/Awesome-Medical-Dataset:resources/MM-WHS.md@81da0eee",
     ),
     notes=(

@@ -6,6 +6,7 @@ from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.schema import Row, Skipped
 
 PAGE = "https://www.spinesegmentation-challenge.com/"
+DATA = f"{PAGE}?page_id=1162"
 SATDS = "zhaoziheng/SAT-DS@492df0e"
 TOOL = "PaddlePaddle/PaddleSeg:contrib/MedicalSeg/tools/prepare_mri_spine_seg.py"
 LEVELS = ["S1", "L5", "L4", "L3", "L2", "L1", "T12", "T11", "T10", "T9"]
@@ -31,7 +32,7 @@ DATASET = Dataset(
         doi="10.1109/TMI.2020.3025087",
     ),
     access="registration",
-    how=f"Register at {PAGE}, download MRI_train.zip and pass it: "
+    how=f"Sign and send the license agreement as {DATA} says, download MRI_train.zip and pass it: "
     'medimg.load("mrspineseg", source="~/MRI_train.zip").',
     sources=(
         Source(url=PAGE, kind="page"),
@@ -41,10 +42,12 @@ DATASET = Dataset(
     splits={"train": 172},
     subject="the number in Case<n>.nii.gz; one volume per patient is assumed",
     evidence=Evidence(
-        layout=f"{TOOL}; {SATDS} (data/jsonl/MRSpineSeg.jsonl: 91 pairs, Case10 to Case198)",
-        labels=f"{SATDS} (processor.py: 1 sacrum, 2 to 10 L5 to T9, 11 to 19 the discs from L5/S to T9/T10)",
-        license="unverified: the terms of use (a PDF on the site) were not read",
-        subject="unverified: no patient key is published",
+        layout=f"{DATA} (train/MR, train/Mask; 172, and 43 for the two tests, whose labels are not published); "
+        f"{TOOL}; {SATDS} (data/jsonl/MRSpineSeg.jsonl: 91 pairs, Case10 to Case198)",
+        labels=f"{DATA} (1 S, 2 to 10 L5 to T9, 11 to 19 the discs from L5/S to T9/T10); {SATDS} (processor.py)",
+        license=f"{DATA}: property of Southern Medical University, for the competition and scientific research only, "
+        "not for commercial purposes without permission; a license agreement is signed, nothing allows passing it on",
+        subject=f"{DATA} (no patient key)",
     ),
     notes=(
         "Case numbers have gaps and run past 172.",

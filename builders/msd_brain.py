@@ -35,9 +35,9 @@ DATASET = _msd.task(
         Overlap(dataset="brats2019", relation="shared patients", evidence=SHARED + "no list"),
         Overlap(dataset="brats2021", relation="shared patients", evidence=SHARED + "no list"),
     ),
-    labels_evidence="dataset.json of the task (1 edema, 2 non-enhancing tumor, 3 enhancing tumour), quoted "
-    "in "
-    "mlcommons and MedPerf code for its 3D U-Net; unverified: file with commit",
+    labels_evidence="dataset.json of the task (1 edema, 2 non-enhancing tumor, 3 enhancing tumour), quoted in "
+    "IntelAI/unet:3D/dataloader.py@3c31ae1 and compared with the pixels in "
+    "https://github.com/Project-MONAI/tutorials/discussions/2064",
     notes=(
         "Images have the four sequences along their last axis; masks have three axes.",
         "Mask values are not those of BraTS: 1, 2 and 4 there are 2, 1 and 3 here. What BraTS calls "

@@ -38,4 +38,4 @@ def rows(files):
 def miniature(make):
     affine = [[1, 0, 0, 0.5], [0, 1, 0, -3.25], [0, 0, 1, 0], [0, 0, 0, 1]]
     image = {"affine": affine, "dtype": "float32", "low": 0, "high": 900}
-    _msd.miniature(make, DATASET, ["hippocampus_003", "hippocampus_367"], ["hippocampus_267"], **image)
+    _msd.miniature(make, DATASET, ["hippocampus_001", "hippocampus_394"], ["hippocampus_267"], **image)

@@ -4,7 +4,7 @@ Portal venous CT of patients with primary or metastatic liver tumors: the volume
 and its tumors outlined.
 """
 
-from medimg.builders import _msd
+from medimg.builders import _lits, _msd
 from medimg.declaration import Overlap
 
 DATASET = _msd.task(
@@ -39,15 +39,15 @@ DATASET = _msd.task(
     notes=(
         "The same images are CC BY-NC-ND 4.0 on the page of LiTS: a conflict that only the organizers can "
         "settle.",
-        "liver_28 to liver_47 probably carry spacing (1, 1, 1), as volumes 28 to 47 of LiTS do: sizes in "
-        "mm are "
-        "wrong there.",
+        "Where liver_28 to liver_47 carry spacing (1, 1, 1), as volumes 28 to 47 of LiTS do, it is wrong: the "
+        "column `spacing` is null (18 such volumes in zhaoziheng/SAT-DS@492df0e: dataset_fingerprint.json of "
+        "Dataset046_MSDLiver).",
     ),
 )
 
 
 def rows(files):
-    return _msd.rows(files, DATASET)
+    return _msd.rows(files, DATASET, spacing=lambda image, case: _lits.spacing(image, int(case[6:])))
 
 
 def miniature(make):
@@ -59,4 +59,6 @@ def miniature(make):
         "liver_132": {"seed": "test-volume-0.nii"},
     }
     image = {"shape": (12, 10, 6), "spacing": (0.7, 0.7, 5), "high": 300}
-    _msd.miniature(make, DATASET, ["liver_0", "liver_1", "liver_28"], ["liver_132"], cases=cases, **image)
+    _msd.miniature(
+        make, DATASET, ["liver_0", "liver_1", "liver_28", "liver_130"], ["liver_132"], cases=cases, **image
+    )

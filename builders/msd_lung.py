@@ -17,11 +17,11 @@ DATASET = _msd.task(
     task="segmentation",
     labels={"cancer": "lung cancer"},
     legend={1: ("lung cancer",)},
-    splits={"train": 64, "test": 32},
+    splits={"train": 63, "test": 32},
     labels_evidence="openmedlab/Awesome-Medical-Dataset:resources/MSD_Lung_Tumours.md@81da0eee; dataset.json "
-    "of the task (1 cancer), quoted in zhaoziheng/SAT-DS@492df0e (processor.py)",
+    "of the task (1 cancer), quoted in zhaoziheng/SAT-DS@492df0e (processor.py; its MSD_Lung.jsonl has the 63 pairs)",
     notes=(
-        "The paper says 64 labeled cases; a listing of the unpacked archive has 63.",
+        "The paper says 64 labeled cases; dataset.json and the archive have 63.",
         "The scans are said to come from NSCLC-Radiogenomics of TCIA (unverified).",
     ),
 )

@@ -38,7 +38,8 @@ DATASET = Dataset(
     subject="patient<number> of the path",
     evidence=Evidence(
         layout="public copies of the four tables (paths, no header); "
-        "openmedlab/Awesome-Medical-Dataset:resources/MURA.md@81da0eee; unverified: 36,808 and 3,197 images",
+        "openmedlab/Awesome-Medical-Dataset:resources/MURA.md@81da0eee; two public readmes that counted the files: "
+        "36,808 images of 13,457 studies and 3,197 of 1,199 (with 207 test studies the 14,863 of arXiv:1712.06957)",
         labels="public copies of train_labeled_studies.csv (1 for study…_positive, 0 for study…_negative)",
         license=f"unverified: {HOME} asks for the Stanford University Dataset Research Use Agreement; its text was "
         "read with another set of Stanford",

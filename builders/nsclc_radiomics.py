@@ -24,7 +24,8 @@ KINDS = {
     "large cell": "large cell lung carcinoma",
     "squamous cell carcinoma": "lung squamous cell carcinoma",
 }
-NSCLC = "non-small cell lung carcinoma"
+LOADER = "constantinpape/torch-em:torch_em/data/datasets/medical/nsclc_radiomics.py@3db1c5ef"
+NSCLC, REASONS = "non-small cell lung carcinoma", {"SEG": "the contours of the RTSTRUCT, or a program's"}
 
 DATASET = Dataset(
     name="nsclc-radiomics",
@@ -48,19 +49,16 @@ DATASET = Dataset(
     splits={"train": 422},
     subject="PatientID of the DICOM header (LUNG1-001 … LUNG1-422)",
     evidence=Evidence(
-        layout="constantinpape/torch-em:torch_em/data/datasets/medical/nsclc_radiomics.py@3db1c5ef; "
-        "idc-index-data 25.0.5, collection nsclc_radiomics",
-        labels="constantinpape/torch-em:torch_em/data/datasets/medical/nsclc_radiomics.py@3db1c5ef (names of "
-        "the contours and how many patients have each); public scripts that read columns Histology, "
-        "Survival.time and deadstatus.event",
+        layout=f"{LOADER}; idc-index-data 25.0.5, collection nsclc_radiomics",
+        labels=f"{LOADER} (names of the contours and how many patients have each); public scripts that read columns "
+        "Histology, Survival.time and deadstatus.event",
         license="the collection's page (CC BY-NC 3.0)",
         subject="idc-index-data 25.0.5, collection nsclc_radiomics",
     ),
     notes=(
         "A structure that was not outlined is unknown, not absent: see `assessed`. The heart is outlined in "
         "127 patients, the esophagus in 355, lungs and spinal cord in 411.",
-        "GTV-1 is the primary tumor; further volumes (gtv-2, gtv_supraclav, …) are mostly lymph nodes and are "
-        "named gross tumor volume alone.",
+        "GTV-1 is the primary tumor; further volumes, mostly lymph nodes, are gross tumor volume alone.",
         "Masks are made of the RTSTRUCT, which all 422 patients have. The DICOM SEG of the collection (421) "
         "hold the same contours, those of others in the IDC were made by programs; both are left out.",
     ),
@@ -71,8 +69,12 @@ DATASET = Dataset(
 def rows(files):
     table = files.find(r"NSCLC.Radiomics.Lung1\.clinical.*\.csv$")
     people = {row["PatientID"]: row for row in tables.rows(table)} if table else {}
-    scans, drawn, rest = _tcia.sorted_out(files, "RTSTRUCT", reasons={"SEG": "the contours of the RTSTRUCT"})
-    yield from rest
+    cavities = [file for file, _ in files.match(r"_(thor_cav|effusion)[^/]*\.nii(?:\.gz)?$")]
+    yield from _tcia.skipped(cavities, "PleThora: drawn by others, along other axes than the CT")
+    yield from _tcia.by_patient(files, lambda *one: labeled(people, *one), "RTSTRUCT", reasons=REASONS)
+
+
+def labeled(people, scans, drawn):
     for members, tags in scans:
         patient, image = tags["PatientID"], dicom.series(members, allow_gaps=True)
         contours = drawn.pop(tags["SeriesInstanceUID"], ())
@@ -81,39 +83,38 @@ def rows(files):
             yield from _tcia.skipped((*members, *contours), why)
             continue
         said = people.get(patient, {})
-        kind = DATASET.labels[said.get("Histology", "")]
+        kind, days = DATASET.labels[said.get("Histology", "")], said.get("Survival.time", "")
         looked = KINDS.values() if said.get("Histology") in KINDS else ()
-        days = said.get("Survival.time", "")
         yield Row(
-            id=_tcia.identity(tags),
-            subject=patient,
-            image=image,
+            **{"id": _tcia.identity(tags), "subject": patient, "image": image},
             classes=tuple(dict.fromkeys((NSCLC, *kind))),
             assessed=(NSCLC, *looked, *label.pop("assessed")),
             measures=[Measure(name="survival time", value=float(days), unit="d")] if days else (),
             meta=_tcia.said(tags) | said,
             **label,
         )
-    yield from _tcia.left(drawn)
 
 
 def miniature(make):
     root = "manifest-1603198545583/NSCLC-Radiomics"
-    names = {
-        "LUNG1-001": {"GTV-1": [(1, 3, 6), (2, 3, 6)], "Lung-Left": [(1, 1, 9), (2, 1, 9), (2, 4, 5)]},
-        "LUNG1-128": {"GTV-1": [(0, 2, 4)], "gtv_10_r": [(1, 5, 8)], "Lungs-Total": [(1, 1, 9)], "Heart": []},
-    }
-    names["LUNG1-001"] |= {"Spinal_Cord": [(1, 8, 10)], "patient": [(0, 0, 11)], "iso": [(0, 4, 4)]}
-    for patient, drawn in names.items():
+    first = {"GTV-1": [(1, 3, 6), (2, 3, 6)], "Lung-Left": [(1, 1, 9), (2, 1, 9), (2, 4, 5)]}
+    first |= {"Spinal_Cord": [(1, 8, 10)], "patient": [(0, 0, 11)], "iso": [(0, 4, 4)]}
+    second = {"GTV-1": [(0, 2, 4)], "gtv_10_r": [(1, 5, 8)], "Lungs-Total": [(1, 1, 9)], "Heart": []}
+    for patient, drawn in (("LUNG1-001", first), ("LUNG1-128", second)):
         # Series are called by UID or by number and description, which is empty.
-        study = f"{root}/{patient}/09-18-2008-StudyID-NA-69331"
-        ct = make.dicom_series(f"{study}/0.000000-NA-82046", 4, patient=patient, names="1-{:03d}.dcm")
+        study, tags = f"{root}/{patient}/09-18-2008-StudyID-NA-69331", {"SeriesDescription": ""}
+        ct = make.dicom_series(f"{study}/0.000000-NA-82046", 4, patient=patient, tags=tags)
         _tcia_phantom.structures(make, f"{study}/2.25.{patient[-3:]}/1-1.dcm", ct, drawn, patient)
-        if patient != "LUNG1-128":
-            segments = {"Neoplasm, Primary": [(1, 3, 6)]}
-            _tcia_phantom.segmentation(make, f"{study}/300.000000-Seg-9.554/1-1.dcm", ct, segments, patient)
-    head = "PatientID,age,clinical.T.Stage,Clinical.N.Stage,Clinical.M.Stage,Overall.Stage,Histology,gender"
-    people = [("LUNG1-001", 78.7515, 2, 3, 0, "IIIb", "large cell", "male", 2165, 1)]
-    people += [("LUNG1-128", 64.1, 2, 2, 0, "IIIa", "NA", "female", 155, 1)]
-    header = [head, "Survival.time", "deadstatus.event"]
-    make.csv("NSCLC-Radiomics-Lung1.clinical-version3-Oct-2019.csv", header, people)
+        if patient == "LUNG1-128":
+            continue
+        # Beside the collection's own SEG what others made: a program (in the IDC), and PleThora.
+        for series in ("300.000000-Seg-9.554", "42.0-nnU-Net-1"):
+            _tcia_phantom.segmentation(
+                make, f"{study}/{series}/1-1.dcm", ct, {"Neoplasm": [(1, 3, 6)]}, patient
+            )
+        _tcia_phantom.report(make, f"{study}/43.0-nnU-Net-2/1-1.dcm", ct, patient)
+        make.nifti(f"Thoracic_Cavities/{patient}_thor_cav_primary_reviewer.nii.gz", (16, 12, 4), labels=(1,))
+    header = "PatientID age clinical.T.Stage Clinical.N.Stage Overall.Stage Histology gender Survival.time"
+    people = [("LUNG1-001", 78.7515, 2, 3, "IIIb", "large cell", "male", 2165)]
+    people += [("LUNG1-128", 64.1, 2, 2, "IIIa", "NA", "female", 155)]
+    make.csv("NSCLC-Radiomics-Lung1.clinical-version3-Oct-2019.csv", header.split(), people)

@@ -39,8 +39,9 @@ DATASET = Dataset(
     subject="number before _left or _right in the file name",
     evidence=Evidence(
         layout=f"{COUNTED}; openmedlab/Awesome-Medical-Dataset:resources/ODIR-5K.md@81da0eee; "
-        "HossamBalaha/Medical-Datasets-for-Artificial-Intelligence (tree of the copy on Kaggle); unverified: names "
-        "of the challenge's own archives",
+        "HossamBalaha/Medical-Datasets-for-Artificial-Intelligence (tree of the copy on Kaggle); "
+        "JordiCorbilla/ocular-disease-intelligent-recognition-deep-learning:README.md@0011acb (the challenge's own "
+        "names: ODIR-5K_Training_Dataset, ODIR-5K_Testing_Images, ODIR-5K_Training_Annotations(Updated)_V2.xlsx)",
         labels=f"{COUNTED} (94 keywords of 3,358 patients counted, compared with the classes); "
         "nkicsl/OIA-ODIR:README@08e515c",
         license="none stated: neither on the copy nor in OIA-ODIR; the challenge's terms were not read",
@@ -62,7 +63,7 @@ def rows(files):
     table = books[0] if books else files.find(r"(?:^|/)full_df\.csv$")
     people = {row["ID"]: row for row in tables.rows(table)} if table else {}
     for image, part, patient, side in files.match(
-        r"(Train|Test)ing[ _]Images/(?:.*/)?(\d+)_(left|right)\.jpg$"
+        r"(Train|Test)ing[ _](?:Images|Dataset)/(?:.*/)?(\d+)_(left|right)\.jpg$"
     ):
         row = people.get(patient) if part == "Train" else None
         shared = {"id": image.stem, "split": part.lower(), "subject": patient, "image": image}

@@ -59,13 +59,14 @@ DATASET = Dataset(
     evidence=Evidence(
         layout=f"{REPOSITORY}@30f239a (loaders); {TABLE} (paths)",
         labels=f"{TABLE} (22 columns, 9,408 rows read)",
-        license="unverified: CC BY 4.0 on Zenodo, second-hand; the record was not opened",
+        license=f"unverified: CC BY 4.0 on Zenodo. Read: MIT, {REPOSITORY}:LICENSE@d975acf and the tag on Hugging Face",
         subject=TABLE,
     ),
     notes=(
         "The disease is that of the trial; whether the other one is there too was not assessed.",
         "Suffixes in the tables often are not the files': they are compared without.",
-        "Public loaders take columns by place, from a table of 26 columns; here they go by name.",
+        "Public loaders take columns by place, from a table of 26 columns; here they go by name. The copy on "
+        "Hugging Face is packed anew, at first with six of the biomarkers (B1 to B6); it is not read.",
     ),
 )
 
@@ -74,13 +75,11 @@ def rows(files):
     said, patients = {}, {}
     for table, _ in files.match(r"((?:Biomarker_)?Clinical_Data_Images)\.(?:csv|xlsx)$"):
         for one in tables.rows(table):
-            path = next(
-                cell for name, cell in one.items() if name.lower().replace("_", " ").find("path") >= 0
-            )
+            path = next(cell for name, cell in one.items() if "path" in name.lower())
             if key := _key(path):
                 said.setdefault(key, {}).update({name: cell for name, cell in one.items() if cell != path})
                 patients.setdefault(key[:3], one.get("Patient_ID", ""))
-    seen = set()
+    people, seen = _olives.people(files), set()
     for image, *_ in files.match(PATH):
         key = _key(image.path)
         if key in seen:
@@ -107,7 +106,8 @@ def rows(files):
             ],
             source=marks | numbers or None,
             meta={"trial": trial, "arm": arm, "folder": folder, "visit": visit, "eye": eye}
-            | {name: cell for name, cell in about.items() if name not in marks | numbers and cell},
+            | {name: cell for name, cell in about.items() if name not in marks | numbers and cell}
+            | ({"OCT-DR": people[folder]} if folder in people else {}),
         )
 
 

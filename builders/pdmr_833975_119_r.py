@@ -56,4 +56,4 @@ def miniature(make):
         slices = make.dicom_series(f"{study}/301.000000-TSE45 split-22222", 4, names="1-{:02d}.dcm", **shape)
         make.dicom_series(f"{study}/302.000000-TSE45 split-33333", 1, names="1-{}.dcm", **shape)
         path = f"{root}/{mouse}/07-30-2018-NA-PDM Mouse Overview-44444/1.0-SR-{mouse[-4:]}/1-1.dcm"
-        _tcia_phantom.report(make, path, slices, mouse)
+        _tcia_phantom.report(make, path, slices, mouse, StudyInstanceUID=f"2.25.{mouse[-4:]}")

@@ -73,6 +73,9 @@ def miniature(make):
     _tcia_phantom.dynamic(make, f"{study}/301.000000-multi-flip T1-map-31", flips, patient)
     times = [{"TemporalPositionIdentifier": n} for n in (1, 2, 3)]
     _tcia_phantom.dynamic(make, f"{study}/401.000000-dynamic-41", times, patient)
+    # A later visit: this woman has PET and CT, too; the second has no MRI.
+    visit = {"patient": patient, "tags": {"StudyInstanceUID": "2.25.2", "StudyDate": "19910926"}}
+    make.dicom_series(f"{root}/{patient}/09-26-1991-NA-PETCT-2/2.000000-CTAC-21", 3, **visit)
     patient = "QIN-BREAST-01-0002"
     study = f"{root}/{patient}/10-02-1991-NA-PETCT-11612"
     ct = make.dicom_series(f"{study}/2.000000-CTAC-11", 3, patient=patient)

@@ -29,7 +29,11 @@ DATASET = Dataset(
     splits={"train": 47},
     subject="PatientID of the DICOM header, in three patterns (QIN-LSC-0003, QIN-LUNG-01-0007, R0223)",
     overlaps=(
-        Overlap(dataset="lidc-idri", relation="ten patients in QIN-LungCT-Seg", evidence="unverified"),
+        Overlap(
+            dataset="lidc-idri",
+            relation="no common patient: QIN-LungCT-Seg outlines both",
+            evidence="huggingface.co/datasets/MedOtter/QIN-LungCT-Seg and /LIDC-IDRI (column in_qin_lungct_seg)",
+        ),
     ),
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection qin_lung_ct; "
@@ -42,7 +46,8 @@ DATASET = Dataset(
     notes=(
         "The mask counts segmentations: value n is where n of up to nine (three algorithms, three runs) "
         "include the voxel. `label.source` lists their files.",
-        "37 patients have no segmentation: nothing is assessed there. SEG with more than one segment (made by "
+        "37 patients have no segmentation: nothing is assessed there. The others are QIN-LSC-0003, 0009, 0014, 0028, "
+        "0049, 0055, 0064, 0088 and QIN-LUNG-01-0007, 0013. SEG with more than one segment (made by "
         "programs of others, in the IDC) are left out.",
         "Segmentations stand in studies of their own, later than the CT.",
     ),
@@ -51,8 +56,10 @@ DATASET = Dataset(
 
 
 def rows(files):
-    scans, drawn, rest = _tcia.sorted_out(files, "SEG")
-    yield from rest
+    return _tcia.by_patient(files, labeled, "SEG")
+
+
+def labeled(scans, drawn):
     for members, tags in scans:
         image, taken = dicom.series(members, allow_gaps=True), []
         for seg in drawn.pop(tags["SeriesInstanceUID"], ()):
@@ -69,7 +76,6 @@ def rows(files):
             source=[{"SEG": seg.path, "label": dicom.segments(seg)[1].label} for seg in taken] or None,
             meta=_tcia.said(tags),
         )
-    yield from _tcia.left(drawn)
 
 
 def miniature(make):
@@ -78,11 +84,19 @@ def miniature(make):
         folder = (
             f"{root}/{patient}/08-06-2003-1-CT Thorax wContrast-41946/2.000000-THORAX W  3.0  B41 Soft-71225"
         )
-        ct = make.dicom_series(folder, 4, patient=patient, names="1-{:02d}.dcm")
+        more = {"patient": patient, "names": "1-{:02d}.dcm", "tags": {"StudyDate": "20030806"}}
+        # Some files are compressed.
+        syntax = {"QIN-LUNG-01-0007": "RLELossless", "R0223": "JPEGLSLossless"}.get(patient)
+        ct = (
+            _tcia_phantom.compressed(make, folder, 4, syntax, **more)
+            if syntax
+            else make.dicom_series(folder, 4, **more)
+        )
         for run in range(0 if patient == "R0223" else 9):
             path = f"{root}/{patient}/04-01-2015-1-NA-41946/{run}.000000-alg0{run // 3 + 1} run{run % 3 + 1}/1-1.dcm"
             nodule = {"Nodule": [(1, 3, 6 + run % 3), (2, 4, 6)]}
-            _tcia_phantom.segmentation(make, path, ct, nodule, patient)
+            study = {"StudyInstanceUID": f"2.25.{ord(patient[-1])}", "StudyDate": "20150401"}
+            _tcia_phantom.segmentation(make, path, ct, nodule, patient, **study)
         if patient == "QIN-LSC-0003":
             several = {"Lung": [(1, 1, 9)], "Nodule": [(1, 3, 6)]}
             path = f"{root}/{patient}/01-01-2023-1-NA-41946/300.000000-AIMI-00001/1-1.dcm"

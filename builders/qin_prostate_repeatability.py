@@ -57,8 +57,10 @@ DATASET = Dataset(
 
 
 def rows(files):
-    scans, drawn, rest = _tcia.sorted_out(files, "SEG", modalities=("MR",))
-    yield from rest
+    return _tcia.by_patient(files, labeled, "SEG", modalities=("MR",))
+
+
+def labeled(scans, drawn):
     for members, tags in scans:
         segs = drawn.pop(tags["SeriesInstanceUID"], ())
         if not segs:
@@ -73,7 +75,6 @@ def rows(files):
             "source": {"SEG": seg.path, "segments": found},
         }
         yield from _tcia.volumes(members, tags, assessed=None, **label)
-    yield from _tcia.left(drawn)
 
 
 def miniature(make):
@@ -95,5 +96,12 @@ def miniature(make):
         drawn = area if visit else {"Lesion": [(1, 6, 8)], **dict(reversed(area.items()))}
         path = f"{root}/{study}/1006.000000-{name} Segmentations-7.172/1-1.dcm"
         _tcia_phantom.segmentation(make, path, t2, drawn, patient)
+        # The ADC map has another grid and a segmentation of its own.
+        place = {"spacing": (0.7, 0.7, 3.0), "origin": (-50.0, -60.0, -64.0)}
+        adc = make.dicom_series(
+            f"{root}/{study}/10.000000-ADC-6{visit}", 3, tags=tags, **make_series, **place
+        )
+        path = f"{root}/{study}/1010.000000-ADC Segmentations-7.2{visit}/1-1.dcm"
+        _tcia_phantom.segmentation(make, path, adc, {"Prostate": [(1, 3, 8)]}, patient)
         path = f"{root}/{study}/2006.000000-{name} Measurements-8.1/1-1.dcm"
         _tcia_phantom.report(make, path, t2, patient)

@@ -38,8 +38,8 @@ DATASET = Dataset(
     splits={"train": 70, "test": 42},
     subject="the folder, TRAIN### or TEST###; that each is another patient is not stated",
     evidence=Evidence(
-        layout=LOADER,
-        labels=f"{LOADER}; openmedlab/Awesome-Medical-Dataset:resources/RETOUCH.md@81da0eee (1 IRF, 2 SRF, 3 PED)",
+        layout=f"{LOADER}; {PAGE}Details/ (oct.mhd with oct.raw)",
+        labels=f"{PAGE}Details/ (1 intraretinal fluid, 2 subretinal fluid, 3 pigment epithelium detachments); {LOADER}",
         license=f"{PAGE} (agreement of data confidentiality)",
         subject="unverified: one volume is one patient",
     ),

@@ -4,6 +4,8 @@ The two scans ("coffee break" exams) tell how far repeated ADC measurements agre
 the first of them.
 """
 
+import re
+
 from medimg.builders import _tcia
 from medimg.declaration import Citation, Dataset, Evidence
 from medimg.readers import dicom, votes
@@ -17,7 +19,7 @@ DATASET = Dataset(
     dimension="3d",
     modality="MRI",
     organ="breast",
-    task=("repeatability", "segmentation", "treatment response"),
+    task=("repeatability", "segmentation"),
     license="CC-BY-3.0",
     **_tcia.source("rider-breast-mri"),
     citation=Citation(
@@ -34,13 +36,13 @@ DATASET = Dataset(
         layout="idc-index-data 25.0.5, collection rider_breast_mri; public readers that tell series by "
         "SeriesDescription ('reference VOI mask', 'early anatomical reference', 'B0')",
         labels="unverified: that all values of the mask but 0 are tumor. Read: idc-index-data 25.0.5 (the mask is "
-        "an MR series of the first exam)",
+        "an MR series of the first exam); two public programs take it whole as the mask of that exam",
         license="the collection's page (CC BY 3.0)",
         subject="idc-index-data 25.0.5, collection rider_breast_mri",
     ),
     notes=(
         "The mask goes with every series of its own exam that lies on its grid. The second exam has none.",
-        "All studies carry one date; the study's description (in `source_path`) tells t+0 from t+15 minutes.",
+        "All studies carry one date (1880-09-09); the study's description tells t+0 from t+15 minutes (meta.exam).",
         "ADC are scaled integers: the factor stands in meta.SeriesDescription.",
         "There are no labels of treatment response.",
     ),
@@ -62,13 +64,14 @@ def rows(files):
             yield from _tcia.skipped(members, reason)
             continue
         study, label = tags["StudyInstanceUID"], {}
+        exam = re.search(r"t\+\d+ mins", tags.get("StudyDescription", ""))
         if study in drawn:
             mask = votes.count([dicom.series(drawn[study], allow_gaps=True)])
             image = dicom.series(members, allow_gaps=True)
             if _tcia.alike(image, mask):
                 used.add(study)
                 label = {"mask": mask, "assessed": None, "source": {"mask": drawn[study][0].parent}}
-        yield from _tcia.volumes(members, tags, **label)
+        yield from _tcia.volumes(members, tags, meta={"exam": exam[0]} if exam else None, **label)
     for study, members in drawn.items():
         if study not in used:
             yield from _tcia.skipped(members, "a mask on whose grid no series of its exam lies")
@@ -86,7 +89,12 @@ def miniature(make):
             *(() if minutes else ("early anatomical reference", "reference VOI mask")),
         ]
         for number, name in enumerate(names):
-            tags = {"SeriesDescription": name, "StudyInstanceUID": f"2.25.{minutes + 1}"}
+            tags = {
+                "SeriesDescription": name,
+                "StudyInstanceUID": f"2.25.{minutes + 1}",
+                "StudyDate": "18800909",
+            }
+            tags["StudyDescription"] = f"CONTRAST  coffee break exam - t+{minutes} mins"
             place = {"spacing": (0.5, 0.5, 2.5)} if name.startswith("early") else {}
             folder = f"{study}/{number}.000000-{name.replace('/', '')}-1850{number}"
             if number == 4:

@@ -103,4 +103,7 @@ def miniature(make):
         table = [(4360, "M", 168.93), (4361, "M", 169.64)]
         path = "Bone Age Test Set/Bone age ground truth.xlsx"
         inner.xlsx(path, ["Case ID", "Sex", "Ground truth bone age (months)"], table)
-    make.csv("boneage-test-dataset.csv", ["Case ID", "Sex"], [(4360, "M"), (4361, "M")])
+    # Kaggle's copy has no ages for the test set.
+    make.csv("boneage-test-dataset.csv", ["Case ID", "Sex"], [(4360, "M"), (4361, "M"), (4362, "F")])
+    with make.zip("boneage-test-dataset.zip") as inner:
+        inner.image("boneage-test-dataset/boneage-test-dataset/4362.png", (36, 48))

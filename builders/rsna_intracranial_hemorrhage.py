@@ -99,6 +99,8 @@ def miniature(make):
         place |= {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "RescaleIntercept": -1024, "RescaleSlope": 1}
         # One file promises more pixels than it holds.
         place |= {"Rows": 500} if name == "ID_6431af929" else {}
+        # The second slice is of another study of the same patient.
+        place |= {"StudyInstanceUID": "2.25.81"} if number == 1 else {}
         patient = f"ID_{number // 3}df0ab2"
         make.dicom(f"{root}/stage_2_{part}/{name}.dcm", patient=patient, tags=place, low=-500)
         present = ("subdural", "any") if number == 0 else ()

@@ -48,7 +48,7 @@ DATASET = Dataset(
     "images, the row has the patient of ChestX-ray14",
     overlaps=(
         Overlap(dataset="chestx-ray14", relation="subset of", evidence=MAPPING),
-        Overlap(dataset="siim-acr-pneumothorax", relation="may share images", evidence="unverified"),
+        Overlap(dataset="siim-acr-pneumothorax", relation="may share images", evidence="both are NIH's"),
     ),
     evidence=Evidence(
         layout="mlmed/torchxrayvision:torchxrayvision/datasets.py@00ebc956; public code of the competition",
@@ -61,6 +61,7 @@ DATASET = Dataset(
         "Without the mapping file one person may stand in several splits. Images come from both official "
         "lists of ChestX-ray14: never train here and test there.",
         "Boxes are lung opacities that may be pneumonia; no other finding was asked for.",
+        "The project on MD.ai, another download which is not read, flags images to exclude. "
         "Some ages are impossible (148 to 155). The labels of the test images are not published.",
     ),
 )
@@ -110,9 +111,9 @@ def miniature(make):
     kinds = [*KINDS][:1] * 2 + [*KINDS][1:]
     rows = [(row[0], kind) for row, kind in zip(table, kinds, strict=True)]
     make.csv("stage_2_detailed_class_info.csv", ["patientId", "class"], rows)
-    for number, name in enumerate(names):
-        tags = {"ViewPosition": "AP", "PatientAge": "155Y", "PixelSpacing": [0.168, 0.168]}
-        path = f"stage_2_{'test' if number == 3 else 'train'}_images/{name}.dcm"
+    for n, name in enumerate(names):
+        tags = {"ViewPosition": ("AP", "PA")[n % 2], "PatientAge": "155Y", "PixelSpacing": [0.168, 0.168]}
+        path = f"stage_2_{'test' if n == 3 else 'train'}_images/{name}.dcm"
         make.dicom(path, (32, 28), modality="CR", patient=name, dtype="uint8", high=255, tags=tags)
     pairs = [{"subset_img_id": name, "img_id": f"0000{n // 2:04d}_00{n}.png"} for n, name in enumerate(names)]
     make.json("pneumonia-challenge-dataset-mappings_2018.json", pairs)

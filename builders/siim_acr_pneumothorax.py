@@ -42,7 +42,11 @@ DATASET = Dataset(
             relation="subset of",
             evidence="Filice et al. 2020, Journal of Digital Imaging 33:490",
         ),
-        Overlap(dataset="rsna-pneumonia", relation="may share images", evidence="unverified"),
+        Overlap(
+            dataset="rsna-pneumonia",
+            relation="may share images",
+            evidence="both are drawn from ChestX-ray14; no list tells which images",
+        ),
     ),
     evidence=Evidence(
         layout="mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b (SIIM_Pneumothorax_Dataset)",
@@ -87,5 +91,5 @@ def miniature(make):
         tags = {"SOPInstanceUID": uid, "PixelSpacing": [0.168, 0.168], "ViewPosition": "PA"}
         make.dicom(path, (30, 28), modality="CR", patient=uid, dtype="uint8", high=255, tags=tags)
     # The second column's name begins with a blank. Two outlines of one image overlap; offsets are relative.
-    drawn = [(uids[0], " 30 5 23 6 22 6"), (uids[0], "90 4 24 4"), (uids[1], " -1"), (uids[0], "31 3")]
+    drawn = [(uids[0], "30 5 23 6 22 6"), (uids[0], "90 4 24 4"), (uids[1], "-1"), (uids[0], "31 3")]
     make.csv("train-rle.csv", ["ImageId", " EncodedPixels"], drawn)

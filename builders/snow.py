@@ -86,3 +86,7 @@ def miniature(make):
                 inner.bytes(f"mat/{name}.mat", _snow.mat("inst_map", _snow.nuclei(32, 32, 3)))
                 inner.json(f"json/{name}.json", {"mag": None, "nuc": {}})
                 inner.image(f"overlay/{name}.png", (32, 32), mode="RGB")
+    # The other packaging.
+    with make.zip("SNOW_Dataset_20k.zip") as inner:
+        inner.image("SNOW_Dataset_20k/Image/seed9999.png", (32, 32), mode="RGB")
+        inner.bytes("SNOW_Dataset_20k/Mask/seed9999.mat", _snow.mat("inst_map", _snow.nuclei(32, 32, 4)))

@@ -54,7 +54,9 @@ def rows(files):
 def miniature(make):
     root, patient = "manifest-1549400000001/TCGA-LIHC", "TCGA-BC-4073"
     study = f"{root}/{patient}/08-20-2001-NA-CT ABDOMEN-59213"
-    ct = make.dicom_series(f"{study}/2.000000-ARTERIAL-81011", 5, patient=patient, names="1-{:03d}.dcm")
+    for number, phase in ((3, "PORTAL VENOUS"), (2, "ARTERIAL")):
+        tags = {"SeriesDescription": phase}
+        ct = make.dicom_series(f"{study}/{number}.000000-{phase}-8101{number}", 5, patient=patient, tags=tags)
     scout = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"], "SeriesInstanceUID": "2.25.3"}
     make.dicom(f"{study}/1.000000-SCOUT-81010/1-1.dcm", patient=patient, tags=scout)
     make.dicom_series(f"{study}/9.000000-TOPOGRAM-81019", 2, patient=patient)

@@ -34,9 +34,12 @@ DATASET = Dataset(
     splits={"train": 600, "validation": 200, "test": 200},
     subject="LKDS-#####: one patient, and the file's name",
     evidence=Evidence(
-        layout="unverified: csv/train, csv/val and the numbers of the splits. Read: public code of the "
-        "competition (train_subset00, LKDS-00001.mhd with .raw or .zraw)",
-        labels="https://codetd.com/article/5346452 (seriesuid, coordX, coordY, coordZ, diameter_mm as LUNA16)",
+        layout="programs of seven participants, found by string (train_subset00 to 14, val_subset02 to 04, "
+        "test_subset00 to 04, or LKDS_MHD_TRAIN, _VAL and _TEST, with LKDS-00001.mhd; csv/train/annotations.csv and "
+        "seriesuids.csv, csv/val/annotations.csv); liuyonglog/First_AI_of_medical_treatment_of_tianchi (600 scans "
+        "for training; how the others of the 1,000 are split was not found)",
+        labels="https://codetd.com/article/5346452 (seriesuid, coordX, coordY, coordZ, diameter_mm as LUNA16); "
+        "http://rhkb.cn/news/303095.html (every scan for training and validation has nodules)",
         license="unverified: terms for participants, not seen",
         subject="https://codetd.com/article/5346452",
     ),
@@ -50,23 +53,28 @@ DATASET = Dataset(
 
 
 def rows(files):
-    found, parts = {}, set()
+    found, listed = {}, {}
     for table, part in files.match(r"(?:(train|val|test)[^/]*/)?annotations\.csv$"):
-        parts.add(part or "train")
         for row in tables.rows(table, columns=("seriesuid", "coordX", "coordY", "coordZ", "diameter_mm")):
             series, *cells = row.values()
-            found.setdefault(series.strip().replace("_", "-"), []).append(",".join(cells))
-    if not parts:
+            series = series.strip().replace("_", "-")
+            listed.setdefault(series, part)
+            found.setdefault(series, []).append(",".join(cells))
+    if not found:
         files.need(r"annotations\.csv$", next_step="put the csv folder beside the scans: it has the nodules")
-    for image, part, name in files.match(r"(?:(train|val|test)_subset\d+/(?:.*/)?)?(LKDS[-_]\d+)\.mhd$"):
-        series, part = name.replace("_", "-"), part or "train"
+    # Subsets are called train_subset00 or LKDS_MHD_TRAIN; where no folder tells, the tables do.
+    place = r"(?i)(?:(?:^|/)(?:LKDS_MHD_)?(train|val|test)[^/]*/(?:.*/)?)?(LKDS[-_]\d+)\.mhd$"
+    for image, part, name in files.match(place):
+        series = name.replace("_", "-")
+        part = (part or listed.get(series) or "train").lower()
         lines = found.get(series, ())
         yield Row(
             id=series,
             split=SPLITS[part],
             subject=series,
             image=image,
-            assessed=("lung nodule",) if lines or part in parts else (),
+            # Every patient has nodules: without a line they are unknown, not absent.
+            assessed=("lung nodule",) if lines else (),
             source={"annotations.csv": lines} if lines else None,
             **_nodules.label(image, lines),
         )

@@ -82,37 +82,11 @@ def rows(files):
             yield Skipped(file=mask, reason="a vertebra mask whose CT is not in this copy")
     for picture, _ in files.match(CASE + r"_seg-vert_snp\.png$"):
         yield Skipped(file=picture, reason="a preview drawn from scan and mask, no image of its own")
+    for file, _ in files.match(r"(?:^|/)(GL|verse)\d+[^/]*\.(?:nii\.gz|png)$"):
+        yield Skipped(
+            file=file, reason="of the series of the MICCAI challenges: the restructured release has it"
+        )
 
 
 def miniature(make):
-    pir = [[0, 0, 2, -7], [-1, 0, 0, 21], [0, -1, 0, -80], [0, 0, 0, 1]]
-    las = [[-1, 0, 0, 5], [0, 1, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]]
-    # The last one's centroids are counted along other axes than its image's.
-    for archive, folder, affine, labels, cases in (
-        ("19training", "verse19training", pir, (20, 21), ["sub-verse004"]),
-        (
-            "19validation",
-            "verse19validation",
-            pir,
-            (1, 19),
-            [f"sub-verse400_split-verse{n}" for n in (290, 155)],
-        ),
-        ("20test", "03test", las, (28, 8), ["sub-gl195_dir-ax"]),
-    ):
-        with make.zip(f"dataset-verse{archive}.zip") as inner:
-            for case in cases:
-                raw, drawn = (
-                    f"dataset-{folder}/{part}/{case.partition('_')[0]}" for part in ("rawdata", "derivatives")
-                )
-                inner.nifti(f"{raw}/{case}_ct.nii.gz", (10, 14, 8), affine=affine, high=1200)
-                inner.json(f"{raw}/{case}_ct.json", {"KVP": "120", "Manufacturer": "Philips"})
-                mask = {"affine": affine, "labels": labels, "dtype": "float64", "nested": False}
-                inner.nifti(f"{drawn}/{case}_seg-vert_msk.nii.gz", (10, 14, 8), **mask)
-                centroids = [
-                    {"label": label, "X": 2.5, "Y": 4.1 + n, "Z": 3} for n, label in enumerate(labels)
-                ]
-                lost = {"label": 24, "X": float("nan"), "Y": float("nan"), "Z": float("nan")}
-                inner.json(
-                    f"{drawn}/{case}_seg-subreg_ctd.json", [{"direction": list("PIR")}, *centroids, lost]
-                )
-                inner.image(f"{drawn}/{case}_seg-vert_snp.png", (16, 12), mode="RGB")
+    _centroids.miniature(make)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import json
 import os
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +61,10 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("medimg: stopped; what was published stays, the rest is as it was.")
+        err.print("Run the same command again to go on: what was uploaded is not uploaded twice.")
+        if any(each is not threading.main_thread() and not each.daemon for each in threading.enumerate()):
+            atexit._run_exitfuncs()
+            os._exit(130)  # a request may be waiting for its answer: Python would wait for it
         sys.exit(130)
 
 
@@ -125,16 +131,20 @@ def sync(
             "source": source or "miniature",
         }
         kept = _reporting(report_file, about, watcher)
-        results = engine.sync(
-            names or [],
-            target,
-            source=source or None,
-            dry_run=dry_run,
-            check=not no_verify,
-            watcher=kept,
-            restore=restore,
-            collections=not no_collections,
-        )
+        try:
+            results = engine.sync(
+                names or [],
+                target,
+                source=source or None,
+                dry_run=dry_run,
+                check=not no_verify,
+                watcher=kept,
+                restore=restore,
+                collections=not no_collections,
+            )
+        except BaseException:
+            kept.write(done=False)
+            raise
     kept.write(done=True)
     if as_json:
         print(engine.report(results))
@@ -173,6 +183,9 @@ def list_(
     modality: Annotated[str | None, typer.Option(help="Only this modality, e.g. CT.")] = None,
     organ: Annotated[str | None, typer.Option(help="Only this organ, e.g. liver.")] = None,
     task: Annotated[str | None, typer.Option(help="Only this task, e.g. segmentation.")] = None,
+    commons: Annotated[
+        bool, typer.Option("--idc", help="The collections of the Imaging Data Commons instead.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the datasets: what they are and what their licenses allow.
@@ -181,8 +194,18 @@ def list_(
       medimg list --modality CT --organ liver
 
       medimg list --json | jq '.[].name'
+
+      medimg list --idc --modality MR
     """
     from medimg import vocab
+
+    if commons:
+        if task is not None:
+            raise typer.BadParameter(
+                "the index of the Imaging Data Commons tells no tasks", param_hint="--task"
+            )
+        _list_commons(modality, organ, as_json)
+        return
 
     found = [builder.dataset for builder in registry.builders()]
     for kind, wanted in (("modality", modality), ("organ", organ), ("task", task)):
@@ -210,6 +233,62 @@ def list_(
         )
     _wide().print(table)
     out.print(f"{len(found)} datasets")
+
+
+def _list_commons(modality: str | None, organ: str | None, as_json: bool) -> None:
+    from medimg import idc, vocab
+    from medimg.errors import UnknownTermError
+
+    def ids(vocabulary: vocab.Vocabulary, texts: Iterable[str]) -> set[str]:
+        found = set()
+        for text in texts:
+            with contextlib.suppress(UnknownTermError):
+                found.add(vocabulary.resolve(text.strip()))
+        return found
+
+    shown = list(idc.holdings())
+    for wanted, vocabulary, said in (
+        (modality, vocab.modality, lambda one: one.modalities),
+        (organ, vocab.organ, lambda one: one.collection.locations.split(",")),
+    ):
+        if wanted is not None:
+            term = vocabulary.resolve(wanted)
+            accepted = {term, *vocabulary.descendants(term)}
+            shown = [one for one in shown if accepted & ids(vocabulary, said(one))]
+    if as_json:
+        listed = [
+            {
+                "name": f"idc/{one.collection.id}",
+                "title": one.collection.title,
+                "series": one.series,
+                "images": one.images,
+                "gigabytes": one.gigabytes,
+                "modalities": one.modalities,
+                "licenses": one.licenses,
+                "subjects": one.collection.subjects,
+            }
+            for one in shown
+        ]
+        print(json.dumps(listed, indent=1, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "title", "modalities", "series", "files", "GB", "licenses"):
+        right = column in ("series", "files", "GB")
+        table.add_column(column, no_wrap=right or column == "name", justify="right" if right else "left")
+    for one in shown:
+        table.add_row(
+            f"idc/{one.collection.id}",
+            one.collection.title,
+            ", ".join(one.modalities),
+            f"{one.series:,}",
+            f"{one.images:,}",
+            f"{one.gigabytes:,.1f}",
+            ", ".join(one.licenses),
+        )
+    _wide().print(table)
+    out.print(
+        f"{len(shown)} collections, {sum(one.series for one in shown):,} series (index {idc.version()})"
+    )
 
 
 @app.command()
@@ -365,6 +444,7 @@ def fuse(
             from medimg.hub_sync import fused
 
             progress, name = _lines(), push
+            served.note = progress.note
             pushed = fused.push(
                 push,
                 asked,
@@ -612,7 +692,7 @@ def _watcher(*, quiet: bool) -> Iterator[Any]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} {task.fields[unit]}  {task.fields[size]}"),
+        TextColumn("{task.fields[count]}  {task.fields[size]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -668,25 +748,34 @@ def _bars(progress: Any) -> Any:
 
         task: Any = None
         overall: Any = None
-        size = whole = 0
+        total: int | None = None
+        rows = size = whole = every = done = names = 0
 
         def begin(self, names: Sequence[str]) -> None:
-            self.overall = progress.add_task("all", total=len(names), unit="datasets", size="")
+            self.names = len(names)
+            self.overall = progress.add_task("all", total=self.names, count=self._count(), size="")
 
         def start(self, plan: Plan) -> None:
-            self.size = 0
+            self.rows = self.size = 0
             if self.task is not None:  # planned anew
                 progress.remove_task(self.task)
             dataset = registry.get(plan.name).dataset
             declared = sum(sum(dataset.config(name).splits.values()) for name in dataset.config_names)
-            total = declared if plan.origin != "miniature" and declared else None
-            self.task = progress.add_task(f"{plan.name}: {plan.action}", total=total, unit="rows", size="")
+            self.total = declared if plan.origin != "miniature" and declared else None
+            what = f"{plan.name}: {plan.action}"
+            self.task = progress.add_task(what, total=self.total, count="", size="")
 
         def row(self, name: str, rows: int, size: int) -> None:
+            self.rows += rows
+            self.every += rows
             self.size += size
             self.whole += size
-            progress.update(self.task, advance=rows, size=_size(self.size))
-            progress.update(self.overall, size=_size(self.whole))
+            count = f"{self.rows}/{self.total} rows" if self.total else f"{self.rows} rows"
+            progress.update(self.task, advance=rows, count=count, size=_size(self.size))
+            progress.update(self.overall, count=self._count(), size=_size(self.whole))
+
+        def _count(self) -> str:
+            return f"{self.done}/{self.names} datasets, {self.every} rows"
 
         def note(self, text: str) -> None:
             progress.console.print(_plain(text), highlight=False)
@@ -695,7 +784,8 @@ def _bars(progress: Any) -> Any:
             if self.task is not None:
                 progress.remove_task(self.task)
                 self.task = None
-            progress.update(self.overall, advance=1)
+            self.done += 1
+            progress.update(self.overall, advance=1, count=self._count())
             progress.console.print(f"{result.name}: {result.status}, {result.rows} rows", highlight=False)
 
     return Bars()

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import json
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import huggingface_hub
 from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
-from huggingface_hub.errors import RepositoryNotFoundError
 
 import medimg
 from medimg import layout, licenses, registry
@@ -29,7 +27,8 @@ from medimg.fusion.plan import MINIATURE, Plan
 from medimg.fusion.select import allowed, split_fused
 from medimg.hub_sync.fingerprint import engine, fingerprint
 from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
-from medimg.hub_sync.publish import OWNED, Hub, Published, Upload, _told
+from medimg.hub_sync.publish import OWNED, Hub, MovedError, Operation, Published, Upload, blob_id
+from medimg.hub_sync.scratch import scratch, sweep
 from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, pixel_bytes, without_pixels
 from medimg.hub_sync.verify import _read_back
 from medimg.licenses import Combined, Verdict
@@ -105,6 +104,7 @@ def push(
         VerifyError: what was published does not read back as what was meant.
     """
     check_name(name)
+    sweep()
     asked = {"namespace": hub.namespace, **request}
     if asked.get("repeat"):
         raise FusionError("a set that repeats its rows has no end", next_step="push it without repeat.")
@@ -116,6 +116,8 @@ def push(
     origin = _origin(members, hub, old)
     prints = work.fingerprint(members)
     if old is not None and old.fingerprint == prints and not _missing(old, state):
+        if terms.publish is Verdict.GATED and not hub.gated(name):
+            hub.gate(name)
         manifest, files, upload, kept = old, dict[str, Path | CommitOperationCopy](), Upload(hub, name), True
         revision = _commit(work, upload, manifest, files, state, kept=kept)
     else:
@@ -127,17 +129,19 @@ def push(
             manifest, copies = _copied(work, members, head, state)
             upload = Upload(hub, name)
             _prepare(hub, name, terms)
+            state = _made(hub, name, state)
             revision = _commit(work, upload, manifest, copies, state, kept=False)
         else:
-            with tempfile.TemporaryDirectory(prefix="medimg-fuse-") as folder:
+            with scratch("fuse") as folder:
                 upload = _LateUpload(hub, name, terms)
                 manifest, built = _built(
-                    work, stream, members, head, Path(folder), upload, shard_bytes, on_row
+                    work, stream, members, head, folder.path, upload, shard_bytes, on_row
                 )
                 if [each.state for each in work.members()] != [each.state for each in members]:
                     raise FusionError(
                         "a member changed while it was read", next_step="push again; nothing was published."
                     )
+                state = _made(hub, name, state)
                 revision = _commit(work, upload, manifest, built, state, kept=False)
     collection = _collect(hub, work, manifest)
     if check:
@@ -432,31 +436,14 @@ def _published(hub: Hub, name: str) -> tuple[Published, FusedManifest | None]:
     Raises:
         FusionError: the repository holds something else.
     """
-    repo = hub.repo(name)
-    texts: dict[str, str] = {}
-    with _told(name), tempfile.TemporaryDirectory(prefix="medimg-read-") as folder:
-        try:
-            sha = hub.api.repo_info(repo, repo_type="dataset").sha
-        except RepositoryNotFoundError:
-            return Published(None, None, None, {}), None
-        entries = hub.api.list_repo_tree(repo, recursive=True, revision=sha, repo_type="dataset")
-        files = {
-            entry.path: entry.lfs.sha256 if entry.lfs else entry.blob_id
-            for entry in entries
-            if isinstance(entry, huggingface_hub.hf_api.RepoFile)
-        }
-        for path in {MANIFEST_PATH, layout.CARD_PATH} & set(files):
-            local = hub.api.hf_hub_download(repo, path, repo_type="dataset", revision=sha, cache_dir=folder)
-            texts[path] = Path(local).read_text("utf-8")
-    found = texts.get(MANIFEST_PATH)
+    state, found = hub.found(name)
     fused = found is not None and '"kind": "fused"' in found
-    foreign = [path for path in files if path not in (".gitattributes", layout.CARD_PATH)]
+    foreign = [path for path in state.files if path not in (".gitattributes", layout.CARD_PATH)]
     if not fused and (found is not None or foreign):
         raise FusionError(
-            f"{repo} holds something else than a fused set (e.g. {foreign[0]})",
+            f"{hub.repo(name)} holds something else than a fused set (e.g. {foreign[0]})",
             next_step="take another name.",
         )
-    state = Published(sha, None, texts.get(layout.CARD_PATH), files)
     return state, FusedManifest.model_validate_json(found) if found is not None else None
 
 
@@ -472,6 +459,18 @@ def _prepare(hub: Hub, name: str, terms: Combined) -> None:
     hub.create(name)
     if terms.publish is Verdict.GATED:
         hub.gate(name)
+
+
+def _made(hub: Hub, name: str, state: Published) -> Published:
+    """The state that a commit is guarded by, now that there is a repository."""
+    if state.sha is not None:
+        return state
+    state, manifest = _published(hub, name)
+    if manifest is not None:
+        raise MovedError(
+            "somebody else published it meanwhile", dataset=name, next_step="Run it again, it plans anew."
+        )
+    return state
 
 
 class _LateUpload(Upload):
@@ -718,9 +717,9 @@ def _commit_copies(
     message: str,
 ) -> str | None:
     listed = {shard.path for shard in manifest.files} | set(texts)
-    operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [*copies]
+    operations: list[Operation] = [*copies]
     for path, data in texts.items():
-        if state.files.get(path) != hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest():
+        if state.files.get(path) != blob_id(data):
             operations.append(CommitOperationAdd(path_in_repo=path, path_or_fileobj=data))
     operations += [
         CommitOperationDelete(path_in_repo=path)
@@ -729,35 +728,40 @@ def _commit_copies(
     ]
     if not operations:
         return None
-    repo = hub.repo(name)
-    with _told(name):
-        parent = state.sha or hub.api.repo_info(repo, repo_type="dataset").sha
-        try:
-            made = hub.api.create_commit(
-                repo, operations, commit_message=message, repo_type="dataset", parent_commit=parent
-            )
-        except (ValueError, NotImplementedError) as error:
-            raise HubError(
-                f"the Hub cannot copy the members' files: {error}",
-                dataset=name,
-                next_step="push without --verbatim.",
-            ) from error
-    return made.oid
+    try:
+        return hub.commit(name, operations, message, state)
+    except (ValueError, NotImplementedError) as error:
+        raise HubError(
+            f"the Hub cannot copy the members' files: {error}",
+            dataset=name,
+            next_step="push without --verbatim.",
+        ) from error
 
 
 def _collect(hub: Hub, work: _Work, manifest: FusedManifest) -> str:
     """A Hub Collection of the fused set and those of its members that are on the Hub; returns its slug."""
     members = list(dict.fromkeys(work.members_hub.repo(member.name) for member in manifest.members))
-    with _told(work.name):
-        collection = hub.api.create_collection(
+    collection = hub.ask(
+        work.name,
+        lambda: hub.api.create_collection(
             title=work.name[:59],
             namespace=hub.namespace,
             description=f"{manifest.title} and its members"[:150],
             exists_ok=True,
-        )
-        there = {item.item_id for item in collection.items}
-        for repo in [hub.repo(work.name), *members]:
-            if repo not in there and hub.api.repo_exists(repo, repo_type="dataset"):
-                note = "the fused set" if repo == hub.repo(work.name) else "a member"
-                hub.api.add_collection_item(collection.slug, repo, "dataset", note=note, exists_ok=True)
-    return collection.slug
+        ),
+    )
+    there = {item.item_id for item in collection.items}
+    for repo in [hub.repo(work.name), *members]:
+        if repo not in there:
+            _add_item(hub, work.name, collection.slug, repo)
+    return str(collection.slug)
+
+
+def _add_item(hub: Hub, name: str, slug: str, repo: str) -> None:
+    note = "the fused set" if repo == hub.repo(name) else "a member"
+
+    def add() -> None:
+        if hub.api.repo_exists(repo, repo_type="dataset"):
+            hub.api.add_collection_item(slug, repo, "dataset", note=note, exists_ok=True)
+
+    hub.ask(name, add)

@@ -117,7 +117,7 @@ def persist(
         call: may be called several times.
         patience: how often and how long.
         note: told about each wait.
-        sleep: for tests.
+        sleep: instead of `time.sleep`.
 
     Raises:
         Exception: the last error.

@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import re
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import huggingface_hub
 from huggingface_hub import (
@@ -103,6 +103,8 @@ class Hub:
         self.namespace = namespace
         self.patience = patience or Patience()
         self.note: Callable[[str], None] = lambda text: None
+        self.stopped = threading.Event()
+        """Set: nobody waits for another try any more."""
         try:
             self.embedded = persist(lambda: _is_embedded(self.endpoint), self.patience)
         except Interrupted as error:
@@ -134,7 +136,9 @@ class Hub:
             HubError: any other refusal, or no answer; tokens and upload addresses are not in the message.
         """
         try:
-            return persist(call, self.patience, note=lambda text: self.note(f"{name}: {text}"))
+            return persist(
+                call, self.patience, note=lambda text: self.note(f"{name}: {text}"), sleep=self._sleep
+            )
         except MedimgError:
             raise
         except Exception as error:
@@ -145,43 +149,42 @@ class Hub:
 
     def published(self, name: str) -> Published:
         """The state of the repository at `main`; empty where there is none."""
+        state, text = self.found(name)
+        return state if text is None else replace(state, manifest=_manifest(text, name))
+
+    def _sleep(self, seconds: float) -> None:
+        if self.stopped.wait(seconds):
+            raise HubError("the run was stopped")
+
+    def found(self, name: str) -> tuple[Published, str | None]:
+        """`published` without its manifest, and the manifest's text, which need not be a dataset's."""
         repo = self.repo(name)
 
-        def look() -> Published:
+        def look() -> tuple[Published, str | None]:
             try:
                 refs = self.api.list_repo_refs(repo, repo_type="dataset")
             except RepositoryNotFoundError:
-                return Published(None, None)
+                return Published(None, None), None
             sha = next((ref.target_commit for ref in refs.branches if ref.name == "main"), None)
-            files = self._files(repo, sha)
-            text = self._text(repo, MANIFEST_PATH, sha) if MANIFEST_PATH in files else None
-            return Published(
-                sha,
-                None if text is None else _manifest(text, name),
-                None,
-                files,
-                {ref.name: ref.target_commit for ref in refs.tags},
-                lambda path: self.ask(name, lambda: self._text(repo, path, sha)),
-            )
+            tags = {ref.name: ref.target_commit for ref in refs.tags}
+            return self._tree(name, sha, tags)
 
         return self.ask(name, look)
 
     def at(self, name: str, revision: str) -> Published:
         """The state of the repository at another revision."""
+        state, text = self.ask(name, lambda: self._tree(name, revision, {}))
+        return state if text is None else replace(state, manifest=_manifest(text, name))
+
+    def _tree(self, name: str, revision: str | None, tags: Mapping[str, str]) -> tuple[Published, str | None]:
         repo = self.repo(name)
+        files = self._files(repo, revision)
+        text = self._text(repo, MANIFEST_PATH, revision) if MANIFEST_PATH in files else None
 
-        def look() -> Published:
-            files = self._files(repo, revision)
-            text = self._text(repo, MANIFEST_PATH, revision) if MANIFEST_PATH in files else None
-            return Published(
-                revision,
-                None if text is None else _manifest(text, name),
-                None,
-                files,
-                read=lambda path: self.ask(name, lambda: self._text(repo, path, revision)),
-            )
+        def read(path: str) -> str:
+            return self.ask(name, lambda: self._text(repo, path, revision))
 
-        return self.ask(name, look)
+        return Published(revision, None, None, files, tags, read), text
 
     def _files(self, repo: str, revision: str | None) -> dict[str, str]:
         files = {}
@@ -222,11 +225,21 @@ class Hub:
         """Create the repository where there is none."""
         self.ask(name, lambda: self.api.create_repo(self.repo(name), repo_type="dataset", exist_ok=True))
 
-    def gate(self, name: str) -> None:
-        """Let only those read the files who accepted the terms; to be called before any data is there."""
+    def gated(self, name: str) -> bool:
+        """Whether only those who accepted terms may read the files now."""
+        return bool(self.ask(name, lambda: self.api.repo_info(self.repo(name), repo_type="dataset").gated))
+
+    def gate(self, name: str, *, shut: bool = True) -> None:
+        """Let only those read the files who accepted the terms; to be called before any data is there.
+
+        Args:
+            name: dataset.
+            shut: False opens the repository again, with all its revisions.
+        """
+        gated: Literal["auto", False] = "auto" if shut else False
         self.ask(
             name,
-            lambda: self.api.update_repo_settings(self.repo(name), repo_type="dataset", gated="auto"),
+            lambda: self.api.update_repo_settings(self.repo(name), repo_type="dataset", gated=gated),
         )
 
     def tag(self, name: str, tag: str, revision: str) -> None:
@@ -294,7 +307,7 @@ class Hub:
             if isinstance(operation, CommitOperationAdd):
                 loose[operation.path_in_repo] = _digests(operation)
             elif isinstance(operation, CommitOperationCopy):
-                origin = self._files(repo, operation.src_revision)
+                origin = self._files(operation.src_repo_id or repo, operation.src_revision)
                 loose[operation.path_in_repo] = {origin.get(operation.src_path_in_repo, "")}
         found = self._files(repo, sha)
         if {*expected, *loose} != set(found):
@@ -388,26 +401,13 @@ class Upload:
         return revision
 
 
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Turn the client's errors into ones that name the dataset, for calls that are not repeated."""
-    try:
-        yield
-    except MedimgError:
-        raise
-    except Exception as error:
-        if (told := _meant(name, error, 1)) is None:
-            raise
-        raise told from error
-
-
 def _meant(name: str, error: Exception, tries: int) -> HubError | None:
     """The client's error as one that names the dataset; None where it has nothing to do with the Hub."""
     trouble = trouble_of(error)
-    again = "Run sync again; what was uploaded is not uploaded twice."
+    again = "Run it again; what was uploaded is not uploaded twice."
     if trouble is not None:
         if trouble.status == 429:
-            again = "The Hub asks to slow down; run sync again later, it resumes."
+            again = "The Hub asks to slow down; run it again later, it resumes."
         after = f" {tries} times" if tries > 1 else ""
         return HubError(f"{trouble.problem}{after}", dataset=name, next_step=again)
     if not isinstance(error, HfHubHTTPError):
@@ -418,8 +418,8 @@ def _meant(name: str, error: Exception, tries: int) -> HubError | None:
     steps: dict[Any, str] = {
         401: "Log in with `hf auth login` or set HF_TOKEN.",
         403: "Ask for write access to the organization, or set NAMESPACE to your own.",
-        412: "Somebody else committed meanwhile; run sync again, it plans anew.",
-        507: "The Hub's disk is full; make room there, then run sync again.",
+        412: "Somebody else committed meanwhile; run it again, it plans anew.",
+        507: "The Hub's disk is full; make room there, then run it again.",
     }
     kind = MovedError if status == 412 else HubError
     said = error.server_message or type(error).__name__

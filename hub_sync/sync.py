@@ -7,17 +7,17 @@ import json
 import logging
 import random
 import re
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from medimg import __version__, cards, layout, registry
+from medimg import __version__, cards, layout, licenses, registry
 from medimg.cards.card import gates
+from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files
 from medimg.hub_sync import topics
@@ -34,6 +34,7 @@ from medimg.hub_sync.publish import (
     blob_id,
     next_tag,
 )
+from medimg.hub_sync.scratch import scratch, sweep
 from medimg.hub_sync.shards import SHARD_BYTES
 from medimg.hub_sync.verify import Reader, stored, verify
 from medimg.licenses import Verdict
@@ -49,19 +50,21 @@ REPLANS = 5
 """How often a dataset is planned anew because somebody else committed meanwhile."""
 AHEAD = 16
 """Repositories that are looked at ahead of the one that is worked on."""
+GATE_KEY = "\nextra_gated_prompt:"
+"""In the YAML of a card: readers are asked to accept terms."""
 RECIPE = {"recipe": "1"}
 """Fingerprint of a repository without data."""
 
 Status = Literal["published", "unchanged", "card-only", "blocked", "failed"]
-Action = Literal["build", "card", "none", "held", "blocked", "absent"]
+Action = Literal["build", "card", "gate", "none", "held", "blocked", "absent"]
 
 
 @dataclass(frozen=True)
 class Plan:
     """What sync would do with one dataset.
 
-    `action` is build, card (texts only), none, held (retired or rolled back), blocked (license or source), or absent
-    (not in the source, and all datasets were asked for).
+    `action` is build, card (texts only), gate (only the repository's setting), none, held (retired or rolled back),
+    blocked (license or source), or absent (not in the source, and all datasets were asked for).
     """
 
     name: str
@@ -115,9 +118,9 @@ class Watcher:
 def opened(plan: Plan, builder: Builder) -> Iterator[Files]:
     """The source of a plan; a miniature is written to a temporary folder first."""
     if plan.origin == "miniature":
-        with tempfile.TemporaryDirectory(prefix=f"medimg-{plan.name}-") as folder:
-            builder.miniature(Phantom(Path(folder)))
-            with Files.open(folder, dataset=plan.name) as files:
+        with scratch(f"miniature-{plan.name}") as folder:
+            builder.miniature(Phantom(folder.path))
+            with Files.open(str(folder.path), dataset=plan.name) as files:
                 yield files
     else:
         assert plan.source is not None
@@ -191,8 +194,17 @@ def make_plan(
     differs = changed(old, prints)
     problems = stored(state) if manifest is not None else []
     if not differs and not problems and HOLD_PATH not in state.files:
-        fresh = fresh_texts(builder, hub.namespace, state)
-        done = plan("none", "unchanged", place) if fresh else plan("card", "the texts may differ", place)
+        if not fresh_texts(builder, hub.namespace, state):
+            done = plan("card", "the texts may differ", place)
+        elif (
+            manifest is not None
+            and manifest.rows
+            and gates(dataset, manifest)
+            and not hub.gated(builder.name)
+        ):
+            done = plan("gate", "its gate stands open", place)
+        else:
+            done = plan("none", "unchanged", place)
         return replace(done, fingerprint=prints)
     reason = "new"
     if old:
@@ -274,22 +286,29 @@ def sync(
         )
     watcher.begin([builder.name for builder in builders])
     hub.note = watcher.note
+    hub.stopped.clear()
+    for folder in sweep():
+        watcher.note(f"removed what an ended run had left in {folder}")
     results: list[Result] = []
-    with Reader(hub) as reader:
-        run = _Run(hub, source, bool(names), dry_run, restore, check, watcher, reader, shard_bytes)
-        for builder, state in _ahead(hub, builders):
-            began = time.monotonic()
-            result = run.one(builder, state)
-            if result is None:
-                continue
-            result = replace(
-                result,
-                seconds=round(time.monotonic() - began, 2),
-                publish=builder.dataset.publish.value,
-                address=hub.address(builder.name) if result.good else "",
-            )
-            watcher.end(result)
-            results.append(result)
+    try:
+        with Reader(hub) as reader, contextlib.closing(_ahead(hub, builders)) as coming:
+            run = _Run(hub, source, bool(names), dry_run, restore, check, watcher, reader, shard_bytes)
+            for builder, state in coming:
+                began = time.monotonic()
+                result = run.one(builder, state)
+                if result is None:
+                    continue
+                result = replace(
+                    result,
+                    seconds=round(time.monotonic() - began, 2),
+                    publish=builder.dataset.publish.value,
+                    address=hub.address(builder.name) if result.good else "",
+                )
+                watcher.end(result)
+                results.append(result)
+    except KeyboardInterrupt:
+        hub.stopped.set()
+        raise
     if collections and not dry_run:
         try:
             topics.update(hub, results)
@@ -299,23 +318,23 @@ def sync(
     return results
 
 
-def _ahead(hub: Hub, builders: Sequence[Builder]) -> Iterator[tuple[Builder, Callable[[], Published]]]:
+def _ahead(hub: Hub, builders: Sequence[Builder]) -> Generator[tuple[Builder, Callable[[], Published]]]:
     """Each builder with the state of its repository; a few are looked up ahead, several at a time."""
-    with ThreadPoolExecutor(1 if hub.embedded else 8, thread_name_prefix="look") as pool:
-        waiting: list[tuple[Builder, Future[Published]]] = []
-        rest = iter(builders)
-        try:
-            while True:
-                for builder in rest:
-                    waiting.append((builder, pool.submit(hub.published, builder.name)))
-                    if len(waiting) >= AHEAD:
-                        break
-                if not waiting:
-                    return
-                builder, future = waiting.pop(0)
-                yield builder, future.result
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    pool = ThreadPoolExecutor(1 if hub.embedded else 8, thread_name_prefix="look")
+    waiting: list[tuple[Builder, Future[Published]]] = []
+    rest = iter(builders)
+    try:
+        while True:
+            for builder in rest:
+                waiting.append((builder, pool.submit(hub.published, builder.name)))
+                if len(waiting) >= AHEAD:
+                    break
+            if not waiting:
+                return
+            builder, future = waiting.pop(0)
+            yield builder, future.result
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # who stops a run does not wait for a slow Hub
 
 
 @dataclass(frozen=True)
@@ -394,6 +413,9 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
             if state.sha and state.manifest and state.manifest.tag and state.manifest.tag not in state.tags:
                 return self._finished(Result(name, idle, plan.reason, rows=rows), state.manifest, state.sha)
             return Result(name, idle, plan.reason, rows=rows)
+        if plan.action == "gate":
+            self.hub.gate(name)
+            return Result(name, idle, f"{plan.reason}; shut again", rows=rows)
         if state.sha is None:
             self.hub.create(name)
             state = self.hub.published(name)
@@ -424,8 +446,7 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
             )
         if not manifest.rows:
             return self._no_rows(state, plan, manifest)
-        if gates(dataset, manifest):
-            self.hub.gate(self.name)
+        self._gate(state, manifest)
         manifest = manifest.model_copy(update={"tag": self._tag(state, manifest)})
         manifest, rendered = texts(self.builder, manifest, self.hub.namespace, state.card)
         content: dict[str, Path | bytes] = {**self.built.files, **rendered}
@@ -443,15 +464,28 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
         )
         return self._finished(result, manifest, revision)
 
+    def _gate(self, state: Published, manifest: Manifest) -> None:
+        """Let the repository's setting follow what is declared, before anything is committed.
+
+        What sync has never shut (its card asks nobody to accept terms) was shut by a person, and stays shut.
+        """
+        if gates(self.builder.dataset, manifest):
+            self.hub.gate(self.name)
+        elif state.manifest is not None and state.manifest.rows and GATE_KEY in (state.card or ""):
+            if holding := _held_by(self.builder.dataset, state.manifest):
+                self.run.watcher.note(
+                    f"{self.name}: the gate stays, since earlier revisions hold rows under {', '.join(holding)}"
+                )
+            else:
+                self.hub.gate(self.name, shut=False)
+
     def _built(self, plan: Plan) -> Built:
-        folder = self._stack.enter_context(
-            tempfile.TemporaryDirectory(prefix=f"medimg-build-{self.name}-", ignore_cleanup_errors=True)
-        )
+        folder = self._stack.enter_context(scratch(f"build-{self.name}")).path
         with opened(plan, self.builder) as files:
             built = build(
                 self.builder,
                 files,
-                Path(folder),
+                folder,
                 origin=plan.origin,
                 fingerprint=plan.fingerprint,
                 shard_bytes=self.run.shard_bytes,
@@ -502,6 +536,7 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
         kept: set[str] = set()
         if dataset.publish is not Verdict.RECIPE and manifest.rows:
             kept = {path for path in state.files if path not in _TEXTS}
+            self._gate(state, manifest)
             manifest = manifest.model_copy(update={"tag": self._tag(state, manifest)})
         previous = state.manifest.texts if state.manifest is not None else {}
         manifest, rendered = texts(self.builder, manifest, self.hub.namespace, state.card)
@@ -538,6 +573,22 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
         if manifest.rows and manifest.tag:
             self.hub.tag(self.name, manifest.tag, revision)
         return result
+
+
+def _held_by(dataset: Dataset, old: Manifest) -> list[str]:
+    """Licenses of published rows that ask for a gate, and that no changed declaration has replaced.
+
+    A gate is in front of all revisions: it may be lifted where a license was declared anew, and not where only the
+    rows under it were taken out.
+    """
+    found: set[str] = set()
+    for config in old.configs:
+        there = config.name in dataset.config_names
+        declared = (dataset.config(config.name).license if there else None) or dataset.license
+        if there and not licenses.get(declared).per_row:
+            continue
+        found |= {id for id in config.license if licenses.get(id).publish is not Verdict.OPEN}
+    return sorted(found)
 
 
 def _data(manifest: Manifest) -> list[Any]:

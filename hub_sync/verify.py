@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from medimg import layout, registry
 from medimg.hub_sync.publish import Hub, Published
+from medimg.hub_sync.scratch import scratch
 from medimg.manifest import Manifest, Shard
 
 READBACK = Path(__file__).with_name("readback.py")
@@ -62,7 +63,8 @@ class Reader:
 
     def _start(self) -> subprocess.Popen[str]:
         # A folder named like the repository in the current directory would win over the Hub: hence cwd.
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="medimg-verify-"))
+        place = self._stack.enter_context(scratch("verify"))
+        folder = str(place.path)
         self._log = self._stack.enter_context(tempfile.TemporaryFile())
         environment = {
             **os.environ,
@@ -84,6 +86,7 @@ class Reader:
             text=True,
             cwd=folder,
             env=environment,
+            pass_fds=[place.lock],
         )
         return self._process
 

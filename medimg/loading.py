@@ -83,7 +83,7 @@ def load(
             f"there is no split {split!r}", dataset=dataset.name, next_step=f"one of: {', '.join(splits)}"
         )
     arguments = {
-        "name": dataset.name,
+        "name": builder.address,
         "config": config,
         "source": str(source),
         "storage_options": storage_options,

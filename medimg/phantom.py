@@ -245,7 +245,7 @@ class Phantom:
         mode: str = "L",
         labels: Sequence[int] | None = None,
         nested: bool = True,
-        colors: Mapping[int, tuple[int, int, int]] | None = None,
+        colors: Mapping[int, tuple[int, int, int] | int] | None = None,
         contour: bool = False,
         low: float = 0,
         high: float | None = None,
@@ -259,7 +259,7 @@ class Phantom:
             size: (width, height).
             mode: Pillow mode: "1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16" (16 bit), "F" (TIFF).
             labels: a label map with these values (nested ellipses, or side by side); in `mode` "RGB" all three
-                channels carry the value, unless `colors` gives each value its color.
+                channels carry the value, unless `colors` gives each value its color, or its gray (a picture "L").
             contour: with `labels=(v,)`: only the closed outline of the ellipse is drawn, with value v.
             low, high: intensity range of an image.
             seed: files with one seed hold the same picture.
@@ -279,7 +279,8 @@ class Phantom:
             line = inside & ~ndimage.binary_erosion(inside)
             array = np.where(line, array.max(), 0).astype(array.dtype)
         if colors is not None:
-            lookup = np.zeros((256, 3), np.uint8)
+            gray = all(isinstance(color, int) for color in colors.values())
+            lookup = np.zeros(256 if gray else (256, 3), np.uint8)
             for value, color in colors.items():
                 lookup[value] = color
             picture = Image.fromarray(lookup[array])

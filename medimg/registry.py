@@ -8,9 +8,9 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from medimg.declaration import SLUG, Dataset
@@ -19,13 +19,19 @@ from medimg.files import Files
 from medimg.schema import Row, Skipped
 
 PACKAGE = "medimg.builders"
+COMMONS = re.compile(r"idc[/-]", re.IGNORECASE)
+"""Start of the names of the collections in the Imaging Data Commons, which one builder makes of its index."""
 
 
 @dataclass(frozen=True)
 class Builder:
-    """One builder module: its declaration, its rows and its miniature."""
+    """One builder: its declaration, its rows and its miniature.
 
-    module: ModuleType
+    Attributes:
+        module: the builder's module; of the Imaging Data Commons, an object with the same names for each collection.
+    """
+
+    module: Any
 
     @property
     def dataset(self) -> Dataset:
@@ -39,13 +45,20 @@ class Builder:
         return self.dataset.name
 
     @property
+    def address(self) -> str:
+        """The name by which `get` finds this builder again: the slug, or "idc/<collection>[?filters]"."""
+        address: str = getattr(self.module, "ADDRESS", self.name)
+        return address
+
+    @property
     def description(self) -> str:
         """The module's docstring: the first paragraph of the card."""
         return inspect.cleandoc(self.module.__doc__ or "")
 
-    def rows(self, files: Files) -> Iterator[Row | Skipped]:
-        """Rows and skipped files, lazily."""
-        rows: Iterator[Row | Skipped] = self.module.rows(files)
+    def rows(self, files: Files, config: str | None = None) -> Iterator[Row | Skipped]:
+        """Rows and skipped files, lazily; rows of other sub-collections than `config` may be among them."""
+        hint = () if inspect.ismodule(self.module) else (config,)
+        rows: Iterator[Row | Skipped] = self.module.rows(files, *hint)
         return rows
 
     @property
@@ -57,9 +70,10 @@ class Builder:
     @property
     def code(self) -> str:
         """Source text of the module and of the family helpers that it imports."""
-        modules = [self.module] + [
+        own = inspect.getmodule(self.module if inspect.ismodule(self.module) else type(self.module))
+        modules = [own] + [
             value
-            for value in vars(self.module).values()
+            for value in vars(own).values()
             if inspect.ismodule(value) and value.__name__.startswith(PACKAGE + ".")
         ]
         return "\n".join(inspect.getsource(module) for module in modules)
@@ -104,9 +118,14 @@ def builders() -> list[Builder]:
 def get(name: str) -> Builder:
     """The builder of this slug or alias; case, spaces, dashes and underscores do not matter.
 
+    "idc/<collection>", narrowed down or not ("idc/nlst?modality=CT"), is any collection of the Imaging Data Commons.
+
     Raises:
         UnknownDatasetError: with the closest names.
+        MissingExtraError: a collection was asked for, and the index of the Commons is not installed.
     """
+    if COMMONS.match(name):
+        return Builder(importlib.import_module(f"{PACKAGE}._idc").find(name))
     if SLUG.fullmatch(name) and importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}"):
         return _load(module_name(name))
     wanted = _key(name)

@@ -72,15 +72,19 @@ def iterate(
         splits: only these splits; rows of others are not decoded.
 
     Raises:
-        MedimgError: a row is not what the declaration says; the error names the dataset, the file and the next step.
+        MedimgError: a row is not what the declaration says, or the source holds nothing of the dataset; the error names
+            the dataset, the file and the next step.
     """
     dataset = builder.dataset
     seen: set[tuple[str, str]] = set()
-    source = builder.rows(files)
+    found = False
+    source = builder.rows(files, config)
     while True:
         try:
             item = next(source)
         except StopIteration:
+            if not found:
+                raise files.barren() from None
             return
         except ValidationError as error:
             raise LabelError(
@@ -95,6 +99,7 @@ def iterate(
                 dataset=dataset.name,
                 next_step="Map it in the declaration with evidence; labels are never dropped.",
             ) from error
+        found = True
         if isinstance(item, Skipped):
             files.opened.add(item.file.path)
             yield item

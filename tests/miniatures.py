@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,37 @@ def pixels(value: dict[str, Any]) -> np.ndarray[Any, Any]:
 
 @functools.cache
 def built(module: str) -> Miniature:
+    """The miniature of one builder."""
     builder = next(each for each in registry.builders() if each.module.__name__.endswith(f".{module}"))
     make = Phantom()
     builder.miniature(make)
-    root = Path(_folder()) / module
-    for path, data in make.files.items():
+    return _build(builder, make.files, Path(_folder()) / module)
+
+
+def rebuilt(module: str, path: Callable[[str], str | None], root: Path) -> Miniature:
+    """The miniature in another copy, e.g. an incomplete one: `path` renames its files, None leaves one out."""
+    builder = built(module).builder
+    make = Phantom()
+    builder.miniature(make)
+    return _build(
+        builder, {new: data for old, data in make.files.items() if (new := path(old)) is not None}, root
+    )
+
+
+def copied(module: str, contents: dict[str, bytes], root: Path) -> Miniature:
+    """What the builder makes of these files, path -> bytes."""
+    return _build(built(module).builder, contents, root)
+
+
+def written(module: str) -> dict[str, bytes]:
+    """The files of the miniature as they are distributed, path -> bytes; a new dict each time."""
+    make = Phantom()
+    built(module).builder.miniature(make)
+    return make.files
+
+
+def _build(builder: Builder, contents: dict[str, bytes], root: Path) -> Miniature:
+    for path, data in contents.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(data)
     with Files.open(root, dataset=builder.name, sources=builder.dataset.sources) as files:
@@ -93,7 +120,7 @@ def built(module: str) -> Miniature:
         inside = {file.path: file.read() for file in files}
     skipped = {item.file.path: item.reason for item in items if isinstance(item, Skipped)}
     records = [item for item in items if isinstance(item, Record)]
-    return Miniature(builder, inside | make.files, records, skipped, sorted(set(lost) - set(skipped)))
+    return Miniature(builder, inside | contents, records, skipped, sorted(set(lost) - set(skipped)))
 
 
 @functools.cache

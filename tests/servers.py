@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Iterator
@@ -133,20 +134,20 @@ class Bucket:
     def options(self) -> dict[str, Any]:
         return {"endpoint_url": self.endpoint, "skip_instance_cache": True}
 
-    def put(self, key: str, data: bytes) -> str:
+    @functools.cached_property
+    def _client(self) -> Any:
         import boto3
 
-        client = boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        if not any(bucket["Name"] == self.name for bucket in client.list_buckets()["Buckets"]):
-            client.create_bucket(Bucket=self.name)
-        client.put_object(Bucket=self.name, Key=key, Body=data, ACL="public-read")
-        return f"s3://{self.name}/{key}"
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", **keys)
+
+    def put(self, key: str, data: bytes, name: str | None = None) -> str:
+        name = name or self.name
+        client = self._client
+        if not any(bucket["Name"] == name for bucket in client.list_buckets()["Buckets"]):
+            client.create_bucket(Bucket=name)
+        client.put_object(Bucket=name, Key=key, Body=data, ACL="public-read")
+        return f"s3://{name}/{key}"
 
 
 @contextmanager

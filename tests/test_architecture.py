@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
     {"vocab", "licenses", "pixels"},
+    {"idc"},
     {"files"},
     {"schema"},
     {"declaration", "manifest"},
@@ -25,7 +26,7 @@ LAYERS = [
 """Core modules from the ground up; a module imports only what stands below it, or its own package."""
 FOLDERS = {"builders": ROOT / "builders", "hub_sync": ROOT / "hub_sync", "cards": ROOT / "cards"}
 MAY_IMPORT = {
-    "builders": {"errors", "vocab", "licenses", "schema", "declaration", "readers", "builders"},
+    "builders": {"errors", "vocab", "licenses", "idc", "schema", "declaration", "readers", "builders"},
     "cards": {
         "",
         "errors",

@@ -26,7 +26,7 @@ from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
 from medimg.hub_sync import fused_cli, publish
 from medimg.hub_sync.fused import _published, _RowTerms, push, verify
-from medimg.hub_sync.hub import app
+from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.publish import Hub
 from medimg.hub_sync.sync import sync
@@ -70,14 +70,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
 def uploads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Bytes of every large file that the server is sent from now on."""
     sizes: list[int] = []
-    original = app.Hub._upload
+    original = LargeFiles._upload
 
     def counted(self: Any, call: Any, action: str) -> tuple[str, int]:
         found = original(self, call, action)
         sizes.append(found[1])
         return found
 
-    monkeypatch.setattr(app.Hub, "_upload", counted)
+    monkeypatch.setattr(LargeFiles, "_upload", counted)
     return sizes
 
 

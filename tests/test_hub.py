@@ -547,6 +547,21 @@ def test_discussions(api: HfApi, repo: str) -> None:
     assert (made.num, made.title, made.events[0].content) == (1, "Known limits", "Some")  # type: ignore[attr-defined]
     assert api.create_discussion(repo, "Another", **DATASET).num == 2
     assert [found.num for found in api.get_repo_discussions(repo, **DATASET)] == [2, 1]
+    assert api.comment_discussion(repo, 1, "More", **DATASET).content == "More"
+    assert api.rename_discussion(repo, 1, "Limits", **DATASET).new_title == "Limits"
+    assert api.change_discussion_status(repo, 1, "closed", comment="Done", **DATASET).new_status == "closed"
+    details = api.get_discussion_details(repo, 1, **DATASET)
+    assert (details.title, details.status) == ("Limits", "closed")
+    assert [event.type for event in details.events] == [
+        "comment", "comment", "title-change", "status-change", "comment",
+    ]  # fmt: skip
+    for call in (
+        lambda: api.comment_discussion(repo, 1, " ", **DATASET),
+        lambda: api.rename_discussion(repo, 1, "x", **DATASET),
+        lambda: api.comment_discussion(repo, 9, "x", **DATASET),
+    ):
+        with pytest.raises(HfHubHTTPError):
+            call()
     with pytest.raises(BadRequestError, match="no pull requests"):
         api.create_pull_request(repo, "A change", **DATASET)
     with pytest.raises(BadRequestError, match="no pull requests"):

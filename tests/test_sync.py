@@ -211,7 +211,7 @@ def test_a_moved_main_is_never_overwritten(
     monkeypatch.setattr(publish.Upload, "commit", interfering)
     next(root.rglob("test-volume-0.nii")).unlink()
     result, *_ = sync(["lits"], hub, source=str(root), check=False)
-    assert result.status == "failed" and "run sync again" in result.reason
+    assert result.status == "failed" and "run it again" in result.reason
     assert 1 < next(notes) < 10, "planned anew, and not for ever"
     monkeypatch.undo()
     result, *_ = sync(["lits"], hub, source=str(root), check=False)

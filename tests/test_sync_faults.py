@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from fault_proxy import FAULTS, FaultProxy, Seen
 from medimg.errors import HubError
 from medimg.hub_sync import patience
 from medimg.hub_sync.hub.serve import EmbeddedHub
+from medimg.hub_sync.hub.store import Limits
 from medimg.hub_sync.patience import Interrupted, Patience, persist
 from medimg.hub_sync.publish import Hub
 from medimg.hub_sync.sync import Result, Watcher, sync
@@ -35,7 +37,9 @@ ROWS = 8
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
-    with EmbeddedHub(tmp_path_factory.mktemp("store")) as running:
+    # Data shards have more than these bytes and go up in two parts; metadata and previews have less.
+    limits = Limits(multipart_above=15_500, part=9_000)
+    with EmbeddedHub(tmp_path_factory.mktemp("store"), limits=limits) as running:
         yield running
 
 
@@ -97,63 +101,96 @@ def run(hub: Hub, root: Path, **options: Any) -> Result:
     return result
 
 
+@dataclass
+class Kinds:
+    """Kinds of requests: of a run for a new dataset, for a changed one, for an unchanged one, and of reading back."""
+
+    new: list[str]
+    changed: list[str]
+    idle: list[str]
+    reading: list[str]
+    start: str = "GET /api/medimg-embedded-hub"
+
+
 @pytest.fixture(scope="module")
-def kinds(
-    server: EmbeddedHub, names: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list[str], list[str]]:
-    """Kinds of requests that a run makes for a new dataset and for a changed one."""
+def kinds(server: EmbeddedHub, names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Kinds:
     root = tiny.originals(tmp_path_factory.mktemp("kinds"), NAME, ROWS)
     found = []
     with FaultProxy(server.url) as proxy:
         hub = Hub(proxy.url, "kinds")
-        for seed in (0, 1):
-            tiny.change(root, NAME, 5000 + seed)
+        for seed in (0, 1, None):
+            if seed is not None:
+                tiny.change(root, NAME, 5000 + seed)
             first = len(proxy.seen)
-            assert run(hub, root).status == "published"
+            assert run(hub, root).status == ("unchanged" if seed is None else "published")
             found.append(list(dict.fromkeys(seen.kind for seen in proxy.seen[first:])))
-    new, changed = found
+        first = len(proxy.seen)
+        with Reader(hub) as reader:
+            reader.read(hub.repo(NAME), hub.published(NAME).sha, deep=False)
+        found.append(list(dict.fromkeys(seen.kind for seen in proxy.seen[first:])))
+    return Kinds(*found)
+
+
+def test_no_kind_of_request_is_left_out(
+    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path
+) -> None:
     expected = (
         "/refs", "/tree/*", "manifest.json", "README.md", "preupload/main", "objects/batch", "PUT /lfs/object/*",
-        "/lfs/verify", "/settings", "validate-yaml", "/commit/main", "/tag/*", "repos/create", "POST /api/collections",
-        "GET /api/collections", "/items", "PATCH /api/collections/*", "GET /api/datasets",
+        "PUT /lfs/part-*/*", "POST /lfs/join/*", "/lfs/verify", "/settings", "validate-yaml", "/commit/main", "/tag/*",
+        "repos/create", "POST /api/collections", "GET /api/collections", "/items", "PATCH /api/collections/*",
+        "GET /api/datasets",
     )  # fmt: skip
+    known = {*kinds.new, *kinds.changed, *kinds.idle, *kinds.reading, kinds.start}
     for part in expected:
-        assert any(part in kind for kind in new + changed), part
-    return new, changed
+        assert any(part in kind for kind in known), part
+    assert {kind.split(" ")[0] for kind in kinds.reading} == {"GET", "HEAD"}
+    # Whatever a maintainer's run does, with everything on, is in the matrix.
+    root = tiny.originals(tmp_path, NAME, ROWS, 40)
+    hub = Hub(proxy.url, "whole")
+    for _ in range(2):
+        for expected_status in ("published", "unchanged"):
+            assert run(hub, root, check=True).status == expected_status
+        tiny.change(root, NAME, 40_500)
+    hub.gate(NAME, shut=False)
+    assert run(hub, root, check=True).good
+    assert {seen.kind for seen in proxy.seen} <= known
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_fault_of_every_kind_in_one_run(
-    server: EmbeddedHub, proxy: FaultProxy, kinds: tuple[list[str], list[str]], tmp_path: Path, fault: str
+    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path, fault: str
 ) -> None:
     namespace = "soft-" + fault.replace(" ", "-")
     seed = 1 + FAULTS.index(fault)  # a store keeps equal pictures once
-    root = tiny.originals(tmp_path, NAME, 24, seed)
+    root = tiny.originals(tmp_path, NAME, 36, seed)
     watch = Watch(server, f"{namespace}/{NAME}")
     proxy.hook = watch
-    waiting = proxy.arm(fault, "GET /api/medimg-embedded-hub", *kinds[0])
+    waiting = proxy.arm(fault, kinds.start, *kinds.new)
     hub = Hub(proxy.url, namespace, patience=tiny.QUICK)
     assert run(hub, root).status == "published"
     assert not waiting, "not every kind of request was made"
     assert proxy.uploaded <= 1.1 * tiny.stored_bytes(server, f"{namespace}/{NAME}")
     tiny.change(root, NAME, seed * 1000 + 77)
-    waiting = proxy.arm(fault, *kinds[1])
+    waiting = proxy.arm(fault, *kinds.changed)
     result = run(hub, root)
-    assert result.status == "published" and result.rows == 25
+    assert result.status == "published" and result.rows == 37
     assert not waiting
     assert proxy.uploaded <= 1.1 * tiny.stored_bytes(server, f"{namespace}/{NAME}")
     assert watch.problems == []
     before = len(proxy.seen)
     again = run(hub, root)
-    assert again.status == "unchanged" and not again.commits and len(proxy.seen) - before <= 3
+    assert again.status == "unchanged" and not again.commits and len(proxy.seen) - before <= 4
+    waiting = proxy.arm(fault, *kinds.idle)
+    again = run(hub, root)
+    assert again.status == "unchanged" and not again.commits and not waiting
     assert set(hub.published(NAME).tags) == {"v1.0.0", "v1.0.0-2"}
 
 
 @pytest.mark.parametrize("fault", ["cut before", "cut midway", "cut after", "500"])
 def test_each_fault_ends_a_run_and_the_next_goes_on(
-    server: EmbeddedHub, proxy: FaultProxy, kinds: tuple[list[str], list[str]], tmp_path: Path, fault: str
+    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path, fault: str
 ) -> None:
-    new, changed = kinds
+    new, changed = kinds.new, kinds.changed
     namespace = "hard-" + fault.replace(" ", "-")
     seed = 11 + FAULTS.index(fault)
     root = tiny.originals(tmp_path, NAME, ROWS, seed)
@@ -188,17 +225,20 @@ def test_each_fault_ends_a_run_and_the_next_goes_on(
     }
 
 
-def test_every_fault_while_reading_back(server: EmbeddedHub, proxy: FaultProxy, names: list[str]) -> None:
-    hub = Hub(proxy.url, "soft-slow", patience=tiny.QUICK)
+def test_every_fault_while_reading_back(
+    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path
+) -> None:
+    hub = Hub(proxy.url, "reading", patience=tiny.QUICK)
+    root = tiny.originals(tmp_path, NAME, 4, 30)
     with Reader(hub) as reader:
-        first = len(proxy.seen)
-        assert verify(hub, [NAME], reader=reader) == {NAME: []}
-        found = list(dict.fromkeys(seen.kind for seen in proxy.seen[first:]))
-        assert {kind.split(" ")[0] for kind in found} == {"GET", "HEAD"}
-        for fault in FAULTS:
-            for some in (found[::2], found[1::2]):
-                proxy.arm(fault, *some)
+        for number, fault in enumerate(FAULTS):
+            for half, some in enumerate((kinds.reading[::2], kinds.reading[1::2])):
+                # A revision that the reader has not seen: it remembers what it was told about others.
+                tiny.picture(root / NAME / "train" / f"more_{number}_{half}.png", 30_100 + 2 * number + half)
+                assert run(Hub(server.url, "reading"), root, collections=False).status == "published"
+                waiting = proxy.arm(fault, *some)
                 assert verify(hub, [NAME], reader=reader) == {NAME: []}, fault
+                assert not waiting, "not every kind of request was made"
 
 
 def test_a_lost_answer_to_an_upload_sends_nothing_again(

@@ -16,9 +16,9 @@ import pytest
 import tiny_datasets as tiny
 from fault_proxy import FaultProxy
 
-from medimg import registry
+from medimg import licenses, registry
 from medimg.cards import card
-from medimg.errors import HubError
+from medimg.errors import HubError, MedimgError
 from medimg.hub_sync import history, patience
 from medimg.hub_sync.build import identifying
 from medimg.hub_sync.hub.serve import EmbeddedHub
@@ -260,30 +260,196 @@ def test_identifying_rows_stop_the_dataset(
     assert hub.published(NAME).manifest is None
 
 
-def test_no_flag_publishes_a_recipe(server: EmbeddedHub, proxy: FaultProxy, tmp_path: Path) -> None:
-    recipes = [each.name for each in registry.builders() if each.dataset.publish is Verdict.RECIPE][:4]
+def tried(root: Path, hub: str, store: Path) -> dict[str, dict[str, list[str]]]:
+    """For every command that may publish: how to try each of its options. A new option has to be added here."""
+    common = {
+        "--source": [str(root), "official", ""],
+        "--hub": [hub],
+        "--namespace": ["flags", "other"],
+        "--store": [str(store)],
+        "--json": [],
+    }
+    return {
+        "sync": {
+            **common,
+            "--dry-run": [],
+            "--no-verify": [],
+            "--restore": [],
+            "--no-collections": [],
+            "--report": [str(store / "report.json")],
+        },
+        "fuse": {
+            **common,
+            "--modality": ["X-ray"],
+            "--organ": ["chest"],
+            "--task": ["classification"],
+            "--target": ["cardiomegaly"],
+            "--dimension": ["2d", "video"],
+            "--license": ["open", "commercial"],
+            "--split": ["train"],
+            "--source": [str(root), "official", "miniature"],
+            "--weights": ["interleave"],
+            "--on-duplicate": ["keep", "drop"],
+            "--encoding": ["index", "channels"],
+            "--blueprint": ["chest-xray-findings", "liver-ct"],
+            "--seed": ["1"],
+            "--plan": [],
+            "--push": ["a-set"],
+            "--verbatim": [],
+            "--limit": ["1"],
+        },
+        "rollback": {"--to": ["v1.0.0"], "--reason": ["x"], **common},
+        "retire": {"--reason": ["x"], "--purge": [], **common},
+    }
+
+
+READS_ONLY = {"hub", "list", "show", "verify", "new", "search", "catalogue", "portal"}
+"""Commands that write nothing to a Hub."""
+
+
+def test_no_flag_of_any_command_publishes_a_recipe(
+    server: EmbeddedHub, proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import typer
+    from typer.testing import CliRunner
+
+    from medimg.hub_sync import cli
     from medimg.phantom import Phantom
 
-    for name in recipes:
-        registry.get(name).miniature(Phantom(tmp_path / name))
-    hub = Hub(proxy.url, "recipes")
-    for source in (None, str(tmp_path), "official"):
-        for restore in (False, True):
-            for dry_run in (True, False):
-                results = sync(
-                    recipes,
-                    hub,
-                    source=source,
-                    restore=restore,
-                    dry_run=dry_run,
-                    check=False,
-                    collections=True,
-                    shard_bytes=tiny.SHARD,
+    recipes = [each.name for each in registry.builders() if each.dataset.publish is Verdict.RECIPE]
+    name = "chexpert"
+    assert name in recipes
+    registry.get(name).miniature(Phantom(tmp_path / "root" / name))
+    registry.get("hc18").miniature(Phantom(tmp_path / "root" / "hc18"))
+    monkeypatch.chdir(tmp_path)
+    options = tried(tmp_path / "root", proxy.url, tmp_path / "store")
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    assert set(commands) - READS_ONLY == set(options), "a new command: may it publish?"
+    runner = CliRunner()
+    ran = 0
+    for command, known in options.items():
+        params = [each for each in commands[command].params if each.param_type_name == "option"]
+        flags = {flag for each in params for flag in (*each.opts, *each.secondary_opts)} - {"--help"}
+        assert flags <= set(known), f"new options of `medimg {command}`: say here how to try them"
+        needed = [each.opts[0] for each in params if each.required]
+        given = [
+            [flag, *([value] if value is not None else [])]
+            for flag in sorted(flags)
+            for value in known[flag] or [None]
+        ]  # type: ignore[list-item]
+        always = [[flag, known[flag][0]] for flag in needed]
+        if command == "fuse":
+            always.append(["--push", "a-set"])
+        whole = [
+            part
+            for one in {each[0]: each for each in given if each[0] not in ("--dry-run", "--plan")}.values()
+            for part in one
+        ]
+        tries = [
+            [],
+            *given,
+            *(a + b for a in given for b in given if command == "sync" and a[0] < b[0]),
+            whole,
+        ]
+        for one in tries:
+            base = [part for each in always if each[0] not in one for part in each]
+            to = [] if "--hub" in one else ["--hub", proxy.url]
+            # With an open one beside it; whose declared address is not asked.
+            both = command == "fuse" and "official" not in one
+            for names in ([name], [name, "hc18"]) if both else ([name],):
+                result = runner.invoke(cli.app, [command, *names, *base, *to, *one])
+                ran += 1
+                assert result.exception is None or isinstance(result.exception, SystemExit | MedimgError), (
+                    command,
+                    one,
+                    result.exception,
                 )
-                assert {each.status for each in results} == {"card-only"}
+    assert ran > 80
+    assert proxy.uploaded == 0 and not proxy.objects
+    for repository in server.store.repositories("dataset"):
+        if repository.id.split("/")[1] in (name, "a-set"):
+            for commit in repository.history(repository.commit()):
+                assert not [path for path, file in commit.files.items() if file.lfs], repository.id
+
+
+def test_no_recipe_of_all_has_data(server: EmbeddedHub, proxy: FaultProxy, tmp_path: Path) -> None:
+    recipes = [each.name for each in registry.builders() if each.dataset.publish is Verdict.RECIPE]
+    hub = Hub(proxy.url, "recipes")
+    assert {each.status for each in sync(recipes, hub, check=False)} == {"card-only"}
     assert proxy.uploaded == 0
     for name in recipes:
         assert all(len(digest) == 40 for digest in hub.published(name).files.values())
+
+
+# gates
+
+
+def declared(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> None:
+    """Change a declaration."""
+    builder = registry.get(name)
+    dataset = builder.dataset.model_copy(update=changes)
+    monkeypatch.setattr(builder.module, "DATASET", dataset)
+
+
+def test_the_gate_follows_the_declaration(
+    server: EmbeddedHub, proxy: FaultProxy, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(proxy.url, "gates")
+    root = tiny.originals(tmp_path, NAME, 3, 60)
+    assert run(hub, root, NAME)[NAME].publish == "gated" and hub.gated(NAME)
+    # Somebody opens it by hand: it is shut again, without a commit.
+    hub.gate(NAME, shut=False)
+    dry = run(hub, root, NAME, dry_run=True)[NAME]
+    assert "gate" in dry.reason and not hub.gated(NAME)
+    again = run(hub, root, NAME)[NAME]
+    assert (again.status, again.commits) == ("unchanged", 0) and "gate" in again.reason and hub.gated(NAME)
+    # The license turns out to be an open one.
+    with monkeypatch.context() as patch:
+        declared(patch, NAME, license=tiny.OPEN)
+        assert run(hub, root, NAME, dry_run=True)[NAME].reason.startswith("would do: build") and hub.gated(
+            NAME
+        )
+        opened = run(hub, root, NAME)[NAME]
+        assert (opened.status, opened.publish) == ("published", "open") and not hub.gated(NAME)
+        assert "extra_gated_prompt" not in (hub.published(NAME).card or "")
+        assert run(hub, root, NAME)[NAME].commits == 0
+        # A person may be stricter: what sync did not shut it does not open.
+        hub.gate(NAME)
+        tiny.change(root, NAME, 60_500)
+        assert run(hub, root, NAME)[NAME].status == "published" and hub.gated(NAME)
+        hub.gate(NAME, shut=False)
+    # And back: it is shut before data is there.
+    proxy.hook = lambda seen, moment: shut.append(hub_gated(server)) if "/commit/" in seen.kind else None
+    shut: list[bool] = []
+    assert run(hub, root, NAME)[NAME].publish == "gated"
+    assert shut and all(shut)
+
+
+def hub_gated(server: EmbeddedHub) -> bool:
+    return bool(server.store.repository("dataset", f"gates/{NAME}").settings()["gated"])
+
+
+def test_a_gate_stays_while_earlier_revisions_need_it(
+    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where rows state their own licenses, taking the gated ones out says nothing about those in history."""
+    from medimg.schema import Row
+
+    per_row = next(id for id in licenses.known() if licenses.get(id).per_row)
+    rights = {"license": tiny.GATED}
+
+    def rows(files: Any) -> Iterator[Row]:
+        for image, case in files.match(r"train/(\w+)\.png$"):
+            yield Row(id=case, split="train", image=image, license=rights["license"])
+
+    monkeypatch.setattr(registry.get(NAME).module, "rows", rows)
+    declared(monkeypatch, NAME, license=per_row)
+    hub = Hub(server.url, "history")
+    root = tiny.originals(tmp_path, NAME, 3, 65)
+    assert run(hub, root, NAME)[NAME].status == "published" and hub.gated(NAME)
+    rights["license"] = tiny.OPEN
+    tiny.change(root, NAME, 65_500)
+    assert run(hub, root, NAME)[NAME].status == "published" and hub.gated(NAME)
 
 
 # back and away
@@ -425,14 +591,14 @@ def test_hundred_unchanged_datasets_take_less_than_two_seconds(
     assert min(cpu for cpu, _ in spent) / len(names) * 100 < 2, spent
 
 
-def test_unchanged_datasets_cost_three_requests(
+def test_unchanged_datasets_cost_three_requests_and_a_gated_one_four(
     server: EmbeddedHub, proxy: FaultProxy, names: list[str]
 ) -> None:
     hub = Hub(proxy.url, "requests")
     run(hub, None, *names[:3])
     before = len(proxy.seen)
     run(hub, None, *names[:3], check=True)
-    assert len(proxy.seen) - before == 9
+    assert len(proxy.seen) - before == 10, "tiny-0 is gated"
 
 
 def test_command_line(names: list[str], tmp_path: Path) -> None:

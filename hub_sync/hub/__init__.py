@@ -1,7 +1,8 @@
 """The embedded Hub: a small server that unmodified `huggingface_hub` and `datasets` clients can use.
 
 It is meant for this machine and for closed networks: `with EmbeddedHub(folder) as hub:` serves a folder at
-`hub.url`, and `serve` does so until Ctrl-C. See `store` for what is on disk and `app` for the protocol.
+`hub.url`, and `serve` does so until Ctrl-C. See `store` for what is on disk, `app` for the addresses, and
+`repositories`, `files`, `lfs`, `community` and `browse` for what they do; all of them stand on `calls`.
 """
 
 from medimg.hub_sync.hub.serve import EmbeddedHub, serve

@@ -22,7 +22,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository, Store, entry_not_found
+from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository, Store
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -116,11 +116,6 @@ def _texts(value: object) -> list[str]:
     return [str(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
 
 
-def repository_url(repository: Repository) -> str:
-    """Return the path of a repository's page."""
-    return f"/{repository.id}" if repository.type == "model" else f"/{repository.type}s/{repository.id}"
-
-
 def _size(size: int) -> str:
     value = float(size)
     for unit in ("B", "kB", "MB", "GB"):
@@ -194,8 +189,8 @@ def index(store: Store, repositories: list[Repository], query: str) -> HTMLRespo
             continue
         commit = repository.commit()
         read = card(repository, commit)
-        row = {"card": read, "commit": commit, "size": sum(file.size for file in commit.files.values())}
-        rows.append({"repository": repository, "url": repository_url(repository), **row})
+        row = {"card": read, "commit": commit, "size": commit.size}
+        rows.append({"repository": repository, "url": repository.url, **row})
     return page(
         "index.html", rows=rows, query=query, collections=[c for c in store.collections() if not c["private"]]
     )
@@ -205,7 +200,7 @@ def _frame(repository: Repository, revision: str, base: str) -> Json:
     return {
         "repository": repository,
         "settings": repository.settings(),
-        "url": repository_url(repository),
+        "url": repository.url,
         "revision": revision,
         "base": base,
         "branches": list(repository.refs("heads")),
@@ -217,11 +212,10 @@ def show_card(repository: Repository, base: str) -> HTMLResponse:
     """Show a repository's card."""
     commit = repository.commit()
     read = card(repository, commit)
-    url = repository_url(repository)
+    url = repository.url
     html = render_markdown(read.text, links=f"{url}/blob/main", images=f"{url}/resolve/main")
-    size = sum(file.size for file in commit.files.values())
     return page(
-        "card.html", card=read, html=html, commit=commit, size=size, **_frame(repository, "main", base)
+        "card.html", card=read, html=html, commit=commit, size=commit.size, **_frame(repository, "main", base)
     )
 
 
@@ -237,9 +231,7 @@ def show_tree(repository: Repository, revision: str, folder: str, base: str) -> 
 def show_file(repository: Repository, revision: str, path: str, base: str) -> HTMLResponse:
     """Show a text file, or offer any other for download."""
     commit = repository.commit(revision)
-    file = commit.files.get(path)
-    if file is None:
-        raise entry_not_found(path, commit.id)
+    file = commit.file(path)
     text = None
     if file.size <= _VIEW_BYTES:
         data = repository.store.object_path(file.sha256).read_bytes()

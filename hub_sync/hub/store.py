@@ -101,6 +101,11 @@ class File:
     lfs: bool
     oid: str
 
+    @property
+    def pointer(self) -> Json:
+        """Sizes of an LFS file, as clients expect them."""
+        return {"size": self.size, "pointerSize": len(lfs_pointer(self.sha256, self.size))}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -121,6 +126,17 @@ class Commit:
     description: str
     time: str
     files: Mapping[str, File] = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files.values())
+
+    def file(self, path: str) -> File:
+        """Return a file; refuses a path that does not exist."""
+        if path not in self.files:
+            raise entry_not_found(path, self.id)
+        return self.files[path]
 
     def listing(self, folder: str = "", *, recursive: bool = False) -> list[Entry]:
         """List files and folders below a folder, sorted by path; refuses a folder that does not exist."""
@@ -499,6 +515,12 @@ class Repository:
         self.id = id
         self.path = store.root / "repos" / type / id
         self.lock = f"{type}/{id}"
+        self.namespace = id.split("/")[0]
+
+    @property
+    def url(self) -> str:
+        """The path of the repository's page."""
+        return f"/{self.id}" if self.type == "model" else f"/{self.type}s/{self.id}"
 
     def settings(self) -> Json:
         """Return type, id, private, gated and created; refuses a repository that does not exist."""

@@ -41,6 +41,7 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """The fsspec file system of an address, and the path in it. S3 is anonymous unless `options` say else."""
     import fsspec
 
+    fsspec.register_implementation("idc", "medimg.files.idc.IdcFileSystem", clobber=True)
     scheme = url.split("://", 1)[0].split("::", 1)[0]
     settings = dict(options)
     if scheme in ("s3", "s3a") and not settings.keys() & {
@@ -63,7 +64,7 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     except ImportError as error:
         extra = (
             'pip install "medimg[s3]"'
-            if scheme in ("s3", "s3a")
+            if scheme in ("s3", "s3a", "idc")
             else f"install the fsspec driver of {scheme}://"
         )
         raise MissingExtraError(

@@ -353,6 +353,57 @@ class Files:
             if found := search(path):
                 yield (file, *found.groups())
 
+    def folders(self, pattern: str) -> Iterator[list[File]]:
+        """The files whose path `re.search` finds `pattern` in, folder by folder in natural order.
+
+        A catalogue (`idc://`) is listed folder by folder as far as it is asked for, so that the first files of a
+        collection are at hand before the last ones are known.
+        """
+        search = self._searcher(pattern)
+        if (place := self._catalogue()) is not None:
+            yield from ([file for file in files if search(file.path)] for files in self._descend(*place))
+            return
+        found: dict[str, list[File]] = {}
+        for path, file in self._list().items():
+            if search(path):
+                found.setdefault(file.parent, []).append(file)
+        yield from found.values()
+
+    def _catalogue(self) -> tuple[Any, str, str] | None:
+        """(file system, path, address) of a catalogue as the only root."""
+        urls = [one.url for one in self._declared] if self._fetched else [str(self._root)]
+        if len(urls) != 1 or not urls[0].startswith("idc://"):
+            return None
+        fs, where = remote.filesystem(urls[0], self._options)
+        return fs, where, urls[0]
+
+    def _descend(self, fs: Any, where: str, url: str) -> Iterator[list[File]]:
+        def entries(folder: str) -> tuple[list[dict[str, Any]], list[str]]:
+            with self._named():
+                listed = remote.retry(lambda: fs.ls(folder, detail=True), url)
+            files = [one for one in listed if one["type"] == "file"]
+            inner = sorted((one["name"] for one in listed if one["type"] != "file"), key=natural_key)
+            return files, inner
+
+        def below(folder: str) -> Iterator[list[File]]:
+            files, inner = entries(folder)
+            found = []
+            for info in sorted(files, key=lambda one: natural_key(one["name"])):
+                path = info["name"].removeprefix(root + "/")
+                item = _Remote(path, info["size"], remote.version(info), url, fs, info["name"], info, self)
+                found.append(File(path, item, info["size"], view=self))
+            if found:
+                yield found
+            for one in inner:
+                yield from below(one)
+
+        root = where
+        files, inner = entries(root)
+        while not files and len(inner) == 1:  # as the view strips what holds everything
+            root = inner[0]
+            files, inner = entries(root)
+        yield from below(root)
+
     def stream(self, pattern: str) -> Iterator[tuple[Any, ...]]:
         """Like `match`, in the archives' order and in one pass: a tar.gz is not listed to its end first.
 
@@ -430,6 +481,15 @@ class Files:
                 result[name] = file
         return result
 
+    def barren(self) -> SourceError:
+        """The error for a source in which nothing was found; says what is there, and which archive is in the way."""
+        return SourceError(
+            f"nothing here is of this dataset; {self._inventory()}",
+            dataset=self.dataset,
+            next_step="check that the download is complete, unpacked where it is 7z or RAR, and that source= points "
+            "at its root",
+        )
+
     def _inventory(self) -> str:
         files = self._list()
         if not files:
@@ -452,9 +512,13 @@ class Files:
     def fingerprint(self) -> str:
         """Digest over the files of the root: paths, sizes and versions. Says whether the source changed.
 
-        The version is the CRCs of a zip's members, the server's ETag or date, else the file's time of change.
+        The version is the CRCs of a zip's members, the server's ETag or date, else the file's time of change; a
+        catalogue tells the versions of its folders.
         """
         digest = hashlib.sha256()
+        if (place := self._catalogue()) is not None:
+            with self._named():
+                return str(remote.retry(lambda: place[0].ukey(place[1]), place[2]))
         with self._named():
             items = self._physical()
             for item in sorted(items, key=lambda one: one.path):

@@ -48,7 +48,7 @@ META = tuple(
 """Tags that may reach `meta`: technical, or sex, age and weight."""
 GROUPING = tuple(
     """
-    PatientID SOPInstanceUID SeriesNumber SeriesDescription InstanceNumber AcquisitionNumber
+    PatientID SOPInstanceUID StudyDescription SeriesNumber SeriesDescription InstanceNumber AcquisitionNumber
     TemporalPositionIdentifier EchoNumbers TriggerTime ImagePositionPatient ImageOrientationPatient
     PixelSpacing ImagerPixelSpacing Rows Columns NumberOfFrames SamplesPerPixel
     """.split()
@@ -971,6 +971,7 @@ class Segment(NamedTuple):
     category: Code | None
     type: Code | None
     anatomy: tuple[Code, ...] = ()
+    modifiers: tuple[Code, ...] = ()
 
 
 def _codes(item: Any, name: str) -> tuple[Code, ...]:
@@ -984,8 +985,18 @@ def _codes(item: Any, name: str) -> tuple[Code, ...]:
     )
 
 
+def snomed(code: Code) -> str | None:
+    """The SNOMED CT concept of a code, also of one in DICOM's older style ("T-62000" of SRT); None for others."""
+    from pydicom.sr.coding import snomed_mapping
+
+    if code.scheme == "SCT":
+        return code.value
+    found: str | None = snomed_mapping.get(code.scheme, {}).get(code.value)
+    return found
+
+
 def segments(file: File) -> dict[int, Segment]:
-    """The segments of a DICOM SEG by number: label, category, type, anatomic region; reads the header only.
+    """The segments of a DICOM SEG by number: label, category, type with its modifiers, anatomic region; header only.
 
     Raises:
         FormatError: it is no DICOM SEG.
@@ -1000,6 +1011,11 @@ def segments(file: File) -> dict[int, Segment]:
                 next(iter(_codes(item, "SegmentedPropertyCategoryCodeSequence")), None),
                 next(iter(_codes(item, "SegmentedPropertyTypeCodeSequence")), None),
                 _codes(item, "AnatomicRegionSequence"),
+                tuple(
+                    code
+                    for kind in item.get("SegmentedPropertyTypeCodeSequence") or ()
+                    for code in _codes(kind, "SegmentedPropertyTypeModifierCodeSequence")
+                ),
             )
             for item in dataset.SegmentSequence
         }
@@ -1019,79 +1035,99 @@ class _Segmentation(VolumePixels):
 
     def read(self) -> Volume:
         grid = self.grid()
-        with reading(self.file), self.file.open() as stream:
-            dataset = _open(stream)
-            if not dataset.get("SegmentSequence"):
-                raise FormatError("no DICOM SEG: it has no SegmentSequence")
-            kind = str(dataset.get("SegmentationType") or "BINARY")
-            full = int(_number(dataset, "MaximumFractionalValue", 1)) if kind == "FRACTIONAL" else 1
-            numbers = {int(item.SegmentNumber) for item in dataset.SegmentSequence}
-            count = int(_number(dataset, "NumberOfFrames", 1))
-            volume = Volume.empty(grid.shape, np.uint16, grid.affine, meta=_tell(dataset, META))
-            painter = Painter(volume.array, self.overlaps)
-            seen = 0
-            for n, frame in enumerate(_frames(stream)):
-                if n >= count:
-                    break
-                seen += 1
-                plane = _frame_plane(dataset, n, f"{self.file.path}, frame {n + 1}")
-                if plane is None:
-                    raise GeometryError(f"frame {n + 1} does not state where it is")
-                if kind == "LABELMAP":
-                    for value in np.unique(frame):
-                        if value:
-                            self._paint(painter, grid, plane, frame == value, int(value), numbers)
-                    continue
-                identity = _item(_groups(dataset, n), "SegmentIdentificationSequence")
-                if identity is None:
-                    raise FormatError(f"frame {n + 1} does not state its segment")
-                if ((frame != 0) & (frame != full)).any():
-                    raise LabelError(f"frame {n + 1} holds fractions, which make no label map")
-                number = int(identity.ReferencedSegmentNumber)
-                self._paint(painter, grid, plane, frame != 0, number, numbers)
-            if seen != count:
-                raise FormatError(f"{seen} frames, the header says {count}")
+        array = np.zeros(grid.shape, np.uint16, order="F")
+        painter = Painter(array, self.overlaps)
+        meta = paint_segments(painter, self.file, grid, _first(self.image))
+        with reading(self.file):
             table, dtype = painter.finish()
-            result = Volume.empty(grid.shape, dtype, grid.affine, meta=volume.meta)
-            for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
-                target[...] = table[source]
+        result = Volume.empty(grid.shape, dtype, grid.affine, meta=meta)
+        for source, target in zip(pieces(array), pieces(result.array), strict=True):
+            target[...] = table[source]
         return result
 
-    def _paint(
-        self, painter: Painter, grid: Grid, plane: _Plane, inside: Array, number: int, numbers: set[int]
-    ) -> None:
-        """Paint one frame, (rows, columns), where it lies on the grid: perhaps flipped, swapped, cropped."""
-        if number not in numbers:
-            raise LabelError(f"segment {number} is used and not described")
-        if not inside.any():
-            return
-        frame = np.eye(4)
-        frame[:3, 0] = plane.orientation[:3] * plane.spacing[1]
-        frame[:3, 1] = plane.orientation[3:] * plane.spacing[0]
-        frame[:3, 3] = plane.position
-        to_voxel = np.linalg.inv(grid.affine) @ np.diag([-1.0, -1, 1, 1]) @ frame
-        axes, start = to_voxel[:3, :2], to_voxel[:3, 3]
-        rows, columns = inside.shape
-        whole, begin = np.rint(axes), np.rint(start)
-        last = np.array([columns - 1, rows - 1])
-        astray = max(float(np.abs(start - begin).max()), float(np.abs((axes - whole) * last).max()))
-        in_plane = sorted(map(tuple, np.abs(whole.T).tolist())) == [(0.0, 1.0, 0.0), (1.0, 0.0, 0.0)]
-        if not in_plane or astray > 0.1:
-            raise GeometryError(
-                f"{plane.name} is not on the voxels of {_first(self.image)}", file=self.file.path
-            )
-        spots = inside.T if whole[0, 0] else inside  # now (i, j)
-        signs = [int(whole[n].sum()) for n in (0, 1)]
-        spots = spots[:: signs[0], :: signs[1]]
-        low = [int(begin[n]) - (spots.shape[n] - 1 if signs[n] < 0 else 0) for n in (0, 1)]
-        k = int(begin[2])
-        used = [np.flatnonzero(spots.any(axis=1 - n)) for n in (0, 1)]
-        ends = [(low[n] + int(used[n][0]), low[n] + int(used[n][-1]) + 1) for n in (0, 1)]
-        if not 0 <= k < grid.shape[2] or any(a < 0 or b > grid.shape[n] for n, (a, b) in enumerate(ends)):
-            raise GeometryError(f"{plane.name} is outside of {_first(self.image)}", file=self.file.path)
-        (i0, i1), (j0, j1) = ends
-        part = spots[i0 - low[0] : i1 - low[0], j0 - low[1] : j1 - low[1]]
-        painter.paint(painter.array[i0:i1, j0:j1, k], part, number)
+
+def paint_segments(
+    painter: Painter, file: File, grid: Grid, image: str, values: Mapping[int, int] | None = None
+) -> dict[str, Any]:
+    """Paint the segments of a DICOM SEG; see `segmentation`, also for the errors.
+
+    Args:
+        painter: its array is of the grid's shape.
+        file: the SEG.
+        grid: of the image.
+        image: what the image is called in messages.
+        values: segment number -> value; None: the numbers themselves.
+
+    Returns:
+        What the SEG says of itself, for `meta`.
+    """
+    with reading(file), file.open() as stream:
+        dataset = _open(stream)
+        if not dataset.get("SegmentSequence"):
+            raise FormatError("no DICOM SEG: it has no SegmentSequence")
+        kind = str(dataset.get("SegmentationType") or "BINARY")
+        full = int(_number(dataset, "MaximumFractionalValue", 1)) if kind == "FRACTIONAL" else 1
+        numbers = {int(item.SegmentNumber) for item in dataset.SegmentSequence}
+        count = int(_number(dataset, "NumberOfFrames", 1))
+        seen = 0
+
+        def paint(plane: _Plane, inside: Array, number: int) -> None:
+            if number not in numbers:
+                raise LabelError(f"segment {number} is used and not described")
+            _paint_frame(painter, grid, plane, inside, values[number] if values else number, image)
+
+        for n, frame in enumerate(_frames(stream)):
+            if n >= count:
+                break
+            seen += 1
+            plane = _frame_plane(dataset, n, f"{file.path}, frame {n + 1}")
+            if plane is None:
+                raise GeometryError(f"frame {n + 1} does not state where it is")
+            if kind == "LABELMAP":
+                for value in np.unique(frame):
+                    if value:
+                        paint(plane, frame == value, int(value))
+                continue
+            identity = _item(_groups(dataset, n), "SegmentIdentificationSequence")
+            if identity is None:
+                raise FormatError(f"frame {n + 1} does not state its segment")
+            if ((frame != 0) & (frame != full)).any():
+                raise LabelError(f"frame {n + 1} holds fractions, which make no label map")
+            paint(plane, frame != 0, int(identity.ReferencedSegmentNumber))
+        if seen != count:
+            raise FormatError(f"{seen} frames, the header says {count}")
+        return _tell(dataset, META)
+
+
+def _paint_frame(painter: Painter, grid: Grid, plane: _Plane, inside: Array, value: int, image: str) -> None:
+    """Paint one frame, (rows, columns), where it lies on the grid: perhaps flipped, swapped, cropped."""
+    if not inside.any():
+        return
+    frame = np.eye(4)
+    frame[:3, 0] = plane.orientation[:3] * plane.spacing[1]
+    frame[:3, 1] = plane.orientation[3:] * plane.spacing[0]
+    frame[:3, 3] = plane.position
+    to_voxel = np.linalg.inv(grid.affine) @ np.diag([-1.0, -1, 1, 1]) @ frame
+    axes, start = to_voxel[:3, :2], to_voxel[:3, 3]
+    rows, columns = inside.shape
+    whole, begin = np.rint(axes), np.rint(start)
+    last = np.array([columns - 1, rows - 1])
+    astray = max(float(np.abs(start - begin).max()), float(np.abs((axes - whole) * last).max()))
+    in_plane = sorted(map(tuple, np.abs(whole.T).tolist())) == [(0.0, 1.0, 0.0), (1.0, 0.0, 0.0)]
+    if not in_plane or astray > 0.1:
+        raise GeometryError(f"{plane.name} is not on the voxels of {image}")
+    spots = inside.T if whole[0, 0] else inside  # now (i, j)
+    signs = [int(whole[n].sum()) for n in (0, 1)]
+    spots = spots[:: signs[0], :: signs[1]]
+    low = [int(begin[n]) - (spots.shape[n] - 1 if signs[n] < 0 else 0) for n in (0, 1)]
+    k = int(begin[2])
+    used = [np.flatnonzero(spots.any(axis=1 - n)) for n in (0, 1)]
+    ends = [(low[n] + int(used[n][0]), low[n] + int(used[n][-1]) + 1) for n in (0, 1)]
+    if not 0 <= k < grid.shape[2] or any(a < 0 or b > grid.shape[n] for n, (a, b) in enumerate(ends)):
+        raise GeometryError(f"{plane.name} is outside of {image}")
+    (i0, i1), (j0, j1) = ends
+    part = spots[i0 - low[0] : i1 - low[0], j0 - low[1] : j1 - low[1]]
+    painter.paint(painter.array[i0:i1, j0:j1, k], part, value)
 
 
 def _first(pixels: Pixels) -> str:

@@ -187,6 +187,31 @@ def structures(
     return Structures(file, image if isinstance(image, Series) else series(image), dict(values), above)
 
 
+def paint_contours(painter: Painter, file: File, image: Series, values: Mapping[int, int]) -> dict[str, Any]:
+    """Paint the contours of some structures; see `structures`, also for the errors.
+
+    Args:
+        painter: its array is of the image's shape.
+        file: the structure set.
+        image: the series.
+        values: ROI number -> value.
+
+    Returns:
+        For `meta`: contours that have no area or lie beside the image.
+    """
+    with reading(file):
+        patches, notes = _place(_structures(file), image, values)
+    _paint(painter, patches)
+    return notes
+
+
+def _paint(painter: Painter, patches: Iterable[_Patch]) -> None:
+    for patch in patches:
+        width, height = patch.inside.shape
+        region = painter.array[patch.i : patch.i + width, patch.j : patch.j + height, patch.k]
+        painter.paint(region, patch.inside, patch.value)
+
+
 def _combinations(patches: Sequence[_Patch], given: Sequence[int]) -> set[int]:
     """Which values meet in the voxels of one slice, as bits: bit n stands for given[n]."""
     if len(given) > 63:
@@ -267,10 +292,7 @@ class _Mask(VolumePixels):
         array = np.zeros(grid.shape, np.uint16, order="F")
         overlaps = {one: value for value, one in self.drawn.meanings.items() if len(one) > 1}
         painter = Painter(array, overlaps)
-        for patch in self.drawn._found[0]:
-            width, height = patch.inside.shape
-            region = array[patch.i : patch.i + width, patch.j : patch.j + height, patch.k]
-            painter.paint(region, patch.inside, patch.value)
+        _paint(painter, self.drawn._found[0])
         table, dtype = painter.finish()
         volume = Volume.empty(grid.shape, dtype, grid.affine, meta=self.drawn.notes)
         for source, target in zip(pieces(array), pieces(volume.array), strict=True):

@@ -443,15 +443,24 @@ class Painter:
             table[number] = self._number[met]
         region[inside] = table[old]
 
+    def met(self) -> dict[int, frozenset[int]]:
+        """Combination number -> the values that meet, of the combinations that occur."""
+        used = self._used()
+        return {number: met for number, met in enumerate(self._sets) if met and used[number]}
+
+    def _used(self) -> Array:
+        used = np.zeros(len(self._sets), np.int64)
+        for piece in pieces(self.array):
+            used += np.bincount(piece, minlength=len(self._sets))
+        return used
+
     def finish(self) -> tuple[Array, np.dtype[Any]]:
         """(combination number -> value, smallest dtype for the values).
 
         Raises:
             LabelError: values met and the overlap table has no entry for them.
         """
-        used = np.zeros(len(self._sets), np.int64)
-        for piece in pieces(self.array):
-            used += np.bincount(piece, minlength=len(self._sets))
+        used = self._used()
         table = np.zeros(len(self._sets), np.int64)
         for number, met in enumerate(self._sets):
             if len(met) == 1:

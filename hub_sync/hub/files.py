@@ -1,0 +1,125 @@
+"""Routes about files: listings, contents with ranges, and how each file of a coming commit is to be sent."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import mimetypes
+from collections.abc import Sequence
+from urllib.parse import parse_qs
+
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from medimg.hub_sync.hub.calls import Call, Routes, no_pull_request, objects, whole
+from medimg.hub_sync.hub.store import LFS_SUFFIXES, Commit, Entry, HubRefusal, Json, Repository, check_path
+
+_NO_SCRIPT = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
+_SHOWN_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+
+
+class _Object(FileResponse):
+    chunk_size = 1 << 20
+
+
+class Files(Routes):
+    """Handlers of these routes."""
+
+    def tree(self, call: Call) -> Response:
+        """List a folder."""
+        repository, commit = self.desk.at(call)
+        entries = commit.listing(call.args.get("path", "").strip("/"), recursive=call.flag("recursive"))
+        expand = call.flag("expand")
+        response = self.desk.paged(
+            call, entries, 50 if expand else 1000, lambda e: _described(repository, commit, e, expand)
+        )
+        response.headers["X-Repo-Commit"] = commit.id
+        return response
+
+    def paths_info(self, call: Call) -> Response:
+        """Describe the given paths, without those that do not exist."""
+        repository, commit = self.desk.at(call)
+        if "json" in call.request.headers.get("content-type", ""):
+            body = call.json()
+            paths, expand = body.get("paths", []), body.get("expand") is True
+        else:
+            form = parse_qs(call.body.decode("utf-8", "replace"))
+            paths, expand = form.get("paths", []), form.get("expand", [""])[0].lower() == "true"
+        every = {entry.path: entry for entry in commit.listing(recursive=True)}
+        wanted = [every[path] for path in (str(path).rstrip("/") for path in paths) if path in every]
+        found = _described(repository, commit, wanted, expand)
+        for item in found:
+            # A client copies a file to another repository only if it has a Xet hash. This one is no Xet hash
+            # and is shown nowhere else, so that no client with Xet tries to download by it.
+            if "lfs" in item and not expand:
+                item["xetHash"] = f"embedded:{item['lfs']['oid']}"
+        return JSONResponse(found)
+
+    def resolve(self, call: Call) -> Response:
+        """Give a file, as a whole or a range of it."""
+        repository = self.desk.repository(call)
+        self.desk.gate(call, repository)
+        commit = repository.commit(call.args["rev"])
+        file = commit.file(call.args["path"])
+        tag = f'"{file.sha256 if file.lfs else file.oid}"'
+        headers = {**_NO_SCRIPT, "ETag": tag, "X-Repo-Commit": commit.id}
+        if file.lfs:
+            headers |= {"X-Linked-Etag": tag, "X-Linked-Size": str(file.size)}
+        if tag in (known.strip() for known in call.request.headers.get("if-none-match", "").split(",")):
+            return Response(status_code=304, headers=headers)
+        guess = mimetypes.guess_type(call.args["path"])[0] or ""
+        text = guess.startswith("text/") or guess == "application/json"
+        shown = "text/plain" if text else guess if guess in _SHOWN_TYPES else "application/octet-stream"
+        path = self.store.object_path(file.sha256)
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            raise HubRefusal(500, f"The store has lost the content of {call.args['path']}.") from None
+        name = call.args["path"].split("/")[-1] if call.flag("download") else None
+        return _Object(path, headers=headers, media_type=shown, filename=name, stat_result=status)
+
+    def preupload(self, call: Call) -> Response:
+        """Tell for each file whether it goes through LFS, and which content is there now."""
+        no_pull_request(call)
+        _, commit = self.desk.at(call)
+        answers = []
+        for asked in objects(call.json().get("files")):
+            path = check_path(asked.get("path"), self.store.limits.path)
+            lfs = self._is_lfs(path, whole(asked.get("size")), str(asked.get("sample", "")))
+            answer: Json = {"path": path, "uploadMode": "lfs" if lfs else "regular", "shouldIgnore": False}
+            kept = commit.files.get(path)
+            if kept is not None and kept.lfs == lfs:
+                answer["oid"] = kept.sha256 if lfs else kept.oid
+            answers.append(answer)
+        return JSONResponse({"files": answers})
+
+    def _is_lfs(self, path: str, size: int, sample: str) -> bool:
+        if size == 0:
+            return False  # clients send empty files as regular ones
+        if size > self.store.limits.regular_file or f".{path.rsplit('.', 1)[-1].lower()}" in LFS_SUFFIXES:
+            return True
+        try:
+            head = base64.b64decode(sample)
+        except (binascii.Error, ValueError):
+            raise HubRefusal(400, "The sample is not base64.") from None
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut
+        except UnicodeDecodeError:
+            return True
+        return b"\0" in head
+
+
+def _described(repository: Repository, commit: Commit, entries: Sequence[Entry], expand: bool) -> list[Json]:
+    last = repository.last_commits(commit, [entry.path for entry in entries]) if expand else {}
+    found = []
+    for entry in entries:
+        file = entry.file
+        item: Json = {"type": "file" if file else "directory", "oid": entry.oid, "path": entry.path}
+        item["size"] = file.size if file else 0
+        if file and file.lfs:
+            item["lfs"] = {**file.pointer, "oid": file.sha256}
+        if entry.path in last:
+            changed = last[entry.path]
+            item["lastCommit"] = {"id": changed.id, "title": changed.message, "date": changed.time}
+        found.append(item)
+    return found

@@ -1,0 +1,257 @@
+"""Routes about repositories: what there is, their settings, branches, tags and commits."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+
+from starlette.responses import JSONResponse, Response
+
+from medimg.hub_sync.hub import pages
+from medimg.hub_sync.hub.calls import PLURALS, Call, Routes, no_pull_request, whole
+from medimg.hub_sync.hub.store import (
+    MAIN,
+    Commit,
+    File,
+    HubRefusal,
+    Json,
+    RefKind,
+    Repository,
+    check_name,
+    check_path,
+    check_sha256,
+)
+
+
+class Repositories(Routes):
+    """Handlers of these routes."""
+
+    def create(self, call: Call) -> Response:
+        """Create a repository; 409 with its address where it exists."""
+        body = call.json()
+        kind, id = self._named(body)
+        private = body.get("visibility") == "private" or body.get("private") is True
+        try:
+            repository = self.store.create(kind, id, private=private)
+        except HubRefusal as refusal:
+            if refusal.status == 409:
+                refusal.extra["url"] = self.desk.url(call, Repository(self.store, kind, id))
+            raise
+        return JSONResponse({"url": self.desk.url(call, repository), "name": id, "id": id})
+
+    def delete(self, call: Call) -> Response:
+        """Delete a repository."""
+        body = call.json()
+        self.store.delete(*self._named(body))
+        return Response()
+
+    def _named(self, body: Json) -> tuple[str, str]:
+        namespace, name = check_name(body.get("organization") or self.desk.user), check_name(body.get("name"))
+        return str(body.get("type") or "model"), f"{namespace}/{name}"
+
+    def move(self, call: Call) -> Response:
+        """Rename a repository."""
+        body = call.json()
+        self.store.move(str(body.get("type") or "model"), str(body.get("fromRepo")), str(body.get("toRepo")))
+        return Response()
+
+    def settings(self, call: Call) -> Response:
+        """Change visibility and gating."""
+        body, changes = call.json(), dict[str, object]()
+        if "gated" in body:
+            if body["gated"] not in ("auto", "manual", False):
+                raise HubRefusal(400, "gated must be auto, manual or false.")
+            changes["gated"] = body["gated"]
+        if "visibility" in body or "private" in body:
+            changes["private"] = body.get("visibility") == "private" or body.get("private") is True
+        return JSONResponse(self.desk.repository(call).update(**changes))
+
+    def auth_check(self, call: Call) -> Response:
+        """Tell whether the files may be read."""
+        self.desk.gate(call, self.desk.repository(call))
+        return Response()
+
+    def listing(self, call: Call) -> Response:
+        """List repositories by author, search words and tags."""
+        query = call.request.query_params
+        words = [word.lower() for word in query.getlist("search")]
+        wanted = {tag for text in query.getlist("filter") for tag in text.split(",")}
+        found = []
+        for repository in self.store.repositories(PLURALS[call.request.scope["path"].rsplit("/", 1)[-1]]):
+            if query.get("author", repository.namespace) != repository.namespace:
+                continue
+            if not self.desk.sees(call, repository.settings()) or any(
+                word not in repository.id.lower() for word in words
+            ):
+                continue
+            info = self._info(repository, repository.commit())
+            if wanted <= set(info["tags"]) and (
+                "gated" not in query or call.flag("gated") == bool(info["gated"])
+            ):
+                found.append(info)
+        key = query.get("sort", "id")
+        found.sort(key=lambda info: str(info.get(key, "")), reverse=key in ("lastModified", "createdAt"))
+        limit = query.get("limit", "")
+        return JSONResponse(found[: int(limit)] if limit.isdigit() else found)
+
+    def info(self, call: Call) -> Response:
+        """Describe a repository at a revision."""
+        return JSONResponse(self._info(*self.desk.at(call), blobs=call.flag("blobs")))
+
+    def _info(self, repository: Repository, commit: Commit, *, blobs: bool = False) -> Json:
+        settings = repository.settings()
+        read = pages.card(repository, commit)
+        siblings: list[Json] = [{"rfilename": path} for path in commit.files]
+        if blobs:
+            for sibling, file in zip(siblings, commit.files.values(), strict=True):
+                sibling.update(size=file.size, blobId=file.oid)
+                if file.lfs:
+                    sibling["lfs"] = {**file.pointer, "sha256": file.sha256}
+        return {
+            "_id": hashlib.sha1(f"{repository.type}/{repository.id}".encode()).hexdigest()[:24],
+            "id": repository.id,
+            "author": repository.namespace,
+            "sha": commit.id,
+            "createdAt": settings["created"],
+            "lastModified": commit.time,
+            "private": settings["private"],
+            "gated": settings["gated"],
+            "disabled": False,
+            "downloads": 0,
+            "likes": 0,
+            "tags": read.tags,
+            "cardData": read.data,
+            "siblings": siblings,
+            "usedStorage": commit.size,
+        }
+
+    # ---- branches and tags
+
+    def refs(self, call: Call) -> Response:
+        """List branches and tags."""
+        repository = self.desk.repository(call)
+
+        def described(kind: RefKind) -> list[Json]:
+            refs = repository.refs(kind).items()
+            return [
+                {"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": ref["target"]}
+                for name, ref in refs
+            ]
+
+        return JSONResponse(
+            {"branches": described("heads"), "tags": described("tags"), "converts": [], "pullRequests": []}
+        )
+
+    def create_tag(self, call: Call) -> Response:
+        """Tag a revision."""
+        body = call.json()
+        message = str(body.get("message") or "")
+        self.desk.repository(call).create_ref("tags", str(body.get("tag", "")), call.args["rev"], message)
+        return Response()
+
+    def delete_tag(self, call: Call) -> Response:
+        """Delete a tag."""
+        self.desk.repository(call).delete_ref("tags", call.args["rev"])
+        return Response()
+
+    def create_branch(self, call: Call) -> Response:
+        """Create a branch."""
+        start = str(call.json().get("startingPoint") or MAIN)
+        self.desk.repository(call).create_ref("heads", call.args["rev"], start)
+        return Response()
+
+    def delete_branch(self, call: Call) -> Response:
+        """Delete a branch."""
+        self.desk.repository(call).delete_ref("heads", call.args["rev"])
+        return Response()
+
+    # ---- commits
+
+    def commits(self, call: Call) -> Response:
+        """List the commits of a revision, last first."""
+        repository, head = self.desk.at(call)
+        found = [
+            {
+                "id": commit.id,
+                "title": commit.message,
+                "message": commit.description,
+                "date": commit.time,
+                "authors": [{"user": self.desk.user, "avatar": ""}],
+            }
+            for commit in repository.history(head)
+        ]
+        return self.desk.paged(call, found, 1000)
+
+    def commit(self, call: Call) -> Response:
+        """Add one commit from lines of JSON."""
+        no_pull_request(call)
+        repository = self.desk.repository(call)
+        header: Json = {}
+        added: dict[str, File] = {}
+        deleted: list[str] = []
+        folders: list[str] = []
+        for line in filter(None, (line.strip() for line in call.body.split(b"\n"))):
+            try:
+                item = json.loads(line)
+                key, value = item["key"], dict(item["value"])
+                path = "" if key == "header" else str(value["path"]).rstrip("/")
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise HubRefusal(400, "A line of the commit is not an object with key and value.") from None
+            if key == "header":
+                header = value
+                continue
+            check_path(path, self.store.limits.path)
+            if key == "file":
+                added[path] = self._regular_file(path, value)
+            elif key == "lfsFile":
+                size = value.get("size")
+                added[path] = self.store.lfs_file(
+                    check_sha256(value.get("oid")), None if size is None else whole(size)
+                )
+            elif key in ("deletedFile", "deletedFolder"):
+                (deleted if key == "deletedFile" else folders).append(path)
+            else:
+                raise HubRefusal(400, f"The operation {str(key)[:40]!r} is not supported.")
+        summary = header.get("summary")
+        if not isinstance(summary, str) or not summary.strip():
+            raise HubRefusal(400, "The commit has no summary.")
+        parent = header.get("parentCommit")
+        made = repository.write(
+            call.args["rev"],
+            summary,
+            str(header.get("description") or ""),
+            parent=None if parent is None else str(parent),
+            add=added,
+            delete=deleted,
+            delete_folders=folders,
+        )
+        return JSONResponse(
+            {
+                "success": True,
+                "commitOid": made.id,
+                "commitUrl": f"{self.desk.url(call, repository)}/commit/{made.id}",
+            }
+        )
+
+    def _regular_file(self, path: str, value: Json) -> File:
+        content = value.get("content")
+        if not isinstance(content, str):
+            raise HubRefusal(400, f"{path} has no content.")
+        try:
+            data = (
+                base64.b64decode(content, validate=True)
+                if value.get("encoding") == "base64"
+                else content.encode()
+            )
+        except (binascii.Error, ValueError):
+            raise HubRefusal(400, f"The content of {path} is not base64.") from None
+        if len(data) > self.store.limits.regular_file:
+            raise HubRefusal(413, f"{path} is too large for a regular file: upload it through LFS.")
+        return self.store.put(data)
+
+    def squash(self, call: Call) -> Response:
+        """Replace a branch's history by one commit."""
+        message = str(call.json().get("message") or f"Super-squash branch {call.args['rev']}")
+        return JSONResponse({"commitOid": self.desk.repository(call).squash(call.args["rev"], message).id})

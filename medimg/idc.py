@@ -1,0 +1,294 @@
+"""The index of the Imaging Data Commons: which series each public collection holds, where, and under which license.
+
+Read from the tables in the package idc-index-data (extra `idc`), which the Commons publishes with each of its versions;
+idc-index itself reads the same tables through pandas and DuckDB. No network is touched.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import html
+import importlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode
+
+from medimg import licenses
+from medimg.errors import MissingExtraError, UnknownDatasetError
+
+FILTERS = ("modality", "body_part", "license", "patient", "series")
+"""What narrows a collection down: Modality, BodyPartExamined, SPDX id, PatientID, SeriesInstanceUID."""
+OBJECTS = frozenset({"SEG", "RTSTRUCT"})
+"""Modalities that are drawn on the images of others."""
+NO_IMAGES = OBJECTS | {
+    "SR", "ANN", "M3D", "PR", "KO", "REG", "RWV", "RTDOSE", "RTPLAN", "OT", "FUSION",
+}  # fmt: skip
+"""Modalities that are no images, or whose pixels are derived from those of others."""
+_COLUMNS = (
+    "collection_id analysis_result_id PatientID StudyInstanceUID SeriesInstanceUID Modality SOPClassUID "
+    "BodyPartExamined instanceCount license_short_name series_aws_url series_size_MB"
+).split()
+
+
+class Series(NamedTuple):
+    """One DICOM series.
+
+    Attributes:
+        analysis: id of the analysis result that added it to the collection; "" for the collection's own.
+        license: SPDX id, or a LicenseRef-… of `medimg.licenses`.
+        address: folder in the public bucket, s3://<bucket>/<uuid>; a revised series gets another uuid.
+        images: files.
+        megabytes: size of all files.
+    """
+
+    collection: str
+    analysis: str
+    patient: str
+    study: str
+    uid: str
+    modality: str
+    sop_class: str
+    body_part: str
+    images: int
+    license: str
+    address: str
+    megabytes: float
+
+    @property
+    def folder(self) -> str:
+        """Folder below the collection, as idc-index lays out what it downloads."""
+        patient = self.patient.replace("/", "_")
+        return f"{patient}/{self.study}/{self.modality}_{self.uid}"
+
+
+class Part(NamedTuple):
+    """A source of a collection: its images, or an analysis result."""
+
+    title: str
+    doi: str
+    citation: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What the Commons says of one collection.
+
+    Attributes:
+        id: collection_id.
+        locations: sites of tumors, as the Commons writes them.
+        sources: by DOI.
+    """
+
+    id: str
+    title: str
+    locations: str
+    cancers: str
+    species: str
+    subjects: int
+    description: str
+    sources: tuple[Part, ...] = field(repr=False)
+
+
+class Selection(NamedTuple):
+    """A collection, perhaps narrowed down."""
+
+    collection: str
+    filters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """`<collection>` or `<collection>?<filters>`, as in names and addresses."""
+        if not self.filters:
+            return self.collection
+        return f"{self.collection}?{urlencode(self.filters, quote_via=quote)}"
+
+
+def parse(text: str) -> Selection:
+    """A selection from "nlst" or "nlst?modality=CT&license=CC-BY-4.0"; hyphens in the id stand for underscores.
+
+    Raises:
+        UnknownDatasetError: no such collection or filter; names the closest.
+    """
+    name, _, query = text.partition("?")
+    wanted = re.sub(r"[\s-]+", "_", name.strip().casefold())
+    known = collections()
+    if wanted not in known:
+        close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(f'idc/{one}' for one in close)}?" if close else ""
+        raise UnknownDatasetError(
+            f"the Imaging Data Commons (index {version()}) has no collection {name!r}",
+            next_step=hint or "`medimg list --idc` shows every collection.",
+        )
+    filters = []
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in FILTERS:
+            raise UnknownDatasetError(
+                f"a collection cannot be narrowed down by {key!r}", next_step=f"one of: {', '.join(FILTERS)}"
+            )
+        filters.append((key, value))
+    return Selection(wanted, tuple(sorted(filters)))
+
+
+def version() -> str:
+    """Version of the index; its first number is that of the Commons' data release."""
+    from importlib.metadata import version
+
+    _data()
+    return version("idc-index-data")
+
+
+@functools.cache
+def _data() -> Path:
+    try:
+        module = importlib.import_module("idc_index_data")
+    except ImportError as error:
+        raise MissingExtraError(
+            "the index of the Imaging Data Commons is not installed",
+            next_step='pip install "medimg[idc]"',
+        ) from error
+    return Path(str(module.__file__)).parent
+
+
+@functools.cache
+def collections() -> Mapping[str, Collection]:
+    """Every public collection by id."""
+    import pyarrow.parquet as pq
+
+    found = {}
+    for row in pq.read_table(_data() / "collections_index.parquet").to_pylist():
+        parts = tuple(
+            Part(_plain(one["source_title"]), one["source_doi"] or "", _plain(one["citation"]))
+            for one in row["sources"] or ()
+        )
+        found[row["collection_id"]] = Collection(
+            id=row["collection_id"],
+            title=_plain(row["collection_name"]),
+            locations=row["tumor_locations"] or "",
+            cancers=row["cancer_types"] or "",
+            species=row["species"] or "",
+            subjects=int(row["subjects"] or 0),
+            description=_plain(row["description"]),
+            sources=parts,
+        )
+    return dict(sorted(found.items()))
+
+
+def _plain(text: str | None) -> str:
+    """Without markup."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text or "")).split())
+
+
+@functools.lru_cache(maxsize=4)
+def series(selection: Selection) -> Sequence[Series]:
+    """The series of a selection, by patient, study, modality and UID.
+
+    Segmentations and structure sets are kept where `modality`, `body_part` or `series` name the images: what is drawn
+    on images that were not selected is no row's.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    wanted = dict(selection.filters)
+    found = []
+    with pq.ParquetFile(_data() / "idc_index.parquet") as file:
+        for batch in file.iter_batches(batch_size=1 << 16, columns=_COLUMNS):
+            kept = batch.filter(pc.equal(batch["collection_id"], selection.collection))
+            if kept.num_rows:
+                found.append(kept)
+    rows = pa.Table.from_batches(found).to_pylist() if found else []
+    every = sorted(map(_series, rows), key=lambda one: (one.patient, one.study, one.modality, one.uid))
+    return tuple(one for one in every if _selected(one, wanted))
+
+
+def _series(row: Mapping[str, Any]) -> Series:
+    return Series(
+        row["collection_id"],
+        row["analysis_result_id"] or "",
+        row["PatientID"],
+        row["StudyInstanceUID"],
+        row["SeriesInstanceUID"],
+        row["Modality"] or "",
+        row["SOPClassUID"] or "",
+        row["BodyPartExamined"] or "",
+        int(row["instanceCount"] or 0),
+        license_id(row["license_short_name"] or ""),
+        row["series_aws_url"].removesuffix("*").rstrip("/"),
+        float(row["series_size_MB"] or 0),
+    )
+
+
+def license_id(text: str) -> str:
+    """SPDX id of a license as the index names it; LicenseRef-unknown for what `medimg.licenses` does not know."""
+    return licenses.normalize(text) or licenses.UNKNOWN
+
+
+def _selected(one: Series, wanted: Mapping[str, str]) -> bool:
+    if "patient" in wanted and one.patient != wanted["patient"]:
+        return False
+    if "license" in wanted and one.license != (licenses.normalize(wanted["license"]) or wanted["license"]):
+        return False
+    if one.modality in OBJECTS:
+        return True
+    return (
+        wanted.get("modality", one.modality).casefold() == one.modality.casefold()
+        and wanted.get("body_part", one.body_part).casefold() == one.body_part.casefold()
+        and wanted.get("series", one.uid) == one.uid
+    )
+
+
+class Holding(NamedTuple):
+    """What the Commons holds of one collection."""
+
+    collection: Collection
+    series: int
+    images: int
+    gigabytes: float
+    modalities: tuple[str, ...]
+    licenses: tuple[str, ...]
+
+
+@functools.cache
+def holdings() -> tuple[Holding, ...]:
+    """Every collection with the number of its series (all modalities), files, size, modalities and licenses."""
+    import pyarrow.parquet as pq
+
+    columns = ["collection_id", "Modality", "license_short_name", "instanceCount", "series_size_MB"]
+    table = pq.read_table(_data() / "idc_index.parquet", columns=columns)
+    keys = ["collection_id", "Modality", "license_short_name"]
+    sums = [("instanceCount", "sum"), ("series_size_MB", "sum"), ("Modality", "count")]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in table.group_by(keys).aggregate(sums).to_pylist():  # type: ignore[arg-type]
+        groups.setdefault(row["collection_id"], []).append(row)
+    return tuple(
+        Holding(
+            collection,
+            sum(row["Modality_count"] for row in rows),
+            sum(row["instanceCount_sum"] for row in rows),
+            round(sum(row["series_size_MB_sum"] for row in rows) / 1000, 2),
+            tuple(sorted({row["Modality"] for row in rows})),
+            tuple(sorted({license_id(row["license_short_name"]) for row in rows})),
+        )
+        for collection, rows in ((one, groups.get(one.id, [])) for one in collections().values())
+    )
+
+
+def by_uid(all_series: Sequence[Series]) -> Mapping[str, Series]:
+    """Series by SeriesInstanceUID."""
+    return {one.uid: one for one in all_series}
+
+
+def patients(all_series: Sequence[Series]) -> Iterator[tuple[str, list[Series]]]:
+    """(PatientID, series) in order."""
+    group: list[Series] = []
+    for one in all_series:
+        if group and group[0].patient != one.patient:
+            yield group[0].patient, group
+            group = []
+        group.append(one)
+    if group:
+        yield group[0].patient, group

@@ -1,0 +1,200 @@
+"""DICOM whole-slide images: the tiles of one resolution of a slide, where there is tissue.
+
+A slide is a series with one multi-frame file for each resolution; its frames are the tiles. One file, of the chosen
+resolution and at most `MAX_LEVEL` bytes, is in memory at a time, its pixels are decoded tile by tile. Labels and
+overviews of the glass, which may show names, are never opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from medimg.errors import FormatError, MedimgError
+from medimg.files import File
+from medimg.pixels import Array, Picture, Pixels
+from medimg.readers import dicom
+from medimg.readers.nifti import reading
+from medimg.readers.slides import TISSUE, Position, _stained
+
+MAX_LEVEL = 512 << 20
+"""Bytes of a file that is read as a whole."""
+MAX_TILES = 1024
+"""Tiles of the resolution that is taken."""
+MAX_OVERVIEW = 1 << 26
+"""Pixels of the level that tells where tissue is."""
+_TAGS = (
+    "ImageType TotalPixelMatrixColumns TotalPixelMatrixRows TotalPixelMatrixFocalPlanes Rows Columns NumberOfFrames "
+    "SamplesPerPixel BitsAllocated DimensionOrganizationType SharedFunctionalGroupsSequence OpticalPathSequence "
+    "PerFrameFunctionalGroupsSequence NumberOfOpticalPaths"
+).split()
+
+
+class _Level(NamedTuple):
+    """One resolution: `places` has the left upper corner of each frame, `spacing` mm (height, width)."""
+
+    file: File
+    size: tuple[int, int]
+    tile: tuple[int, int]
+    places: tuple[tuple[int, int], ...]
+    spacing: tuple[float, float] | None
+
+
+def tiles(
+    files: Sequence[File], *, most: int = MAX_TILES, tissue: float = TISSUE
+) -> Iterator[tuple[Pixels, Position]]:
+    """The tiles that hold tissue, at the finest resolution of at most `most` tiles, in the file's order.
+
+    Args:
+        files: a series.
+        most: tiles, with tissue or not.
+        tissue: part of a tile that must be tissue; 0 gives all.
+
+    Raises:
+        FormatError: no slide in bright field with 8 bits, or every resolution is too large.
+    """
+    levels = _levels(files)
+    number = next(
+        (n for n, one in enumerate(levels) if len(one.places) <= most and (one.file.size or 0) <= MAX_LEVEL),
+        None,
+    )
+    if number is None:
+        least = len(levels[-1].places)
+        raise FormatError(f"every resolution has more than {most} tiles (the coarsest {least})")
+    level, slide = levels[number], _Slide(levels[number])
+    fraction = _tissue(levels, slide)
+    across = levels[0].size[0] / level.size[0]
+    for n, (x, y) in enumerate(level.places):
+        width, height = min(level.tile[0], level.size[0] - x), min(level.tile[1], level.size[1] - y)
+        part = fraction(n, (x, y, width, height))
+        if part >= tissue:
+            place = Position(x, y, width, height, number, across, part, level.size)
+            yield _Tile(slide, n, place), place
+
+
+def _levels(files: Sequence[File]) -> list[_Level]:
+    """The resolutions, finest first."""
+    found = [level for file in files if (level := _level(file)) is not None]
+    if not found:
+        raise FormatError("no file of the series is a resolution of a slide", file=files[0].path)
+    found.sort(key=lambda one: (-one.size[0], one.file.path))
+    if len({one.size for one in found}) < len(found):
+        raise FormatError("several files of one resolution: focal planes or channels", file=files[0].path)
+    return found
+
+
+def _level(file: File) -> _Level | None:
+    with reading(file), file.open() as stream:
+        data = dicom._open(stream, _TAGS)
+        kind = [str(one).upper() for one in data.get("ImageType") or ()]
+        if "VOLUME" not in kind:
+            return None
+        if data.get("SamplesPerPixel") != 3 or data.get("BitsAllocated") != 8:
+            raise FormatError(
+                f"a slide of {data.get('SamplesPerPixel')} channels with {data.get('BitsAllocated')} bits; "
+                "bright field with 8 bits is read"
+            )
+        if (
+            int(data.get("TotalPixelMatrixFocalPlanes") or 1) > 1
+            or int(data.get("NumberOfOpticalPaths") or 1) > 1
+        ):
+            raise FormatError("a slide of several focal planes or optical paths")
+        size = (int(data.TotalPixelMatrixColumns), int(data.TotalPixelMatrixRows))
+        tile, count = (int(data.Columns), int(data.Rows)), int(data.get("NumberOfFrames") or 1)
+        if min(*size, *tile) < 1:
+            raise FormatError("a slide without pixels")
+        places = _places(data, size, tile)
+        if len(places) != count:
+            raise FormatError(f"{count} tiles, the grid has {len(places)}")
+        return _Level(file, size, tile, places, _spacing(data))
+
+
+def _places(data: Any, size: tuple[int, int], tile: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    if str(data.get("DimensionOrganizationType")) == "TILED_FULL" or not data.get(
+        "PerFrameFunctionalGroupsSequence"
+    ):
+        return tuple((x, y) for y in range(0, size[1], tile[1]) for x in range(0, size[0], tile[0]))
+    found = []
+    for frame in data.PerFrameFunctionalGroupsSequence:
+        (place,) = frame.PlanePositionSlideSequence
+        x = int(place.ColumnPositionInTotalImagePixelMatrix) - 1
+        y = int(place.RowPositionInTotalImagePixelMatrix) - 1
+        if not (0 <= x < size[0] and 0 <= y < size[1]):
+            raise FormatError(f"a tile at ({x}, {y}), outside of the slide")
+        found.append((x, y))
+    return tuple(found)
+
+
+def _spacing(data: Any) -> tuple[float, float] | None:
+    for group in data.get("SharedFunctionalGroupsSequence") or ():
+        for one in group.get("PixelMeasuresSequence") or ():
+            if one.get("PixelSpacing"):
+                y, x = (float(value) for value in one.PixelSpacing)
+                return (y, x) if min(y, x) > 0 else None
+    return None
+
+
+class _Slide:
+    """Frames of one resolution, decoded one at a time."""
+
+    def __init__(self, level: _Level) -> None:
+        self.level = level
+
+    @lru_cache(maxsize=1)  # noqa: B019  # as long as its tiles are used
+    def _dataset(self) -> Any:
+        if (self.level.file.size or 0) > MAX_LEVEL:
+            raise FormatError(f"a file of {self.level.file.size:,} bytes is too large to be read at once")
+        with self.level.file.open() as stream:
+            return dicom._open(stream, pixels=True)
+
+    def frame(self, number: int) -> Array:
+        """Frame `number` without what lies beyond the slide's border, (rows, columns, 3)."""
+        with reading(self.level.file):
+            try:
+                array: Array = dicom._pydicom().pixels.pixel_array(self._dataset(), index=number)
+            except (NotImplementedError, RuntimeError, AttributeError) as error:
+                raise FormatError(f"tile {number + 1} cannot be decoded: {error}") from error
+        x, y = self.level.places[number]
+        return array[: self.level.size[1] - y, : self.level.size[0] - x]
+
+
+def _tissue(levels: Sequence[_Level], slide: _Slide) -> Any:
+    """A function: part of frame n, at (x, y, width, height), that is tissue; told by a coarse level if there is one."""
+    coarse = levels[-1]
+    if coarse.size[0] * coarse.size[1] > MAX_OVERVIEW or coarse.file == slide.level.file:
+        return lambda n, region: float(_stained(slide.frame(n)).mean())
+    overview = np.zeros((coarse.size[1], coarse.size[0]), bool)
+    reader = _Slide(coarse)
+    for n, (x, y) in enumerate(coarse.places):
+        stained = _stained(reader.frame(n))
+        overview[y : y + stained.shape[0], x : x + stained.shape[1]] = stained
+    across, along = coarse.size[0] / slide.level.size[0], coarse.size[1] / slide.level.size[1]
+
+    def fraction(n: int, region: tuple[int, int, int, int]) -> float:
+        x, y, width, height = region
+        left, top = min(int(x * across), coarse.size[0] - 1), min(int(y * along), coarse.size[1] - 1)
+        right, bottom = max(left + 1, round((x + width) * across)), max(top + 1, round((y + height) * along))
+        return float(overview[top:bottom, left:right].mean())
+
+    return fraction
+
+
+@dataclass(frozen=True, eq=False)
+class _Tile(Pixels):
+    slide: _Slide
+    number: int
+    place: Position
+
+    def files(self) -> Iterable[File]:
+        return (self.slide.level.file,)
+
+    def read(self) -> Picture:
+        try:
+            array = np.ascontiguousarray(self.slide.frame(self.number))
+        except MedimgError as error:
+            raise error.within(file=self.slide.level.file.path) from error
+        return Picture(array, spacing=self.slide.level.spacing)

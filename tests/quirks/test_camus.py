@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from miniatures import Miniature
+
+NOT_IN_FILES = {
+    1: "the server zips on request; no checksum is declared for the archive, and a note on the card says why"
+}
+
+
+@pytest.mark.quirk(2)
+def test_each_view_has_its_own_phases(mini: Miniature) -> None:
+    stated = [mini.text(f"database_nifti/patient0001/Info_{view}") for view in ("2CH", "4CH")]
+    assert "ES: 4\n" in stated[0] and "ES: 3\n" in stated[1]
+    for view, last in (("2CH", "4"), ("4CH", "3")):
+        row = mini.row(f"/patient0001_{view}_ES")
+        assert row["meta"]["ES"] == row["meta"]["NbFrame"] == last
+        assert row["label"]["measures"] == [{"name": "ejection fraction", "value": 51.0, "unit": "%"}]
+
+
+@pytest.mark.quirk(3)
+def test_split_files_have_one_patient_a_line(mini: Miniature) -> None:
+    assert mini.text("subgroup_validation") == "patient0002\n"
+    splits = {row["subject"]: row["split"] for row in mini.rows("/patient0(?!450)")}
+    assert splits == {"patient0001": "train", "patient0002": "validation", "patient0500": "test"}
+
+
+@pytest.mark.quirk(4)
+def test_sequences_are_outlined_in_the_nifti_release_alone(mini: Miniature) -> None:
+    assert mini.row("/patient0001_2CH_half_sequence")["label"]["mask"]
+    assert mini.row("/patient0450_2CH_ED")["label"]["mask"]
+    older = mini.row("/patient0450_2CH_sequence")
+    assert older["label"]["mask"] is None and older["split"] == "train"
+    assert [measure["value"] for measure in older["label"]["measures"]] == [49.0, 94.6, 48.2]
+
+
+@pytest.mark.quirk(4)
+def test_patients_of_the_older_test_part_are_others_of_the_same_number(mini: Miniature) -> None:
+    assert mini.paths("^testing/patient0001/") and mini.paths("patient0001_2CH_ED.nii.gz")
+    rows = mini.rows("/testing-patient0001")
+    assert len(rows) == 6 and {row["subject"] for row in rows} == {"testing-patient0001"}
+    assert {row["split"] for row in rows} == {"test"} and not any(row["label"]["mask"] for row in rows)

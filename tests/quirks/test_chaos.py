@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pydicom
+import pytest
+from miniatures import Miniature, pixels
+
+CASE = "^CHAOS_Train_Sets/Train_Sets/"
+
+
+def in_space(mini: Miniature, case: str, grays: dict[int, int]) -> np.ndarray:
+    """The ground truth of a case as a volume: n-th file to n-th slice, slices in order of position."""
+    slices = [
+        pydicom.dcmread(io.BytesIO(mini.files[path])) for path in mini.paths(f"{CASE}{case}/DICOM.*dcm$")
+    ]
+    truths = [
+        np.asarray(mini.picture(path).convert("L")) for path in mini.paths(f"{CASE}{case}/Ground/.*png$")
+    ]
+    pairs = sorted(zip(slices, truths, strict=True), key=lambda pair: pair[0].ImagePositionPatient[2])
+    return np.stack([np.vectorize(grays.get)(truth).T for _, truth in pairs], axis=-1)
+
+
+@pytest.mark.quirk(1, 3)
+@pytest.mark.parametrize("case", ["CT/1", "CT/21"])
+def test_truth_lies_on_the_slices_that_it_was_drawn_on(case: str, mini: Miniature) -> None:
+    names = {path.rpartition("/")[2] for path in mini.paths(f"{CASE}{case}/")}
+    assert "liver_GT_000.png" in names
+    assert {"CT/1": "i0001,0000b.dcm", "CT/21": "IMG-0002-00001.dcm"}[case] in names
+    mask = pixels(mini.row(case.lower().replace("/", "-") + "$")["label"]["mask"])
+    expected = in_space(mini, case, {0: 0, 255: 1})
+    assert np.array_equal(mask, expected)
+    # The first file is empty, and it is not the lowest slice: order of names would not do.
+    empty = [k for k in range(4) if not expected[:, :, k].any()]
+    assert len(empty) == 1
+
+
+@pytest.mark.quirk(1)
+def test_names_and_places_disagree(mini: Miniature) -> None:
+    heights = [
+        pydicom.dcmread(io.BytesIO(mini.files[path])).ImagePositionPatient[2]
+        for path in mini.paths(f"{CASE}CT/21/DICOM")
+    ]
+    assert heights != sorted(heights)
+
+
+@pytest.mark.quirk(2)
+def test_both_phases_have_the_one_ground_truth(mini: Miniature) -> None:
+    assert not mini.paths("T1DUAL/Ground/IMG-0004-0001[1]")
+    inside, outside = mini.row("mr-1-t1dual-inphase"), mini.row("mr-1-t1dual-outphase")
+    assert {row["meta"]["source_header"]["EchoTime"] for row in (inside, outside)} == {2.3, 4.6}
+    assert (pixels(inside["label"]["mask"]) > 0).sum() == (pixels(outside["label"]["mask"]) > 0).sum() > 0
+    assert inside["content"] != outside["content"]
+
+
+@pytest.mark.quirk(4)
+def test_grays_within_the_ranges_are_organs(mini: Miniature) -> None:
+    assert set(np.unique(np.asarray(mini.picture("T2SPIR/Ground/IMG-0002-00002")))) == {0, 70, 110, 200, 240}
+    expected = in_space(mini, "MR/1/T2SPIR", {0: 0, 70: 1, 110: 2, 200: 3, 240: 4})
+    assert np.array_equal(pixels(mini.row("mr-1-t2spir")["label"]["mask"]), expected)
+
+
+@pytest.mark.quirk(5)
+def test_equal_numbers_of_ct_and_mri_are_two_persons(mini: Miniature) -> None:
+    assert mini.paths(f"{CASE}CT/1/") and mini.paths(f"{CASE}MR/1/")
+    assert mini.row("/ct-1$")["subject"] == "ct-1"
+    assert {row["subject"] for row in mini.rows("/mr-1-")} == {"mr-1"}

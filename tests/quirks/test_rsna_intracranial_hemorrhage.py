@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import io
+
+import pydicom
+import pytest
+from miniatures import Miniature
+
+
+def header(mini: Miniature, name: str) -> pydicom.Dataset:
+    return pydicom.dcmread(io.BytesIO(mini.files[mini.paths(rf"{name}\.dcm$")[0]]))
+
+
+@pytest.mark.quirk(1)
+def test_rows_that_come_twice_count_once(mini: Miniature) -> None:
+    table = mini.text(r"^stage_2_train\.csv")
+    assert table.count("ID_2669954a7_any,0\n") == 2
+    label = mini.row("ID_2669954a7")["label"]
+    assert label["classes"] == [] and len(label["source"]) == 6
+    assert mini.row("ID_63eb1e259")["label"]["classes"] == ["subdural hemorrhage", "intracranial hemorrhage"]
+
+
+@pytest.mark.quirk(2)
+def test_the_truncated_file_is_left_out_with_its_reason(mini: Miniature) -> None:
+    assert len(header(mini, "ID_6431af929").PixelData) < 2 * 500 * 16
+    assert not mini.rows("ID_6431af929")
+    assert mini.skipped["stage_2_train/ID_6431af929.dcm"].startswith("quarantined: cannot be decoded")
+
+
+@pytest.mark.quirk(3, 4)
+def test_slices_tell_their_place_study_and_patient(mini: Miniature) -> None:
+    first, second = (mini.row(name) for name in ("ID_63eb1e259", "ID_2669954a7"))
+    assert first["subject"] == second["subject"] == "ID_0df0ab2"
+    assert first["meta"]["StudyInstanceUID"] != second["meta"]["StudyInstanceUID"] == "2.25.81"
+    assert [row["meta"]["ImagePositionPatient"][2] for row in (first, second)] == [0, 5]
+    assert first["meta"]["SeriesInstanceUID"] == header(mini, "ID_63eb1e259").SeriesInstanceUID

@@ -1,0 +1,231 @@
+"""Collections of the Imaging Data Commons, streamed from a bucket on loopback in the Commons' own layout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import medimg
+from medimg import idc, registry
+from medimg.errors import SourceError, UnknownDatasetError
+from medimg.files import Files
+from medimg.phantom import Phantom
+from medimg.rows import Record, iterate, unread
+from tests.servers import Bucket, s3
+
+pytest.importorskip("idc_index_data")
+
+CT_WITH_SEG = "idc/c4kc_kits"
+MR = "idc/qin_prostate_repeatability"
+PET_CT_WITH_RTSTRUCT = "idc/soft_tissue_sarcoma"
+SLIDES = "idc/ccdi_mci"
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Bucket]:
+    with s3() as running:
+        yield running
+
+
+def miniature(name: str) -> Mapping[str, bytes]:
+    make = Phantom()
+    registry.get(name).miniature(make)
+    return make.files
+
+
+def upload(bucket: Bucket, name: str) -> None:
+    """Files of the miniature where the index says that their series are: s3://<bucket>/<uuid>/<instance>.dcm."""
+    where = {one.folder: one.address for one in idc.series(idc.parse(name[4:]))}
+    for path, data in miniature(name).items():
+        folder, _, file = path.rpartition("/")
+        holder, key = where[folder].removeprefix("s3://").split("/")
+        bucket.put(f"{key}/{file}", data, holder)
+
+
+def held(name: str) -> str:
+    """The name, narrowed down to the first patient of its miniature: the stand-in holds no other."""
+    return f"{name}?patient={next(iter(miniature(name))).split('/')[0]}"
+
+
+def local(name: str, root: Path) -> tuple[list[Record], dict[str, str]]:
+    """Rows of the miniature as a download with idc-index lies on disk."""
+    for path, data in miniature(name).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    with Files.open(root, dataset=name) as files:
+        items = list(iterate(registry.get(name), files))
+        assert not list(unread(files))
+    skipped = {one.file.path: one.reason for one in items if not isinstance(one, Record)}
+    return [one for one in items if isinstance(one, Record)], skipped
+
+
+@pytest.mark.parametrize("name", [CT_WITH_SEG, MR, PET_CT_WITH_RTSTRUCT, SLIDES])
+def test_streams_from_the_bucket_what_lies_on_disk(name: str, bucket: Bucket, tmp_path: Path) -> None:
+    upload(bucket, name)
+    name = held(name)
+    builder = registry.get(name)
+    config = builder.dataset.config_names[0]
+    rows = list(
+        medimg.load(
+            name, config, source="official", split="train", streaming=True, storage_options=bucket.options
+        )
+    )
+    here, _ = local(name.partition("?")[0], tmp_path)
+    patient = name.partition("=")[2]
+    expected = [one for one in here if one.config == config and one.values["subject"] == patient]
+    assert rows and len(rows) == len(expected)
+    for row, record in zip(rows, expected, strict=True):
+        assert row["id"].rpartition("/")[2] == record.values["id"].rpartition("/")[2]
+        for column in ("content", "modality", "license", "shape", "subject"):
+            assert row[column] == record.values[column]
+        assert (row["label"]["mask"] is None) == (record.mask is None)
+        if record.mask is not None:
+            drawn = np.asanyarray(row["label"]["mask"].dataobj)
+            assert np.array_equal(drawn, record.mask.array)
+
+
+def test_segments_become_a_mask_with_every_overlap(tmp_path: Path) -> None:
+    records, _ = local(MR, tmp_path)
+    row = next(one for one in records if one.mask is not None)
+    label = row.values["label"]
+    legend = {one["value"]: one["names"] for one in label["legend"]}
+    source = json.loads(label["source"])
+    assert row.mask is not None
+    assert set(np.unique(row.mask.array)) - {0} == set(legend)
+    parts = {part["value"]: part["name"] for one in source["objects"] for part in one["parts"]}
+    assert set(parts.values()) == {"Neoplasm", "Phantom structure"}
+    for value, met in source["combinations"].items():
+        names = {
+            name
+            for part in met
+            for name in (["tumor"] if parts[part] == "Neoplasm" else ["unmapped structure"])
+        }
+        assert set(legend[int(value)]) == names
+    assert label["assessed"] == ["tumor", "unmapped structure"]
+    assert source["objects"][0]["parts"][0]["type"] == ["108369006", "SCT", "Neoplasm"]
+
+
+def test_structure_sets_are_attached_to_their_series(tmp_path: Path) -> None:
+    records, skipped = local(PET_CT_WITH_RTSTRUCT, tmp_path)
+    assert {one.values["modality"] for one in records} >= {"CT", "PET"}
+    drawn = [one for one in records if one.mask is not None]
+    assert 0 < len(drawn) < len(records)
+    for one in records:
+        names = {name for value in one.values["label"]["legend"] for name in value["names"]}
+        assert names == ({"gross tumor volume", "unmapped structure"} if one in drawn else set())
+        assert set(one.values["label"]["assessed"]) == names
+    assert not skipped
+
+
+def test_terms_are_kept_apart() -> None:
+    # The pictures of this collection are CC BY-NC 4.0; the analysis of others is CC BY 4.0.
+    dataset = registry.get("idc/duke_breast_cancer_mri").dataset
+    for config in dataset.configs:
+        assert config.license == "CC-BY-NC-4.0", config.name
+    both = registry.get("idc/acrin_nsclc_fdg_pet").dataset
+    assert both.license == "LicenseRef-per-row"
+    assert {config.license for config in both.configs} >= {"CC-BY-3.0", "CC-BY-4.0"}
+
+
+def test_a_row_has_the_stricter_license_of_image_and_mask(tmp_path: Path) -> None:
+    records, _ = local("idc/nsclc_radiomics", tmp_path)
+    analyses = [one for one in records if one.config.startswith("volumes-")]
+    assert analyses and all(one.mask is not None for one in analyses)
+    assert {one.license for one in analyses} == {"CC-BY-NC-3.0"}
+    licenses = {
+        one["license"] for row in analyses for one in json.loads(row.values["label"]["source"])["objects"]
+    }
+    assert licenses == {"CC-BY-4.0"}
+
+
+def test_what_is_not_in_the_index_is_no_row(tmp_path: Path) -> None:
+    local(MR, tmp_path)
+    Phantom(tmp_path).dicom_series("stranger/study/MR_2.25.1", 3, modality="MR", patient="stranger")
+    with Files.open(tmp_path, dataset="x") as files:
+        items = list(iterate(registry.get(MR), files))
+    reasons = {one.reason for one in items if not isinstance(one, Record)}
+    assert reasons == {"not in the index, or not selected: so its license is not known"}
+    assert not any(isinstance(one, Record) and one.values["subject"] == "stranger" for one in items)
+
+
+def test_collections_are_narrowed_down() -> None:
+    every = idc.series(idc.parse("qin-breast"))
+    only = idc.series(idc.parse("qin_breast?modality=PT"))
+    assert {one.modality for one in only if one.modality not in idc.OBJECTS} == {"PT"}
+    assert len(only) < len(every)
+    narrowed = registry.get("idc/qin_breast?modality=PT&license=CC-BY-3.0")
+    assert narrowed.dataset.modality == ("PET",)
+    assert narrowed.name == "idc-qin-breast-license-cc-by-3-0-modality-pt"
+    assert narrowed.address == "idc/qin_breast?license=CC-BY-3.0&modality=PT"
+    with pytest.raises(UnknownDatasetError, match=r"modality, body_part"):
+        registry.get("idc/qin_breast?color=red")
+    with pytest.raises(UnknownDatasetError, match="idc/qin_breast"):
+        registry.get("idc/qin_brest")
+
+
+def test_every_collection_has_a_declaration() -> None:
+    holdings = idc.holdings()
+    assert len(holdings) == len(idc.collections())
+    assert sum(one.series for one in holdings) > 1_000_000
+    # A thinned-out selection: declarations read the whole index each.
+    for one in holdings[::30]:
+        dataset = registry.get(f"idc/{one.collection.id}").dataset
+        assert dataset.name == "idc-" + one.collection.id.replace("_", "-")
+        assert dataset.homepage.startswith("https://portal.imaging.datacommons.cancer.gov/")
+
+
+def test_the_tree_is_listed_as_far_as_it_is_asked_for(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(bucket, CT_WITH_SEG)
+    listed: list[str] = []
+    from medimg.files.idc import IdcFileSystem
+
+    original = IdcFileSystem._instances
+
+    def spy(self: Any, path: str, series: idc.Series) -> Any:
+        listed.append(path)
+        return original(self, path, series)
+
+    monkeypatch.setattr(IdcFileSystem, "_instances", spy)
+    whole = CT_WITH_SEG.replace("idc/", "idc://")
+    with Files.open(whole, dataset="x", storage_options=bucket.options) as files:
+        assert next(iter(files.folders(r"\.dcm$")))
+        assert files.fingerprint() == files.fingerprint()
+    assert len(set(listed)) == 1
+
+
+def test_a_series_that_left_the_bucket_is_named(bucket: Bucket) -> None:
+    with Files.open("idc://4d_lung/100_HM10395", dataset="x", storage_options=bucket.options) as files:
+        with pytest.raises(SourceError, match=r"100_HM10395/.* \(s3://idc-open-data/.*its bucket does not"):
+            next(files.folders(""))
+
+
+def test_a_patient_can_be_the_source(bucket: Bucket) -> None:
+    upload(bucket, MR)
+    patient = held(MR).partition("=")[2]
+    rows = medimg.load(
+        MR,
+        source=f"idc://qin_prostate_repeatability/{patient}",
+        split="train",
+        streaming=True,
+        storage_options=bucket.options,
+    )
+    assert {row["subject"] for row in rows} == {patient}
+
+
+def test_the_tiles_of_a_slide_that_hold_tissue(tmp_path: Path) -> None:
+    records, skipped = local(SLIDES, tmp_path)
+    assert {(one.values["shape"][0], one.values["shape"][1]) for one in records} == {(16, 16), (8, 16)}
+    meta = [json.loads(one.values["meta"]) for one in records]
+    # The right quarter of the slide is glass: tiles begin at 0, 16, 32 and 48 of 72 pixels.
+    assert {(one["x"], one["level"]) for one in meta} == {(0, 0), (16, 0), (32, 0), (48, 0)}
+    assert all(one.values["spacing"] == pytest.approx([0.0005, 0.0005]) for one in records)
+    assert set(skipped.values()) == {"another resolution of the slide, or its label"}
+    shutil.rmtree(tmp_path)

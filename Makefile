@@ -58,7 +58,7 @@ docs: $(VENV)/.sync
 
 # Other projects' loaders read our miniatures, in an environment of their own; writes docs/peers.md.
 peers: $(VENV)-peers/.done
-	$(VENV)-peers/bin/python tests/peers/run.py $(or $(ONLY),--table docs/peers.md)
+	TQDM_DISABLE=1 $(VENV)-peers/bin/python tests/peers/run.py $(or $(ONLY),--table docs/peers.md)
 
 # torch comes first: nothing after it may bring another one, so the peers come without their dependencies.
 $(VENV)-peers/.done: pyproject.toml requirements.lock tests/peers/requirements.txt tests/peers/peers.txt

@@ -9,39 +9,21 @@ import functools
 import re
 from itertools import groupby
 
-from medimg import idc, licenses, vocab
-from medimg.builders import _tcia, _tcia_phantom
+from medimg import idc, licenses
+from medimg.builders import _idc_phantom, _idc_series, _tcia
+from medimg.builders._idc_series import DIMENSION, TITLE, body, excluded, kind, modality, uid_of
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
-from medimg.errors import MedimgError, UnknownTermError
-from medimg.readers import dicom, dicom_slides, drawn, rtstruct
-from medimg.schema import Row, Skipped
+from medimg.errors import MedimgError
+from medimg.readers import rtstruct
+from medimg.schema import Skipped
 
 HOME = "https://portal.imaging.datacommons.cancer.gov/explore/filters/?collection_id="
-CAPTURE, RAW = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66"
-TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
-CINES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(3\.1|7\.[1-4]|12\.[12]|12\.1\.1|13\.1\.[45]|20)")
-"""Multi-frame ultrasound and captures, angiography and fluoroscopy, tomosynthesis projections, nuclear medicine."""
-DIMENSION = {"volumes": "3d", "images": "2d", "cines": "3d", "slides": "2d"}
-TITLE = {"volumes": "Volumes", "images": "Single images", "cines": "Frames in order", "slides": "Slides"}
-REGIONS = {
-    "CHESTABDPELVIS": ("chest", "abdomen", "pelvis"),
-    "CHESTABDOMEN": ("chest", "abdomen"),
-    "ABDOMENPELVIS": ("abdomen", "pelvis"),
-    "NECKCHESTABDPELV": ("neck", "chest", "abdomen", "pelvis"),
-    "NECKCHESTABDOMEN": ("neck", "chest", "abdomen"),
-    "NECKCHEST": ("neck", "chest"),
-}
-"""DICOM's terms for several regions (PS3.16 annex L)."""
 SAME = {_tcia.collection(slug): ((slug, "the same collection"),) for slug in _tcia.COMMONS} | {
     "c4kc_kits": (("kits19", "its 210 training cases"),)
 }
 """Collections of which there is a builder by hand."""
-MINIATURE = 24
-"""Most series of a patient in a miniature."""
-UNMAPPED = ("unmapped structure",)
 
 
-@functools.lru_cache(maxsize=64)
 def find(name):
     """What stands for a builder's module: `idc/<collection>[?filters]`, or `idc-<collection>`.
 
@@ -49,7 +31,12 @@ def find(name):
         UnknownDatasetError: no such collection, or a filter that there is not.
         MissingExtraError: the index is not installed.
     """
-    return Collection(idc.parse(name[4:]))
+    return _of(idc.parse(name[4:]))
+
+
+@functools.lru_cache(maxsize=64)
+def _of(selection):
+    return Collection(selection)
 
 
 class Collection:
@@ -127,12 +114,11 @@ class Collection:
             configs = [Config(name="default", title="Nothing", splits={"train": 0})]
             shown = {"volumes": {"CT"}}
         filters = [f"{key}-{value}" for key, value in self.selection.filters]
-        slug = "-".join(["idc", self.selection.collection, *filters]).lower()
         narrowed = (
             f" ({', '.join(f'{key} {value}' for key, value in self.selection.filters)})" if filters else ""
         )
         return Dataset(
-            name=re.sub(r"[^a-z0-9]+", "-", slug).strip("-"),
+            name=idc.slug("-".join(["idc", self.selection.collection, *filters])),
             title=f"{self.about.title}, Imaging Data Commons{narrowed}",
             aliases=(self.ADDRESS,),
             dimension=DIMENSION.get(next(iter(self.wanted), ("volumes",))[0]),
@@ -227,36 +213,16 @@ class Collection:
                     continue
                 used.update(file for file, _ in held)
                 fields = {"config": name, "license": terms, "organ": body(one.body_part) or None}
-                yield from READ[what](members, one, fields, held)
+                yield from _idc_series.READ[what](members, one, fields, held)
         for analysis in asked & set(objects):
             for members, _ in objects[analysis]:
                 left = [file for file in members if file not in used]
                 yield from _tcia.skipped(left, "drawn on no volume of this copy, or not said on which series")
 
     def miniature(self, make):
-        """A patient of each sub-collection, if need be: real identifiers, phantom pixels."""
+        """Patients of which each sub-collection has rows."""
         for patient, held in self._examples():
-            written = {}
-            for one in (each for each in held if kind(each)):
-                written[one.uid] = PHANTOM[kind(one)](make, one)
-            volumes = [one for one in held if kind(one) == "volumes"]
-            for one in (each for each in held if each.modality in idc.OBJECTS and volumes):
-                near = next((each for each in volumes if each.study == one.study), volumes[0])
-                path = f"{one.folder}/i{one.uid[-12:]}.dcm"
-                tags = {"SeriesInstanceUID": one.uid, "StudyInstanceUID": one.study}
-                if one.modality == "RTSTRUCT":
-                    rois = {"GTV-1": [(1, 3, 6)], "Outline": [(0, 1, 9), (1, 1, 9)], "iso": [(0, 4, 4)]}
-                    _tcia_phantom.structures(make, path, written[near.uid], rois, patient, **tags)
-                else:
-                    _tcia_phantom.segmentation(
-                        make,
-                        path,
-                        written[near.uid],
-                        {"1": [(1, 3, 6), (2, 3, 6)], "2": [(1, 5, 9)]},
-                        patient,
-                        **tags,
-                        SegmentSequence=SEGMENTS,
-                    )
+            _idc_phantom.patient(make, patient, held)
 
     def _examples(self):
         """Patients, each with few series, until every sub-collection is met."""
@@ -274,56 +240,14 @@ class Collection:
             if not met:
                 continue
             missing -= met
+            few = len(mine) + len(objects) <= _idc_phantom.MOST
             picked = {}
             for one in [*mine, *objects]:
                 picked.setdefault((one.modality, kind(one), one.analysis, one.license), []).append(one)
-            few = len(mine) + len(objects) <= MINIATURE
-            yield (
-                patient,
-                [one for some in picked.values() for one in (some if few else some[:2])][:MINIATURE],
-            )
+            taken = [one for some in picked.values() for one in (some if few else some[:2])]
+            yield patient, taken[: _idc_phantom.MOST]
             if not missing:
                 return
-
-
-def kind(series):
-    """volumes, images, cines or slides; None for what is no image of its own."""
-    if series.modality in idc.NO_IMAGES or series.sop_class == RAW:
-        return None
-    if series.modality == "SM":
-        return "slides"
-    if CINES.fullmatch(series.sop_class):
-        return "cines"
-    if series.modality in ("CT", "MR", "PT"):
-        return None if series.sop_class.startswith(CAPTURE) else "volumes"
-    return "volumes" if series.sop_class == TOMOSYNTHESIS else "images"
-
-
-def excluded(series):
-    """Why a series is no row."""
-    if series.sop_class == RAW:
-        return "raw data, no image"
-    if series.modality in ("CT", "MR", "PT"):
-        return "a secondary capture: a picture of a screen"
-    return _tcia.SUPPLEMENTS.get(series.modality, f"{series.modality}, no image of its own")
-
-
-def modality(series):
-    """Vocabulary id of a series' modality."""
-    if series.sop_class == TOMOSYNTHESIS:
-        return "digital breast tomosynthesis"
-    return vocab.modality.resolve("whole-slide image" if series.modality == "SM" else series.modality)
-
-
-@functools.cache
-def body(region):
-    """Vocabulary ids of a body part; () where it is none."""
-    if region.upper() in REGIONS:
-        return REGIONS[region.upper()]
-    try:
-        return (vocab.organ.resolve(region),) if region else ()
-    except UnknownTermError:
-        return ()
 
 
 def commercial(id):
@@ -355,220 +279,3 @@ def cited(about):
         venue="Imaging Data Commons",
         doi=(about.sources[0].doi or None) if about.sources else None,
     )
-
-
-def uid_of(file):
-    """SeriesInstanceUID of a file, None where it cannot be read."""
-    try:
-        return next(dicom.headers([file]))[1].get("SeriesInstanceUID")
-    except MedimgError:
-        return None
-
-
-@functools.cache
-def _codes():
-    return {term.snomed: id for id in vocab.label if (term := vocab.label[id]).snomed}
-
-
-def _called(text):
-    """The vocabulary's name of a text, None where it has none."""
-    try:
-        return vocab.label.resolve(text) if text else None
-    except UnknownTermError:
-        return None
-
-
-def _coded(code):
-    if code is None:
-        return None
-    return _codes().get(dicom.snomed(code)) or _called(code.meaning)
-
-
-def names(part):
-    """Canonical names of what was drawn: by code, with side and place where the vocabulary has such a term."""
-    if part.segment is None:
-        return (_called(part.name),) if _called(part.name) else UNMAPPED
-    kind = _coded(part.segment.type)
-    if kind is None:
-        return (_called(part.name),) if _called(part.name) else UNMAPPED
-    sides = [code.meaning for code in part.segment.modifiers]
-    places = [_coded(code) for code in part.segment.anatomy]
-    for word in [*sides, *(place for place in places if place)]:
-        if narrower := _called(f"{word} {kind}"):
-            return (narrower,)
-    return (kind,)
-
-
-def _volumes(members, one, fields, held):
-    said = {}
-    try:
-        _, tags = next(dicom.headers(members[:1]))
-    except MedimgError as error:
-        yield from _tcia.skipped(members, f"quarantined: {error.problem}")
-        return
-    if reason := "a localizer" if "LOCALIZER" in str(tags.get("ImageType", "")).upper() else None:
-        yield from _tcia.skipped(members, reason)
-        return
-    single = len(members) == 1
-    if single and int(tags.get("NumberOfFrames") or 1) < 2:
-        yield from _tcia.skipped(members, "a series of one image: a scout, no volume")
-        return
-    for apart, part in [({}, members)] if single else _tcia.frames(members):
-        image = dicom.multiframe(part[0], allow_gaps=True) if single else dicom.series(part, allow_gaps=True)
-        label = {"assessed": ()}
-        if held:
-            drawing = drawn.drawing(image, [file for file, _ in held], names)
-            try:
-                label = _label(drawing, held)
-            except MedimgError as error:  # of the image: its row tells
-                said.setdefault(held[0][0], error.problem)
-            for file, problem in drawing.failed.items() if label["assessed"] else ():
-                said.setdefault(file, problem)
-        yield Row(
-            id="_".join([one.patient, one.uid, *(f"{key}-{value}" for key, value in apart.items())]),
-            subject=one.patient,
-            image=image,
-            modality=modality(one),
-            meta=_meta(one, tags) | apart,
-            **fields,
-            **label,
-        )
-    for file, problem in said.items():
-        yield Skipped(file=file, reason=f"left out of the mask: {problem}")
-
-
-def _label(drawing, held):
-    objects = {file: {"object": file.path, "license": one.license, "parts": []} for file, one in held}
-    for value, part in enumerate(drawing.parts, 1):
-        entry = {"value": value, "number": part.number, "name": part.name}
-        if part.segment is not None:
-            coded = {"type": part.segment.type, "category": part.segment.category}
-            entry |= {key: list(code) for key, code in coded.items() if code}
-            lists = {"anatomy": part.segment.anatomy, "modifiers": part.segment.modifiers}
-            entry |= {key: [list(code) for code in codes] for key, codes in lists.items() if codes}
-        objects[part.file]["parts"].append(entry)
-    source = {"objects": [one for one in objects.values() if one["parts"]]}
-    if drawing.combinations:
-        source["combinations"] = drawing.combinations
-    if not drawing.parts:
-        return {"assessed": ()}
-    return {
-        "mask": drawing.mask,
-        "legend": drawing.legend,
-        "assessed": drawing.assessed,
-        "source": source,
-    }
-
-
-def _images(members, one, fields, held):
-    for n, file in enumerate(members, 1):
-        yield Row(
-            id="_".join([one.patient, one.uid, *([str(n)] if len(members) > 1 else [])]),
-            subject=one.patient,
-            image=dicom.picture(file),
-            modality=modality(one),
-            assessed=(),
-            meta=_meta(one),
-            **fields,
-        )
-
-
-def _cines(members, one, fields, held):
-    for row in _images(members, one, fields, held):
-        (file,) = row.image.files()
-        yield row.model_copy(update={"image": dicom.multiframe(file, allow_gaps=True)})
-
-
-def _slides(members, one, fields, held):
-    used = None
-    try:
-        for tile, place in dicom_slides.tiles(members):
-            (used,) = tile.files()
-            yield Row(
-                id=f"{one.patient}_{one.uid}_{place.level}-{place.x}-{place.y}",
-                subject=one.patient,
-                image=tile,
-                modality=modality(one),
-                assessed=(),
-                meta=_meta(one) | place.meta,
-                **fields,
-            )
-    except MedimgError as error:
-        yield from _tcia.skipped(members, f"quarantined: {error.problem}")
-        return
-    reason = "another resolution of the slide, or its label" if used else "a slide without tissue"
-    yield from _tcia.skipped([file for file in members if file != used], reason)
-
-
-def _meta(one, tags=None):
-    about = {"SeriesInstanceUID": one.uid, "StudyInstanceUID": one.study, "series_aws_url": one.address}
-    return about | (_tcia.said(tags) if tags else {})
-
-
-READ = {"volumes": _volumes, "images": _images, "cines": _cines, "slides": _slides}
-
-
-def _phantom_volume(make, one):
-    tags = {"SeriesInstanceUID": one.uid, "StudyInstanceUID": one.study, "SOPClassUID": one.sop_class}
-    more = {"intercept": -1024 if one.modality == "CT" else 0}
-    return make.dicom_series(
-        one.folder,
-        4,
-        modality=one.modality,
-        patient=one.patient,
-        names=f"i{one.uid[-6:]}-{{:04d}}.dcm",
-        tags=tags | ({"BodyPartExamined": one.body_part} if one.body_part else {}),
-        **more,
-    )
-
-
-def _phantom_image(make, one, frames=1):
-    tags = {"SeriesInstanceUID": one.uid, "StudyInstanceUID": one.study, "SOPClassUID": one.sop_class}
-    more = {"NumberOfFrames": frames} if frames > 1 else {}
-    size = (16, 12 * frames)
-    make.dicom(
-        f"{one.folder}/i{one.uid[-6:]}.dcm",
-        size,
-        modality=one.modality,
-        patient=one.patient,
-        dtype="uint16",
-        tags=tags | more | ({"Rows": 12} if frames > 1 else {}),
-    )
-
-
-def _phantom_slide(make, one):
-    for scale in (1, 2):
-        spacing = {"PixelMeasuresSequence": [{"PixelSpacing": [0.0005 * scale, 0.0005 * scale]}]}
-        _tcia_phantom.slide(
-            make,
-            f"{one.folder}/i{one.uid[-6:]}-{scale}.dcm",
-            one.patient,
-            (72 // scale, 40 // scale),
-            SeriesInstanceUID=one.uid,
-            StudyInstanceUID=one.study,
-            SharedFunctionalGroupsSequence=[spacing],
-        )
-
-
-PHANTOM = {
-    "volumes": _phantom_volume,
-    "images": _phantom_image,
-    "cines": functools.partial(_phantom_image, frames=3),
-    "slides": _phantom_slide,
-}
-
-
-def _item(value, meaning):
-    return {"CodeValue": value, "CodingSchemeDesignator": "SCT", "CodeMeaning": meaning}
-
-
-SEGMENTS = [
-    {
-        "SegmentNumber": number,
-        "SegmentLabel": meaning,
-        "SegmentAlgorithmType": "MANUAL",
-        "SegmentedPropertyCategoryCodeSequence": [_item("49755003", "Morphologically Altered Structure")],
-        "SegmentedPropertyTypeCodeSequence": [_item(code, meaning)],
-    }
-    for number, (code, meaning) in enumerate([("108369006", "Neoplasm"), ("0", "Phantom structure")], 1)
-]

@@ -6,6 +6,7 @@ import io
 CLASSES = {"SEG": "1.2.840.10008.5.1.4.1.1.66.4", "RTSTRUCT": "1.2.840.10008.5.1.4.1.1.481.3"}
 ORIGIN, SPACING = (-50.0, -60.0), 0.7
 """Of `Phantom.dicom_series`, in mm."""
+TISSUE = {"CodeValue": "85756007", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Tissue"}
 
 
 def structures(make, path, slices, drawn, patient, **tags):
@@ -25,8 +26,10 @@ def structures(make, path, slices, drawn, patient, **tags):
         contours.append(
             {"ReferencedROINumber": number, "ContourSequence": [_contour(slices, *one) for one in squares]}
         )
-    series = [{"SeriesInstanceUID": slices[0]["SeriesInstanceUID"]}]
-    frame = {"RTReferencedStudySequence": [{"RTReferencedSeriesSequence": series}]}
+    images = [{"ReferencedSOPInstanceUID": one["SOPInstanceUID"]} for one in slices]
+    series = [{"SeriesInstanceUID": slices[0]["SeriesInstanceUID"], "ContourImageSequence": images}]
+    study = [{"RTReferencedSeriesSequence": series}]
+    frame = {"FrameOfReferenceUID": slices[0]["FrameOfReferenceUID"], "RTReferencedStudySequence": study}
     more = {"StructureSetROISequence": rois, "ROIContourSequence": contours} | tags
     more["RTROIObservationsSequence"] = [{"ReferencedROINumber": roi["ROINumber"]} for roi in rois]
     _write(make, path, "RTSTRUCT", patient, slices, {"ReferencedFrameOfReferenceSequence": [frame]} | more)
@@ -50,11 +53,15 @@ def segmentation(make, path, slices, drawn, patient, size=(16, 12), **more):
     """Write a binary DICOM SEG; `drawn`: segment label -> [(slice, low, high)], squares in pixels; `more` tags win."""
     segments, frames, bits = [], [], []
     for number, (label, squares) in enumerate(drawn.items(), 1):
-        segments.append({"SegmentNumber": number, "SegmentLabel": label, "SegmentAlgorithmType": "MANUAL"})
+        about = {"SegmentNumber": number, "SegmentLabel": label, "SegmentAlgorithmType": "MANUAL"}
+        segments.append(
+            about | {f"SegmentedProperty{kind}CodeSequence": [TISSUE] for kind in ("Category", "Type")}
+        )
         for k, low, high in squares:
             position = {"ImagePositionPatient": [*ORIGIN, slices[k]["z"]]}
             frames.append(
                 {
+                    "FrameContentSequence": [{"DimensionIndexValues": [number, k + 1]}],
                     "PlanePositionSequence": [position],
                     "SegmentIdentificationSequence": [{"ReferencedSegmentNumber": number}],
                 }
@@ -70,6 +77,16 @@ def segmentation(make, path, slices, drawn, patient, size=(16, 12), **more):
         sum(bit << n for n, bit in enumerate(bits[start : start + 8])) for start in range(0, len(bits), 8)
     )
     tags = {
+        "FrameOfReferenceUID": slices[0]["FrameOfReferenceUID"],
+        "DimensionOrganizationSequence": [{"DimensionOrganizationUID": "2.25.9"}],
+        "DimensionIndexSequence": [
+            {
+                "DimensionOrganizationUID": "2.25.9",
+                "DimensionIndexPointer": element,
+                "FunctionalGroupPointer": group,
+            }
+            for element, group in ((0x0062000B, 0x0062000A), (0x00200032, 0x00209113))
+        ],
         "SegmentationType": "BINARY",
         "SegmentSequence": segments,
         "SharedFunctionalGroupsSequence": [shared],
@@ -144,13 +161,12 @@ def report(make, path, slices, patient, **tags):
 def compressed(make, folder, slices, syntax, **options):
     """Write a series as `make.dicom_series` does, its pixels compressed: `syntax` names it as pydicom.uid does."""
     import pydicom
-    from pydicom import uid
 
     inner = type(make)()
     written = inner.dicom_series(folder, slices, **options)
     for path, data in inner.files.items():
         file, stream = pydicom.dcmread(io.BytesIO(data)), io.BytesIO()
-        file.compress(getattr(uid, syntax), generate_instance_uid=False)
+        file.compress(getattr(pydicom.uid, syntax), generate_instance_uid=False)
         pydicom.dcmwrite(stream, file, enforce_file_format=True)
         make.bytes(path, stream.getvalue())
     return written

@@ -51,10 +51,7 @@ DATASET = Dataset(
 def rows(files):
     maps = files.index(r"(?:^|/)((?:non|suspicious)_glaucoma)/attention_map/([^/]+)\.jpg$", key=(1, 2))
     stated = files.index(r"(?:^|/)((?:non|suspicious)_glaucoma)/label/([^/]+)\.txt$", key=(1, 2))
-    images = files.index(r"(?:^|/)((?:non|suspicious)_glaucoma)/image/([^/]+)\.jpg$", key=(1, 2))
-            "holds no photographs", next_step="unpack LAG_database_part_1.rar and pass the folder"
-        )
-    for (kind, name), image in images.items():
+    for image, kind, name in files.match(r"(?:^|/)((?:non|suspicious)_glaucoma)/image/([^/]+)\.jpg$"):
         text = tables.lines(stated[kind, name]) if (kind, name) in stated else None
         yield Row(
             id=f"{kind}-{name}",

@@ -39,7 +39,8 @@ DATASET = Dataset(
     subject="the exam's number, which the three planes share; patients (1,312 of 1,370 exams) are not told, "
     "but are in one split each",
     evidence=Evidence(
-        layout=f"{PAGE} (splits); linhandev/dataset README (names of the files)",
+        layout=f"{PAGE} (splits); ahmedbesbes/mrnet:dataloader.py@0e79738 (train/<plane>/, train-<finding>.csv with no "
+        "header, slices first); six public readmes with the whole tree",
         labels=f"{PAGE} (abnormality, ACL tear, meniscal tear)",
         license=f"{PAGE} (personal, non-commercial research use only)",
         subject=f"{PAGE} (patients per split)",

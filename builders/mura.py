@@ -48,6 +48,7 @@ DATASET = Dataset(
     notes=(
         "The label is that of the study: an image of an abnormal study need not show the abnormality.",
         "The 207 studies of the test set are not public.",
+        "An early version of the paper counts 40,895 images and 14,982 studies: not the numbers of MURA-v1.1.",
     ),
 )
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from medimg import __version__, registry
 from medimg.errors import MedimgError
@@ -25,13 +26,28 @@ if TYPE_CHECKING:
     from medimg.declaration import Dataset
     from medimg.hub_sync.publish import Hub
     from medimg.hub_sync.sync import Plan, Result
+    from medimg.vocab import Vocabulary
 
 NAMESPACE = "medimg"
 STORE = Path("hub-store")
 REPORT = "sync-report.json"
 PORT = 8765
 
+
+class Stopped(BaseException):
+    """Ctrl-C, told apart from what typer makes of it: an end without a word."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Stopped from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -59,7 +75,7 @@ def main() -> None:
     except MedimgError as error:
         err.print(f"[bold red]medimg:[/bold red] {_plain(str(error))}", highlight=False)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (Stopped, KeyboardInterrupt):
         err.print("medimg: stopped; what was published stays, the rest is as it was.")
         err.print("Run the same command again to go on: what was uploaded is not uploaded twice.")
         if any(each is not threading.main_thread() and not each.daemon for each in threading.enumerate()):
@@ -210,9 +226,7 @@ def list_(
     found = [builder.dataset for builder in registry.builders()]
     for kind, wanted in (("modality", modality), ("organ", organ), ("task", task)):
         if wanted is not None:
-            vocabulary = getattr(vocab, kind)
-            term = vocabulary.resolve(wanted)
-            accepted = {term, *vocabulary.descendants(term)}
+            accepted = _narrower(getattr(vocab, kind), wanted)
             found = [dataset for dataset in found if accepted & _all_terms(dataset, kind)]
     if as_json:
         print(json.dumps([_summary(dataset) for dataset in found], indent=1, ensure_ascii=False))
@@ -235,11 +249,17 @@ def list_(
     out.print(f"{len(found)} datasets")
 
 
+def _narrower(vocabulary: Vocabulary, text: str) -> set[str]:
+    """A term and all that is below it."""
+    term = vocabulary.resolve(text)
+    return {term, *vocabulary.descendants(term)}
+
+
 def _list_commons(modality: str | None, organ: str | None, as_json: bool) -> None:
     from medimg import idc, vocab
     from medimg.errors import UnknownTermError
 
-    def ids(vocabulary: vocab.Vocabulary, texts: Iterable[str]) -> set[str]:
+    def ids(vocabulary: Vocabulary, texts: Iterable[str]) -> set[str]:
         found = set()
         for text in texts:
             with contextlib.suppress(UnknownTermError):
@@ -247,14 +267,12 @@ def _list_commons(modality: str | None, organ: str | None, as_json: bool) -> Non
         return found
 
     shown = list(idc.holdings())
-    for wanted, vocabulary, said in (
-        (modality, vocab.modality, lambda one: one.modalities),
-        (organ, vocab.organ, lambda one: one.collection.locations.split(",")),
-    ):
-        if wanted is not None:
-            term = vocabulary.resolve(wanted)
-            accepted = {term, *vocabulary.descendants(term)}
-            shown = [one for one in shown if accepted & ids(vocabulary, said(one))]
+    if modality is not None:
+        accepted = _narrower(vocab.modality, modality)
+        shown = [one for one in shown if accepted & ids(vocab.modality, one.modalities)]
+    if organ is not None:
+        accepted = _narrower(vocab.organ, organ)
+        shown = [one for one in shown if accepted & ids(vocab.organ, one.collection.locations.split(","))]
     if as_json:
         listed = [
             {
@@ -679,6 +697,12 @@ def _watcher(*, quiet: bool) -> Iterator[Any]:
     if not err.is_terminal:
         yield _lines()
         return
+    with _progress(err) as bars:
+        yield bars
+
+
+@contextlib.contextmanager
+def _progress(console: Console) -> Iterator[Any]:
     from rich.progress import (
         BarColumn,
         Progress,
@@ -696,7 +720,7 @@ def _watcher(*, quiet: bool) -> Iterator[Any]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         yield _bars(progress)
 
 

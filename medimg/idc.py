@@ -108,14 +108,21 @@ class Selection(NamedTuple):
 
 
 def parse(text: str) -> Selection:
-    """A selection from "nlst" or "nlst?modality=CT&license=CC-BY-4.0"; hyphens in the id stand for underscores.
+    """A selection from "nlst", "nlst?modality=CT&license=CC-BY-4.0", or the slug "nlst-license-cc-by-4-0-modality-ct".
+
+    Case and punctuation of ids and values do not count.
 
     Raises:
         UnknownDatasetError: no such collection or filter; names the closest.
     """
     name, _, query = text.partition("?")
-    wanted = re.sub(r"[\s-]+", "_", name.strip().casefold())
     known = collections()
+    pairs = parse_qsl(query, keep_blank_values=True)
+    wanted = slug(name)
+    if not query and wanted.replace("-", "_") not in known:
+        wanted, *rest = re.split(rf"-({'|'.join(slug(key) for key in FILTERS)})-", wanted)
+        pairs = [(key.replace("-", "_"), value) for key, value in zip(rest[::2], rest[1::2], strict=True)]
+    wanted = wanted.replace("-", "_")
     if wanted not in known:
         close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(f'idc/{one}' for one in close)}?" if close else ""
@@ -123,14 +130,17 @@ def parse(text: str) -> Selection:
             f"the Imaging Data Commons (index {version()}) has no collection {name!r}",
             next_step=hint or "`medimg list --idc` shows every collection.",
         )
-    filters = []
-    for key, value in parse_qsl(query, keep_blank_values=True):
+    for key, _ in pairs:
         if key not in FILTERS:
             raise UnknownDatasetError(
                 f"a collection cannot be narrowed down by {key!r}", next_step=f"one of: {', '.join(FILTERS)}"
             )
-        filters.append((key, value))
-    return Selection(wanted, tuple(sorted(filters)))
+    return Selection(wanted, tuple(sorted((key, slug(value)) for key, value in pairs)))
+
+
+def slug(text: str) -> str:
+    """Lower case, with single hyphens for all that is neither letter nor digit."""
+    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
 
 
 def version() -> str:
@@ -228,17 +238,11 @@ def license_id(text: str) -> str:
 
 
 def _selected(one: Series, wanted: Mapping[str, str]) -> bool:
-    if "patient" in wanted and one.patient != wanted["patient"]:
-        return False
-    if "license" in wanted and one.license != (licenses.normalize(wanted["license"]) or wanted["license"]):
-        return False
-    if one.modality in OBJECTS:
-        return True
-    return (
-        wanted.get("modality", one.modality).casefold() == one.modality.casefold()
-        and wanted.get("body_part", one.body_part).casefold() == one.body_part.casefold()
-        and wanted.get("series", one.uid) == one.uid
-    )
+    """Whether a series has the wanted values, which are slugs."""
+    said = {"patient": one.patient, "license": one.license}
+    if one.modality not in OBJECTS:
+        said |= {"modality": one.modality, "body_part": one.body_part, "series": one.uid}
+    return all(slug(text) == wanted.get(key, slug(text)) for key, text in said.items())
 
 
 class Holding(NamedTuple):
@@ -262,7 +266,7 @@ def holdings() -> tuple[Holding, ...]:
     keys = ["collection_id", "Modality", "license_short_name"]
     sums = [("instanceCount", "sum"), ("series_size_MB", "sum"), ("Modality", "count")]
     groups: dict[str, list[dict[str, Any]]] = {}
-    for row in table.group_by(keys).aggregate(sums).to_pylist():  # type: ignore[arg-type]
+    for row in table.group_by(keys).aggregate(sums).to_pylist():
         groups.setdefault(row["collection_id"], []).append(row)
     return tuple(
         Holding(

@@ -326,7 +326,7 @@ class Phantom:
         Identifying tags are filled with made-up values on purpose: readers must not let them out.
 
         Returns:
-            {"SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"} as written.
+            {"SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"} as written.
         """
         pydicom = _extra("pydicom", "dicom")
         from pydicom.dataset import FileDataset, FileMetaDataset
@@ -384,7 +384,8 @@ class Phantom:
         stream = io.BytesIO()
         pydicom.dcmwrite(stream, file, enforce_file_format=True)
         self.bytes(path, stream.getvalue())
-        return {key: values[key] for key in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")}
+        names = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
+        return {key: values[key] for key in names}
 
     def dicom_series(
         self,
@@ -421,7 +422,7 @@ class Phantom:
             seed: pixels and UIDs follow from it; default the folder.
 
         Returns:
-            One mapping per slice from low to high z: the three UIDs, "z" (mm) and "path".
+            One mapping per slice from low to high z: the four UIDs, "z" (mm) and "path".
         """
         seed = seed or folder
         volume = self._array(seed, (*size, slices), "int16", None, True, 0, 1400, seed)

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +71,7 @@ class Builder:
     @property
     def code(self) -> str:
         """Source text of the module and of the family helpers that it imports."""
-        own = inspect.getmodule(self.module if inspect.ismodule(self.module) else type(self.module))
+        own = self.module if inspect.ismodule(self.module) else sys.modules[type(self.module).__module__]
         modules = [own] + [
             value
             for value in vars(own).values()

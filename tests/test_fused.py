@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import nibabel as nib
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from fault_proxy import FAULTS, FaultProxy
 
 import medimg
 from medimg import registry
@@ -24,11 +26,11 @@ from medimg.cards import fused as card
 from medimg.cards.card import escape
 from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
-from medimg.hub_sync import fused_cli, publish
-from medimg.hub_sync.fused import _published, _RowTerms, push, verify
+from medimg.hub_sync import fused, fused_cli, publish
+from medimg.hub_sync.fused import _missing, _published, _RowTerms, push, verify
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.publish import Hub, MovedError
 from medimg.hub_sync.sync import sync
 from medimg.phantom import Phantom
 
@@ -427,6 +429,145 @@ def test_members_that_are_read_from_the_hub(server: EmbeddedHub, published: Hub,
     assert all(member.revision and member.repo for member in manifest.members)
     assert manifest.rows == manifest_of(published, "abdomen").rows
     assert "unchanged" in run(*arguments, cwd=tmp_path).stdout
+
+
+CHILD = """
+import json, sys
+import medimg
+from tiny_datasets import QUICK
+from medimg.hub_sync.fused import push
+from medimg.hub_sync.publish import Hub, MovedError
+for line in sys.stdin:
+    wish = json.loads(line)
+    try:
+        hub = Hub(wish["url"], wish["namespace"], patience=QUICK)
+        if wish["only_read"]:
+            medimg.fuse(**wish["request"], plan=True)
+            medimg.fuse(**wish["request"]).report
+            print(json.dumps({"status": "read"}), flush=True)
+            continue
+        done = push("a-set", wish["request"], hub, verbatim=wish["verbatim"], check=False, shard_bytes=1)
+        answer = {"status": done.status, "rows": done.rows}
+    except Exception as error:
+        answer = {"status": f"{type(error).__name__}: {error}"}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+SPACES = [list(each) for count in (1, 2, 3) for each in permutations(TARGETS, count)]
+"""Label spaces that give other bytes each."""
+
+
+class Pusher:
+    """A process that pushes through a proxy: members are read from the Hub of HF_ENDPOINT, which is fixed at import."""
+
+    def __init__(self, server: EmbeddedHub, proxy: FaultProxy) -> None:
+        self.server = server
+        self.proxy = proxy
+        environment = {**os.environ, "HF_ENDPOINT": proxy.url, "PYTHONPATH": str(Path(__file__).parent)}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD], stdin=pipe, stdout=pipe, env=environment, text=True
+        )
+
+    def __call__(
+        self, namespace: str, *, verbatim: bool, number: int = 0, only_read: bool = False
+    ) -> tuple[dict[str, Any], list[str]]:
+        """The answer, and the kinds of requests that were made."""
+        request: dict[str, Any] = {"names": ABDOMEN["names"], "namespace": "set"}
+        if not verbatim:
+            request |= {"targets": SPACES[number], "source": "miniature"}
+        wish = {
+            "url": self.proxy.url,
+            "namespace": namespace,
+            "request": request,
+            "verbatim": verbatim,
+            "only_read": only_read,
+        }
+        first = len(self.proxy.seen)
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(wish) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return answer, list(dict.fromkeys(seen.kind for seen in self.proxy.seen[first:]))
+
+
+@pytest.fixture(scope="module")
+def pusher(server: EmbeddedHub, published: Hub) -> Iterator[Pusher]:
+    with FaultProxy(server.url) as proxy:
+        made = Pusher(server, proxy)
+        yield made
+        made.process.communicate("")
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["remapped", "verbatim"])
+def kinds(request: pytest.FixtureRequest, pusher: Pusher) -> tuple[bool, list[str]]:
+    """How to push, and the kinds of requests that it makes when nothing is there yet."""
+    namespace = f"kinds-{request.param}"
+    _, members = pusher(namespace, verbatim=request.param, only_read=True)
+    answer, every = pusher(namespace, verbatim=request.param)
+    assert answer["status"] == "published", answer
+    # How members are read is no matter of the push.
+    found = [kind for kind in every if kind not in members or "medimg-embedded-hub" in kind]
+    expected = [
+        "repos/create",
+        "preupload/main",
+        "/commit/main",
+        "GET /api/datasets/*/refs",
+        "/tree/",
+        "/items",
+    ]
+    expected += (
+        ["lfs-files/duplicate", "paths-info"] if request.param else ["objects/batch", "PUT /lfs/object"]
+    )
+    for part in expected:
+        assert any(part in kind for kind in found), (part, found)
+    return request.param, found
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_push_over_a_bad_line(
+    server: EmbeddedHub, pusher: Pusher, kinds: tuple[bool, list[str]], fault: str
+) -> None:
+    verbatim, found = kinds
+    namespace = f"fault-{verbatim}-{FAULTS.index(fault)}"
+    number = FAULTS.index(fault) + 1
+    waiting = pusher.proxy.arm(fault, *found)
+    answer, _ = pusher(namespace, verbatim=verbatim, number=number)
+    assert answer["status"] == "published", answer
+    assert not waiting, "not every kind of request was made"
+    pusher.proxy.choose = lambda seen: None
+    hub = Hub(server.url, namespace)
+    state, manifest = _published(hub, "a-set")
+    assert manifest is not None and not _missing(manifest, state) and manifest.rows == answer["rows"]
+    assert len(hub.api.list_repo_commits(f"{namespace}/a-set", repo_type="dataset")) == 2, (
+        "creation, and one commit"
+    )
+    (collection,) = hub.api.list_collections(owner=namespace)
+    assert {item.item_id for item in collection.items} == {
+        f"{namespace}/a-set",
+        "set/msd-liver",
+        "set/msd-spleen",
+    }
+    assert pusher(namespace, verbatim=verbatim, number=number)[0]["status"] == "unchanged"
+
+
+def test_nobody_overwrites_a_set_that_somebody_else_pushed_meanwhile(
+    server: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(server.url, "race")
+    request = {"names": ["msd-spleen"], "targets": ["spleen"], "source": "miniature"}
+    original = fused._built
+
+    def slow(*given: Any) -> Any:
+        monkeypatch.setattr(fused, "_built", original)
+        assert push("a-set", {**request, "seed": 1}, hub, check=False).status == "published"
+        return original(*given)
+
+    monkeypatch.setattr(fused, "_built", slow)
+    with pytest.raises(MovedError, match="somebody else"):
+        push("a-set", request, hub, check=False)
+    assert len(hub.api.list_repo_commits("race/a-set", repo_type="dataset")) == 2
 
 
 def test_command_prints_plan_and_rows(tmp_path: Path) -> None:

@@ -162,7 +162,8 @@ def test_collections_are_narrowed_down() -> None:
     narrowed = registry.get("idc/qin_breast?modality=PT&license=CC-BY-3.0")
     assert narrowed.dataset.modality == ("PET",)
     assert narrowed.name == "idc-qin-breast-license-cc-by-3-0-modality-pt"
-    assert narrowed.address == "idc/qin_breast?license=CC-BY-3.0&modality=PT"
+    assert narrowed.address == "idc/qin_breast?license=cc-by-3-0&modality=pt"
+    assert registry.get(narrowed.name) == registry.get(narrowed.address) == narrowed
     with pytest.raises(UnknownDatasetError, match=r"modality, body_part"):
         registry.get("idc/qin_breast?color=red")
     with pytest.raises(UnknownDatasetError, match="idc/qin_breast"):
@@ -218,6 +219,37 @@ def test_a_patient_can_be_the_source(bucket: Bucket) -> None:
         storage_options=bucket.options,
     )
     assert {row["subject"] for row in rows} == {patient}
+
+
+@pytest.mark.parametrize("name", ["nsclc-radiomics", "qin-breast"])
+def test_the_roster_takes_collections_of_the_commons_from_its_buckets(name: str, bucket: Bucket) -> None:
+    collection = "idc/" + name.replace("-", "_")
+    assert registry.get(name).dataset.sources[0].url == collection.replace("idc/", "idc://")
+    upload(bucket, collection)
+    patient = next(iter(miniature(collection))).split("/")[0]
+    rows = medimg.load(
+        name,
+        source=f"{collection.replace('idc/', 'idc://')}/{patient}",
+        split="train",
+        streaming=True,
+        storage_options=bucket.options,
+    )
+    found = list(rows)
+    assert found and {row["subject"] for row in found} == {patient}
+    assert {row["dataset"] for row in found} == {name}
+
+
+def test_published_and_loaded_back(tmp_path: Path) -> None:
+    from medimg.hub_sync.hub.serve import EmbeddedHub
+    from medimg.hub_sync.publish import Hub
+    from medimg.hub_sync.sync import sync
+
+    name = "idc/qin_breast?modality=PT"
+    with EmbeddedHub(tmp_path) as running:
+        hub = Hub(running.url, "commons")
+        (result,) = sync([name], hub)
+        assert result.status == "published" and result.rows > 0
+        assert [one.status for one in sync([name, registry.get(name).name], hub)] == ["unchanged"]
 
 
 def test_the_tiles_of_a_slide_that_hold_tissue(tmp_path: Path) -> None:

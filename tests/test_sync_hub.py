@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -630,3 +633,76 @@ def test_command_line(names: list[str], tmp_path: Path) -> None:
     done = medimg("sync", "hc18", "--restore", "--no-collections", "--json")
     assert json.loads(done.stdout)["datasets"][0]["commits"] == 1
     shutil.rmtree(tmp_path / "hub-store")
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_half_done(
+    server: EmbeddedHub, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """In the middle of a run, while requests wait for their answers and others for another try."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    (tmp_path / "run").mkdir()
+    command = [str(Path(sys.executable).with_name("medimg")), "sync", "hc18", "lits", "verse"]
+    command += ["--hub", proxy.url, "--namespace", "stopped"]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    pipe = subprocess.PIPE
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command, cwd=tmp_path / "run", env=environment, stdout=pipe, stderr=pipe, text=True
+        )
+
+    for stuck in ("PUT /lfs/object/*", "POST /api/datasets/*/commit/main", "GET /api/datasets/*/refs"):
+        proxy.choose = lambda seen, stuck=stuck: "503" if seen.kind == stuck else None  # type: ignore[misc]
+        first = len(proxy.seen)
+        process = start()
+        deadline = time.monotonic() + 60
+        while not [seen for seen in proxy.seen[first:] if seen.kind == stuck]:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        time.sleep(0.3)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert time.monotonic() - began < 10
+        assert process.returncode == 130, said
+        assert "stopped" in said and "same command again" in said and "Traceback" not in said
+        report = json.loads((tmp_path / "run" / "sync-report.json").read_text())
+        assert report["finished"] is False
+        assert not list(temporary.glob("medimg-*")), "its temporary folders are gone"
+        for name in ("hc18", "lits", "verse"):
+            tiny.consistent(server, f"stopped/{name}")
+    proxy.choose = lambda seen: None
+    process = start()
+    assert process.wait(90) == 0
+    for name in ("hc18", "lits", "verse"):
+        assert tiny.consistent(server, f"stopped/{name}") is not None
+    assert proxy.uploaded <= 1.1 * sum(proxy.objects.values())
+
+
+def test_bars_show_rows_bytes_and_time_left() -> None:
+    import io
+
+    from rich.console import Console
+
+    from medimg.hub_sync import cli
+    from medimg.hub_sync.sync import Plan
+
+    shown = io.StringIO()
+    with cli._progress(Console(file=shown, force_terminal=True, width=140)) as watcher:
+        watcher.begin(["lits", "hc18"])
+        watcher.start(Plan("hc18", "build", "new", "source"))
+        for _ in range(5):
+            watcher.row("hc18", 100, 10**6)
+            time.sleep(0.15)
+        watcher.end(Result("hc18", "published", rows=500))
+    text = shown.getvalue()
+    for part in (
+        r"hc18: build",
+        r"500/\d+ rows +5\.0 MB",
+        r"0/2 datasets, 500 rows +5\.0 MB",
+        r"1/2 datasets",
+    ):
+        assert re.search(part, text), part
+    assert re.search(r"\d:\d\d:\d\d.*\d:\d\d:\d\d", text), "time spent and time left"
+    assert "hc18: published, 500 rows" in text

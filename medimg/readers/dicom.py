@@ -987,12 +987,11 @@ def _codes(item: Any, name: str) -> tuple[Code, ...]:
 
 def snomed(code: Code) -> str | None:
     """The SNOMED CT concept of a code, also of one in DICOM's older style ("T-62000" of SRT); None for others."""
-    from pydicom.sr.coding import snomed_mapping
+    from pydicom.sr import _snomed_dict
 
     if code.scheme == "SCT":
         return code.value
-    found: str | None = snomed_mapping.get(code.scheme, {}).get(code.value)
-    return found
+    return _snomed_dict.mapping.get(code.scheme, {}).get(code.value)
 
 
 def segments(file: File) -> dict[int, Segment]:

@@ -17,6 +17,7 @@ import numpy as np
 from common import Case, Check, Ours, Workspace, bare
 from small_peers import empty
 
+FLOATS = ("brain", "heart", "hippocampus", "prostate")
 MSD = "brain heart liver hippocampus prostate lung pancreas hepatic-vessel spleen colon"
 
 
@@ -53,8 +54,8 @@ def _msd(files: Path, work: Workspace) -> list[Case]:
     for name in data.ids:
         part, _, case = name.partition("_")
         names = {int(value): text for value, text in data.segmentation_labels(name).items()}
-        label = {"affine": _rounded(data.affine(name)), "names": names, "part": part}
-        cases.append(Case(case, image=data.image(name), mask=data.mask(name), label=label))
+        label = {"affine": _rounded(data.affine(name)), "names": names}
+        cases.append(Case(case, image=data.image(name), mask=data.mask(name), label=label, split=part))
     return cases
 
 
@@ -68,7 +69,7 @@ def _msd_label(row: Ours) -> dict[str, Any]:
         for name in about.labels
         if about.labels[name] == said
     }
-    return {"affine": _affine(row), "names": {0: "background"} | names, "part": row.split}
+    return {"affine": _affine(row), "names": {0: "background"} | names}
 
 
 def _lits(files: Path, work: Workspace) -> list[Case]:
@@ -129,11 +130,9 @@ def _brats(files: Path, work: Workspace) -> list[Case]:
         if len(names) < 4:  # the scan that our phantom leaves incomplete
             continue
         image = np.stack([data.image(names[key]) for key in ("flair", "t1", "t1ce", "t2")], axis=-1)
-        label = {
-            "affine": _rounded(data.affine(names["t1"])),
-            "part": data.fold(names["t1"]).removesuffix("Data").lower(),
-        }
-        cases.append(Case(case, image=image, mask=data.mask(names["t1"]), label=label))
+        split = {"TrainingData": "train", "ValidationData": "validation"}[data.fold(names["t1"])]
+        label = _rounded(data.affine(names["t1"]))
+        cases.append(Case(case, image=image, mask=data.mask(names["t1"]), label=label, split=split))
     return cases
 
 
@@ -149,7 +148,8 @@ CHECKS = [
             _msd,
             image=lambda row: row.image.astype("int16"),
             label=_msd_label,
-            notes="From the tar. Pixels cut to int16, as the peer does (msd.py:63). Labels: masks, names, affines.",
+            after={"pixels": "cut to int16, as the peer does (msd.py:63)"} if slug in FLOATS else {},
+            notes="From the tar. Labels: masks, names, affines.",
         )
         for slug in MSD.split()
     ),
@@ -170,7 +170,7 @@ CHECKS = [
         "brats2021.BraTS2021",
         _brats,
         rows=lambda row: row.meta["source_path"].startswith("RSNA_ASNR"),
-        label=lambda row: {"affine": _affine(row), "part": {"train": "training"}.get(row.split, row.split)},
+        label=_affine,
         notes="From Synapse's zips. Labels: masks and affines. Without the scan that our phantom leaves incomplete.",
     ),
 ]

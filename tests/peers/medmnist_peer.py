@@ -5,6 +5,7 @@ The package is that of version 2. The files of version 1 have the same form; thr
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,15 +60,14 @@ def _read(work: Workspace, names: dict[str, str]) -> list[Case]:
         _same_names(known, about["label"])
         reader = getattr(medmnist, about["python_class"])
         with patched(medmnist.dataset, INFO=medmnist.INFO | {name: about}), patched(reader, flag=name):
-            for part in _splits():
+            for part, split in _splits().items():
                 data = reader(part, root=str(root))
                 for index in range(len(data.imgs)):  # len(data) asserts the true count
                     image, target = data[index]
                     if known.endswith("3d"):  # 0 to 1, with a channel in front
                         image = np.rint(image[0] * 255).astype("uint8")
-                    cases.append(
-                        Case(f"{name}-{part}-{index}", image=np.asarray(image), label=target.tolist())
-                    )
+                    case = Case(f"{name}-{part}-{index}", image=np.asarray(image), label=target.tolist())
+                    cases.append(replace(case, split=split))
     return cases
 
 

@@ -46,7 +46,8 @@ def _decathlon(task: str) -> Any:
                 label = {"affine": _rounded(image.affine), "names": names if len(keys) > 1 else None}
                 mask = np.asarray(item["label"]) if len(keys) > 1 else None
                 name = Path(image.meta["filename_or_obj"]).name.removesuffix(".nii.gz")
-                cases.append(Case(name, image=np.asarray(image), mask=mask, label=label))
+                split = section.removesuffix("ing")
+                cases.append(Case(name, image=np.asarray(image), mask=mask, label=label, split=split))
         return cases
 
     return run
@@ -184,9 +185,30 @@ def _first(row: Ours) -> np.ndarray:
     return image[..., 0] if row.values["sequence"] and image.ndim == 4 else image
 
 
+def _slides(files: Path, work: Workspace) -> list[Case]:
+    """The places of our tiles, read by the peer; its places are those of level 0, rows first."""
+    from monai.data import WSIReader
+
+    root, cases, reader = work.unpack(), [], WSIReader("tifffile")
+    for row in work.ours:
+        slide, level = row.meta["slide"], row.meta["level"]
+        place = tuple(round(row.meta[axis] * row.meta["downsample"]) for axis in "yx")
+        images = {}
+        for kind, name in (("image", f"train_images/{slide}"), ("mask", f"train_label_masks/{slide}_mask")):
+            if not (root / f"{name}.tiff").is_file():
+                continue
+            opened = reader.read(root / f"{name}.tiff")
+            images[kind], _ = reader.get_data(opened, place, tuple(row.values["shape"]), level)
+        mask = images.get("mask")
+        cases.append(
+            Case(row.name, image=np.moveaxis(images["image"], 0, -1), mask=None if mask is None else mask[0])
+        )
+    return cases
+
+
 READERS = {
-    "NibabelReader": "3dlsc-covid abdomenct-1k abide acdc brats2019 brats2021 covid-chestxray iseg2019 kits19 lits mmwhs mrspineseg "
-    "structseg2019 verse",
+    "NibabelReader": "3dlsc-covid abdomenct-1k abide acdc brats2019 brats2021 covid-chestxray iseg2019 kits19 lits "
+    "mmwhs mrspineseg structseg2019 verse",
     "NumpyReader": "mrnet",
     "ITKReader": "camus lndb luna16 retouch tianchi-lung-nodule vessel12",
     "ITKReader, a series": "4d-lung adni acrin-flt-breast chaos cq500 dsb2017 lidc-idri lung-pet-ct-dx nsclc-radiomics "
@@ -197,8 +219,8 @@ _SEVERAL = {
 }
 WHY: dict[str, dict[str, str]] = {
     "acdc": {
-        "labels": "the sform lies, as in the source; MONAI puts the qform in its place (data/utils.py:763), we keep the "
-        "file's header and give its voxel size as `spacing`"
+        "labels": "the sform lies, as in the source; MONAI puts the qform in its place (data/utils.py:763), we keep "
+        "the file's header and give its voxel size as `spacing`"
     },
     "acrin-flt-breast": _SEVERAL,
     "camus": {
@@ -260,5 +282,12 @@ CHECKS = [
             ("qin-prostate-repeatability", "QIN-PROSTATE-Repeatability", "SEG"),
             ("nsclc-radiomics", "NSCLC-Radiomics", "RTSTRUCT"),
         )
+    ),
+    Check(
+        "panda",
+        "monai.data.WSIReader(tifffile)",
+        _slides,
+        peer="monai",
+        notes="Tiles of the slides and masks.",
     ),
 ]

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import unittest.mock
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,9 @@ def _cases(raw: Path) -> tuple[list[Case], dict[str, Any]]:
             image = np.moveaxis(reader.read_images(channels)[0].transpose(0, 3, 2, 1), 0, -1)
             drawn = folder / "labelsTr" / f"{name}{end}"
             mask = reader.read_seg(drawn)[0][0].transpose(2, 1, 0) if drawn.is_file() else None
-            cases.append(Case(name, image=image[..., 0] if len(channels) == 1 else image, mask=mask))
+            image = image[..., 0] if len(channels) == 1 else image
+            split = {"imagesTr": "train", "imagesTs": "test"}[part]
+            cases.append(Case(name, image=image, mask=mask, split=split))
     return cases, about
 
 
@@ -69,7 +72,7 @@ def _msd(files: Path, work: Workspace) -> list[Case]:
         convert_msd_dataset(str(folder), num_processes=1)
         cases, about = _cases(raw)
     names = {value: name for name, value in about["labels"].items()}
-    return [Case(case.id, case.image, case.mask, names if case.mask is not None else None) for case in cases]
+    return [replace(case, label=names if case.mask is not None else None) for case in cases]
 
 
 def _msd_label(row: Ours) -> dict[int, str]:
@@ -87,7 +90,7 @@ def _acdc(files: Path, work: Workspace) -> list[Case]:
         peer.convert_acdc(str(folder))
         cases, about = _cases(raw)
     names = {value: ACDC.get(name, name) for name, value in about["labels"].items()}
-    return [Case(case.id, case.image, case.mask, names if case.mask is not None else None) for case in cases]
+    return [replace(case, label=names if case.mask is not None else None) for case in cases]
 
 
 def _brats(module: str, top: str, *, plain: bool = False, broken: str = "") -> Any:
@@ -103,7 +106,7 @@ def _brats(module: str, top: str, *, plain: bool = False, broken: str = "") -> A
         regions = {name: value for name, value in about["labels"].items() if name in REGIONS}
         assert list(regions) == list(REGIONS)
         return [
-            Case(case.id, case.image, np.stack([np.isin(case.mask, regions[name]) for name in REGIONS]))
+            replace(case, mask=np.stack([np.isin(case.mask, regions[name]) for name in REGIONS]))
             for case in cases
         ]
 
@@ -167,7 +170,8 @@ CHECKS = [
         "Dataset137_BraTS21",
         _brats("Dataset137_BraTS21", "BraTS2021_00000", broken="BraTS2021_01666"),
         rows=lambda row: row.split == "train" and row.meta["source_path"].startswith("RSNA_ASNR"),
-        notes="Of Synapse's copy. The three regions of its labels. Without BraTS2021_01666, which our phantom leaves incomplete.",
+        notes="Of Synapse's copy. The three regions of its labels. Without BraTS2021_01666, which our phantom leaves "
+        "incomplete.",
         patched="the constant with its author's folder.",
         **_REGIONS,
     ),

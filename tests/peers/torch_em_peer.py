@@ -184,7 +184,7 @@ def acdc(folder: Path, work: Workspace) -> list[Case]:
         return [
             case
             for split in ("train", "test")
-            for case in volumes(*peer("acdc").get_acdc_paths(work.folder, split, True))
+            for case in of(split, volumes(*peer("acdc").get_acdc_paths(work.folder, split, True)))
         ]
 
 
@@ -306,7 +306,8 @@ def echonet_dynamic(folder: Path, work: Workspace) -> list[Case]:
         Case(
             case,
             mask=np.stack([each[number].T for number in sorted(each)], axis=-1),
-            label=(split, sorted(each)),
+            label=sorted(each),
+            split=SPLITS[split.lower()],
         )
         for (case, split), each in frames.items()
     ]
@@ -338,18 +339,16 @@ def idrid(folder: Path, work: Workspace) -> list[Case]:
                 drawn = picture(mask)
                 drawn = drawn if drawn.ndim == 2 else drawn.any(axis=-1)
                 masks[case] = masks.get(case, 0) + (drawn > 0).astype(int) * 2**bit
-    return [Case(case, images[case], masks[case]) for case in images]
+    return [Case(case, images[case], masks[case], split=case.split("-")[1]) for case in images]
 
 
 def isic(folder: Path, work: Workspace) -> list[Case]:
+    cases = []
     with served(work):
-        return [
-            case
-            for split in ("train", "val", "test")
-            for case in pictures(
-                *peer("isic").get_isic_paths(work.folder, split, True), lambda a: f"task1-{stem(a)}"
-            )
-        ]
+        for split in SPLITS:
+            pairs = peer("isic").get_isic_paths(work.folder, split, True)
+            cases += of(split, pictures(*pairs, lambda a: f"task1-{stem(a)}"))
+    return cases
 
 
 def kvasir(folder: Path, work: Workspace) -> list[Case]:
@@ -470,11 +469,12 @@ def refuge(folder: Path, work: Workspace) -> list[Case]:
     module = peer("refuge")
     work.place("^REFUGE2/")
     cases = []
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         images, discs = module.get_refuge_paths(work.folder, split, "disc")
         _, cups = module.get_refuge_paths(work.folder, split, "cup")
         for image, disc, cup in zip(images, discs, cups, strict=True):
-            cases.append(Case(stem(image), picture(image), picture(disc) + picture(cup)))
+            case = Case(stem(image), picture(image), picture(disc) + picture(cup), split=SPLITS[split])
+            cases.append(case)
     return cases
 
 
@@ -519,9 +519,8 @@ def verse(folder: Path, work: Workspace) -> list[Case]:
         (top,) = work.unpack(f"{name}.zip$", into=name, flat=True).iterdir()
         (work.folder / "data").mkdir(exist_ok=True)
         top.rename(work.folder / "data" / split)
-        cases += volumes(
-            *peer("verse").get_verse_paths(work.folder, split), lambda a: stem(a).removesuffix("_ct")
-        )
+        pairs = peer("verse").get_verse_paths(work.folder, split)
+        cases += of(split, volumes(*pairs, lambda a: stem(a).removesuffix("_ct")))
     return cases
 
 
@@ -638,8 +637,8 @@ CHECKS = [
         rows=lambda row: annotated(row) and not row.name.endswith("outphase"),
         image=lambda row: row.image + (1024 if row.name.startswith("ct-") else 0),
         after={
-            "pixels": "it leaves out the rescaling of CT (chaos.py `_open_image`) and stacks slices by name, here put in "
-            "their place in space",
+            "pixels": "it leaves out the rescaling of CT (chaos.py `_open_image`) and stacks slices by name, here put "
+            "in their place in space",
             "labels": "slices are stacked by name (chaos.py `_preprocess_inputs`), here put in their place in space",
         },
         notes="It reads the in-phase images of T1-DUAL, which we have too with those out of phase.",
@@ -683,7 +682,7 @@ CHECKS = [
         mask=lambda row: row.mask[..., echonet_frames(row)],
         tolerate=outlines,
         after={"labels": OUTLINES},
-        label=lambda row: (row.meta["Split"], echonet_frames(row)),
+        label=echonet_frames,
         notes="It cuts out the two annotated frames, we keep the video; their numbers and masks are compared.",
     ),
     Check(

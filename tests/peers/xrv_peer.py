@@ -150,25 +150,27 @@ def _chexpert(files: Path, work: Workspace) -> list[Case]:
         data = xrv.datasets.CheX_Dataset(
             str(first), csvpath=str(first / table), views=["*"], unique_patients=False
         )
-        cases += _view(data, first)
+        cases += _view(data, first if table == "train.csv" else None)
     return cases
 
 
 def _chexlocalize(files: Path, work: Workspace) -> list[Case]:
     import torchxrayvision as xrv
 
-    root = work.unpack("^CheXpert/") / "CheXpert"
-    data = xrv.datasets.CheXlocalize_Dataset(
-        str(root), str(root / "test_labels.csv"), views=["*"], unique_patients=False, pathology_masks=False
-    )
-    return _view(data, root)
+    root, cases = work.unpack("^CheXpert/") / "CheXpert", []
+    for table in ("val_labels.csv", "test_labels.csv"):
+        data = xrv.datasets.CheXlocalize_Dataset(
+            str(root), str(root / table), views=["*"], unique_patients=False, pathology_masks=False
+        )
+        cases += _view(data, root)
+    return cases
 
 
-def _view(data: Any, root: Path) -> list[Case]:
+def _view(data: Any, root: Path | None) -> list[Case]:
     cases = []
     for index, path in enumerate(data.csv["Path"]):
         inside = path.replace("CheXpert-v1.0-small/", "").replace("CheXpert-v1.0/", "")
-        image = _pixels(data[index]) if (root / inside).is_file() else None
+        image = _pixels(data[index]) if root and (root / inside).is_file() else None
         name = inside.split("/", 1)[1].rpartition(".")[0].replace("/", "-")
         cases.append(Case(name, image=image, label=_found(data, index)))
     return cases
@@ -187,6 +189,15 @@ def _chexpert_label(row: Ours) -> dict[str, int | None]:
     return said
 
 
+_HEALTHY = {
+    "labels": "where No Finding is 1 the peer takes all but Support Devices for absent (datasets.py:1099); they are "
+    "unknown in our rows where the table is blank"
+}
+_WHOLE = {
+    "labels": "boxes as masks of whole pixels (datasets.py, get_mask_dict), ours cut off in the same way"
+}
+
+
 def _check(slug: str, loader: str, run: Any, **more: Any) -> Check:
     return Check(slug, NAME + loader, run, peer="torchxrayvision", image=more.pop("image", _image), **more)
 
@@ -198,6 +209,8 @@ CHECKS = [
         _nih,
         mask=lambda row: np.stack([_boxes(row, name) for name in _nih_names().values()]),
         label=lambda row: _said(row, _nih_names()),
+        after=_WHOLE
+        | {"pixels": "of a radiograph with four channels the peer takes the first (utils.py, normalize)"},
         why={
             "cases": "00030805_000 is in the table and in no archive; the peer lists the table (datasets.py:454)"
         },
@@ -208,6 +221,7 @@ CHECKS = [
         _rsna,
         rows=lambda row: row.split == "train",
         mask=lambda row: _boxes(row, "lung opacity"),
+        after=_WHOLE,
         label=lambda row: dict.fromkeys(("Lung Opacity", "Pneumonia"), int("lung opacity" in row.classes)),
     ),
     _check(
@@ -251,14 +265,16 @@ CHECKS = [
         why={
             "cases": "the image of patient43017 is not in this copy; the peer lists the table (datasets.py:1080)"
         },
-        notes="Labels by the peer's rule for No Finding: all but Support Devices are absent then (datasets.py:1099); "
-        "in our rows they stay unknown where the table is blank. Batch 2 is put below train/, as the tables name it.",
+        after=_HEALTHY,
+        notes="Batch 2 is put below train/, as the tables name it. Pixels of the validation part: see the next row, "
+        "our row is of that copy.",
     ),
     _check(
         "chexpert",
         "CheXlocalize_Dataset",
         _chexlocalize,
-        rows=lambda row: row.split == "test",
+        rows=lambda row: row.split != "train",
         label=_chexpert_label,
+        after=_HEALTHY,
     ),
 ]

@@ -13,9 +13,14 @@ REFUTED = {
 
 
 @pytest.mark.quirk(3)
-def test_first_and_last_labeled_file(mini: Miniature) -> None:
-    assert numbers(mini, "labelsTr") == [0, 1, 28, 130]
-    assert mini.row("liver_130")["split"] == "train" and mini.row("liver_132")["split"] == "test"
+def test_labeled_files_count_from_0_without_zeros_before(mini: Miniature) -> None:
+    assert numbers(mini, "labelsTr") == [0, 1, 28] and mini.paths(r"/liver_1\.nii\.gz$")
+    assert [row["subject"] for row in mini.rows() if row["split"] == "train"] == [
+        "liver_0",
+        "liver_1",
+        "liver_28",
+    ]
+    assert mini.row("liver_132")["split"] == "test"
     assert mini.builder.dataset.splits["train"] == 131
 
 

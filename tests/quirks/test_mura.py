@@ -4,8 +4,8 @@ import pytest
 from miniatures import Miniature
 
 NOT_IN_FILES = {
-    1: "the totals of an early version of the paper (40,895 images, 14,982 studies) are in no file; the card has those "
-    "of MURA-v1.1: 40,561 images and 14,863 studies"
+    1: "the totals of an early version of the paper (40,895 images, 14,982 studies) are in no file; a note on the card "
+    "tells them from those of MURA-v1.1"
 }
 
 

@@ -1,0 +1,218 @@
+"""One series of the Imaging Data Commons: what it is, and its rows."""
+
+import functools
+import re
+
+from medimg import idc, vocab
+from medimg.builders import _tcia
+from medimg.errors import MedimgError, UnknownTermError
+from medimg.readers import dicom, dicom_slides, drawn
+from medimg.schema import Row, Skipped
+
+CAPTURE, RAW = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66"
+TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
+CINES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(3\.1|7\.[1-4]|12\.[12]|12\.1\.1|13\.1\.[45]|20)")
+"""Multi-frame ultrasound and captures, angiography and fluoroscopy, tomosynthesis projections, nuclear medicine."""
+DIMENSION = {"volumes": "3d", "images": "2d", "cines": "3d", "slides": "2d"}
+TITLE = {"volumes": "Volumes", "images": "Single images", "cines": "Frames in order", "slides": "Slides"}
+REGIONS = {
+    "CHESTABDPELVIS": ("chest", "abdomen", "pelvis"),
+    "CHESTABDOMEN": ("chest", "abdomen"),
+    "ABDOMENPELVIS": ("abdomen", "pelvis"),
+    "NECKCHESTABDPELV": ("neck", "chest", "abdomen", "pelvis"),
+    "NECKCHESTABDOMEN": ("neck", "chest", "abdomen"),
+    "NECKCHEST": ("neck", "chest"),
+}
+"""DICOM's terms for several regions (PS3.16 annex L)."""
+UNMAPPED = ("unmapped structure",)
+
+
+def kind(series):
+    """volumes, images, cines or slides; None for what is no image of its own."""
+    if series.modality in idc.NO_IMAGES or series.sop_class == RAW:
+        return None
+    if series.modality == "SM":
+        return "slides"
+    if CINES.fullmatch(series.sop_class):
+        return "cines"
+    if series.modality in ("CT", "MR", "PT"):
+        return None if series.sop_class.startswith(CAPTURE) else "volumes"
+    return "volumes" if series.sop_class == TOMOSYNTHESIS else "images"
+
+
+def excluded(series):
+    """Why a series is no row."""
+    if series.sop_class == RAW:
+        return "raw data, no image"
+    if series.modality in ("CT", "MR", "PT"):
+        return "a secondary capture: a picture of a screen"
+    return _tcia.SUPPLEMENTS.get(series.modality, f"{series.modality}, no image of its own")
+
+
+def modality(series):
+    """Vocabulary id of a series' modality."""
+    if series.sop_class == TOMOSYNTHESIS:
+        return "digital breast tomosynthesis"
+    return vocab.modality.resolve("whole-slide image" if series.modality == "SM" else series.modality)
+
+
+@functools.cache
+def body(region):
+    """Vocabulary ids of a body part; () where it is none."""
+    if region.upper() in REGIONS:
+        return REGIONS[region.upper()]
+    try:
+        return (vocab.organ.resolve(region),) if region else ()
+    except UnknownTermError:
+        return ()
+
+
+def uid_of(file):
+    """SeriesInstanceUID of a file, None where it cannot be read."""
+    try:
+        return next(dicom.headers([file]))[1].get("SeriesInstanceUID")
+    except MedimgError:
+        return None
+
+
+@functools.cache
+def _codes():
+    return {term.snomed: id for id in vocab.label if (term := vocab.label[id]).snomed}
+
+
+def _called(text):
+    """The vocabulary's name of a text, None where it has none."""
+    try:
+        return vocab.label.resolve(text) if text else None
+    except UnknownTermError:
+        return None
+
+
+def _coded(code):
+    if code is None:
+        return None
+    return _codes().get(dicom.snomed(code)) or _called(code.meaning)
+
+
+def names(part):
+    """Canonical names of what was drawn: by code, with side and place where the vocabulary has such a term."""
+    if part.segment is None:
+        return (_called(part.name),) if _called(part.name) else UNMAPPED
+    kind = _coded(part.segment.type)
+    if kind is None:
+        return (_called(part.name),) if _called(part.name) else UNMAPPED
+    sides = [code.meaning for code in part.segment.modifiers]
+    places = [_coded(code) for code in part.segment.anatomy]
+    for word in [*sides, *(place for place in places if place)]:
+        if narrower := _called(f"{word} {kind}"):
+            return (narrower,)
+    return (kind,)
+
+
+def _volumes(members, one, fields, held):
+    said = {}
+    try:
+        _, tags = next(dicom.headers(members[:1]))
+    except MedimgError as error:
+        yield from _tcia.skipped(members, f"quarantined: {error.problem}")
+        return
+    if reason := "a localizer" if "LOCALIZER" in str(tags.get("ImageType", "")).upper() else None:
+        yield from _tcia.skipped(members, reason)
+        return
+    single = len(members) == 1
+    if single and int(tags.get("NumberOfFrames") or 1) < 2:
+        yield from _tcia.skipped(members, "a series of one image: a scout, no volume")
+        return
+    for apart, part in [({}, members)] if single else _tcia.frames(members):
+        image = dicom.multiframe(part[0], allow_gaps=True) if single else dicom.series(part, allow_gaps=True)
+        label = {"assessed": ()}
+        if held:
+            drawing = drawn.drawing(image, [file for file, _ in held], names)
+            try:
+                label = _label(drawing, held)
+            except MedimgError as error:  # of the image: its row tells
+                said.setdefault(held[0][0], error.problem)
+            for file, problem in drawing.failed.items() if label["assessed"] else ():
+                said.setdefault(file, problem)
+        yield Row(
+            id="_".join([one.patient, one.uid, *(f"{key}-{value}" for key, value in apart.items())]),
+            subject=one.patient,
+            image=image,
+            modality=modality(one),
+            meta=_meta(one, tags) | apart,
+            **fields,
+            **label,
+        )
+    for file, problem in said.items():
+        yield Skipped(file=file, reason=f"left out of the mask: {problem}")
+
+
+def _label(drawing, held):
+    objects = {file: {"object": file.path, "license": one.license, "parts": []} for file, one in held}
+    for value, part in enumerate(drawing.parts, 1):
+        entry = {"value": value, "number": part.number, "name": part.name}
+        if part.segment is not None:
+            coded = {"type": part.segment.type, "category": part.segment.category}
+            entry |= {key: list(code) for key, code in coded.items() if code}
+            lists = {"anatomy": part.segment.anatomy, "modifiers": part.segment.modifiers}
+            entry |= {key: [list(code) for code in codes] for key, codes in lists.items() if codes}
+        objects[part.file]["parts"].append(entry)
+    source = {"objects": [one for one in objects.values() if one["parts"]]}
+    if drawing.combinations:
+        source["combinations"] = drawing.combinations
+    if not drawing.parts:
+        return {"assessed": ()}
+    return {
+        "mask": drawing.mask,
+        "legend": drawing.legend,
+        "assessed": drawing.assessed,
+        "source": source,
+    }
+
+
+def _images(members, one, fields, held):
+    for n, file in enumerate(members, 1):
+        yield Row(
+            id="_".join([one.patient, one.uid, *([str(n)] if len(members) > 1 else [])]),
+            subject=one.patient,
+            image=dicom.picture(file),
+            modality=modality(one),
+            assessed=(),
+            meta=_meta(one),
+            **fields,
+        )
+
+
+def _cines(members, one, fields, held):
+    for row in _images(members, one, fields, held):
+        (file,) = row.image.files()
+        yield row.model_copy(update={"image": dicom.multiframe(file, allow_gaps=True)})
+
+
+def _slides(members, one, fields, held):
+    used = None
+    try:
+        for tile, place in dicom_slides.tiles(members):
+            (used,) = tile.files()
+            yield Row(
+                id=f"{one.patient}_{one.uid}_{place.level}-{place.x}-{place.y}",
+                subject=one.patient,
+                image=tile,
+                modality=modality(one),
+                assessed=(),
+                meta=_meta(one) | place.meta,
+                **fields,
+            )
+    except MedimgError as error:
+        yield from _tcia.skipped(members, f"quarantined: {error.problem}")
+        return
+    reason = "another resolution of the slide, or its label" if used else "a slide without tissue"
+    yield from _tcia.skipped([file for file in members if file != used], reason)
+
+
+def _meta(one, tags=None):
+    about = {"SeriesInstanceUID": one.uid, "StudyInstanceUID": one.study, "series_aws_url": one.address}
+    return about | (_tcia.said(tags) if tags else {})
+
+
+READ = {"volumes": _volumes, "images": _images, "cines": _cines, "slides": _slides}

@@ -1,0 +1,1 @@
+"""Imported for pretrained networks, which no loader wants."""

@@ -1,0 +1,1 @@
+"""Imported for augmentations and models, which no loader wants."""

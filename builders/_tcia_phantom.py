@@ -67,10 +67,11 @@ def segmentation(make, path, slices, drawn, patient, size=(16, 12), **more):
                 }
             )
             bits += [low <= x < high and low <= y < high for y in range(size[1]) for x in range(size[0])]
+    step = slices[1]["z"] - slices[0]["z"] if len(slices) > 1 else 2.5
     shared = {
         "PlaneOrientationSequence": [{"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}],
         "PixelMeasuresSequence": [
-            {"PixelSpacing": [SPACING, SPACING], "SliceThickness": 2.5, "SpacingBetweenSlices": 2.5}
+            {"PixelSpacing": [SPACING, SPACING], "SliceThickness": step, "SpacingBetweenSlices": step}
         ],
     }
     packed = bytes(

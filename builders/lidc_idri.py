@@ -33,6 +33,7 @@ DATASET = Dataset(
     ),
     sources=(
         Source(url=HOME, kind="page"),
+        Source(url="idc://lidc_idri?modality=ct&drawings=none", path="LIDC-IDRI"),
         Source(url=XML, sha256="644557a3aa305602609c718b0cae33a93be762e8901a80bcd9df735b0ec6ab90"),
     ),
     legend={readers: ("lung nodule",) for readers in (1, 2, 3, 4)},

@@ -20,8 +20,9 @@ from urllib.parse import parse_qsl, quote, urlencode
 from medimg import licenses
 from medimg.errors import MissingExtraError, UnknownDatasetError
 
-FILTERS = ("modality", "body_part", "license", "patient", "series")
-"""What narrows a collection down: Modality, BodyPartExamined, SPDX id, PatientID, SeriesInstanceUID."""
+FILTERS = ("modality", "body_part", "license", "patient", "series", "drawings")
+"""What narrows a collection down: Modality, BodyPartExamined, SPDX id, PatientID, SeriesInstanceUID; whose SEG and
+RTSTRUCT are taken ("own", "none", or the id of an analysis result)."""
 OBJECTS = frozenset({"SEG", "RTSTRUCT"})
 """Modalities that are drawn on the images of others."""
 NO_IMAGES = OBJECTS | {
@@ -240,7 +241,9 @@ def license_id(text: str) -> str:
 def _selected(one: Series, wanted: Mapping[str, str]) -> bool:
     """Whether a series has the wanted values, which are slugs."""
     said = {"patient": one.patient, "license": one.license}
-    if one.modality not in OBJECTS:
+    if one.modality in OBJECTS:
+        said["drawings"] = one.analysis or "own"
+    else:
         said |= {"modality": one.modality, "body_part": one.body_part, "series": one.uid}
     return all(slug(text) == wanted.get(key, slug(text)) for key, text in said.items())
 

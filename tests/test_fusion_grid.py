@@ -487,6 +487,8 @@ def test_pictures_are_resampled_and_nothing_else() -> None:
 def test_errors_name_the_row() -> None:
     with pytest.raises(GeometryError, match=r"lits.*states no spacing"):
         one(Grid(spacing=1.0), picture_row(spacing=None), "2d")
+    with pytest.raises(GeometryError, match=r"lits.*states no spacing"):
+        one(Grid(spacing=1.0), {**volume_row(), "spacing": None})
     with pytest.raises(GeometryError, match=r"3 numbers.*2 axes"):
         one(Grid(spacing=(1.0, 1.0, 1.0)), picture_row(), "2d")
     wrong = volume_row()

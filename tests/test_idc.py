@@ -159,6 +159,9 @@ def test_collections_are_narrowed_down() -> None:
     only = idc.series(idc.parse("qin_breast?modality=PT"))
     assert {one.modality for one in only if one.modality not in idc.OBJECTS} == {"PT"}
     assert len(only) < len(every)
+    assert not {one.modality for one in idc.series(idc.parse("lidc_idri?drawings=none"))} & idc.OBJECTS
+    theirs = idc.series(idc.parse("qin_lung_ct?drawings=qin_lungct_seg"))
+    assert {one.analysis for one in theirs if one.modality in idc.OBJECTS} == {"qin_lungct_seg"}
     narrowed = registry.get("idc/qin_breast?modality=PT&license=CC-BY-3.0")
     assert narrowed.dataset.modality == ("PET",)
     assert narrowed.name == "idc-qin-breast-license-cc-by-3-0-modality-pt"

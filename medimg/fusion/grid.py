@@ -124,9 +124,9 @@ class Grid:
         scene, scalings = read_volume(row)
         aside = target_aside(row, scene)
         operations: list[str] = []
-        scene = self._moved(scene, operations)
+        scene = self._moved(row, scene, operations)
         if aside is not None:
-            aside = self._moved(aside, [])
+            aside = self._moved(row, aside, [])
         if self.window is not None and row["modality"] == "CT":
             center, width = self.window
             image = geometry.windowed(scene.images[IMAGE], center, width, scalings[IMAGE])
@@ -145,10 +145,10 @@ class Grid:
     def _picture(self, row: Mapping[str, Any]) -> Iterator[Values]:
         operations: list[str] = []
         if self.spacing is not None:
-            moved = self._moved(read_picture(row), operations)
+            moved = self._moved(row, read_picture(row), operations)
         yield write_picture(row, moved, operations) if operations else dict(row)
 
-    def _moved(self, scene: Scene, operations: list[str]) -> Scene:
+    def _moved(self, row: Mapping[str, Any], scene: Scene, operations: list[str]) -> Scene:
         if self.orientation is not None and len(scene.shape) == 3:
             before = "".join(nib.aff2axcodes(scene.affine))
             if before != self.orientation:
@@ -162,7 +162,8 @@ class Grid:
                     f"a spacing of {len(wanted)} numbers does not fit an image with {axes} axes",
                     next_step="give one number for all axes",
                 )
-            if scene.spacing is None:
+            # A volume's header always has numbers; the column says whether they mean anything.
+            if scene.spacing is None or not row.get("spacing"):
                 raise GeometryError(
                     "the row states no spacing, so it cannot be resampled",
                     next_step="leave the member out, or leave the voxels as they are",

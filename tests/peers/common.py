@@ -282,7 +282,7 @@ def compare(check: Check, cases: list[Case], ours: list[Ours]) -> tuple[dict[str
             counted["names"] += names is not None
             if names is not None and vocab.label.resolve(word) not in names:
                 found["labels"].append(f"{id}: {value} is {word!r} to the peer, {names} to us")
-    cells, problems = {}, []
+    cells, problems = {}, [] if cases else ["cases: the peer finds none"]
     for column in COLUMNS:
         reason = check.why.get(column)
         if found[column] and not reason:

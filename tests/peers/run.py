@@ -39,7 +39,9 @@ says how many values were compared, exactly; *explained* is a difference with it
 give. A difference without a reason fails the run, and so does a reason without a difference.
 
 """
-LOADERS = "They know a dataset: from its folder or its archives they find the cases, pair them with labels and read them."
+LOADERS = (
+    "They know a dataset: in its folder or archives they find the cases, pair them with labels and read them."
+)
 HANDED = "They know a format: they are handed the files of a case. That proves formats and geometry, but no layout."
 
 

@@ -125,7 +125,7 @@ PROSTATE |= {"Lesion": "prostate lesion", "Prostate": "prostate"}
 
 
 def _segments(files: Path, work: Workspace) -> list[Case]:
-    """Each SEG on the grid of the series that it names."""
+    """The segments of all SEG of a series, on the grid of that series."""
     import highdicom
     import pydicom
 
@@ -133,21 +133,24 @@ def _segments(files: Path, work: Workspace) -> list[Case]:
     for file in sorted(files.rglob("*.dcm")):
         header = pydicom.dcmread(file)
         series.setdefault(header.SeriesInstanceUID, []).append(header)
-    cases = []
+    found: dict[str, dict[str, Any]] = {}
     for drawn in [each[0] for each in series.values() if each[0].Modality == "SEG"]:
+        if "AIMI" in str(drawn.filename):
+            continue
         uid = drawn.ReferencedSeriesSequence[0].SeriesInstanceUID
         image = highdicom.get_volume_from_series(series[uid])
         data = highdicom.seg.Segmentation.from_dataset(drawn)
         volume = data.get_volume(combine_segments=False).match_geometry(image)
-        found = {
-            one.segment_label: volume.array[..., n]
-            for n, one in enumerate(map(data.get_segment_description, data.segment_numbers))
-        }
-        masks = [_canonical(found[name], image.affine) for name in PROSTATE if name in found]
-        label = [name for name in PROSTATE if name in found]
-        cases.append(
-            Case(uid, image=_canonical(image.array, image.affine), mask=np.stack(masks), label=label)
-        )
+        about = found.setdefault(uid, {"": _canonical(image.array, image.affine)})
+        for n, number in enumerate(data.segment_numbers):
+            name = data.get_segment_description(number).segment_label
+            mask = _canonical(volume.array[..., n], image.affine)
+            about[name] = about.get(name, 0) + mask  # how many SEG say so
+    cases = []
+    for uid, about in found.items():
+        label = [name for name in PROSTATE if name in about]
+        mask = np.stack([about[name] for name in label or ["Nodule"]])
+        cases.append(Case(uid, image=about[""], mask=mask, label=label or None))
     return cases
 
 
@@ -272,5 +275,16 @@ CHECKS = [
         mask=lambda row: np.stack([_ours(row, row.named(PROSTATE[name])) for name in _there(row)]),
         label=_there,
         notes="Each segment of each SEG, on the grid of its series.",
+    ),
+    Check(
+        "qin-lung-ct",
+        "highdicom.seg.Segmentation.get_volume",
+        _segments,
+        peer="highdicom",
+        key=lambda row: row.meta["SeriesInstanceUID"],
+        rows=lambda row: row.label["mask"] is not None,
+        image=lambda row: _ours(row, row.image),
+        mask=lambda row: _ours(row, row.mask)[None],
+        notes="How many of the nine SEG say nodule, voxel by voxel; without those of AIMI, which our rows leave out.",
     ),
 ]

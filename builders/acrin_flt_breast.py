@@ -10,7 +10,7 @@ from medimg.declaration import Citation, Dataset, Evidence
 DATASET = Dataset(
     name="acrin-flt-breast",
     title="ACRIN-FLT-Breast (ACRIN 6688)",
-    aliases=("ACRIN 6688", "ACRIN 66"),
+    aliases=("ACRIN 6688", "ACRIN 66", "ACRIN 66"),
     dimension="3d",
     modality=("PET", "CT"),
     organ="breast",

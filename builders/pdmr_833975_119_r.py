@@ -10,7 +10,7 @@ from medimg.declaration import Citation, Dataset, Evidence
 DATASET = Dataset(
     name="pdmr-833975-119-r",
     title="PDMR-833975-119-R, mouse xenografts of pancreatic adenocarcinoma",
-    aliases=("PDMR",),
+    aliases=("PDMR", "PDMR"),
     dimension="3d",
     modality="MRI",
     organ=("pancreas", "abdomen"),

@@ -10,7 +10,7 @@ from medimg.schema import Row, Skipped, Text
 DATASET = Dataset(
     name="shenzhen-cxr",
     title="Shenzhen Hospital Chest X-ray Set",
-    aliases=("Shenzhen Hospital-Xray", "ChinaSet_AllFiles", "ChinaSet", "CHNCXR", "SZ-CXR"),
+    aliases=("Shenzhen Hospital-Xray", "ChinaSet_AllFiles", "ChinaSet", "CHNCXR", "SZ-CXR", "SZ-CXR"),
     dimension="2d",
     modality="X-ray",
     organ=("chest", "lung"),

@@ -16,6 +16,7 @@ from medimg import idc, registry
 from medimg.errors import SourceError, UnknownDatasetError
 from medimg.files import Files
 from medimg.phantom import Phantom
+from medimg.readers import dicom
 from medimg.rows import Record, iterate, unread
 from tests.servers import Bucket, s3
 
@@ -222,6 +223,28 @@ def test_a_patient_can_be_the_source(bucket: Bucket) -> None:
         storage_options=bucket.options,
     )
     assert {row["subject"] for row in rows} == {patient}
+
+
+def test_a_real_series_streams_from_where_the_index_says_that_it_is(samples: Path, bucket: Bucket) -> None:
+    real = sorted((samples / "lidc-idri").rglob("*.dcm"))
+    uid = real[0].parent.name
+    one = idc.by_uid(idc.series(idc.parse("lidc_idri")))[uid]
+    holder, key = one.address.removeprefix("s3://").split("/")
+    for path in real:
+        bucket.put(f"{key}/{path.name}", path.read_bytes(), holder)
+    (row,) = medimg.load(
+        f"idc/lidc_idri?series={uid}&drawings=none",
+        source="official",
+        split="train",
+        streaming=True,
+        storage_options=bucket.options,
+    )
+    assert (row["subject"], row["modality"], row["license"]) == ("LIDC-IDRI-0001", "CT", "CC-BY-3.0")
+    with Files.open(samples / "lidc-idri", dataset="x") as files:
+        here = dicom.series(list(next(iter(files.folders(r"\.dcm$")))), allow_gaps=True).read()
+    assert np.array_equal(np.asanyarray(row["image"].dataobj), here.array)
+    assert np.allclose(row["image"].affine, here.affine, atol=1e-3)
+    assert row["label"]["assessed"] == [] and row["organ"] == ["chest"]
 
 
 @pytest.mark.parametrize("name", ["nsclc-radiomics", "qin-breast"])

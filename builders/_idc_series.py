@@ -6,7 +6,7 @@ import re
 from medimg import idc, vocab
 from medimg.builders import _tcia
 from medimg.errors import MedimgError, UnknownTermError
-from medimg.readers import dicom, dicom_slides, drawn
+from medimg.readers import dicom, dicom_seg, dicom_slides, drawn
 from medimg.schema import Row, Skipped
 
 CAPTURE, RAW = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66"
@@ -91,7 +91,7 @@ def _called(text):
 def _coded(code):
     if code is None:
         return None
-    return _codes().get(dicom.snomed(code)) or _called(code.meaning)
+    return _codes().get(dicom_seg.snomed(code)) or _called(code.meaning)
 
 
 def names(part):

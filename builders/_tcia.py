@@ -12,7 +12,7 @@ from operator import or_
 
 from medimg.declaration import Source
 from medimg.errors import MedimgError
-from medimg.readers import dicom, rtstruct
+from medimg.readers import dicom, dicom_seg, rtstruct
 from medimg.readers import volumes as masks
 from medimg.schema import Row, Skipped
 
@@ -89,7 +89,7 @@ def by_patient(files, rows, kind, modalities=("CT",), reasons=()):
             if tags.get("Modality") == kind:
                 for file in members:
                     try:
-                        _ = dicom.segments(file) if kind == "SEG" else rtstruct.rois(file)
+                        _ = dicom_seg.segments(file) if kind == "SEG" else rtstruct.rois(file)
                         for uid in rtstruct.references(file) or ("",):
                             drawn.setdefault(uid, []).append(file)
                     except MedimgError as error:
@@ -260,11 +260,11 @@ def segmented(seg, image, bits):
         image: the series.
         bits: SegmentLabel -> a power of two. Segment numbers mean nothing: they differ between files.
     """
-    numbers = {number: bits[one.label] for number, one in dicom.segments(seg).items()}
+    numbers = {number: bits[one.label] for number, one in dicom_seg.segments(seg).items()}
     met = [some for size in range(2, len(numbers) + 1) for some in combinations(numbers, size)]
     codes = {some: 1000 + n for n, some in enumerate(met)}
     values = {code: reduce(or_, (numbers[one] for one in some)) for some, code in codes.items()}
-    return masks.mask(dicom.segmentation(seg, image, overlaps=codes), numbers | values)
+    return masks.mask(dicom_seg.segmentation(seg, image, overlaps=codes), numbers | values)
 
 
 def legend(names):

@@ -5,7 +5,7 @@ For ten of them three segmentation algorithms outlined the nodule three times ea
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence, Overlap
-from medimg.readers import dicom, votes
+from medimg.readers import dicom, dicom_seg, votes
 from medimg.schema import Row
 
 DATASET = Dataset(
@@ -63,7 +63,7 @@ def labeled(scans, drawn):
     for members, tags in scans:
         image, taken = dicom.series(members, allow_gaps=True), []
         for seg in drawn.pop(tags["SeriesInstanceUID"], ()):
-            if len(dicom.segments(seg)) == 1:
+            if len(dicom_seg.segments(seg)) == 1:
                 taken.append(seg)
             else:
                 yield from _tcia.skipped([seg], "several segments: not of QIN-LungCT-Seg")
@@ -71,9 +71,9 @@ def labeled(scans, drawn):
             id=_tcia.identity(tags),
             subject=tags["PatientID"],
             image=image,
-            mask=votes.count([dicom.segmentation(seg, image) for seg in taken]) if taken else None,
+            mask=votes.count([dicom_seg.segmentation(seg, image) for seg in taken]) if taken else None,
             assessed=("lung nodule",) if taken else (),
-            source=[{"SEG": seg.path, "label": dicom.segments(seg)[1].label} for seg in taken] or None,
+            source=[{"SEG": seg.path, "label": dicom_seg.segments(seg)[1].label} for seg in taken] or None,
             meta=_tcia.said(tags),
         )
 

@@ -6,7 +6,7 @@ ADC maps and subtracted contrast-enhanced images of both visits.
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence
-from medimg.readers import dicom
+from medimg.readers import dicom, dicom_seg
 
 SEGMENTS = {
     "Normal": "normal prostate tissue",
@@ -68,7 +68,7 @@ def labeled(scans, drawn):
             continue
         (seg, *more), image = segs, dicom.series(members, allow_gaps=True)
         yield from _tcia.skipped(more, "a second segmentation of the same series")
-        found = [segment.label for segment in dicom.segments(seg).values()]
+        found = [segment.label for segment in dicom_seg.segments(seg).values()]
         label = {
             "mask": _tcia.segmented(seg, image, BITS),
             "legend": _tcia.legend({BITS[one]: DATASET.labels[one] for one in found}),

@@ -30,7 +30,7 @@ from medimg.errors import (
 )
 from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels, Volume
-from medimg.readers import dicom, lidc, metaimage, nifti, volumes
+from medimg.readers import dicom, dicom_seg, lidc, metaimage, nifti, volumes
 
 FAST = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -1215,11 +1215,11 @@ def test_segmentation(kind: str) -> None:
     given = masks if kind != "LABELMAP" else masks[..., 0] + 2 * masks[..., 1]
     file = memory("seg.dcm", seg(slices, given.copy(), kind=kind))
     image = dicom.series(written(slices))
-    volume = dicom.segmentation(file, image).read()
+    volume = dicom_seg.segmentation(file, image).read()
     expected = (masks[..., 0] + 2 * masks[..., 1]).transpose(2, 1, 0)
     assert volume.array.dtype == np.uint8 and np.array_equal(volume.array, expected)
     volumes.same_grid(volume, image.read())
-    found = dicom.segments(file)
+    found = dicom_seg.segments(file)
     assert (
         found[1].label == "left"
         and found[1].type == ("10200004", "SCT", "Liver")
@@ -1236,17 +1236,17 @@ def test_segmentation_overlap_and_grid() -> None:
     file = memory("seg.dcm", seg(slices, masks))
     files = written(slices)
     with pytest.raises(LabelError, match=r"seg\.dcm.*\[1, 2\] overlap in 6 voxels"):
-        dicom.segmentation(file, files).read()
-    volume = dicom.segmentation(file, files, overlaps={(1, 2): 3}).read()
+        dicom_seg.segmentation(file, files).read()
+    volume = dicom_seg.segmentation(file, files, overlaps={(1, 2): 3}).read()
     assert volumes.values(volume)[3] == 6
     with pytest.raises(GeometryError, match="outside"):
-        dicom.segmentation(file, written(slices[:3])).read()
+        dicom_seg.segmentation(file, written(slices[:3])).read()
     with pytest.raises(GeometryError, match="not on the voxels"):
-        dicom.segmentation(file, written(oblique(5, (16, 16), step=2.2))).read()
+        dicom_seg.segmentation(file, written(oblique(5, (16, 16), step=2.2))).read()
     with pytest.raises(FormatError, match="no DICOM SEG"):
-        dicom.segmentation(files[0], files).read()
+        dicom_seg.segmentation(files[0], files).read()
     with pytest.raises(FormatError, match="no DICOM SEG"):
-        dicom.segments(files[0])
+        dicom_seg.segments(files[0])
 
 
 @pytest.mark.parametrize(
@@ -1284,7 +1284,7 @@ def test_segmentation_flipped_and_cropped(a: str, b: str) -> None:
     image = oblique(5, (16, 16))
     for ds in image:
         ds.PixelSpacing = [0.5, 0.5]
-    volume = dicom.segmentation(file, written(image)).read()
+    volume = dicom_seg.segmentation(file, written(image)).read()
     assert np.array_equal(volume.array, mask.transpose(2, 1, 0))
 
 

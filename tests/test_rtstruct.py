@@ -29,10 +29,10 @@ def drawn(
 
 
 def test_a_voxel_belongs_to_a_contour_that_holds_its_center(tmp_path: Path) -> None:
-    file, image = drawn(tmp_path, {"GTV": [(1, 2.6, 5.4), (2, 3.0, 5.0)]})
+    file, image = drawn(tmp_path, {"GTV": [(1, 3.1, 5.9), (2, 3.5, 5.5)]})
     mask = volume_of(rtstruct.structures(file, image, {1: 1}).mask).array
     assert mask.shape == (16, 12, 4)
-    # Centers are whole numbers: 3, 4 and 5 lie between 2.6 and 5.4.
+    # The phantom draws from pixel edges, half a pixel below. Centers are whole numbers: 3, 4, 5 lie in 2.6 to 5.4.
     assert np.argwhere(mask[:, :, 1]).min(axis=0).tolist() == [3, 3]
     assert mask[:, :, 1].sum() == 9 and mask[:, :, 2].sum() == 4
     assert not mask[:, :, (0, 3)].any()

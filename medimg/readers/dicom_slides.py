@@ -17,7 +17,7 @@ import numpy as np
 from medimg.errors import FormatError, MedimgError
 from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels
-from medimg.readers import dicom
+from medimg.readers.dicom_file import library, open_dataset
 from medimg.readers.nifti import reading
 from medimg.readers.slides import TISSUE, Position, _stained
 
@@ -89,7 +89,7 @@ def _levels(files: Sequence[File]) -> list[_Level]:
 
 def _level(file: File) -> _Level | None:
     with reading(file), file.open() as stream:
-        data = dicom._open(stream, _TAGS)
+        data = open_dataset(stream, _TAGS)
         kind = [str(one).upper() for one in data.get("ImageType") or ()]
         if "VOLUME" not in kind:
             return None
@@ -149,13 +149,13 @@ class _Slide:
         if (self.level.file.size or 0) > MAX_LEVEL:
             raise FormatError(f"a file of {self.level.file.size:,} bytes is too large to be read at once")
         with self.level.file.open() as stream:
-            return dicom._open(stream, pixels=True)
+            return open_dataset(stream, pixels=True)
 
     def frame(self, number: int) -> Array:
         """Frame `number` without what lies beyond the slide's border, (rows, columns, 3)."""
         with reading(self.level.file):
             try:
-                array: Array = dicom._pydicom().pixels.pixel_array(self._dataset(), index=number)
+                array: Array = library().pixels.pixel_array(self._dataset(), index=number)
             except (NotImplementedError, RuntimeError, AttributeError) as error:
                 raise FormatError(f"tile {number + 1} cannot be decoded: {error}") from error
         x, y = self.level.places[number]

@@ -15,7 +15,7 @@ import numpy as np
 
 from medimg.errors import MedimgError
 from medimg.pixels import Array, Volume
-from medimg.readers import dicom, rtstruct
+from medimg.readers import dicom, dicom_seg, rtstruct
 from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of, pieces, smallest
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Part(NamedTuple):
     file: File
     number: int
     name: str
-    segment: dicom.Segment | None = None
+    segment: dicom_seg.Segment | None = None
 
 
 def parts(file: File) -> list[Part]:
@@ -47,7 +47,7 @@ def parts(file: File) -> list[Part]:
     _, tags = next(dicom.headers([file]))
     if tags.get("Modality") == "RTSTRUCT":
         return [Part(file, one.number, one.name) for one in rtstruct.rois(file) if one.closed]
-    return [Part(file, number, one.label, one) for number, one in dicom.segments(file).items()]
+    return [Part(file, number, one.label, one) for number, one in dicom_seg.segments(file).items()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class Drawing:
             if not isinstance(self.image, dicom.Series):
                 return {}
             return rtstruct.paint_contours(painter, file, self.image, values)
-        dicom.paint_segments(painter, file, grid, dicom._first(self.image), values)
+        dicom_seg.paint_segments(painter, file, grid, dicom_seg.first_path(self.image), values)
         return {}
 
     @property

@@ -17,7 +17,8 @@ import numpy as np
 
 from medimg.errors import FormatError, GeometryError
 from medimg.pixels import Array, Volume
-from medimg.readers.dicom import Series, _open, series
+from medimg.readers.dicom import Series, series
+from medimg.readers.dicom_file import open_dataset
 from medimg.readers.masks import rasterize
 from medimg.readers.nifti import reading
 from medimg.readers.volumes import Grid, Painter, VolumePixels, pieces
@@ -87,7 +88,7 @@ def rois(file: File) -> list[Roi]:
 
 def _read(file: File) -> Any:
     with reading(file), file.open() as stream:
-        return _open(stream, _TAGS)
+        return open_dataset(stream, _TAGS)
 
 
 def _structures(file: File) -> Any:

@@ -1,0 +1,232 @@
+"""DICOM segmentations (SEG): what their segments mean, and their label map on the grid of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from medimg.errors import FormatError, GeometryError, LabelError
+from medimg.pixels import Array, Pixels, Volume
+from medimg.readers.dicom import series
+from medimg.readers.dicom_file import (
+    META,
+    Plane,
+    decoded_frames,
+    frame_groups,
+    frame_plane,
+    group_item,
+    number_of,
+    open_dataset,
+    tell,
+)
+from medimg.readers.nifti import reading
+from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of, pieces
+
+if TYPE_CHECKING:
+    from medimg.files import File
+
+
+class Code(NamedTuple):
+    """A coded concept, e.g. ("10200004", "SCT", "Liver")."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+class Segment(NamedTuple):
+    """What one segment number of a DICOM SEG means."""
+
+    label: str
+    category: Code | None
+    type: Code | None
+    anatomy: tuple[Code, ...] = ()
+    modifiers: tuple[Code, ...] = ()
+
+
+def _codes(item: Any, name: str) -> tuple[Code, ...]:
+    return tuple(
+        Code(
+            str(code.get("CodeValue") or code.get("LongCodeValue") or code.get("URNCodeValue") or ""),
+            str(code.get("CodingSchemeDesignator") or ""),
+            str(code.get("CodeMeaning") or ""),
+        )
+        for code in item.get(name) or ()
+    )
+
+
+def snomed(code: Code) -> str | None:
+    """The SNOMED CT concept of a code, also of one in DICOM's older style ("T-62000" of SRT); None for others."""
+    from pydicom.sr import _snomed_dict
+
+    if code.scheme == "SCT":
+        return code.value
+    return _snomed_dict.mapping.get(code.scheme, {}).get(code.value)
+
+
+def segments(file: File) -> dict[int, Segment]:
+    """The segments of a DICOM SEG by number: label, category, type with its modifiers, anatomic region; header only.
+
+    Raises:
+        FormatError: it is no DICOM SEG.
+    """
+    with reading(file), file.open() as stream:
+        dataset = open_dataset(stream, ("Modality", "SegmentSequence"))
+        if not dataset.get("SegmentSequence"):
+            raise FormatError("no DICOM SEG: it has no SegmentSequence")
+        return {
+            int(item.SegmentNumber): Segment(
+                str(item.get("SegmentLabel") or ""),
+                next(iter(_codes(item, "SegmentedPropertyCategoryCodeSequence")), None),
+                next(iter(_codes(item, "SegmentedPropertyTypeCodeSequence")), None),
+                _codes(item, "AnatomicRegionSequence"),
+                tuple(
+                    code
+                    for kind in item.get("SegmentedPropertyTypeCodeSequence") or ()
+                    for code in _codes(kind, "SegmentedPropertyTypeModifierCodeSequence")
+                ),
+            )
+            for item in dataset.SegmentSequence
+        }
+
+
+@dataclass(frozen=True)
+class _Segmentation(VolumePixels):
+    file: File
+    image: Pixels
+    overlaps: Mapping[tuple[int, ...], int] = field(default_factory=dict)
+
+    def files(self) -> Iterable[File]:
+        return (self.file,)
+
+    def grid(self) -> Grid:
+        return grid_of(self.image)
+
+    def read(self) -> Volume:
+        grid = self.grid()
+        array = np.zeros(grid.shape, np.uint16, order="F")
+        painter = Painter(array, self.overlaps)
+        meta = paint_segments(painter, self.file, grid, first_path(self.image))
+        with reading(self.file):
+            table, dtype = painter.finish()
+        result = Volume.empty(grid.shape, dtype, grid.affine, meta=meta)
+        for source, target in zip(pieces(array), pieces(result.array), strict=True):
+            target[...] = table[source]
+        return result
+
+
+def paint_segments(
+    painter: Painter, file: File, grid: Grid, image: str, values: Mapping[int, int] | None = None
+) -> dict[str, Any]:
+    """Paint the segments of a DICOM SEG; see `segmentation`, also for the errors.
+
+    Args:
+        painter: its array is of the grid's shape.
+        file: the SEG.
+        grid: of the image.
+        image: what the image is called in messages.
+        values: segment number -> value; None: the numbers themselves.
+
+    Returns:
+        What the SEG says of itself, for `meta`.
+    """
+    with reading(file), file.open() as stream:
+        dataset = open_dataset(stream)
+        if not dataset.get("SegmentSequence"):
+            raise FormatError("no DICOM SEG: it has no SegmentSequence")
+        kind = str(dataset.get("SegmentationType") or "BINARY")
+        full = int(number_of(dataset, "MaximumFractionalValue", 1)) if kind == "FRACTIONAL" else 1
+        numbers = {int(item.SegmentNumber) for item in dataset.SegmentSequence}
+        count = int(number_of(dataset, "NumberOfFrames", 1))
+        seen = 0
+
+        def paint(plane: Plane, inside: Array, number: int) -> None:
+            if number not in numbers:
+                raise LabelError(f"segment {number} is used and not described")
+            _paint_frame(painter, grid, plane, inside, values[number] if values else number, image)
+
+        for n, frame in enumerate(decoded_frames(stream)):
+            if n >= count:
+                break
+            seen += 1
+            plane = frame_plane(dataset, n, f"{file.path}, frame {n + 1}")
+            if plane is None:
+                raise GeometryError(f"frame {n + 1} does not state where it is")
+            if kind == "LABELMAP":
+                for value in np.unique(frame):
+                    if value:
+                        paint(plane, frame == value, int(value))
+                continue
+            identity = group_item(frame_groups(dataset, n), "SegmentIdentificationSequence")
+            if identity is None:
+                raise FormatError(f"frame {n + 1} does not state its segment")
+            if ((frame != 0) & (frame != full)).any():
+                raise LabelError(f"frame {n + 1} holds fractions, which make no label map")
+            paint(plane, frame != 0, int(identity.ReferencedSegmentNumber))
+        if seen != count:
+            raise FormatError(f"{seen} frames, the header says {count}")
+        return tell(dataset, META)
+
+
+def _paint_frame(painter: Painter, grid: Grid, plane: Plane, inside: Array, value: int, image: str) -> None:
+    """Paint one frame, (rows, columns), where it lies on the grid: perhaps flipped, swapped, cropped."""
+    if not inside.any():
+        return
+    frame = np.eye(4)
+    frame[:3, 0] = plane.orientation[:3] * plane.spacing[1]
+    frame[:3, 1] = plane.orientation[3:] * plane.spacing[0]
+    frame[:3, 3] = plane.position
+    to_voxel = np.linalg.inv(grid.affine) @ np.diag([-1.0, -1, 1, 1]) @ frame
+    axes, start = to_voxel[:3, :2], to_voxel[:3, 3]
+    rows, columns = inside.shape
+    whole, begin = np.rint(axes), np.rint(start)
+    last = np.array([columns - 1, rows - 1])
+    astray = max(float(np.abs(start - begin).max()), float(np.abs((axes - whole) * last).max()))
+    in_plane = sorted(map(tuple, np.abs(whole.T).tolist())) == [(0.0, 1.0, 0.0), (1.0, 0.0, 0.0)]
+    if not in_plane or astray > 0.1:
+        raise GeometryError(f"{plane.name} is not on the voxels of {image}")
+    spots = inside.T if whole[0, 0] else inside  # now (i, j)
+    signs = [int(whole[n].sum()) for n in (0, 1)]
+    spots = spots[:: signs[0], :: signs[1]]
+    low = [int(begin[n]) - (spots.shape[n] - 1 if signs[n] < 0 else 0) for n in (0, 1)]
+    k = int(begin[2])
+    used = [np.flatnonzero(spots.any(axis=1 - n)) for n in (0, 1)]
+    ends = [(low[n] + int(used[n][0]), low[n] + int(used[n][-1]) + 1) for n in (0, 1)]
+    if not 0 <= k < grid.shape[2] or any(a < 0 or b > grid.shape[n] for n, (a, b) in enumerate(ends)):
+        raise GeometryError(f"{plane.name} is outside of {image}")
+    (i0, i1), (j0, j1) = ends
+    part = spots[i0 - low[0] : i1 - low[0], j0 - low[1] : j1 - low[1]]
+    painter.paint(painter.array[i0:i1, j0:j1, k], part, value)
+
+
+def first_path(pixels: Pixels) -> str:
+    """What an image is called in messages."""
+    return next((file.path for file in pixels.files()), "the image")
+
+
+def segmentation(
+    seg_file: File, image: Pixels | Sequence[File], *, overlaps: Mapping[tuple[int, ...], int] | None = None
+) -> VolumePixels:
+    """A DICOM SEG as a label map on the grid of the series that it belongs to; values are segment numbers.
+
+    Frames are placed by their own geometry, so files whose references to the source images are incomplete
+    work too. They may be cropped, flipped or transposed within the image's planes, and must lie on its voxels
+    within 0.1 voxel. Binary, label-map, and fractional segmentations that hold only 0 and the maximum are
+    taken.
+
+    Args:
+        seg_file: the SEG.
+        image: the series, as pixels or as its files.
+        overlaps: segment numbers that meet -> the value of such voxels; a meeting that is not in it is an
+            error.
+
+    Raises:
+        FormatError: on `read`: no DICOM SEG.
+        GeometryError: on `read`: frames are not on the image's voxels.
+        LabelError: on `read`: overlapping segments, undescribed segments, or fractions.
+    """
+    target = image if isinstance(image, Pixels) else series(image)
+    return _Segmentation(seg_file, target, dict(overlaps or {}))

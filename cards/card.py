@@ -167,6 +167,7 @@ def link(text: object, url: str | None) -> Markup:
 
 def address(url: str) -> Markup:
     """An address that shows itself."""
+    url = clean(url)
     return Markup(f"<{url}>") if re.fullmatch(_URL, url) else link(url, url)
 
 

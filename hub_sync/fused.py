@@ -110,6 +110,7 @@ def push(
         raise FusionError("a set that repeats its rows has no end", next_step="push it without repeat.")
     plan: Plan = fuse(**asked, plan=True)
     terms = check_terms(plan, verbatim=verbatim)
+    _refuse_unread(plan, hub)
     work = _Work(name, asked, plan, terms, hub, "verbatim" if verbatim else "remapped")
     members = work.members()
     state, old = _published(hub, name)
@@ -190,6 +191,16 @@ def check_terms(plan: Plan, *, verbatim: bool) -> Combined:
         for member in plan.members:
             _refuse_no_derivatives(member.key, member.license)
     return plan.to_push(adapted=not verbatim)
+
+
+def _refuse_unread(plan: Plan, hub: Hub) -> None:
+    names = dict.fromkeys(member.name for member in plan.members)
+    unread = [name for name in names if "license" in registry.get(name).dataset.evidence.unverified]
+    if unread and not hub.embedded:
+        raise LicenseError(
+            f"nobody has read the license of {', '.join(unread)}: a fused set with it stays on an embedded Hub.",
+            next_step="read it at the source and write where into the declaration, or leave the member out.",
+        )
 
 
 def _refuse_no_derivatives(key: str, id: str) -> None:

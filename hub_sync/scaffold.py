@@ -8,7 +8,7 @@ from medimg.declaration import SLUG
 from medimg.errors import DeclarationError
 from medimg.registry import module_name
 
-SKELETON = '''"""TITLE: one paragraph that says what the images are, where they come from and what was annotated."""
+SKELETON = '''"""TODO: one paragraph that says what the images are, where they come from and what was annotated."""
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.schema import Row

@@ -167,6 +167,12 @@ def make_plan(
             and fresh_texts(builder, hub.namespace, state)
         )
         return plan("none" if fresh else "card", reason)
+    if "license" in dataset.evidence.unverified and not hub.embedded:
+        return plan(
+            "blocked",
+            "nobody has read its license (the declaration says unverified): read it at the source and write where, "
+            "before this is published beyond an embedded Hub",
+        )
     old = dict(manifest.fingerprint) if manifest is not None else {}
     if origin == "miniature":
         if not hub.embedded:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from medimg import licenses, vocab
+from medimg.errors import UnknownTermError
 from medimg.licenses import Verdict
 from medimg.schema import Dimension, Frozen
 
 Access = Literal["open", "registration", "application", "unavailable"]
+UNFINISHED = "TODO"
+"""What `medimg new` writes into each field that is to be filled in."""
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def _unfinished(place: str, value: object) -> Iterator[str]:
+    """Fields that still say what `medimg new` wrote."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _unfinished(f"{place}.{key}" if place else str(key), inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _unfinished(place, inner)
+    elif isinstance(value, str) and UNFINISHED in value:
+        yield f"{place} is not filled in"
 
 
 class Citation(Frozen):
@@ -146,36 +161,39 @@ class Dataset(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Dataset:
+        named = {"modality", "organ", "task", "legend", "labels"}
+        problems = [*self._wrong_terms(), *_unfinished("", self.model_dump(mode="json", exclude=named))]
         if not SLUG.fullmatch(self.name):
-            raise ValueError(f"name {self.name!r} is not a slug (lower case, digits, single hyphens)")
+            problems.append(f"name {self.name!r} is not a slug (lower case, digits, single hyphens)")
         if self.access != "open" and not self.how:
-            raise ValueError(
+            problems.append(
                 "a source that is not open needs `how`: where to register, what to download, what to pass"
             )
         if (self.subject is None) == (self.no_subject is None):
-            raise ValueError(
+            problems.append(
                 "give either `subject` (how the patient id is found) or `no_subject` (why there is none)"
             )
-        for config in (None, *self.configs):
-            for kind, vocabulary in (
-                ("modality", vocab.modality),
-                ("organ", vocab.organ),
-                ("task", vocab.task),
-            ):
-                for term in getattr(config or self, kind) or ():
-                    if term not in vocabulary:
-                        raise ValueError(
-                            f"{kind} {term!r} is not in the vocabulary; did you mean one of its synonyms?"
-                        )
-        for names in (*self.legend.values(), *self.labels.values()):
-            for name in names:
-                if name not in vocab.label:
-                    raise ValueError(f"label {name!r} is not in the vocabulary (organ, structure, finding)")
-        licenses.get(self.license)
-        for config in self.configs:
-            if config.license:
-                licenses.get(config.license)
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
+
+    def _wrong_terms(self) -> Iterator[str]:
+        """Names that are in no vocabulary, and licenses that nobody knows."""
+
+        def unknown(what: str, get: Callable[[str], object], names: Iterable[str]) -> Iterator[str]:
+            for name in dict.fromkeys(names):
+                try:
+                    get(name)
+                except UnknownTermError as error:
+                    yield f"{what}: {error}"
+
+        for config in (self, *self.configs):
+            yield from unknown("modality", vocab.modality.__getitem__, config.modality or ())
+            yield from unknown("organ", vocab.organ.__getitem__, config.organ or ())
+            yield from unknown("task", vocab.task.__getitem__, config.task or ())
+            yield from unknown("license", licenses.get, [config.license] if config.license else [])
+        named = [name for names in (*self.legend.values(), *self.labels.values()) for name in names]
+        yield from unknown("label", vocab.label.__getitem__, named)
 
     @property
     def publish(self) -> Verdict:

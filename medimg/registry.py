@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from medimg.declaration import SLUG, Dataset
 from medimg.errors import DeclarationError, UnknownDatasetError
 from medimg.files import Files
@@ -90,12 +92,26 @@ def module_names() -> list[str]:
 
 @functools.cache
 def _load(module_name: str) -> Builder:
-    module = importlib.import_module(f"{PACKAGE}.{module_name}")
+    try:
+        module = importlib.import_module(f"{PACKAGE}.{module_name}")
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" if one["loc"] else one["msg"]
+            for one in error.errors(include_context=False, include_url=False)
+        ]
+        told = [part for one in problems for part in one.removeprefix("Value error, ").split("; ")]
+        raise DeclarationError(
+            "the declaration is not complete:"
+            + "".join(f"\n  - {one}" for one in dict.fromkeys(told))
+            + "\n",
+            dataset=slug(module_name),
+            next_step="See docs/contributing.md.",
+        ) from None
     for part in ("DATASET", "rows", "miniature"):
         if not hasattr(module, part):
             raise DeclarationError(
                 f"the builder has no `{part}`",
-                dataset=module_name.replace("_", "-"),
+                dataset=slug(module_name),
                 next_step="See docs/contributing.md.",
             )
     return Builder(module)
@@ -105,6 +121,11 @@ def module_name(slug: str) -> str:
     """File name of a builder: dashes become underscores; a leading digit gets a `d` in front."""
     name = slug.replace("-", "_")
     return f"d{name}" if name[0].isdigit() else name
+
+
+def slug(module_name: str) -> str:
+    """The slug of a builder's file: the other way round."""
+    return re.sub(r"^d(?=\d)", "", module_name).replace("_", "-")
 
 
 def _key(text: str) -> str:

@@ -24,6 +24,7 @@ import medimg
 from medimg import registry
 from medimg.cards import fused as card
 from medimg.cards.card import escape
+from medimg.declaration import Evidence
 from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
 from medimg.hub_sync import fused, fused_cli, publish
@@ -263,6 +264,9 @@ def test_phantoms_stay_where_they_are(
     outside = Hub(server.url, "outside", token="x")
     with pytest.raises(HubError, match="embedded Hub only"):
         push("abdomen", PHANTOMS, outside)
+    monkeypatch.setattr(Evidence, "unverified", property(lambda self: ("license",)))
+    with pytest.raises(LicenseError, match="nobody has read the license of"):
+        push("abdomen", {**ABDOMEN, "source": str(originals(tmp_path))}, outside)
     assert outside.published("abdomen").sha is None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import medimg.builders
 from medimg import registry
 from medimg.errors import HubError
 from medimg.hub_sync import publish
@@ -159,6 +160,24 @@ def test_phantoms_are_refused_by_another_hub(server: EmbeddedHub, monkeypatch: p
     assert hub.published("lits").sha is None
 
 
+def test_an_unread_license_stays_on_embedded_hubs(
+    server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = next(
+        each.name
+        for each in registry.builders()
+        if "license" in each.dataset.evidence.unverified and each.dataset.publish is not Verdict.RECIPE
+    )
+    root = phantoms(tmp_path / "root", name)
+    inside = Hub(server.url, "unread-inside")
+    assert sync([name], inside, source=str(root), check=False)[0].status == "published"
+    monkeypatch.setattr(publish, "_is_embedded", lambda endpoint: False)
+    outside = Hub(server.url, "unread-outside", token="x")
+    result, *_ = sync([name], outside, source=str(root))
+    assert result.status == "blocked" and "nobody has read its license" in result.reason
+    assert outside.published(name).sha is None
+
+
 def test_an_archive_is_a_source_and_gives_the_same_shards(server: EmbeddedHub, tmp_path: Path) -> None:
     root = phantoms(tmp_path / "root", "verse")
     packed = tmp_path / "packed"
@@ -287,12 +306,20 @@ def test_command_line_end_to_end(tmp_path: Path) -> None:
         assert re.search("Examples?:", text), name
 
 
-def test_new_dataset_skeleton(tmp_path: Path) -> None:
+def test_new_dataset_skeleton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from medimg.errors import DeclarationError
     from medimg.hub_sync.scaffold import scaffold
 
     path = scaffold("my-dataset", tmp_path)
     assert path.name == "my_dataset.py" and 'name="my-dataset"' in path.read_text()
+    monkeypatch.setattr(medimg.builders, "__path__", [*medimg.builders.__path__, str(tmp_path)])
+    with pytest.raises(DeclarationError) as caught:
+        registry.get("my-dataset")
+    told = str(caught.value)
+    for missing in ("title", "homepage", "citation.title", "sources.url", "evidence.layout", "subject"):
+        assert f"- {missing} is not filled in" in told
+    for kind in ("modality", "organ", "task", "label"):
+        assert f"'TODO' is not in the {kind} vocabulary" in told
     with pytest.raises(DeclarationError, match="already"):
         scaffold("my-dataset", tmp_path)
     with pytest.raises(DeclarationError, match="slug"):

@@ -187,7 +187,8 @@ class Dataset(Frozen):
                 except UnknownTermError as error:
                     yield f"{what}: {error}"
 
-        for config in (self, *self.configs):
+        holders: tuple[Dataset | Config, ...] = (self, *self.configs)
+        for config in holders:
             yield from unknown("modality", vocab.modality.__getitem__, config.modality or ())
             yield from unknown("organ", vocab.organ.__getitem__, config.organ or ())
             yield from unknown("task", vocab.task.__getitem__, config.task or ())

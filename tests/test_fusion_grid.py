@@ -489,6 +489,11 @@ def test_errors_name_the_row() -> None:
         one(Grid(spacing=1.0), picture_row(spacing=None), "2d")
     with pytest.raises(GeometryError, match=r"lits.*states no spacing"):
         one(Grid(spacing=1.0), {**volume_row(), "spacing": None})
+    dropping = Grid(spacing=1.0, unknown_spacing="drop")
+    assert list(dropping.rows({**volume_row(), "spacing": None}, "3d")) == []
+    assert len(list(dropping.rows(volume_row(), "3d"))) == 1
+    with pytest.raises(ValueError, match="unknown_spacing"):
+        Grid(unknown_spacing="guess")  # type: ignore[arg-type]
     with pytest.raises(GeometryError, match=r"3 numbers.*2 axes"):
         one(Grid(spacing=(1.0, 1.0, 1.0)), picture_row(), "2d")
     wrong = volume_row()

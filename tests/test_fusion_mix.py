@@ -454,3 +454,23 @@ def test_the_training_example_of_the_docs_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in done.stdout.splitlines()]
     assert len(losses) == 3 and all(0 < loss < 10 for loss in losses)
+
+
+def test_parquet_behind_an_address_survives_cut_connections(tmp_path: Path) -> None:
+    from medimg.errors import SourceError
+    from medimg.fusion.parquet import parquet
+    from tests.servers import web
+
+    (path,) = write(tmp_path, ((3, 1, 40),))
+    with web() as server:
+        server.files["p.parquet"] = Path(path).read_bytes()
+        options = {"skip_instance_cache": True, "block_size": 64}
+        stream = parquet("p", [server.url("p.parquet")], options=options)
+        for after in range(0, 44, 6):
+            rows = stream.open(0)
+            got = [next(rows)["id"] for _ in range(after)]
+            server.fail = 2
+            assert [*got, *(row["id"] for row in rows)] == [f"p{index}" for index in range(44)]
+        server.fail = 1000
+        with pytest.raises(SourceError, match=r"p\.parquet.*try again"):
+            list(stream.open(0))

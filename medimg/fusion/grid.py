@@ -61,6 +61,8 @@ class Grid:
         empty: what becomes of slices without a labeled pixel, box or point (background and 255 only): "keep",
             "drop", or the fraction of them that is kept, the same ones at each run. Rows without masks, boxes and
             points keep all.
+        unknown_spacing: what becomes of rows that are to be resampled and whose source states no spacing, or a wrong
+            one (20 volumes of LiTS): "error" or "drop".
     """
 
     orientation: str | None = None
@@ -68,6 +70,7 @@ class Grid:
     window: tuple[float, float] | None = None
     slices: Plane | None = None
     empty: Literal["keep", "drop"] | float = "keep"
+    unknown_spacing: Literal["error", "drop"] = "error"
 
     def __post_init__(self) -> None:
         for name in ("spacing", "window"):
@@ -87,11 +90,13 @@ class Grid:
             isinstance(self.empty, int | float) and 0 <= self.empty <= 1
         ):
             raise ValueError(f'`empty` is "keep", "drop" or a fraction, not {self.empty!r}')
+        if self.unknown_spacing not in ("error", "drop"):
+            raise ValueError(f'`unknown_spacing` is "error" or "drop", not {self.unknown_spacing!r}')
 
     @property
     def idle(self) -> bool:
         """Whether no step was asked for."""
-        return self == Grid(empty=self.empty)
+        return self == Grid(empty=self.empty, unknown_spacing=self.unknown_spacing)
 
     def dimension(self, dimension: Dimension) -> Dimension:
         """Of the rows that come out."""
@@ -114,6 +119,8 @@ class Grid:
         """
         if self.idle or dimension == "video":
             yield dict(row)
+            return
+        if self.spacing is not None and self.unknown_spacing == "drop" and not row.get("spacing"):
             return
         try:
             yield from self._volume(row) if dimension == "3d" else self._picture(row)
@@ -166,7 +173,7 @@ class Grid:
             if scene.spacing is None or not row.get("spacing"):
                 raise GeometryError(
                     "the row states no spacing, so it cannot be resampled",
-                    next_step="leave the member out, or leave the voxels as they are",
+                    next_step='drop such rows (grid={..., "unknown_spacing": "drop"}), or leave the voxels as they are',
                 )
             if not np.allclose(scene.spacing, wanted, rtol=geometry.TOLERANCE, atol=0):
                 was = _numbers(scene.spacing)

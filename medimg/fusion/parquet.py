@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from medimg.files import remote
 from medimg.fusion.mix import Item, Stream
 
 BATCH = 16
@@ -37,19 +40,58 @@ class ParquetRows:
             if start >= count:
                 start -= count
                 continue
-            with fsspec.open(file, "rb", **self.options) as handle, pq.ParquetFile(handle) as parquet:
-                for group in range(parquet.num_row_groups):
-                    size = parquet.metadata.row_group(group).num_rows
+            with _Shard(file, self.options) as shard:
+                for group, size in enumerate(shard.groups()):
                     if start >= size:
                         start -= size
                         continue
-                    table = parquet.read_row_group(group, columns=self.columns).slice(start)
+                    table = shard.read(group, self.columns).slice(start)
                     batches = table.to_batches(max_chunksize=BATCH)
                     del table  # only what has not been yielded stays in memory
                     batches.reverse()
                     while batches:
                         yield from batches.pop().to_pylist()
                     start = 0
+
+
+class _Shard:
+    """A Parquet file that is opened again where the connection to it breaks."""
+
+    def __init__(self, file: str, options: Mapping[str, Any]) -> None:
+        self._file = file
+        self._options = options
+        self._open = contextlib.ExitStack()
+        self._parquet: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._open.close()
+
+    def groups(self) -> list[int]:
+        """Rows of each row group."""
+        metadata = self._try(lambda parquet: parquet.metadata)
+        return [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+
+    def read(self, group: int, columns: Sequence[str] | None) -> pa.Table:
+        """One row group."""
+        return self._try(lambda parquet: parquet.read_row_group(group, columns=columns))
+
+    def _try(self, action: Callable[[Any], Any]) -> Any:
+        def once() -> Any:
+            try:
+                if self._parquet is None:
+                    handle = self._open.enter_context(fsspec.open(self._file, "rb", **self._options))
+                    self._parquet = self._open.enter_context(pq.ParquetFile(handle))
+                return action(self._parquet)
+            except Exception:
+                self._parquet = None
+                with contextlib.suppress(Exception):  # what is broken may not close either
+                    self._open.close()
+                raise
+
+        return remote.retry(once, self._file) if "://" in self._file else once()
 
 
 def parquet(
@@ -77,6 +119,7 @@ def parquet(
 
     Raises:
         OSError: a file cannot be read.
+        SourceError: nor can an address, after several tries.
     """
     options = dict(options or {})
     if counts is None:
@@ -93,5 +136,5 @@ def parquet(
 
 
 def _count(file: str, options: Mapping[str, Any]) -> int:
-    with fsspec.open(file, "rb", **options) as handle:
-        return int(pq.read_metadata(handle).num_rows)
+    with _Shard(file, options) as shard:
+        return sum(shard.groups())

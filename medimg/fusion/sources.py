@@ -123,7 +123,7 @@ class Rows:
         builder = registry.get(self.name)
         assert self.place is not None
         with open_source(builder, self.place, storage_options=dict(self.storage_options) or None) as files:
-            for row in _declared(builder.rows(files), self.name):
+            for row in _declared(builder.rows(files, self.config), self.name):
                 if not isinstance(row, Row) or row.config != self.config or row.split not in self.splits:
                     continue
                 if start:

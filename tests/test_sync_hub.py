@@ -666,6 +666,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_half_done(
             command, cwd=tmp_path / "run", env=environment, stdout=pipe, stderr=pipe, text=True
         )
 
+    refused = 0
     for stuck in ("PUT /lfs/object/*", "POST /api/datasets/*/commit/main", "GET /api/datasets/*/refs"):
         proxy.choose = lambda seen, stuck=stuck: "503" if seen.kind == stuck else None  # type: ignore[misc]
         first = len(proxy.seen)
@@ -686,12 +687,14 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_half_done(
         assert not list(temporary.glob("medimg-*")), "its temporary folders are gone"
         for name in ("hc18", "lits", "verse"):
             tiny.consistent(server, f"stopped/{name}")
+        if stuck.startswith("PUT"):
+            refused = proxy.uploaded  # how often, in the time that it had, is chance
     proxy.choose = lambda seen: None
     process = start()
     assert process.wait(90) == 0
     for name in ("hc18", "lits", "verse"):
         assert tiny.consistent(server, f"stopped/{name}") is not None
-    assert proxy.uploaded <= 1.1 * sum(proxy.objects.values())
+    assert proxy.uploaded - refused <= 1.1 * sum(proxy.objects.values())
 
 
 def test_bars_show_rows_bytes_and_time_left() -> None:

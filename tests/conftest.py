@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 # Before any Hugging Face library is imported: its settings are read at import.
 _HOME = tempfile.mkdtemp(prefix="medimg-tests-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ.update(
     HF_HOME=_HOME,
     HF_HUB_DISABLE_TELEMETRY="1",

@@ -6,7 +6,7 @@ import re
 from medimg import idc, vocab
 from medimg.builders import _tcia
 from medimg.errors import MedimgError, UnknownTermError
-from medimg.readers import dicom, dicom_seg, dicom_slides, drawn
+from medimg.readers import dicom, dicom_seg, drawn
 from medimg.schema import Row, Skipped
 
 CAPTURE, RAW = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66"
@@ -190,24 +190,9 @@ def _cines(members, one, fields, held):
 
 
 def _slides(members, one, fields, held):
-    used = None
-    try:
-        for tile, place in dicom_slides.tiles(members):
-            (used,) = tile.files()
-            yield Row(
-                id=f"{one.patient}_{one.uid}_{place.level}-{place.x}-{place.y}",
-                subject=one.patient,
-                image=tile,
-                modality=modality(one),
-                assessed=(),
-                meta=_meta(one) | place.meta,
-                **fields,
-            )
-    except MedimgError as error:
-        yield from _tcia.skipped(members, f"quarantined: {error.problem}")
-        return
-    reason = "another resolution of the slide, or its label" if used else "a slide without tissue"
-    yield from _tcia.skipped([file for file in members if file != used], reason)
+    return _tcia.tiles(
+        members, f"{one.patient}_{one.uid}", one.patient, _meta(one), modality=modality(one), **fields
+    )
 
 
 def _meta(one, tags=None):

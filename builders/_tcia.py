@@ -12,7 +12,7 @@ from operator import or_
 
 from medimg.declaration import Source
 from medimg.errors import MedimgError
-from medimg.readers import dicom, dicom_seg, rtstruct
+from medimg.readers import dicom, dicom_seg, dicom_slides, rtstruct
 from medimg.readers import volumes as masks
 from medimg.schema import Row, Skipped
 
@@ -220,23 +220,57 @@ def _stacks(found):
     return [({"frame": n}, [one[n] for one in at.values()]) for n in range(counts.pop())]
 
 
-def rows(files, about=None, least=2, reasons=()):
-    """One row per volume of every image series, unlabelled.
+def rows(files, about=None, least=2, reasons=(), slides=None):
+    """One row per volume of every image series, unlabelled, and per tile of every slide.
 
     Args:
         files: the view.
         about: (tags) -> further fields of the row, e.g. label and meta of the patient.
         least: series of fewer images are scouts.
         reasons: modality -> why it is no row, beside `SUPPLEMENTS`.
+        slides: sub-collection of the tiles; None leaves slides out.
     """
     for members, tags in folders(files):
+        fields = about(tags) if about and "problem" not in tags else {}
+        if slides and tags.get("Modality") == "SM":
+            fields |= {"config": slides, "modality": "whole-slide image"}
+            yield from tiles(members, identity(tags), tags["PatientID"], said(tags), **fields)
+            continue
         reason = no_image(tags, reasons)
         if reason is None and len(members) < least:
             reason = f"a series of {len(members)} image{'s' * (len(members) > 1)}: a scout, no volume"
         if reason:
             yield from skipped(members, reason)
             continue
-        yield from volumes(members, tags, **(about(tags) if about else {}))
+        yield from volumes(members, tags, **fields)
+
+
+def tiles(members, name, subject, meta, **fields):
+    """Rows of the tiles of a DICOM slide, and its other files.
+
+    Args:
+        members: the files of its series.
+        name: start of the ids; level and place follow.
+        subject: the patient.
+        meta: of every tile.
+        fields: of every row.
+    """
+    used = None
+    try:
+        for tile, place in dicom_slides.tiles(members):
+            (used,) = tile.files()
+            yield Row(
+                id=f"{name}_{place.level}-{place.x}-{place.y}",
+                subject=subject,
+                image=tile,
+                meta=meta | place.meta,
+                **({"assessed": ()} | fields),
+            )
+    except MedimgError as error:
+        yield from skipped(members, f"quarantined: {error.problem}")
+        return
+    reason = "another resolution of the slide, or its label" if used else "a slide without tissue"
+    yield from skipped([file for file in members if file != used], reason)
 
 
 def volumes(members, tags, modality=None, meta=None, **fields):

@@ -5,14 +5,14 @@ Genomic Data Commons.
 """
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence
+from medimg.declaration import Citation, Config, Dataset, Evidence
 
 DATASET = Dataset(
     name="tcga-lihc",
     title="TCGA-LIHC",
     aliases=("The Cancer Genome Atlas Liver Hepatocellular Carcinoma",),
     dimension="3d",
-    modality=("CT", "MRI", "PET"),
+    modality=("CT", "MRI", "PET", "whole-slide image"),
     organ="liver",
     task=("genomics", "survival"),
     license="CC-BY-3.0",
@@ -24,7 +24,17 @@ DATASET = Dataset(
         year=2016,
         doi="10.7937/K9/TCIA.2016.IMMQW8UQ",
     ),
-    splits={"train": 0},
+    splits={"train": 1688},
+    configs=(
+        Config(name="volumes", title="CT, MRI and PET", splits={"train": 1688}),
+        Config(
+            name="slides",
+            title="Tiles of the pathology slides",
+            dimension="2d",
+            modality="whole-slide image",
+            splits={"train": 0},
+        ),
+    ),
     subject="PatientID of the DICOM header: the TCGA barcode (TCGA-BC-4073)",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection tcga_lihc",
@@ -37,8 +47,10 @@ DATASET = Dataset(
         "single series need not show the tumor.",
         "Phases, sequences and scanners are very mixed, and there is no official choice: see "
         "meta.SeriesDescription.",
-        "Series of fewer than five images and localizers are left out; so are slides and masks that the IDC "
-        "keeps under the same name.",
+        "Series of fewer than five images and localizers are left out; so are the masks that programs made for the "
+        "IDC.",
+        "Slides are those that the IDC converted to DICOM (870): tiles with tissue, of the finest resolution that "
+        "has at most 1,024 tiles. The SVS files of the GDC are not read.",
         "Clinical and genomic data: https://portal.gdc.cancer.gov, by the barcode.",
     ),
     bad_files="quarantine",
@@ -46,9 +58,8 @@ DATASET = Dataset(
 
 
 def rows(files):
-    return _tcia.rows(
-        files, lambda tags: {"classes": ("hepatocellular carcinoma",), "assessed": None}, least=5
-    )
+    known = {"classes": ("hepatocellular carcinoma",), "assessed": None, "config": "volumes"}
+    return _tcia.rows(files, lambda tags: known, least=5, slides="slides")
 
 
 def miniature(make):
@@ -67,4 +78,8 @@ def miniature(make):
         make, f"{study}/2.25.1002", [{"EchoTime": 2.2}, {"EchoTime": 4.4}], patient, slices=5
     )
     make.dicom_series(f"{study}/2.25.1003", 5, modality="PT", patient=patient)
-    make.dicom(f"{study}/2.25.1004/1-1.dcm", modality="SM", patient=patient)
+    slide = {"SeriesInstanceUID": "2.25.1004"}
+    for scale in (1, 2):
+        _tcia_phantom.slide(
+            make, f"{study}/2.25.1004/{scale}.dcm", patient, (72 // scale, 40 // scale), **slide
+        )

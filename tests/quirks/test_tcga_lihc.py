@@ -12,11 +12,16 @@ def test_scouts_are_no_volumes(mini: Miniature) -> None:
 
 
 @pytest.mark.quirk(2)
-def test_slides_and_masks_of_the_same_name_are_left_out(mini: Miniature) -> None:
+def test_slides_stand_apart_and_masks_of_the_same_name_are_left_out(mini: Miniature) -> None:
     reasons = {path.split("/")[-2]: reason for path, reason in mini.skipped.items()}
-    assert reasons["2.25.1004"] == "a slide, no radiology"
+    assert reasons["2.25.1004"] == "another resolution of the slide, or its label"
     assert reasons["77.0-TIL-1"] == "a segmentation"
-    assert {row["modality"] for row in mini.rows()} == {"CT", "MRI", "PET"}
+    found: dict[str, set[str]] = {}
+    for row in mini.rows():
+        found.setdefault(row["config"], set()).add(row["modality"])
+    assert found == {"volumes": {"CT", "MRI", "PET"}, "slides": {"whole-slide image"}}
+    # The right quarter of the slide is glass.
+    assert {row["meta"]["x"] for row in mini.rows("/slides/")} == {0, 16, 32, 48}
 
 
 @pytest.mark.quirk(3)

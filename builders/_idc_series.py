@@ -127,13 +127,12 @@ def _volumes(members, one, fields, held):
         image = dicom.multiframe(part[0], allow_gaps=True) if single else dicom.series(part, allow_gaps=True)
         label = {"assessed": ()}
         if held:
-            drawing = drawn.drawing(image, [file for file, _ in held], names)
+            drawing = drawn.drawing(image, [file for file, _ in held])
             try:
                 label = _label(drawing, held)
+                said |= drawing.failed
             except MedimgError as error:  # of the image: its row tells
-                said.setdefault(held[0][0], error.problem)
-            for file, problem in drawing.failed.items() if label["assessed"] else ():
-                said.setdefault(file, problem)
+                said |= {file: error.problem for file, _ in held}
         yield Row(
             id="_".join([one.patient, one.uid, *(f"{key}-{value}" for key, value in apart.items())]),
             subject=one.patient,
@@ -149,7 +148,7 @@ def _volumes(members, one, fields, held):
 
 def _label(drawing, held):
     objects = {file: {"object": file.path, "license": one.license, "parts": []} for file, one in held}
-    for value, part in enumerate(drawing.parts, 1):
+    for part, value in drawing.parts.items():
         entry = {"value": value, "number": part.number, "name": part.name}
         if part.segment is not None:
             coded = {"type": part.segment.type, "category": part.segment.category}
@@ -157,15 +156,16 @@ def _label(drawing, held):
             lists = {"anatomy": part.segment.anatomy, "modifiers": part.segment.modifiers}
             entry |= {key: [list(code) for code in codes] for key, codes in lists.items() if codes}
         objects[part.file]["parts"].append(entry)
-    source = {"objects": [one for one in objects.values() if one["parts"]]}
-    if drawing.combinations:
-        source["combinations"] = drawing.combinations
     if not drawing.parts:
         return {"assessed": ()}
+    called = {value: names(part) for part, value in drawing.parts.items()}
+    source = {"objects": [one for one in objects.values() if one["parts"]]}
+    if met := {value: some for value, some in drawing.meanings.items() if len(some) > 1}:
+        source["combinations"] = met
     return {
         "mask": drawing.mask,
-        "legend": drawing.legend,
-        "assessed": drawing.assessed,
+        "legend": drawing.legend(called),
+        "assessed": tuple(dict.fromkeys(name for some in called.values() for name in some)),
         "source": source,
     }
 

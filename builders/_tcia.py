@@ -11,8 +11,8 @@ from math import dist
 from operator import or_
 
 from medimg.declaration import Source
-from medimg.errors import MedimgError
-from medimg.readers import dicom, dicom_seg, dicom_slides, rtstruct
+from medimg.errors import FormatError, MedimgError
+from medimg.readers import dicom, dicom_seg, dicom_slides, drawn, rtstruct
 from medimg.readers import volumes as masks
 from medimg.schema import Row, Skipped
 
@@ -348,17 +348,15 @@ def _value(name, structures):
 
 def _contours(file, image, structures):
     found, names = rtstruct.rois(file), values(structures)
-    drawn = {one.number: value for one in found if one.closed and (value := _value(one.name, structures))}
+    mapped = {one.number: value for one in found if one.closed and (value := _value(one.name, structures))}
     source = {
         "RTSTRUCT": file.path,
         "ROIs": [{"ROINumber": one.number, "ROIName": one.name, "contours": one.closed} for one in found],
     }
-    if not drawn:
+    if not mapped:
         return {"assessed": (), "source": source}
-    areas = rtstruct.structures(file, image, drawn, above=max(names))
-    told = {
-        value: tuple(dict.fromkeys(name for part in parts for name in names[part]))
-        for value, parts in areas.meanings.items()
-    }
-    assessed = tuple(dict.fromkeys(name for value in sorted({*drawn.values()}) for name in names[value]))
-    return {"mask": areas.mask, "legend": told, "assessed": assessed, "source": source}
+    drawing = drawn.drawing(image, [file], lambda part: mapped.get(part.number), above=max(names))
+    if file in drawing.failed:
+        raise FormatError(drawing.failed[file], file=file.path)
+    assessed = tuple(dict.fromkeys(name for value in sorted({*mapped.values()}) for name in names[value]))
+    return {"mask": drawing.mask, "legend": drawing.legend(names), "assessed": assessed, "source": source}

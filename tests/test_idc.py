@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 
 import medimg
@@ -110,6 +111,24 @@ def test_segments_become_a_mask_with_every_overlap(tmp_path: Path) -> None:
         assert set(legend[int(value)]) == names
     assert label["assessed"] == ["tumor", "unmapped structure"]
     assert source["objects"][0]["parts"][0]["type"] == ["108369006", "SCT", "Neoplasm"]
+
+
+def test_a_drawing_on_other_voxels_is_left_out_and_told(tmp_path: Path) -> None:
+    make = Phantom(tmp_path)
+    registry.get(CT_WITH_SEG).miniature(make)
+    (seg,) = {one.parent for one in tmp_path.rglob("SEG_*/*.dcm")}
+    (path,) = seg.iterdir()
+    data = pydicom.dcmread(path)
+    (measures,) = data.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    measures.PixelSpacing = [0.9, 0.9]
+    data.save_as(path)
+    with Files.open(tmp_path, dataset="x") as files:
+        items = list(iterate(registry.get(CT_WITH_SEG), files))
+    told = [one for one in items if not isinstance(one, Record)]
+    assert [one.file.name for one in told] == [path.name]
+    assert told[0].reason.startswith("left out of the mask: ") and "not on the voxels" in told[0].reason
+    rows = [one for one in items if isinstance(one, Record)]
+    assert rows and all(one.mask is None and one.values["label"]["assessed"] == [] for one in rows)
 
 
 def test_structure_sets_are_attached_to_their_series(tmp_path: Path) -> None:

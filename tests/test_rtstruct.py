@@ -9,15 +9,14 @@ import pytest
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.errors import FormatError, GeometryError
-from medimg.files import Files
+from medimg.files import File, Files
 from medimg.phantom import Phantom
 from medimg.readers import dicom, metaimage, rtstruct, votes
-from medimg.readers.volumes import volume_of
+from medimg.readers import drawn as readers_drawn
+from medimg.readers.volumes import Painter, volume_of
 
 
-def drawn(
-    root: Path, squares: dict[str, list[tuple[int, float, float]]]
-) -> tuple[rtstruct.File, dicom.Series]:
+def drawn(root: Path, squares: dict[str, list[tuple[int, float, float]]]) -> tuple[File, dicom.Series]:
     """A structure set of squares (slice, low, high) on a series of four slices."""
     make = Phantom(root)
     slices = make.dicom_series("ct", 4, patient="P")
@@ -28,9 +27,13 @@ def drawn(
     return found, dicom.series([file for file, *_ in files.match(r"ct/")])
 
 
+def painted(file: File, image: dicom.Series, values: dict[int, int], above: int = 0) -> readers_drawn.Drawing:
+    return readers_drawn.drawing(image, [file], lambda part: values.get(part.number), above=above)
+
+
 def test_a_voxel_belongs_to_a_contour_that_holds_its_center(tmp_path: Path) -> None:
     file, image = drawn(tmp_path, {"GTV": [(1, 3.1, 5.9), (2, 3.5, 5.5)]})
-    mask = volume_of(rtstruct.structures(file, image, {1: 1}).mask).array
+    mask = volume_of(painted(file, image, {1: 1}).mask).array
     assert mask.shape == (16, 12, 4)
     # The phantom draws from pixel edges, half a pixel below. Centers are whole numbers: 3, 4, 5 lie in 2.6 to 5.4.
     assert np.argwhere(mask[:, :, 1]).min(axis=0).tolist() == [3, 3]
@@ -40,15 +43,15 @@ def test_a_voxel_belongs_to_a_contour_that_holds_its_center(tmp_path: Path) -> N
 
 def test_contours_of_one_structure_make_holes(tmp_path: Path) -> None:
     file, image = drawn(tmp_path, {"Lung": [(1, 1.5, 8.5), (1, 3.5, 5.5)]})
-    mask = volume_of(rtstruct.structures(file, image, {1: 1}).mask).array
+    mask = volume_of(painted(file, image, {1: 1}).mask).array
     assert mask[4, 4, 1] == 0 and mask[2, 2, 1] == 1
     assert mask.sum() == 49 - 4
 
 
 def test_structures_that_overlap_get_a_value_of_their_own(tmp_path: Path) -> None:
     file, image = drawn(tmp_path, {"Lung": [(1, 1.5, 8.5)], "GTV": [(1, 3.5, 5.5)], "Heart": [(2, 1.5, 3.5)]})
-    found = rtstruct.structures(file, image, {1: 3, 2: 1}, above=8)
-    assert found.meanings == {1: (1,), 3: (3,), 9: (1, 3)}
+    found = painted(file, image, {1: 3, 2: 1}, above=8)
+    assert found.meanings == {3: (3,), 9: (1, 3)}, "1 is nowhere alone"
     mask = volume_of(found.mask).array
     assert sorted(np.unique(mask)) == [0, 3, 9]
     assert (mask == 9).sum() == 4 and not mask[:, :, 2].any()
@@ -60,8 +63,11 @@ def test_points_and_contours_beside_the_image_are_told(tmp_path: Path) -> None:
         ("iso", 0, 1),
         ("GTV", 1, 0),
     ]
-    found = rtstruct.structures(file, dicom.series(image.sources[:1]), {1: 1, 2: 2})
-    assert found.notes["contours_without_area"] == {"POINT": 1}
+    one = dicom.series(image.sources[:1])
+    notes = rtstruct.paint_contours(Painter(np.zeros(one.grid().shape, np.uint16)), file, one, {1: 1, 2: 2})
+    assert notes["contours_without_area"] == {"POINT": 1}
+    mask = volume_of(painted(file, image, {2: 4}).mask)
+    assert set(np.unique(mask.array)) == {0, 4} and not painted(file, image, {}).parts
 
 
 def test_a_structure_set_says_what_it_was_drawn_on(tmp_path: Path) -> None:

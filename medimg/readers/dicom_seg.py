@@ -119,7 +119,7 @@ class _Segmentation(VolumePixels):
 
 
 def paint_segments(
-    painter: Painter, file: File, grid: Grid, image: str, values: Mapping[int, int] | None = None
+    painter: Painter, file: File, grid: Grid, image: str, values: Mapping[int, int | None] | None = None
 ) -> dict[str, Any]:
     """Paint the segments of a DICOM SEG; see `segmentation`, also for the errors.
 
@@ -128,7 +128,7 @@ def paint_segments(
         file: the SEG.
         grid: of the image.
         image: what the image is called in messages.
-        values: segment number -> value; None: the numbers themselves.
+        values: segment number -> value, None for one that is left out. Without it: the numbers themselves.
 
     Returns:
         What the SEG says of itself, for `meta`.
@@ -146,7 +146,9 @@ def paint_segments(
         def paint(plane: Plane, inside: Array, number: int) -> None:
             if number not in numbers:
                 raise LabelError(f"segment {number} is used and not described")
-            _paint_frame(painter, grid, plane, inside, values[number] if values else number, image)
+            value = number if values is None else values[number]
+            if value is not None:
+                _paint_frame(painter, grid, plane, inside, value, image)
 
         for n, frame in enumerate(decoded_frames(stream)):
             if n >= count:

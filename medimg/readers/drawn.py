@@ -1,19 +1,19 @@
 """Everything that was drawn on one series, DICOM SEG and RTSTRUCT alike, as one label map with a legend of its own.
 
-Objects overlap as a rule: readers draw one nodule each, a tumor lies in its organ. Every part (a segment, a structure)
-has a value; every combination of parts that occurs gets a further one. So nothing of what was drawn is lost.
+Objects overlap as a rule: readers draw one nodule each, a tumor lies in its organ. A part (a segment, a structure) has
+a value; every combination of values that occurs gets a further one. So nothing of what was drawn is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from medimg.errors import MedimgError
+from medimg.errors import FormatError, MedimgError
 from medimg.pixels import Array, Volume
 from medimg.readers import dicom, dicom_seg, rtstruct
 from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of, pieces, smallest
@@ -57,46 +57,57 @@ class Drawing:
     Attributes:
         image: the series.
         objects: SEG and RTSTRUCT files.
-        name: the canonical names of a part.
+        value: the value of a part; None leaves it out.
+        above: combinations get values above this one.
     """
 
     image: VolumePixels
     objects: tuple[File, ...]
-    name: Callable[[Part], tuple[str, ...]]
+    value: Callable[[Part], int | None] | None = None
+    above: int = 0
 
     @cached_property
-    def _painted(self) -> tuple[list[Part], Painter, dict[str, Any], dict[File, str]]:
+    def _painted(self) -> tuple[dict[Part, int], Painter, dict[str, Any], dict[File, str]]:
         failed: dict[File, str] = {}
         grid = grid_of(self.image)
         while True:
-            found: list[Part] = []
+            taken: dict[Part, int] = {}
             notes: dict[str, Any] = {}
             painter = Painter(np.zeros(grid.shape, np.uint16, order="F"))
             for file in self.objects:
                 if file in failed:
                     continue
                 try:
-                    notes |= self._paint(file, painter, grid, found)
+                    notes |= self._paint(file, painter, grid, taken)
                 except MedimgError as error:
                     failed[file] = error.problem
                     break  # it may have been painted in part
             else:
-                return found, painter, notes, failed
+                return taken, painter, notes, failed
 
-    def _paint(self, file: File, painter: Painter, grid: Grid, found: list[Part]) -> dict[str, Any]:
+    def _paint(self, file: File, painter: Painter, grid: Grid, taken: dict[Part, int]) -> dict[str, Any]:
         held = parts(file)
-        values = {one.number: len(found) + n for n, one in enumerate(held, 1)}
-        found += held
-        if held and held[0].segment is None:
+        mine = {
+            one: value
+            for n, one in enumerate(held, len(taken) + 1)
+            if (value := n if self.value is None else self.value(one)) is not None
+        }
+        taken |= mine
+        values = {one.number: value for one, value in mine.items()}
+        if not mine:
+            return {}
+        if held[0].segment is None:
             if not isinstance(self.image, dicom.Series):
-                return {}
+                raise FormatError("contours can be drawn on a series of single frames alone")
             return rtstruct.paint_contours(painter, file, self.image, values)
-        dicom_seg.paint_segments(painter, file, grid, dicom_seg.first_path(self.image), values)
-        return {}
+        left_out = {one.number: None for one in held if one not in mine}
+        return dicom_seg.paint_segments(
+            painter, file, grid, dicom_seg.first_path(self.image), {**left_out, **values}
+        )
 
     @property
-    def parts(self) -> Sequence[Part]:
-        """Every part; part n (from 1 on) has value n where it is alone."""
+    def parts(self) -> dict[Part, int]:
+        """The parts that were taken, drawn anywhere or not, with their values."""
         return self._painted[0]
 
     @property
@@ -105,31 +116,25 @@ class Drawing:
         return self._painted[3]
 
     @cached_property
-    def _values(self) -> dict[int, tuple[int, tuple[int, ...]]]:
-        """Combination number of the painter -> (value, parts)."""
+    def _met(self) -> dict[int, tuple[int, tuple[int, ...]]]:
+        """Combination number of the painter -> (value in the mask, values that meet)."""
         met = {number: tuple(sorted(one)) for number, one in self._painted[1].met().items()}
         more = sorted({one for one in met.values() if len(one) > 1}, key=lambda one: (len(one), one))
-        values = {one: n for n, one in enumerate(more, len(self.parts) + 1)}
+        first = max(self.above, *self.parts.values(), 0) + 1
+        values = {one: n for n, one in enumerate(more, first)}
         return {number: (one[0] if len(one) == 1 else values[one], one) for number, one in met.items()}
 
     @property
-    def combinations(self) -> dict[int, tuple[int, ...]]:
-        """Value above the parts' own -> the parts (from 1 on) that meet there."""
-        return dict(sorted(one for one in self._values.values() if len(one[1]) > 1))
+    def meanings(self) -> dict[int, tuple[int, ...]]:
+        """Value that occurs in the mask -> the parts' values that meet there."""
+        return dict(sorted(self._met.values()))
 
-    @property
-    def legend(self) -> dict[int, tuple[str, ...]]:
-        """Value -> names, of the values that occur."""
-        named = [self.name(part) for part in self.parts]
+    def legend(self, names: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+        """Value that occurs in the mask -> all names of what meets there; `names`: of the parts' values."""
         return {
-            value: tuple(dict.fromkeys(name for one in some for name in named[one - 1]))
-            for value, some in sorted(self._values.values())
+            value: tuple(dict.fromkeys(name for one in some for name in names[one]))
+            for value, some in self.meanings.items()
         }
-
-    @property
-    def assessed(self) -> tuple[str, ...]:
-        """Names of every part, drawn anywhere or not."""
-        return tuple(dict.fromkeys(name for part in self.parts for name in self.name(part)))
 
     @property
     def mask(self) -> VolumePixels:
@@ -149,8 +154,8 @@ class _Mask(VolumePixels):
 
     def read(self) -> Volume:
         _, painter, notes, _ = self.drawing._painted
-        table: Array = np.zeros(max(self.drawing._values, default=0) + 1, np.int64)
-        for number, (value, _) in self.drawing._values.items():
+        table: Array = np.zeros(max(self.drawing._met, default=0) + 1, np.int64)
+        for number, (value, _) in self.drawing._met.items():
             table[number] = value
         grid = self.grid()
         volume = Volume.empty(grid.shape, smallest(0, int(table.max())), grid.affine, meta=notes)
@@ -159,12 +164,20 @@ class _Mask(VolumePixels):
         return volume
 
 
-def drawing(image: VolumePixels, objects: Sequence[File], name: Callable[[Part], tuple[str, ...]]) -> Drawing:
+def drawing(
+    image: VolumePixels,
+    objects: Sequence[File],
+    value: Callable[[Part], int | None] | None = None,
+    *,
+    above: int = 0,
+) -> Drawing:
     """What was drawn on a series as one label map.
 
     Args:
         image: the series; structure sets need one of single frames.
         objects: SEG and RTSTRUCT files that refer to it.
-        name: the canonical names of a part.
+        value: the value of a part, from 1 on; parts may share one; None leaves a part out. Without it parts are counted
+            from 1, object by object.
+        above: combinations of values that occur get values above this one, and above all values of parts.
     """
-    return Drawing(image, tuple(objects), name)
+    return Drawing(image, tuple(objects), value, above)

@@ -1,27 +1,25 @@
-"""DICOM RT structure sets: contours that were drawn on the slices of a series, as a label map on its voxels.
+"""DICOM RT structure sets: contours that were drawn on the slices of a series, and the voxels that they hold.
 
 Contours are placed by their own coordinates, so structure sets whose references to single images are
 incomplete work too. A voxel belongs to a contour where its center is inside (even-odd rule); several contours
 of one structure on one slice are combined by exclusive or, so that a contour inside another one is a hole.
-Structures overlap as a rule (a tumor in a lung): each combination that occurs gets a value of its own.
+`drawn` makes a label map of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from medimg.errors import FormatError, GeometryError
-from medimg.pixels import Array, Volume
-from medimg.readers.dicom import Series, series
+from medimg.pixels import Array
+from medimg.readers.dicom import Series
 from medimg.readers.dicom_file import open_dataset
 from medimg.readers.masks import rasterize
 from medimg.readers.nifti import reading
-from medimg.readers.volumes import Grid, Painter, VolumePixels, pieces
+from medimg.readers.volumes import Painter
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -116,89 +114,21 @@ class _Patch(NamedTuple):
     inside: Array
 
 
-@dataclass(frozen=True, eq=False)
-class Structures:
-    """Contours on their way to a label map; see `structures`. The file is read when first needed, once.
-
-    Attributes:
-        file: the structure set.
-        image: the series.
-        values: ROI number -> label value.
-        above: combinations get values above this one.
-    """
-
-    file: File
-    image: Series
-    values: Mapping[int, int]
-    above: int = 0
-
-    @cached_property
-    def _found(self) -> tuple[list[_Patch], dict[str, Any]]:
-        with reading(self.file):
-            return _place(_structures(self.file), self.image, self.values)
-
-    @cached_property
-    def meanings(self) -> dict[int, tuple[int, ...]]:
-        """Value in the mask -> values of the structures that it stands for.
-
-        The given values stand for themselves; combinations that occur are numbered above them (and `above`).
-        """
-        met: set[tuple[int, ...]] = set()
-        by_slice: dict[int, list[_Patch]] = {}
-        for patch in self._found[0]:
-            by_slice.setdefault(patch.k, []).append(patch)
-        given = sorted(set(self.values.values()))
-        for patches in by_slice.values():
-            for bits in _combinations(patches, given):
-                met.add(tuple(value for n, value in enumerate(given) if bits >> n & 1))
-        met |= {(patch.value,) for patch in self._found[0]}
-        more = sorted((one for one in met if len(one) > 1), key=lambda one: (len(one), one))
-        alone = {one[0]: one for one in sorted(met) if len(one) == 1}
-        return alone | {n: one for n, one in enumerate(more, max(self.above, *given, 0) + 1)}
-
-    @property
-    def mask(self) -> VolumePixels:
-        """The label map, on the image's grid."""
-        return _Mask(self)
-
-    @property
-    def notes(self) -> dict[str, Any]:
-        """For `meta`: contours that have no area or lie beside the image."""
-        return dict(self._found[1])
-
-
-def structures(
-    file: File, image: Series | Sequence[File], values: Mapping[int, int], *, above: int = 0
-) -> Structures:
-    """The contours of some structures as a label map.
-
-    Args:
-        file: the structure set.
-        image: the series on which the contours were drawn; only its headers are read.
-        values: ROI number -> label value from 1 on; structures may share one. Other structures are left out.
-        above: combinations of structures get values above this one, and above all of `values`.
-
-    Raises:
-        FormatError: when the result is used: no structure set, or contours without coordinates.
-        GeometryError: when the result is used: a contour that is not parallel to the slices; or see
-            `dicom.series`.
-    """
-    if any(value < 1 for value in values.values()):
-        raise ValueError("label values count from 1; 0 is background")
-    return Structures(file, image if isinstance(image, Series) else series(image), dict(values), above)
-
-
 def paint_contours(painter: Painter, file: File, image: Series, values: Mapping[int, int]) -> dict[str, Any]:
-    """Paint the contours of some structures; see `structures`, also for the errors.
+    """Paint the contours of some structures.
 
     Args:
         painter: its array is of the image's shape.
         file: the structure set.
-        image: the series.
-        values: ROI number -> value.
+        image: the series on which the contours were drawn; only its headers are read.
+        values: ROI number -> value; other structures are left out.
 
     Returns:
         For `meta`: contours that have no area or lie beside the image.
+
+    Raises:
+        FormatError: no structure set, or contours without coordinates.
+        GeometryError: a contour that is not parallel to the slices; or see `dicom.series`.
     """
     with reading(file):
         patches, notes = _place(_structures(file), image, values)
@@ -211,20 +141,6 @@ def _paint(painter: Painter, patches: Iterable[_Patch]) -> None:
         width, height = patch.inside.shape
         region = painter.array[patch.i : patch.i + width, patch.j : patch.j + height, patch.k]
         painter.paint(region, patch.inside, patch.value)
-
-
-def _combinations(patches: Sequence[_Patch], given: Sequence[int]) -> set[int]:
-    """Which values meet in the voxels of one slice, as bits: bit n stands for given[n]."""
-    if len(given) > 63:
-        raise FormatError(f"{len(given)} label values; at most 63 can be told apart where they overlap")
-    width = max(patch.i + patch.inside.shape[0] for patch in patches)
-    height = max(patch.j + patch.inside.shape[1] for patch in patches)
-    claims = np.zeros((width, height), np.uint64)
-    for patch in patches:
-        i, j = patch.i, patch.j
-        region = claims[i : i + patch.inside.shape[0], j : j + patch.inside.shape[1]]
-        region[patch.inside] |= np.uint64(1 << given.index(patch.value))
-    return {int(bits) for bits in np.unique(claims) if bits}
 
 
 def _place(dataset: Any, image: Series, values: Mapping[int, int]) -> tuple[list[_Patch], dict[str, Any]]:
@@ -276,26 +192,3 @@ def _cut(value: int, k: int, plane: Array) -> _Patch:
     columns, rows = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
     i, j = int(columns[0]), int(rows[0])
     return _Patch(value, i, j, k, plane[i : int(columns[-1]) + 1, j : int(rows[-1]) + 1].copy())
-
-
-@dataclass(frozen=True)
-class _Mask(VolumePixels):
-    drawn: Structures
-
-    def files(self) -> Iterable[File]:
-        return (self.drawn.file,)
-
-    def grid(self) -> Grid:
-        return self.drawn.image.grid()
-
-    def read(self) -> Volume:
-        grid = self.grid()
-        array = np.zeros(grid.shape, np.uint16, order="F")
-        overlaps = {one: value for value, one in self.drawn.meanings.items() if len(one) > 1}
-        painter = Painter(array, overlaps)
-        _paint(painter, self.drawn._found[0])
-        table, dtype = painter.finish()
-        volume = Volume.empty(grid.shape, dtype, grid.affine, meta=self.drawn.notes)
-        for source, target in zip(pieces(array), pieces(volume.array), strict=True):
-            target[...] = table[source]
-        return volume

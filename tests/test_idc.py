@@ -297,6 +297,14 @@ def test_published_and_loaded_back(tmp_path: Path) -> None:
         assert [one.status for one in sync([name, registry.get(name).name], hub)] == ["unchanged"]
 
 
+def test_a_collection_is_a_member_of_a_fused_set() -> None:
+    rows = medimg.fuse([CT_WITH_SEG, "nsclc-radiomics"], targets=["tumor"], split="train", source="miniature")
+    members = [row["provenance"]["member"] for row in rows]
+    assert set(members) == {"idc-c4kc-kits", "nsclc-radiomics"}
+    kinds = {value for row in rows for value in np.unique(np.asanyarray(row["fused"]["mask"].dataobj))}
+    assert 1 in kinds and kinds <= {0, 1, 255}
+
+
 def test_the_tiles_of_a_slide_that_hold_tissue(tmp_path: Path) -> None:
     records, skipped = local(SLIDES, tmp_path)
     assert {(one.values["shape"][0], one.values["shape"][1]) for one in records} == {(16, 16), (8, 16)}

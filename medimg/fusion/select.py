@@ -152,7 +152,8 @@ def select(criteria: Criteria) -> tuple[list[Candidate], list[LeftOut]]:
 
 def _candidates(names: Sequence[str]) -> Iterable[Candidate]:
     for name in names or registry.names():
-        slug, _, config = name.partition("/")
+        # "idc/<collection>" has a slash of its own.
+        slug, _, config = registry.COMMONS.sub("idc-", name).partition("/")
         builder = registry.get(slug)
         dataset = builder.dataset
         if config and config not in dataset.config_names:

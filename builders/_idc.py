@@ -11,7 +11,7 @@ from itertools import groupby
 
 from medimg import idc, licenses
 from medimg.builders import _idc_phantom, _idc_series, _tcia
-from medimg.builders._idc_series import DIMENSION, TITLE, body, excluded, kind, modality, uid_of
+from medimg.builders._idc_series import DIMENSION, TITLE, body, excluded, kind, modality, unknown
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
 from medimg.errors import MedimgError
 from medimg.readers import rtstruct
@@ -177,11 +177,10 @@ class Collection:
                 said = re.search(r"_([\d.]+)$", members[0].parent)
                 one = known.get(said[1]) if said else None
                 if one is None:
-                    uid = uid_of(members[0])
-                    one = known.get(uid) if uid else None
+                    _, tags = _tcia.headed(members)
+                    one = known.get(tags.get("SeriesInstanceUID"))
                 if one is None:
-                    what = "unreadable" if said is None and not uid else "not in the index, or not selected"
-                    yield from _tcia.skipped(members, f"{what}: so its license is not known")
+                    yield from _tcia.skipped(members, unknown(tags))
                 elif one.modality in idc.OBJECTS:
                     objects.setdefault(one.analysis, []).append((members, one))
                 elif (what := kind(one)) is None:

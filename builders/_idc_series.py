@@ -41,12 +41,8 @@ def kind(series):
 
 
 def excluded(series):
-    """Why a series is no row."""
-    if series.sop_class == RAW:
-        return "raw data, no image"
-    if series.modality in ("CT", "MR", "PT"):
-        return "a secondary capture: a picture of a screen"
-    return _tcia.SUPPLEMENTS.get(series.modality, f"{series.modality}, no image of its own")
+    """Why a series of the index is no row."""
+    return "raw data, no image" if series.sop_class == RAW else "a secondary capture: a picture of a screen"
 
 
 def modality(series):
@@ -67,12 +63,13 @@ def body(region):
         return ()
 
 
-def uid_of(file):
-    """SeriesInstanceUID of a file, None where it cannot be read."""
-    try:
-        return next(dicom.headers([file]))[1].get("SeriesInstanceUID")
-    except MedimgError:
-        return None
+def unknown(tags):
+    """Why a series that the index does not list is no row."""
+    if "problem" in tags:
+        return f"quarantined: {tags['problem']}"
+    if tags.get("Modality") in idc.NO_IMAGES - idc.OBJECTS:
+        return _tcia.SUPPLEMENTS.get(tags["Modality"], f"{tags['Modality']}, no image of its own")
+    return "not in the index, or not selected: so its license is not known"
 
 
 @functools.cache

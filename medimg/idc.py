@@ -11,6 +11,7 @@ import functools
 import html
 import importlib
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,9 +31,11 @@ NO_IMAGES = OBJECTS | {
 }  # fmt: skip
 """Modalities that are no images, or whose pixels are derived from those of others."""
 _COLUMNS = (
-    "collection_id analysis_result_id PatientID StudyInstanceUID SeriesInstanceUID Modality SOPClassUID "
-    "BodyPartExamined instanceCount license_short_name series_aws_url series_size_MB"
+    "collection_id analysis_result_id PatientID StudyInstanceUID Modality SOPClassUID BodyPartExamined "
+    "license_short_name SeriesInstanceUID instanceCount series_aws_url series_size_MB"
 ).split()
+_UNIQUE = _COLUMNS.index("SeriesInstanceUID")
+"""Columns from here on differ from row to row."""
 
 
 class Series(NamedTuple):
@@ -195,44 +198,52 @@ def _plain(text: str | None) -> str:
 
 @functools.lru_cache(maxsize=4)
 def series(selection: Selection) -> Sequence[Series]:
-    """The series of a selection, by patient, study, modality and UID.
+    """The images of a selection and what is drawn on them, by patient, study, modality and UID.
 
-    Segmentations and structure sets are kept where `modality`, `body_part` or `series` name the images: what is drawn
-    on images that were not selected is no row's.
+    Series without either (reports, plans, presentation states) are left out. Segmentations and structure sets are
+    kept where `modality`, `body_part` or `series` name the images: what is drawn on others is no row's.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     wanted = dict(selection.filters)
+    without = pa.array(sorted(NO_IMAGES - OBJECTS), pa.large_string())
     found = []
     with pq.ParquetFile(_data() / "idc_index.parquet") as file:
         for batch in file.iter_batches(batch_size=1 << 16, columns=_COLUMNS):
             kept = batch.filter(pc.equal(batch["collection_id"], selection.collection))
+            kept = kept.filter(pc.invert(pc.is_in(kept["Modality"], value_set=without)))
             if kept.num_rows:
                 found.append(kept)
-    rows = pa.Table.from_batches(found).to_pylist() if found else []
-    every = sorted(map(_series, rows), key=lambda one: (one.patient, one.study, one.modality, one.uid))
-    return tuple(one for one in every if _selected(one, wanted))
+    if not found:
+        return ()
+    table = pa.Table.from_batches(found)
+    rows = zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True)
+    every = (_series(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
+    chosen = [one for one in every if _selected(one, wanted)]
+    return tuple(sorted(chosen, key=lambda one: (one.patient, one.study, one.modality, one.uid)))
 
 
 def _series(row: Mapping[str, Any]) -> Series:
+    same = {key: sys.intern(row[key] or "") for key in _COLUMNS[:_UNIQUE]}  # most rows share these
     return Series(
-        row["collection_id"],
-        row["analysis_result_id"] or "",
-        row["PatientID"],
-        row["StudyInstanceUID"],
+        same["collection_id"],
+        same["analysis_result_id"],
+        same["PatientID"],
+        same["StudyInstanceUID"],
         row["SeriesInstanceUID"],
-        row["Modality"] or "",
-        row["SOPClassUID"] or "",
-        row["BodyPartExamined"] or "",
+        same["Modality"],
+        same["SOPClassUID"],
+        same["BodyPartExamined"],
         int(row["instanceCount"] or 0),
-        license_id(row["license_short_name"] or ""),
+        license_id(same["license_short_name"]),
         row["series_aws_url"].removesuffix("*").rstrip("/"),
         float(row["series_size_MB"] or 0),
     )
 
 
+@functools.cache
 def license_id(text: str) -> str:
     """SPDX id of a license as the index names it; LicenseRef-unknown for what `medimg.licenses` does not know."""
     return licenses.normalize(text) or licenses.UNKNOWN

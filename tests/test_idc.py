@@ -14,6 +14,7 @@ import pytest
 
 import medimg
 from medimg import idc, registry
+from medimg.builders import _tcia_phantom
 from medimg.errors import SourceError, UnknownDatasetError
 from medimg.files import Files
 from medimg.phantom import Phantom
@@ -166,11 +167,18 @@ def test_a_row_has_the_stricter_license_of_image_and_mask(tmp_path: Path) -> Non
 
 def test_what_is_not_in_the_index_is_no_row(tmp_path: Path) -> None:
     local(MR, tmp_path)
-    Phantom(tmp_path).dicom_series("stranger/study/MR_2.25.1", 3, modality="MR", patient="stranger")
+    make = Phantom(tmp_path)
+    made = make.dicom_series("stranger/study/MR_2.25.1", 3, modality="MR", patient="stranger")
+    _tcia_phantom.report(make, "stranger/study/SR_2.25.2/1.dcm", made, "stranger")
+    make.bytes("stranger/study/MR_2.25.3/1.dcm", b"no DICOM at all")
     with Files.open(tmp_path, dataset="x") as files:
         items = list(iterate(registry.get(MR), files))
     reasons = {one.reason for one in items if not isinstance(one, Record)}
-    assert reasons == {"not in the index, or not selected: so its license is not known"}
+    assert reasons == {
+        "not in the index, or not selected: so its license is not known",
+        "a structured report: measurements, no pixels",
+        "quarantined: no DICOM file",
+    }
     assert not any(isinstance(one, Record) and one.values["subject"] == "stranger" for one in items)
 
 

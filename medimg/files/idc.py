@@ -71,8 +71,6 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if collection not in self._trees:
                 tree: dict[str, dict[str, dict[str, idc.Series]]] = {}
                 for one in idc.series(idc.parse(collection)):
-                    if one.modality in idc.NO_IMAGES - idc.OBJECTS:
-                        continue
                     patient, study, folder = one.folder.split("/")
                     tree.setdefault(patient, {}).setdefault(study, {})[folder] = one
                 self._trees[collection] = tree

@@ -139,7 +139,8 @@ class Collection:
             evidence=Evidence(
                 layout=f"idc-index-data {idc.version()}, collection {self.selection.collection}",
                 labels="codes of the segments in each DICOM SEG (SNOMED CT), else names of segments and structures "
-                "that are synonyms in the vocabulary; others are an unmapped structure, named in label.source",
+                "that the vocabulary has for a place or a lesion; others are an unmapped structure, named in "
+                "label.source",
                 license=f"license_short_name of each series in idc-index-data {idc.version()}",
                 subject=f"PatientID in idc-index-data {idc.version()}",
             ),

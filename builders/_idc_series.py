@@ -85,6 +85,13 @@ def _called(text):
         return None
 
 
+@functools.cache
+def _drawable():
+    """What free text may name: places and lesions. "Other" or "normal" says nothing of what was drawn."""
+    lesions = {"lesion", *vocab.label.descendants("lesion", ("is_a",))}
+    return lesions | {*vocab.organ, *vocab.structure}
+
+
 def _coded(code):
     if code is None:
         return None
@@ -93,11 +100,10 @@ def _coded(code):
 
 def names(part):
     """Canonical names of what was drawn: by code, with side and place where the vocabulary has such a term."""
-    if part.segment is None:
-        return (_called(part.name),) if _called(part.name) else UNMAPPED
-    kind = _coded(part.segment.type)
+    kind = _coded(part.segment.type) if part.segment else None
     if kind is None:
-        return (_called(part.name),) if _called(part.name) else UNMAPPED
+        found = _called(part.name)
+        return (found,) if found in _drawable() else UNMAPPED
     sides = [code.meaning for code in part.segment.modifiers]
     places = [_coded(code) for code in part.segment.anatomy]
     for word in [*sides, *(place for place in places if place)]:
@@ -113,8 +119,8 @@ def _volumes(members, one, fields, held):
     except MedimgError as error:
         yield from _tcia.skipped(members, f"quarantined: {error.problem}")
         return
-    if reason := "a localizer" if "LOCALIZER" in str(tags.get("ImageType", "")).upper() else None:
-        yield from _tcia.skipped(members, reason)
+    if "LOCALIZER" in str(tags.get("ImageType", "")).upper():
+        yield from _tcia.skipped(members, "a localizer")
         return
     single = len(members) == 1
     if single and int(tags.get("NumberOfFrames") or 1) < 2:

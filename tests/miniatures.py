@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import io
 import json
 import re
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,21 +113,35 @@ def written(module: str) -> dict[str, bytes]:
     return make.files
 
 
-def _build(builder: Builder, contents: dict[str, bytes], root: Path) -> Miniature:
+def write(contents: dict[str, bytes], root: Path) -> Path:
+    """Files below a folder."""
     for path, data in contents.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(data)
-    with Files.open(root, dataset=builder.name, sources=builder.dataset.sources) as files:
+    return root
+
+
+def read(builder: Builder, source: Path) -> tuple[list[Record], list[Skipped], list[str]]:
+    """What a builder makes of a source: rows, what is none, and the files that neither covers."""
+    with Files.open(source, dataset=builder.name, sources=builder.dataset.sources) as files:
         items = list(iterate(builder, files, origin="miniature"))
         lost = [file.path for file in unread(files)]
-        inside = {file.path: file.read() for file in files}
-    skipped = {item.file.path: item.reason for item in items if isinstance(item, Skipped)}
     records = [item for item in items if isinstance(item, Record)]
-    return Miniature(builder, inside | contents, records, skipped, sorted(set(lost) - set(skipped)))
+    skipped = [item for item in items if isinstance(item, Skipped)]
+    return records, skipped, sorted(set(lost) - {item.file.path for item in skipped})
+
+
+def _build(builder: Builder, contents: dict[str, bytes], root: Path) -> Miniature:
+    records, skipped, lost = read(builder, write(contents, root))
+    with Files.open(root, dataset=builder.name) as files:
+        inside = {file.path: file.read() for file in files}
+    return Miniature(
+        builder, inside | contents, records, {item.file.path: item.reason for item in skipped}, lost
+    )
 
 
 @functools.cache
 def _folder() -> str:
-    import tempfile
-
-    return tempfile.mkdtemp(prefix="medimg-quirks-")
+    folder = tempfile.mkdtemp(prefix="medimg-quirks-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from miniatures import read, write
 
 from medimg import licenses, registry, vocab
-from medimg.files import Files
 from medimg.phantom import Phantom
 from medimg.registry import Builder
-from medimg.rows import Record, iterate, unread
+from medimg.rows import Record
 from medimg.schema import PIXEL_COLUMNS, Skipped, features
 
 NAMES = [registry.slug(module) for module in registry.module_names()]
@@ -38,13 +38,6 @@ def phantom(name: str) -> dict[str, bytes]:
     make = Phantom()
     registry.get(name).miniature(make)
     return make.files
-
-
-def write_folder(name: str, root: Path) -> Path:
-    for path, data in phantom(name).items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(data)
-    return root
 
 
 def write_zip(name: str, root: Path) -> Path:
@@ -79,18 +72,9 @@ def flat(record: Record) -> dict[str, object]:
     return {"config": record.config, "split": record.split, **{k: plain(v) for k, v in record.values.items()}}
 
 
-def read(builder: Builder, source: Path) -> tuple[list[Record], list[Skipped], list[str]]:
-    with Files.open(source, dataset=builder.name, sources=builder.dataset.sources) as files:
-        items = list(iterate(builder, files, origin="miniature"))
-        lost = [file.path for file in unread(files)]
-    records = [item for item in items if isinstance(item, Record)]
-    skipped = [item for item in items if isinstance(item, Skipped)]
-    return records, skipped, sorted(set(lost) - {item.file.path for item in skipped})
-
-
 @functools.cache
 def from_folder(name: str, root: Path) -> tuple[list[Record], list[Skipped], list[str]]:
-    return read(registry.get(name), write_folder(name, root))
+    return read(registry.get(name), write(phantom(name), root))
 
 
 @pytest.fixture
@@ -230,8 +214,8 @@ def test_folder_zip_and_tar_give_equal_rows(
     builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]], tmp_path: Path
 ) -> None:
     expected = {record.values["id"]: flat(record) for record in miniature[0]}
-    for write in (write_zip, write_tar):
-        records, skipped, lost = read(builder, write(builder.name, tmp_path))
+    for pack in (write_zip, write_tar):
+        records, skipped, lost = read(builder, pack(builder.name, tmp_path))
         assert {record.values["id"]: flat(record) for record in records} == expected
         assert {item.file.path for item in skipped} == {item.file.path for item in miniature[1]}
         assert not lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -11,14 +12,15 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from miniatures import write
 
 import medimg
 from medimg import idc, registry
-from medimg.builders import _tcia_phantom
+from medimg.builders import _idc_series, _tcia_phantom
 from medimg.errors import SourceError, UnknownDatasetError
-from medimg.files import Files
+from medimg.files import File, Files
 from medimg.phantom import Phantom
-from medimg.readers import dicom
+from medimg.readers import dicom, drawn
 from medimg.rows import Record, iterate, unread
 from tests.servers import Bucket, s3
 
@@ -58,9 +60,7 @@ def held(name: str) -> str:
 
 def local(name: str, root: Path) -> tuple[list[Record], dict[str, str]]:
     """Rows of the miniature as a download with idc-index lies on disk."""
-    for path, data in miniature(name).items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(data)
+    write(dict(miniature(name)), root)
     with Files.open(root, dataset=name) as files:
         items = list(iterate(registry.get(name), files))
         assert not list(unread(files))
@@ -135,13 +135,21 @@ def test_a_drawing_on_other_voxels_is_left_out_and_told(tmp_path: Path) -> None:
 def test_structure_sets_are_attached_to_their_series(tmp_path: Path) -> None:
     records, skipped = local(PET_CT_WITH_RTSTRUCT, tmp_path)
     assert {one.values["modality"] for one in records} >= {"CT", "PET"}
-    drawn = [one for one in records if one.mask is not None]
-    assert 0 < len(drawn) < len(records)
+    outlined = [one for one in records if one.mask is not None]
+    assert 0 < len(outlined) < len(records)
     for one in records:
         names = {name for value in one.values["label"]["legend"] for name in value["names"]}
-        assert names == ({"gross tumor volume", "unmapped structure"} if one in drawn else set())
+        assert names == ({"gross tumor volume", "unmapped structure"} if one in outlined else set())
         assert set(one.values["label"]["assessed"]) == names
     assert not skipped
+
+
+def test_free_text_names_places_and_lesions_alone() -> None:
+    file = File("x.dcm", lambda: io.BytesIO())
+    called = {name: _idc_series.names(drawn.Part(file, 1, name)) for name in ("Lung_L", "GTV-1", "mass")}
+    assert called == {"Lung_L": ("left lung",), "GTV-1": ("gross tumor volume",), "mass": ("mass",)}
+    for said in ("Other", "normal", "Control", "BODY outline", ""):
+        assert _idc_series.names(drawn.Part(file, 1, said)) == ("unmapped structure",), said
 
 
 def test_terms_are_kept_apart() -> None:

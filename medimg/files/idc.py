@@ -13,6 +13,7 @@ import io
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from fsspec.spec import AbstractFileSystem
@@ -36,14 +37,12 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     protocol = "idc"
     root_marker = ""
-    catalogued = True
-    """Folders cost nothing to list, and no file is an archive: `Files.folders` need not list them ahead."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self._options = options
         self._trees: dict[str, dict[str, dict[str, dict[str, idc.Series]]]] = {}
-        self._listed: dict[str, list[dict[str, Any]]] = {}
+        self._listed: dict[str, dict[str, dict[str, Any]]] = {}
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._held = 0
         self._s3: Any = None
@@ -93,7 +92,7 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if isinstance(node, dict):
                 found = [_folder(f"{path}/{name}") for name in node]
             elif isinstance(node, idc.Series):
-                found = self._instances(path, node)
+                found = list(self._instances(path, node).values())
             else:
                 found = [node]
         return found if detail else [one["name"] for one in found]
@@ -117,10 +116,8 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
             series = self._find_in_tree(folder) if folder else None
         except (KeyError, TypeError):
             series = None
-        if isinstance(series, idc.Series):
-            for one in self._instances(folder, series):
-                if one["name"].rpartition("/")[2] == name:
-                    return one
+        if isinstance(series, idc.Series) and (one := self._instances(folder, series).get(name)) is not None:
+            return one
         raise FileNotFoundError(path)
 
     def find(self, path: str, *args: Any, **kwargs: Any) -> Any:
@@ -137,7 +134,8 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
             list(pool.map(lambda leaf: self._instances(*leaf), leaves))
         return super().find(path, *args, **kwargs)
 
-    def _instances(self, path: str, series: idc.Series) -> list[dict[str, Any]]:
+    def _instances(self, path: str, series: idc.Series) -> dict[str, dict[str, Any]]:
+        """Entries of a series by file name, in order; `place` counts them."""
         if path not in self._listed:
             try:
                 listed = self._bucket().ls(series.address, detail=True)
@@ -147,17 +145,18 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
                     file=f"{path} ({series.address})",
                     next_step="update the index: pip install -U idc-index-data",
                 ) from error
-            self._listed[path] = [
-                {
-                    "name": f"{path}/{one['name'].rpartition('/')[2]}",
-                    "size": one["size"],
+            files = {one["name"].rpartition("/")[2]: one for one in listed if one["type"] == "file"}
+            self._listed[path] = {
+                name: {
+                    "name": f"{path}/{name}",
+                    "size": files[name]["size"],
                     "type": "file",
-                    "ETag": one.get("ETag"),
-                    "key": one["name"],
+                    "ETag": files[name].get("ETag"),
+                    "key": files[name]["name"],
+                    "place": place,
                 }
-                for one in sorted(listed, key=lambda one: str(one["name"]))
-                if one["type"] == "file"
-            ]
+                for place, name in enumerate(sorted(files))
+            }
         return self._listed[path]
 
     def ukey(self, path: str) -> str:
@@ -190,11 +189,11 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if entry["key"] in self._kept:
                 self._kept.move_to_end(entry["key"])
                 return self._kept[entry["key"]]
-            beside = self._listed[entry["name"].rpartition("/")[0]]
-            place = next(n for n, one in enumerate(beside) if one["key"] == entry["key"])
             wanted, total = [entry["key"]], entry["size"]
-            if place and beside[place - 1]["key"] in self._kept:
-                for one in beside[place + 1 : place + AHEAD]:
+            beside, place = self._listed[entry["name"].rpartition("/")[0]].values(), entry["place"]
+            before, *behind = islice(beside, max(place - 1, 0), place + AHEAD)
+            if place and before["key"] in self._kept:
+                for one in behind[1:]:
                     total += one["size"]
                     if total > AHEAD_BYTES or one["key"] in self._kept:
                         break

@@ -147,7 +147,7 @@ TREES = st.dictionaries(
 ).filter(lambda tree: not any(other.startswith(path + "/") for path in tree for other in tree))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(tree=TREES, wrap=st.booleans(), seed=st.integers(0, 99))
 def test_a_view_does_not_depend_on_the_packing(served: WebServer, tree: Tree, wrap: bool, seed: int) -> None:
     packed = {f"data/{path}": data for path, data in tree.items()} if wrap else tree

@@ -64,7 +64,7 @@ def write(
     return done
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     pixels=st.lists(
         st.tuples(st.binary(min_size=1, max_size=200), st.none() | st.binary(max_size=50)),

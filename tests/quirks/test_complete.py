@@ -21,8 +21,7 @@ def test_every_quirk_is_accounted_for(name: str) -> None:
         pytest.skip("the roster (../shared/roster) is not here")
     quirks = yaml.safe_load(path.read_text("utf-8")).get("quirks") or []
     module_name = f"test_{registry.module_name(name)}"
-    if not quirks:
-        assert not (HERE / f"{module_name}.py").exists()
+    if not quirks and not (HERE / f"{module_name}.py").exists():
         return
     module = importlib.import_module(module_name)
     tested = {

@@ -423,6 +423,12 @@ def test_one_person_with_two_names_is_known_by_a_shared_image() -> None:
     assert {drop.key for drop in disjoint(strange)} == {"a/1"}, "splits without a rank come last"
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t", "\u00a0"])
+def test_blank_subjects_are_no_one_person(blank: str) -> None:
+    rows = [Entry(f"a/{n}", f"image {n}", subject=blank, split="test" if n else "train") for n in range(4)]
+    assert find_duplicates(rows).dropped == () and disjoint(rows) == ()
+
+
 def test_keys_are_unique() -> None:
     rows = [Entry("a/1", "x"), Entry("a/1", "y")]
     for ask in (find_duplicates, disjoint):

@@ -53,7 +53,7 @@ class Entry(NamedTuple):
         key: the row's id, `<dataset>/<case>`.
         content: the row's hash of the decoded pixels.
         signature: None where only `content` is to be compared.
-        subject: patient id, which is only meaningful within the row's dataset.
+        subject: patient id, which is only meaningful within the row's dataset. A blank one is nobody's.
         split: the split of the fused set that the row would stand in.
         member: the fused set's name for where the row comes from; empty takes the dataset.
         assessed: which of the asked-for targets the row was assessed for.
@@ -409,7 +409,7 @@ def _unique(entries: Sequence[Entry]) -> None:
 
 
 def _person(entry: Entry) -> Hashable:
-    return None if entry.subject is None else (entry.dataset, entry.subject)
+    return (entry.dataset, entry.subject) if entry.subject and entry.subject.strip() else None
 
 
 # what goes

@@ -56,6 +56,25 @@ def fused_features(dimension: Dimension) -> Features:
                 "split": text,
                 "split_fused": text,
                 "operations": List(text),
+                "merged": List(
+                    {
+                        "member": text,
+                        "id": text,
+                        "split": text,
+                        "license": text,
+                        "targets": List(text),
+                        "contradicts": List(
+                            {
+                                "target": text,
+                                "what": text,
+                                "count": Value("int64"),
+                                "kept": text,
+                                "other": text,
+                            }
+                        ),
+                        "problem": text,
+                    }
+                ),
             },
         }
     )
@@ -129,28 +148,48 @@ def table(facts: Facts, targets: tuple[str, ...], encoding: Encoding) -> Table:
     Raises:
         FusionError: `index`, and a value shows two targets of which neither lies inside the other.
     """
-    outlined, nowhere = facts.outlined, facts.nowhere
-    looked = [looked_for(target, outlined, nowhere) for target in targets]
+    looked = [looked_for(target, facts.outlined, facts.nowhere) for target in targets]
 
     def codes(names: tuple[str, ...] | None) -> tuple[int, ...]:
-        """Of a value with these names; () is background, None is "not annotated here"."""
-        known = (UNKNOWN,) * len(targets)
-        if names is not None:
-            known = infer(frozenset(names), (outlined | nowhere) - _shown(names), targets)
-        if encoding == "index":
-            return (_index(known, targets),)
-        return tuple(
-            1 if state == PRESENT else 0 if state == ABSENT and sought else IGNORE
-            for state, sought in zip(known, looked, strict=True)
-        )
+        return encoded(known_at(names, facts, targets), looked, targets, encoding)
 
     named = {value: codes(names or None) for value, names in facts.legend}
     other = named.get(1) if facts.instances and set(named) == {1} else None
     return Table({0: codes(()), **named}, other)
 
 
-def _shown(names: Collection[str]) -> frozenset[str]:
-    return frozenset(wider for name in names for wider in above(name))
+def known_at(names: tuple[str, ...] | None, facts: Facts, targets: tuple[str, ...]) -> tuple[int, ...]:
+    """PRESENT, ABSENT or UNKNOWN for each target where the mask shows these names.
+
+    Args:
+        names: of the mask value; () is background, None is "not annotated here".
+        facts: of the row.
+        targets: in question.
+    """
+    if names is None:
+        return (UNKNOWN,) * len(targets)
+    return infer(frozenset(names), absent_at(names, facts), targets)
+
+
+def absent_at(names: Collection[str], facts: Facts) -> frozenset[str]:
+    """What the annotators looked for and did not find where the mask shows these names."""
+    return (facts.outlined | facts.nowhere) - frozenset(wider for name in names for wider in above(name))
+
+
+def encoded(
+    known: Sequence[int], looked: Sequence[bool], targets: Sequence[str], encoding: Encoding
+) -> tuple[int, ...]:
+    """What is known at a place as it is stored: one number for `index`, one per target for `channels`.
+
+    Raises:
+        FusionError: see `table`.
+    """
+    if encoding == "index":
+        return (_index(known, targets),)
+    return tuple(
+        1 if state == PRESENT else 0 if state == ABSENT and sought else IGNORE
+        for state, sought in zip(known, looked, strict=True)
+    )
 
 
 def looked_for(target: str, outlined: frozenset[str], nowhere: frozenset[str]) -> bool:

@@ -196,6 +196,7 @@ class Rows:
                 "split": split,
                 "split_fused": split_fused(split),
                 "operations": [f"labels: {self.harmonizer.encoding} of {targets}"] if targets else [],
+                "merged": [],
             },
         }
 

@@ -284,15 +284,113 @@ def test_a_plan_shows_the_four_phases_and_reads_no_pixel(monkeypatch: pytest.Mon
         "license of the whole",
     ):
         assert heading in text
-    again = fuse(blueprint={"title": "again", **_fields(told["blueprint"])}, source="miniature", plan=True)
-    assert [member.key for member in again.members] == [member.key for member in made.members]
 
 
-def _fields(asked: dict[str, Any]) -> dict[str, Any]:
-    kept = {
-        key: asked[key] for key in ("names", "modality", "organ", "task", "dimension", "targets", "encoding")
-    }
-    return {key: value for key, value in kept.items() if value}
+ASKED: list[dict[str, Any]] = [
+    {"names": LIVER, "modality": "CT", "task": "segmentation", "targets": ["Liver", "liver tumour"]},
+    {"blueprint": "liver-ct", "split": "testing", "on_duplicate": "keep", "seed": 7, "near": False},
+    {
+        "names": "lits",
+        "targets": "liver",
+        "encoding": "channels",
+        "weights": {"lits": 2},
+        "shuffle_buffer": 5,
+        "grid": {"orientation": "RAS", "spacing": [1, 1, 2], "slices": "axial", "empty": "drop"},
+        "unlabeled": True,
+    },
+    {"modality": "fundus", "dimension": "2d", "minimum": 100, "weights": "uniform", "repeat": True},
+]
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=["names", "blueprint", "options", "criteria"])
+@pytest.mark.parametrize("form", ["request", "plan", "json", "toml"])
+def test_a_plan_can_be_run_again(asked: dict[str, Any], form: str, tmp_path: Path) -> None:
+    made = plan(**asked)
+    told = made.to_dict()
+    given: Any = told["blueprint"] if form == "request" else told
+    if form == "json":
+        given = tmp_path / "plan.json"
+        given.write_text(made.to_json())
+    if form == "toml":
+        given = str(tmp_path / "own.toml")
+        lines = [f"{key} = {_toml(value)}" for key, value in told["blueprint"].items() if value is not None]
+        Path(given).write_text("\n".join(lines))
+    again = fuse(blueprint=given, plan=True)
+    if form == "toml":  # has no null: the file's name is the blueprint's
+        again = again.model_copy(
+            update={"request": {**again.request, "blueprint": made.request["blueprint"]}}
+        )
+    assert again == made
+    assert again.request["seed"] == asked.get("seed", 0) and again.request["source"] == "miniature"
+    other = fuse(blueprint=given, plan=True, seed=99, on_duplicate="drop")
+    assert other.request["seed"] == 99 and other.request["on_duplicate"] == "drop", "what is given wins"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return (
+            "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items() if each is not None) + "}"
+        )
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("own.toml", 'targets = ["liver"', "own.toml is no TOML file"),
+        ("own.json", '{"targets": ["liver"', "own.json is no JSON file"),
+        ("own.json", '["liver"]', "own.json holds no fields"),
+        ("own.toml", 'targts = ["liver"]', "unknown field 'targts'.*targets"),
+        ("own.toml", "targets = [1]", "targets"),
+        ("none.toml", None, "none.toml cannot be read.*liver-ct"),
+    ],
+)
+def test_a_file_that_is_no_blueprint_is_told(
+    name: str, text: str | None, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(FusionError, match=message):
+        fuse(blueprint=path, plan=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"on_duplicate": "dropp"}, "on_duplicate='dropp' is not known.*'drop'"),
+        ({"dimension": "3D"}, "dimension='3D' is not known.*did you mean '3d'"),
+        ({"encoding": "onehot"}, "encoding='onehot'.*'index', 'channels'"),
+        ({"split": "trian"}, "split='trian'.*did you mean 'train'"),
+        ({"split": ["train", "holdout"]}, "split='holdout'"),
+        ({"weights": "interleaved"}, "weights='interleaved'.*did you mean 'interleave'"),
+        ({"weights": {"lits": 1, "kits": 2}}, "every member.*kits"),
+        ({"weights": {"lits": 0}}, "positive"),
+        ({"weights": {"lits": "2"}}, "positive"),
+        ({"weights": {"temperature": -1}}, "positive"),
+        ({"weights": {}}, "weights"),
+        ({"repeat": True}, "concatenate"),
+        ({"seed": "3"}, "seed is a whole number"),
+        ({"shuffle_buffer": -1}, "shuffle_buffer is a whole number of at least 0"),
+        ({"minimum": 1.5}, "minimum"),
+        ({"unlabeled": "yes"}, "unlabeled is True or False"),
+        ({"license_terms": "comercial"}, "commercial"),
+    ],
+)
+@pytest.mark.parametrize("by", ["argument", "blueprint"])
+def test_an_argument_that_makes_no_sense_is_told_before_any_work(
+    wrong: dict[str, Any], message: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medimg.fusion import plan as planning
+
+    monkeypatch.setattr(planning, "_member", lambda *_: pytest.fail("work was done"))
+    asked: dict[str, Any] = {"names": "lits", "targets": ["liver"], "source": "miniature"}
+    for planned in (True, False):
+        with pytest.raises((FusionError, UnknownTermError), match=message):
+            if by == "argument":
+                fuse(**asked, **wrong, plan=planned)
+            else:
+                fuse(blueprint={**asked, **wrong}, plan=planned)
 
 
 def test_a_channels_plan_says_what_each_value_becomes_in_each() -> None:

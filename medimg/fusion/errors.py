@@ -1,4 +1,4 @@
-"""The error that only fusion knows."""
+"""The errors that only fusion knows."""
 
 from __future__ import annotations
 
@@ -7,3 +7,7 @@ from medimg.errors import MedimgError
 
 class FusionError(MedimgError):
     """What was asked for cannot be fused; the message names the members and the target."""
+
+
+class RequestError(FusionError, ValueError):
+    """An argument of `fuse`, or a field of a blueprint, has a value that makes no sense."""

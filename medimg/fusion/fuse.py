@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from medimg import registry
 from medimg.fusion import blueprint as blueprints
-from medimg.fusion.blueprint import Blueprint
 from medimg.fusion.duplicates import OnDuplicate, Report
-from medimg.fusion.errors import FusionError
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Encoding, Harmonizer, fused_features
 from medimg.fusion.mix import Stream, Weights, mix
-from medimg.fusion.plan import Manifests, Plan, Request, criteria, make_plan
+from medimg.fusion.plan import Manifests, Plan, Request, make_plan
 from medimg.fusion.scanning import find
 from medimg.fusion.sources import Rows, rows_of
-from medimg.loading import NAMESPACE, open_source
+from medimg.loading import open_source
 from medimg.schema import Dimension
 
 if TYPE_CHECKING:
@@ -37,21 +35,21 @@ def fuse(
     split: Some = None,
     source: str | os.PathLike[str] | None = None,
     streaming: bool = True,
-    weights: Weights = "concatenate",
-    on_duplicate: OnDuplicate = "drop",
-    seed: int = 0,
+    weights: Weights | None = None,
+    on_duplicate: OnDuplicate | None = None,
+    seed: int | None = None,
     plan: bool = False,
     dimension: Dimension | None = None,
     license_terms: Some = None,
     encoding: Encoding | None = None,
-    namespace: str = NAMESPACE,
-    blueprint: str | Mapping[str, Any] | None = None,
-    shuffle_buffer: int = 0,
+    namespace: str | None = None,
+    blueprint: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    shuffle_buffer: int | None = None,
     grid: Grid | Mapping[str, Any] | None = None,
-    minimum: int = 0,
-    unlabeled: bool = False,
+    minimum: int | None = None,
+    unlabeled: bool | None = None,
     near: bool | None = None,
-    repeat: bool = False,
+    repeat: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Any:
     """Fuse members into one set: labels in one space, what is not annotated marked, each image once.
@@ -70,16 +68,18 @@ def fuse(
         source: root folder with `<name>/` or `<name>.zip` …, "official" for the declared addresses, "miniature" for
             phantoms; None reads from the Hub.
         streaming: False writes the rows to the `datasets` cache and returns a `Dataset`.
-        weights: order of the members: "concatenate", "interleave", "uniform", "proportional",
+        weights: order of the members: "concatenate" (the default), "interleave", "uniform", "proportional",
             {"temperature": T} or {member: weight}. See `medimg.fusion.mix.mix`.
-        on_duplicate: "drop" keeps an image once, "keep" leaves duplicates within a split alone, "error" raises.
-        seed: of the draws and of shuffling.
+        on_duplicate: "drop" (the default) keeps an image once, "keep" leaves duplicates within a split alone,
+            "error" raises.
+        seed: of the draws and of shuffling; 0 where it is not given.
         plan: only say what would be done; no pixel is read.
         dimension: "2d", "3d" or "video"; needed where members differ.
         license_terms: of "commercial", "adapt", "redistribute", "open", "no share-alike", "known", or license ids.
         encoding: of masks: "index" (one map) or "channels" (one map per target).
-        namespace: organization on the Hub.
-        blueprint: a named blueprint, or the fields of one; what is given here as well wins.
+        namespace: organization on the Hub; "medimg" where it is not given.
+        blueprint: a named blueprint, a TOML or JSON file, the fields of one, or what a plan's `to_dict()` or
+            `to_json()` gave; what is given here as well wins.
         shuffle_buffer: rows that are permuted together; 0 keeps the order.
         grid: common voxels, as `medimg.fusion.grid.Grid` or its fields, e.g. {"orientation": "RAS", "spacing": 1.0}.
         minimum: images that a member must declare at least.
@@ -95,69 +95,53 @@ def fuse(
     Raises:
         FusionError: no member fits; no member has a target, or it means different things in two of them.
         DuplicateError: `on_duplicate="error"` and there are some.
+        RequestError: an argument has a value that makes no sense.
         UnknownDatasetError, UnknownTermError: a name is unknown; the message has the closest ones.
         SourceRequiredError: a member that was named may not be redistributed, or is not below the source root.
-        ValueError: weights or a grid that make no sense.
+        ValueError: a grid that makes no sense.
     """
-    own = (
-        blueprints.get(blueprint)
-        if isinstance(blueprint, str)
-        else blueprints.parse(blueprint)
-        if blueprint
-        else None
-    )
-    made_of = encoding or (own.encoding if own else "index")
-    if made_of not in ("index", "channels"):
-        raise FusionError(f"there is no encoding {made_of!r}", next_step='use "index" or "channels".')
-    shape = grid if isinstance(grid, Grid) else Grid(**grid or {})
-    where = None if source is None else os.fspath(source)
-    request = Request(
-        blueprint=(blueprint if isinstance(blueprint, str) else own.title) if own else None,
-        title=own.title if own else "",
-        criteria=criteria(
-            own,
-            names=names,
-            modality=modality,
-            organ=organ,
-            task=task,
-            dimension=dimension,
-            license_terms=license_terms,
-            split=split,
-            minimum=minimum,
-        ),
-        targets=_targets(targets, own),
-        encoding=made_of,
-        source=where,
+    own = None if blueprint is None else blueprints.resolve(blueprint)
+    asked = grid if grid is not None else own.grid if own else None
+    shape = asked if isinstance(asked, Grid) else Grid(**asked or {})
+    request = Request.of(
+        own,
+        names=names,
+        modality=modality,
+        organ=organ,
+        task=task,
+        targets=targets,
+        split=split,
+        source=None if source is None else os.fspath(source),
+        weights=weights,
+        on_duplicate=on_duplicate,
+        seed=seed,
+        dimension=dimension,
+        license_terms=license_terms,
+        encoding=encoding,
         namespace=namespace,
-        sliced=shape.slices is not None,
-        options={
-            "weights": weights,
-            "on_duplicate": on_duplicate,
-            "seed": seed,
-            "shuffle_buffer": shuffle_buffer,
-            "grid": None
-            if shape.idle
-            else {key: value for key, value in vars(shape).items() if value is not None},
-            "unlabeled": unlabeled,
-            "near": near,
-            "repeat": repeat,
-        },
+        shuffle_buffer=shuffle_buffer,
+        grid=None if shape.idle else {key: each for key, each in vars(shape).items() if each is not None},
+        minimum=minimum,
+        unlabeled=unlabeled,
+        near=near,
+        repeat=repeat,
     )
     made = make_plan(request)
     if plan:
         return made
-    members = _members(made, request, shape, unlabeled, storage_options)
-    report = _report(members, on_duplicate, near)
+    options = request.options
+    members = _members(made, request, shape, options["unlabeled"], storage_options)
+    report = _report(members, options["on_duplicate"], options["near"])
     members = [each.without(report.keys) for each in members] if report else members
     features = fused_features(made.dimension)
     single = made.request["splits"]
     stream = mix(
-        [_stream(each, count=_needs_rows(weights)) for each in members],
+        [_stream(each, count=_needs_rows(options["weights"])) for each in members],
         features=features,
-        weights=weights,
-        repeat=repeat,
-        shuffle=shuffle_buffer,
-        seed=seed,
+        weights=options["weights"],
+        repeat=options["repeat"],
+        shuffle=options["shuffle_buffer"],
+        seed=options["seed"],
         split=single[0] if len(single) == 1 else None,
     )
     result: Any = stream if streaming else _stored(stream, members, features)
@@ -166,12 +150,6 @@ def fuse(
     result.info.citation = "\n".join(dict.fromkeys(_cited(member.name) for member in made.members))
     result.plan, result.report = made, report
     return result
-
-
-def _targets(given: Some, own: Blueprint | None) -> tuple[str, ...]:
-    if given is None:
-        return own.targets if own else ()
-    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _members(

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -21,9 +23,9 @@ from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceRequiredError
 from medimg.fusion import align
 from medimg.fusion.align import Alignment
-from medimg.fusion.errors import FusionError
+from medimg.fusion.errors import FusionError, RequestError
 from medimg.fusion.labels import Output
-from medimg.fusion.select import Candidate, Criteria, LeftOut, select, split_fused, terms
+from medimg.fusion.select import Candidate, Criteria, LeftOut, check_terms, select, split_fused, terms
 from medimg.licenses import Combined, Verdict
 from medimg.loading import OFFICIAL, locate_source, source_required
 from medimg.manifest import MANIFEST_PATH, Manifest
@@ -201,8 +203,41 @@ class Plan(Frozen):
         return text
 
 
+SPLITS = ("train", "validation", "test")
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "dimension": ("2d", "3d", "video"),
+    "encoding": ("index", "channels"),
+    "on_duplicate": ("drop", "keep", "error"),
+}
+ORDERS = ("concatenate", "interleave", "uniform", "proportional")
+DEFAULTS: Mapping[str, Any] = {
+    "encoding": "index",
+    "weights": "concatenate",
+    "on_duplicate": "drop",
+    "seed": 0,
+    "shuffle_buffer": 0,
+    "grid": None,
+    "unlabeled": False,
+    "near": None,
+    "repeat": False,
+    "minimum": 0,
+}
+"""Of the arguments of `fuse` that are no list."""
+
+
 class Request(Frozen):
-    """Everything that was asked for, in vocabulary terms: what `fuse` is called with, and a blueprint's fields."""
+    """Everything that was asked for, in vocabulary terms: what `fuse` is called with, and a blueprint's fields.
+
+    Attributes:
+        blueprint: name of the blueprint, None without one; its label space stays, whoever the members are.
+        title: of the set.
+        criteria: what members must be.
+        targets: as they were asked for.
+        encoding: of masks.
+        source, namespace: where members are read from.
+        sliced: volumes are cut into pictures.
+        options: the other arguments of `fuse`, by name.
+    """
 
     blueprint: str | None = None
     title: str = ""
@@ -214,35 +249,127 @@ class Request(Frozen):
     sliced: bool = False
     options: Mapping[str, Any] = Field(default_factory=dict)
 
+    @classmethod
+    def of(cls, own: Blueprint | None = None, **given: Any) -> Request:
+        """What was given, else what the blueprint says, else the default. The one place where arguments are checked.
 
-def criteria(
-    blueprint: Blueprint | None,
-    *,
-    names: str | Iterable[str] | None,
-    modality: str | Iterable[str] | None,
-    organ: str | Iterable[str] | None,
-    task: str | Iterable[str] | None,
-    dimension: Dimension | None,
-    license_terms: str | Iterable[str] | None,
-    split: str | Iterable[str] | None,
-    minimum: int,
-) -> Criteria:
-    """What was given, else what the blueprint says. Raises UnknownTermError."""
+        Args:
+            own: the blueprint.
+            given: arguments of `fuse` by name; None is not given. `grid` with the blueprint's, as a mapping of fields.
 
-    def listed(given: str | Iterable[str] | None, own: tuple[str, ...]) -> tuple[str, ...]:
-        return own if given is None else (given,) if isinstance(given, str) else tuple(given)
+        Raises:
+            RequestError: an argument has a value that makes no sense.
+            UnknownTermError: a modality, organ, task or license term is unknown.
+        """
 
-    own = blueprint
-    return Criteria(
-        names=listed(names, own.names if own else ()),
-        modality=terms(listed(modality, own.modality if own else ()), vocab.modality),
-        organ=terms(listed(organ, own.organ if own else ()), vocab.organ),
-        task=terms(listed(task, own.task if own else ()), vocab.task),
-        dimension=dimension or (own.dimension if own else None),
-        license_terms=listed(license_terms, own.license_terms if own else ()),
-        minimum=minimum or (own.minimum if own else 0),
-        splits=tuple(split_fused(each) for each in listed(split, own.split if own else ())),
+        def value(name: str) -> Any:
+            found = given.get(name)
+            found = getattr(own, name, None) if found is None else found
+            return DEFAULTS.get(name) if found is None else found
+
+        def listed(name: str) -> tuple[str, ...]:
+            found = given.get(name)
+            found = getattr(own, name, None) if found is None else found
+            return (found,) if isinstance(found, str) else tuple(found or ())
+
+        single = {name: value(name) for name in (*DEFAULTS, "dimension")} | {"grid": given.get("grid")}
+        _check_values(single)
+        license_terms = listed("license_terms")
+        check_terms(license_terms)
+        grid = single["grid"]
+        return cls(
+            blueprint=own.blueprint if own else None,
+            title=own.title if own else "",
+            criteria=Criteria(
+                names=listed("names"),
+                modality=terms(listed("modality"), vocab.modality),
+                organ=terms(listed("organ"), vocab.organ),
+                task=terms(listed("task"), vocab.task),
+                dimension=single["dimension"],
+                license_terms=license_terms,
+                minimum=single["minimum"],
+                splits=tuple(dict.fromkeys(_split(each) for each in listed("split"))),
+            ),
+            targets=listed("targets"),
+            encoding=single["encoding"],
+            source=value("source"),
+            namespace=value("namespace") or "medimg",
+            sliced=bool(grid and grid.get("slices") is not None),
+            options={name: single[name] for name in DEFAULTS if name not in ("encoding", "minimum")},
+        )
+
+
+def _check_values(given: Mapping[str, Any]) -> None:
+    """Raises RequestError for the first argument whose value it does not take."""
+    for name, choices in CHOICES.items():
+        if given[name] is not None and given[name] not in choices:
+            raise _no_choice(name, given[name], choices)
+    for name in ("seed", "shuffle_buffer", "minimum"):
+        least = None if name == "seed" else 0
+        number = given[name]
+        if not isinstance(number, int) or isinstance(number, bool) or (least is not None and number < least):
+            raise RequestError(
+                f"{name} is a whole number"
+                + ("" if least is None else " of at least 0")
+                + f", not {number!r}",
+                next_step=f"pass e.g. {name}=1000.",
+            )
+    for name in ("unlabeled", "near", "repeat"):
+        if given[name] not in (True, False) and not (name == "near" and given[name] is None):
+            raise RequestError(
+                f"{name} is True or False, not {given[name]!r}", next_step="pass one of the two."
+            )
+    weights = given["weights"]
+    if weights not in ORDERS and not (isinstance(weights, Mapping) and weights):
+        raise _no_choice("weights", weights, ORDERS, ', {"temperature": 2}, or one weight for each member')
+    if given["repeat"] and weights == "concatenate":
+        raise RequestError(
+            'weights="concatenate" cannot repeat members: the first would never end',
+            next_step='pass weights="interleave", or leave out repeat.',
+        )
+
+
+def _no_choice(name: str, value: object, choices: Sequence[str], more: str = "") -> RequestError:
+    closest = difflib.get_close_matches(str(value).casefold(), choices, n=1)
+    guess = f"did you mean {closest[0]!r}? " if closest else ""
+    return RequestError(
+        f"{name}={value!r} is not known",
+        next_step=f"{guess}use one of {', '.join(map(repr, choices))}{more}.",
     )
+
+
+def _split(name: str) -> str:
+    fused = split_fused(name)
+    if fused not in SPLITS:
+        raise _no_choice("split", name, SPLITS)
+    return fused
+
+
+def check_weights(weights: Any, keys: Sequence[str]) -> None:
+    """Refuse weights that do not fit the members.
+
+    Raises:
+        RequestError: a weight is no positive number, or members and names differ.
+    """
+    if not isinstance(weights, Mapping):
+        return
+    wrong = {
+        name: value
+        for name, value in weights.items()
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value
+    }
+    if wrong or ("temperature" not in weights and any(math.isinf(each) for each in weights.values())):
+        raise RequestError(
+            f"weights must be positive numbers, not {dict(weights)}",
+            next_step="leave a member out instead of giving it the weight 0.",
+        )
+    if set(weights) == {"temperature"} and "temperature" not in keys:
+        return
+    if set(weights) != set(keys):
+        raise RequestError(
+            f"weights must name every member and nothing else; compare {', '.join(sorted(set(weights) ^ set(keys)))}",
+            next_step=f"the members are {', '.join(keys)}.",
+        )
 
 
 def make_plan(request: Request) -> Plan:
@@ -273,6 +400,7 @@ def make_plan(request: Request) -> Plan:
     if gone and targets:
         aligned = {each.key: aligned[each.key] for each in candidates}
         align.check(aligned, targets, outputs, growing=growing)
+    check_weights(request.options.get("weights"), [each.key for each in candidates])
     dimension = _dimension(candidates, sliced=request.sliced)
     manifests = Manifests(request.namespace)
     members = [

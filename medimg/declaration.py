@@ -117,6 +117,8 @@ class Dataset(Frozen):
         legend: mask value -> canonical names, the default for every row's mask.
         labels: source label -> canonical name (or names), total: a label outside it fails the build.
         splits: official number of images per split; 0 where the source does not say.
+        frame: whether masks, boxes and points of a picture that states an EXIF orientation were drawn on the pixels as
+            "stored" in the file or as "shown" by a viewer that turns them. None is unknown: such a row is refused.
         subject: how the patient id is found; `no_subject`: why there is none.
         shared_subjects: why one patient may stand in two splits of the source, where that is so.
         notes: facts that a user must know, shown on the card.
@@ -141,6 +143,7 @@ class Dataset(Frozen):
     legend: Mapping[int, tuple[str, ...]] = Field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     configs: tuple[Config, ...] = ()
+    frame: Literal["stored", "shown"] | None = None
     subject: str | None = None
     no_subject: str | None = None
     shared_subjects: str | None = None

@@ -54,6 +54,7 @@ class Picture:
         suffix: file name suffix that goes with `encoded`, e.g. ".jpg".
         spacing: mm per pixel (height, width), None where the source does not say.
         meta: what the file itself says (never identifying DICOM tags).
+        orientation: the EXIF orientation (1 to 8) by which `array` was turned; 1 where the file stores it as it is.
     """
 
     array: Array = field(repr=False)
@@ -61,6 +62,7 @@ class Picture:
     suffix: str = ".png"
     spacing: tuple[float, float] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    orientation: int = 1
 
     @property
     def shape(self) -> tuple[int, ...]:

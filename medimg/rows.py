@@ -152,6 +152,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         )
     mask = readers.mask(label.mask).read() if label.mask is not None else None
     target = readers.image(label.target).read() if label.target is not None else None
+    image, mask, target = raster.one_frame(dataset.frame, image, mask, target, placed=row.placed)
     legend: dict[int, tuple[str, ...]] = {}
     counts: dict[int, int] = {}
     if mask is not None:

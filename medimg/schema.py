@@ -128,6 +128,11 @@ class Row(Frozen):
     meta: Mapping[str, Any] = Field(default_factory=dict)
     label: Label = Field(default_factory=Label)
 
+    @property
+    def placed(self) -> bool:
+        """Whether numbers of the row mean places in its image: boxes, points, a spacing that differs along the axes."""
+        return bool(self.label.boxes or self.label.points or len({*(self.spacing or ())}) > 1)
+
     @model_validator(mode="before")
     @classmethod
     def _gather_label(cls, values: dict[str, Any]) -> dict[str, Any]:

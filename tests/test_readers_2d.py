@@ -21,7 +21,7 @@ import tifffile
 from datasets import Image as StockImage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from scipy import ndimage
 
 from medimg.errors import (
@@ -155,6 +155,189 @@ def test_exif_orientation_is_applied_as_the_stock_feature_does() -> None:
     assert picture(raster.picture(saved(noise((9, 8), "uint8"), "JPEG", exif=exif))).meta == {
         "exif_orientation": 6
     }
+
+
+def oriented(array: Array, kind: str, orientation: int) -> Memory:
+    """A file whose stored pixels are `array` (for JPEG: what it decodes to without the tag)."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "maker"
+    options = {
+        "TIFF": {"compression": "tiff_adobe_deflate"},
+        "WEBP": {"lossless": True},
+        "JPEG": {"quality": 95},
+    }
+    return saved(array, kind, exif=exif, **options.get(kind, {}))
+
+
+def as_stored(file: Memory) -> Array:
+    """The pixels that a file stores, by a decoder that knows no orientation."""
+    if file.data[:2] in (b"II", b"MM"):
+        array: Array = tifffile.imread(io.BytesIO(file.data))
+        return array
+    with Image.open(io.BytesIO(file.data)) as image:
+        return np.asarray(image)
+
+
+PILLOW_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@pytest.mark.parametrize("size", [(10, 30), (16, 16)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_had_as_shown_and_as_stored(kind: str, orientation: int, size: tuple[int, int]) -> None:
+    file = oriented(noise((*size, 3), "uint8"), kind, orientation)
+    before = as_stored(file)
+    shown, data, _ = check(raster.picture(file))
+    turn = PILLOW_TURNS.get(orientation)
+    assert np.array_equal(shown.array, before if turn is None else Image.fromarray(before).transpose(turn))
+    assert data == file.data and shown.orientation == orientation
+    back = raster.stored(shown)
+    again, suffix = raster.encode(back)
+    assert np.array_equal(back.array, before) and np.array_equal(stock(again), before)
+    assert back.orientation == 1 and suffix == {"JPEG": ".jpg", "TIFF": ".tif"}.get(kind, f".{kind.lower()}")
+    if orientation == 1:
+        assert again == file.data and back.meta == {}
+    else:
+        assert back.meta == {"exif_orientation": orientation, "frame": "stored"}
+        # The bytes are the source's, but for the orientation itself and PNG's checksum of it.
+        assert len(again) == len(file.data)
+        assert sum(a != b for a, b in zip(again, file.data, strict=True)) <= (5 if kind == "PNG" else 1)
+        assert b"maker" in again
+
+
+def xmp(value: int) -> bytes:
+    return (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="%d"/></rdf:RDF></x:xmpmeta>'
+        % value
+    )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_orientation_in_xmp_turns_and_is_taken_out_again(packed: bool) -> None:
+    array = noise((9, 14), "uint8")
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", xmp(6).decode(), zip=packed)
+    files = [saved(array, "PNG", pnginfo=info), saved(array, "WEBP", lossless=True, xmp=xmp(6))]
+    for file in (*files, saved(array, "JPEG", xmp=xmp(6)), saved(array, "TIFF", compression="tiff_lzw")):
+        if file.path.endswith("tiff"):
+            file = tiff(array, compression="zlib", extratags=[(700, 1, len(xmp(6)), xmp(6), True)])
+        shown, _, _ = check(raster.picture(file))
+        assert shown.orientation == 6 and shown.shape == (14, 9), file.path
+        back = raster.stored(shown)
+        assert np.array_equal(back.array, as_stored(file))
+        assert np.array_equal(stock(raster.encode(back)[0]), back.array)
+
+
+def test_an_orientation_in_a_place_that_cannot_be_patched_costs_no_pixel() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    profile = exif.tobytes().hex()
+    text = f"\nexif\n{len(profile) // 2:8}\n{profile}\n"
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", text, zip=True)
+    array = noise((9, 14), "uint8") % 4
+    colors = Image.fromarray(array)
+    colors.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 8, 7])
+    for image in (Image.fromarray(noise((9, 14, 3), "uint8")), colors):
+        shown, _, _ = check(raster.picture(saved(image, "PNG", pnginfo=info)))
+        assert shown.orientation == 8
+        back = raster.stored(shown)
+        seen = StockImage().decode_example({"bytes": raster.encode(back)[0], "path": None})
+        assert np.array_equal(np.asarray(seen), np.asarray(image)) and seen.mode == image.mode
+        assert seen.convert("RGB").tobytes() == image.convert("RGB").tobytes()
+
+
+def test_sixteen_bits_and_types_that_pillow_lacks_follow_their_orientation() -> None:
+    deep = noise((9, 14), "uint16")
+    exif = Image.Exif()
+    exif[0x0112] = 5
+    shown, _, _ = check(raster.picture(saved(deep, "PNG", exif=exif)))
+    assert np.array_equal(shown.array, deep.T) and np.array_equal(raster.stored(shown).array, deep)
+    for array in (noise((9, 14), "int8"), noise((9, 14), "uint32") >> 2):
+        for options in ({}, {"compression": "zlib"}, {"bigtiff": True}, {"byteorder": ">"}):
+            file = tiff(array, extratags=[(274, 3, 1, 6, True)], **cast(Any, options))
+            shown, _, _ = check(raster.picture(file))
+            assert shown.orientation == 6 and np.array_equal(shown.array, np.rot90(array, -1))
+            back = raster.stored(shown)
+            assert np.array_equal(back.array, array) and np.array_equal(stock(raster.encode(back)[0]), array)
+    # Four channels of ink and no plain form: only the source's own bytes can hold them.
+    ink = saved(Image.fromarray(noise((16, 8, 4), "uint8"), "CMYK"), "JPEG", exif=exif)
+    shown, _, _ = check(raster.picture(ink))
+    assert np.array_equal(stock(raster.encode(raster.stored(shown))[0]), as_stored(ink))
+
+
+def test_a_mask_follows_the_orientation_of_its_files() -> None:
+    drawn = (noise((10, 14), "uint8") > 128).astype(np.uint8) * 255
+    file, plain = oriented(drawn, "PNG", 6), saved(drawn)
+    for pixels in (
+        masks.threshold(file),
+        masks.index(file, {0: 0, 255: 1}),
+        masks.instances([file]),
+        masks.union([(masks.threshold(file), 1)]),
+    ):
+        mask = picture(pixels)
+        assert mask.orientation == 6 and np.array_equal(mask.array, np.rot90(drawn // 255, -1))
+        assert np.array_equal(raster.stored(mask).array, drawn // 255)
+    kept = picture(masks.index(file))
+    assert np.array_equal(stock(raster.encode(raster.stored(kept))[0]), drawn)
+    with pytest.raises(GeometryError, match=r"different EXIF orientations, \[1, 6\]"):
+        masks.union([(plain, 1), (file, 2)]).read()
+
+
+def tags_of(orientation: int, mask: int | None = None, target: int | None = None) -> tuple[Any, Any, Any]:
+    array = noise((10, 10), "uint8")
+    one, two, three = (
+        None if tag is None else picture(raster.picture(oriented(array, "PNG", tag)))
+        for tag in (orientation, mask, target)
+    )
+    return one, two, three
+
+
+@pytest.mark.parametrize("frame", ["stored", "shown", None])
+@pytest.mark.parametrize(
+    ("image", "mask", "target"), [(6, 6, None), (6, 1, None), (1, 6, None), (3, None, 1)]
+)
+def test_a_row_stands_in_one_frame(frame: Any, image: int, mask: int | None, target: int | None) -> None:
+    given_ = tags_of(image, mask, target)
+    same = len({image, mask, target} - {None}) == 1
+    for placed in (False, True):
+        if frame is None and (placed or not same):
+            with pytest.raises(GeometryError, match="nobody says whether they were drawn"):
+                raster.one_frame(frame, *given_, placed=placed)
+            continue
+        found = raster.one_frame(frame, *given_, placed=placed)
+        for before, after in zip(given_, found, strict=True):
+            if before is not None:
+                assert isinstance(after, Picture)
+                wanted = raster.stored(before) if frame == "stored" else before
+                assert np.array_equal(after.array, wanted.array) and after.encoded == wanted.encoded
+
+
+def test_a_picture_without_places_may_be_turned_and_one_that_is_not_turned_is_never_refused() -> None:
+    for frame in ("stored", "shown", None):
+        image, *_ = raster.one_frame(cast(Any, frame), *tags_of(6), placed=False)
+        assert isinstance(image, Picture) and image.orientation == (1 if frame == "stored" else 6)
+        assert raster.one_frame(cast(Any, frame), *tags_of(1, 1, 1), placed=True)[1] is not None
+
+
+def test_slices_of_a_volume_are_not_turned() -> None:
+    upright, turned_ = (oriented(noise((10, 10), "uint8"), "PNG", tag) for tag in (1, 3))
+    assert isinstance(raster.stack([upright, upright]).read(), Volume)
+    with pytest.raises(GeometryError, match="EXIF orientation is 3"):
+        raster.stack([upright, turned_]).read()
+    pages = tiff(noise((3, 10, 10), "uint8"), photometric="minisblack", extratags=[(274, 3, 1, 3, False)])
+    with pytest.raises(GeometryError, match="EXIF orientation is 3"):
+        raster.stack(pages).read()
 
 
 def test_palettes_give_indices_and_keep_their_colors() -> None:

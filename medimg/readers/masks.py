@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any, Literal
 
@@ -247,6 +247,7 @@ class _Derived(Pixels):
 
     def read(self) -> Picture:
         last = 0
+        turns: set[int] = set()
 
         def part(number: int) -> Picture:
             nonlocal last
@@ -254,10 +255,17 @@ class _Derived(Pixels):
             image = self.parts[number].read()
             if not isinstance(image, Picture):
                 raise FormatError("a picture is needed here, not a volume or a video")
+            turns.add(image.orientation)
+            if len(turns) > 1:
+                raise GeometryError(
+                    f"files of one mask state different EXIF orientations, {sorted(turns)}",
+                    next_step="set them to that of the image, where the pixels show that they belong together",
+                )
             return image
 
         try:
-            return self.make(part, *self.settings)
+            made = self.make(part, *self.settings)
+            return replace(made, orientation=max(turns, default=1))
         except MedimgError as error:
             near = (self.parts[last].files() if self.parts else ()) or self.files()
             raise error.within(file=next((file.path for file in near), None)) from error

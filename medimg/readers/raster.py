@@ -3,7 +3,8 @@
 The rule behind everything here: a picture's `array` equals `np.asarray` of what the stock `datasets.Image`
 decodes from the stored bytes. Consequences that a builder should know:
 
-- EXIF orientation is applied, as `datasets.Image` does; `meta["exif_orientation"]` says that it was.
+- EXIF orientation is applied, as `datasets.Image` does; `Picture.orientation` and `meta["exif_orientation"]` say that
+  it was. `one_frame` brings a row's image and label to one frame, or refuses.
 - Palette images give their palette indices (mode P), and keep their palette in the stored bytes.
 - 2- and 4-bit gray PNGs are spread to 0..255 (a stored 1 reads as 85 or 17).
 - Pillow has no mode for 16-bit color, so no stored form shows all its bits; see `picture`.
@@ -15,8 +16,8 @@ import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,8 @@ from PIL import (
 from medimg.errors import BombError, FormatError, GeometryError, MedimgError, MissingExtraError
 from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels, Volume
+from medimg.pixels import Image as AnyImage
+from medimg.readers import exif
 
 MAX_PIXELS = 2_000_000_000
 """A header that promises more pixels than this is refused before anything is allocated."""
@@ -214,6 +217,84 @@ def encode(picture: Picture) -> tuple[bytes, str]:
     return _saved(image, "PNG"), ".png"
 
 
+def stored(picture: Picture) -> Picture:
+    """The pixels as the file stores them, before its EXIF orientation was applied.
+
+    The source's bytes stay, with their orientation set to 1, where the stock image feature then shows the array; else
+    the pixels are stored as `encode` does. `meta["frame"]` is "stored" for a picture that was turned back.
+
+    Raises:
+        FormatError: neither can be done without loss.
+    """
+    if picture.orientation == exif.UPRIGHT:
+        return picture
+    array = exif.stored(picture.array, picture.orientation)
+    back = Picture(array, suffix=picture.suffix, meta={**picture.meta, "frame": "stored"})
+    if picture.encoded is None:
+        return back
+    data = exif.upright(picture.encoded)
+    seen = _decode(data, None, reduced=True)
+    if seen.orientation == exif.UPRIGHT and np.array_equal(seen.array, array):
+        return replace(back, encoded=data)
+    if (colors := palette(picture)) is not None:
+        image = Image.fromarray(array)
+        image.putpalette(colors.tobytes())
+        return replace(back, encoded=_saved(image, "PNG"), suffix=".png")
+    with _opened(picture.encoded) as image:
+        if image.mode not in _PLAIN_MODES or "stored_bits" in picture.meta:
+            raise FormatError(
+                f"its EXIF orientation is {picture.orientation}, and cannot be taken out of its bytes without loss",
+                next_step="set the orientation of the file to 1, and leave its pixels as they are",
+            )
+    return replace(back, suffix=".png")
+
+
+def one_frame(
+    frame: Literal["stored", "shown"] | None,
+    image: AnyImage,
+    mask: AnyImage | None,
+    target: AnyImage | None,
+    *,
+    placed: bool,
+) -> tuple[AnyImage, AnyImage | None, AnyImage | None]:
+    """Image, mask and target of one row in the frame in which its labels were drawn.
+
+    Args:
+        frame: where the source drew: on the pixels as files store them, or as viewers show them, turned by their EXIF
+            orientation. None is unknown.
+        image, mask, target: as readers give them, each turned by its own file's orientation.
+        placed: the row has numbers that mean a place in the image: boxes, points, a spacing that differs along
+            the axes.
+
+    Returns:
+        The three, turned back where `frame` is "stored". Volumes and clips state no orientation and stay.
+
+    Raises:
+        GeometryError: a file is turned, `frame` is unknown, and it matters: there are places, or mask and target are
+            not turned as the image is.
+        FormatError: as `stored`.
+    """
+    beside = [one.orientation for one in (mask, target) if isinstance(one, Picture)]
+    stated = {image.orientation, *beside} if isinstance(image, Picture) else {exif.UPRIGHT}
+    if frame == "shown" or stated == {exif.UPRIGHT} or not isinstance(image, Picture):
+        return image, mask, target
+    if frame == "stored":
+        back = [stored(one) if isinstance(one, Picture) else one for one in (mask, target)]
+        return stored(image), back[0], back[1]
+    if len(stated) > 1 or placed:
+        others = [f"that of its mask or target {one}" for one in beside]
+        parts = ", ".join(
+            [str(image.orientation), *others, *(["it has boxes, points or a spacing"] if placed else [])]
+        )
+        raise GeometryError(
+            f"its EXIF orientation is {parts}, and nobody says whether they were drawn on the pixels as stored or as "
+            "turned by it",
+            next_step='see how the source drew them, and declare frame="stored" or frame="shown" with evidence; or set '
+            "the orientation of the file to 1",
+        )
+    return image, mask, target
+
+
 def palette(picture: Picture) -> npt.NDArray[np.uint8] | None:
     """RGB colors (n, 3) of a palette picture's indices; None where the picture has no palette."""
     if picture.encoded is None or picture.array.ndim != 2 or picture.array.dtype != np.uint8:
@@ -294,6 +375,7 @@ class _Stack(Pixels):
             image = one.read()
             if not isinstance(image, Picture):
                 raise FormatError("a slice must be a picture")
+            _unturned(image.orientation)
             yield image.array
 
     def read(self) -> Volume:
@@ -390,6 +472,7 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
         meta: dict[str, Any] = {"page": page} if frames > 1 else {}
         try:
             image.seek(page or 0)
+            orientation = _orientation(image)
             if _deep(image, data):
                 if not reduced:
                     raise _deep_color("16 bits per color channel")
@@ -397,9 +480,9 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
             if _altered(image):
                 return _decode_tiff(data, page, None)
             image.load()
-            # What datasets.Image does after load().
-            orientation = image.getexif().get(ExifTags.Base.Orientation)
-            shown = image if orientation is None else ImageOps.exif_transpose(image)
+            # What datasets.Image does after load(); a TIFF is turned by load() already.
+            again = ExifTags.Base.Orientation in image.getexif()
+            shown = ImageOps.exif_transpose(image) if again else image
             array = np.asarray(shown)
         except MedimgError:
             raise
@@ -407,8 +490,7 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
             raise BombError(str(error)) from error
         except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error and more
             raise FormatError(f"a damaged or truncated {image.format} ({error})") from error
-        if orientation not in (None, 1):
-            meta["exif_orientation"] = orientation
+        meta |= _stated(orientation)
         if image.format == "PNG" and array.dtype == np.int32:
             array = array.astype(np.uint16)  # Pillow < 11.3 opens 16-bit gray PNG as mode I
         encoded: bytes | None = data
@@ -420,7 +502,17 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
                 encoded, suffix = None, ".png"
             elif frames > 1:
                 raise FormatError(f"a page in Pillow's mode {shown.mode} cannot be stored losslessly")
-    return Picture(storable(array), encoded, suffix, meta=meta)
+    return Picture(storable(array), encoded, suffix, meta=meta, orientation=orientation)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation by which a viewer turns the current page, 1 where it does not. To be asked before `load`."""
+    found = image.getexif().get(ExifTags.Base.Orientation)
+    return int(found) if found is not None and exif.turns(found) else exif.UPRIGHT
+
+
+def _stated(orientation: int) -> dict[str, Any]:
+    return {} if orientation == exif.UPRIGHT else {"exif_orientation": orientation}
 
 
 def _check_page(page: int | None, count: int) -> None:
@@ -464,19 +556,32 @@ def _pages(data: bytes) -> Iterator[Array]:
     if unusual:
         with _tiff(data, None) as tiff:
             for leaf in tiff.pages:
+                _unturned(_leaf_orientation(leaf))
                 yield _leaf_array(leaf, len(data))
         return
     with image:
         for page in range(_frames(image)):
             try:
                 image.seek(page)
+                _unturned(_orientation(image))
                 image.load()
                 array = np.asarray(image)
+            except MedimgError:
+                raise
             except Exception as error:
                 raise FormatError(f"page {page} is damaged or truncated ({error})") from error
             if _deep(image, data):
                 raise _deep_color("16 bits per color channel")
             yield storable(array)
+
+
+def _unturned(orientation: int) -> None:
+    """Slices of a volume have no orientation of their own."""
+    if orientation != exif.UPRIGHT:
+        raise GeometryError(
+            f"a slice whose EXIF orientation is {orientation}, and nobody says whether the volume's labels are turned",
+            next_step="set the orientation of the file to 1, and leave its pixels as they are",
+        )
 
 
 def _tiff(data: bytes, reason: FormatError | None) -> Any:
@@ -496,9 +601,18 @@ def _decode_tiff(data: bytes, page: int | None, reason: FormatError | None) -> P
     with _tiff(data, reason) as tiff:
         count = len(tiff.pages)
         _check_page(page, count)
+        leaf = tiff.pages[page or 0]
+        orientation = _leaf_orientation(leaf)
         return Picture(
-            _leaf_array(tiff.pages[page or 0], len(data)), meta={"page": page} if count > 1 else {}
+            exif.turned(_leaf_array(leaf, len(data)), orientation),
+            meta=({"page": page} if count > 1 else {}) | _stated(orientation),
+            orientation=orientation,
         )
+
+
+def _leaf_orientation(leaf: Any) -> int:
+    tag = leaf.tags.get(ExifTags.Base.Orientation)
+    return int(tag.value) if tag is not None and exif.turns(tag.value) else exif.UPRIGHT
 
 
 def _leaf_array(leaf: Any, length: int) -> Array:

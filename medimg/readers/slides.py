@@ -24,6 +24,7 @@ from PIL import Image, JpegImagePlugin, TiffImagePlugin
 from medimg.errors import BombError, FormatError, GeometryError, MedimgError, MissingExtraError
 from medimg.files import File
 from medimg.pixels import Picture, Pixels
+from medimg.readers import exif
 
 Bytes = npt.NDArray[np.uint8]
 TISSUE = 0.25
@@ -194,7 +195,9 @@ class Slide:
                 self._stream.seek(0)
                 if start[:2] == b"\xff\xd8":
                     with _decoding():
-                        width, height = JpegImagePlugin.JpegImageFile(self._stream).size
+                        header = JpegImagePlugin.JpegImageFile(self._stream)
+                        width, height = header.size
+                        _check_orientation(header.getexif().get(_ORIENTATION))
                     self._levels = [_Level((-(-width // n), -(-height // n))) for n in (1, 2, 4, 8)]
                 elif start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
                     self._levels = self._pages()
@@ -226,6 +229,7 @@ class Slide:
                 levels.append(_Level(size, page))
         for level in levels:
             _check(level.page)
+            _check_orientation(getattr(level.page.tags.get(_ORIENTATION), "value", None))
         self._spacing = _resolution(first)
         return levels
 
@@ -382,6 +386,16 @@ def _check(page: Any) -> None:
         raise FormatError("a slide without pixels")
 
 
+def _check_orientation(stated: object) -> None:
+    """Tiles are read as stored: refuse a slide that viewers turn, as positions and outlines may be of either frame."""
+    if exif.turns(stated):
+        raise GeometryError(
+            f"a slide whose EXIF orientation is {stated}: nobody says in which frame it was outlined",
+            next_step="set the orientation of the file to 1, and leave its pixels as they are",
+        )
+
+
+_ORIENTATION = 274
 _COMPRESSIONS = {1, 5, 7, 8, 32773, 32946}
 """None, LZW, JPEG, deflate, PackBits, old deflate."""
 _SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7

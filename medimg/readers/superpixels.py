@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,8 +39,9 @@ class _Mask(Pixels):
             numbers = image.array.astype(np.int32) @ np.array([1, 256, 65536], dtype=np.int32)
             if (last := int(numbers.max(initial=0))) >= len(self.values):
                 raise LabelError(f"superpixel {last} has no value, there are {len(self.values)}")
-            return label_picture(
+            drawn = label_picture(
                 np.array(self.values, dtype=np.int64)[numbers], {"superpixels": len(self.values)}
             )
+            return replace(drawn, orientation=image.orientation)
         except MedimgError as error:
             raise error.within(file=self.file.path) from error

@@ -86,7 +86,7 @@ def rows(files):
             meta=said.get(image.stem, {}),
         )
     for (image,) in files.match(r"(?:^|/)unlabeled-images/(?:.*/)?[^/]+\.jpg$"):
-        yield Row(id=image.stem, config="unlabeled", image=image)
+        yield Row(id=image.stem, config="unlabeled", image=image, assessed=())
     for clip, group in files.match(r"(?:^|/)labeled-videos/(?:(.+)/)?[^/]+\.(?:avi|mpg)$"):
         row = next(iter(said.get(clip.name, said.get(clip.stem, {})).values()), {})
         text = row.get("finding") or row.get("Finding")
@@ -94,6 +94,7 @@ def rows(files):
             id=clip.stem,
             config="videos",
             image=video.clip(clip),
+            assessed=(),
             source={"folder": group, **row},
             texts=[Text(kind="caption", answer=text)] if text not in (None, "None") else (),
         )
@@ -111,6 +112,7 @@ def rows(files):
             image=image,
             mask=masks.threshold(mask),
             classes=("colon polyp",),
+            assessed=("colon polyp",),
             boxes=[_box(box) for box in boxes.get(name, {}).get("bbox", [])],
             source=boxes.get(name),
         )

@@ -71,6 +71,7 @@ def rows(files, dataset, channels=(), spacing=None):
             subject=case,
             image=image,
             mask=None if part == "Ts" else masks[case],
+            assessed=() if part == "Ts" else None,
             sequence=channels,
             spacing=spacing(image, case) if spacing else None,
             meta={"listed_in_dataset_json": image.name in listed} if listed and part != "Ts" else {},

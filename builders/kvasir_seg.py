@@ -82,6 +82,7 @@ def rows(files):
             image=image,
             mask=masks.threshold(drawn[name]),
             classes=["colon polyp"],
+            assessed=DATASET.every_label,
             boxes=[_box(box) for box in boxes],
             source={"kavsir_bboxes.json": stated[name]} if name in stated else None,
         )

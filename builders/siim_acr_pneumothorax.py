@@ -75,7 +75,8 @@ def rows(files):
             shape, drawn = (tags["Rows"], tags["Columns"]), runs[uid]
             parts = [(masks.rle(one, shape, relative=True, file=table), 1) for one in drawn]
             found = ("pneumothorax",) if {*drawn} != {"-1"} else ()
-            fields = {"mask": masks.union(parts), "classes": found, "source": {"EncodedPixels": drawn}}
+            fields = {"mask": masks.union(parts), "classes": found, "assessed": ("pneumothorax",)}
+            fields |= {"source": {"EncodedPixels": drawn}}
         elif not tested:
             yield Skipped(file=image, reason=f"{table.name} has no row for it")
             continue

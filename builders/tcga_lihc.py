@@ -58,7 +58,11 @@ DATASET = Dataset(
 
 
 def rows(files):
-    known = {"classes": ("hepatocellular carcinoma",), "assessed": None, "config": "volumes"}
+    known = {
+        "classes": ("hepatocellular carcinoma",),
+        "assessed": ("hepatocellular carcinoma",),
+        "config": "volumes",
+    }
     return _tcia.rows(files, lambda tags: known, least=5, slides="slides")
 
 

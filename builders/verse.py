@@ -74,7 +74,7 @@ def rows(files):
             image=ct,
             mask=vertebrae[case],
             points=_centroids.points(stated, ct, DATASET.legend),
-            source=[{key: str(x) if x != x else x for key, x in one.items()} for one in stated] or None,
+            source=stated or None,
             meta=meta if ct in parts else meta | {"split": "not told by the folders of this copy"},
         )
     for case, mask in vertebrae.items():

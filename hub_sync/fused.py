@@ -23,7 +23,7 @@ from medimg.errors import HubError, LicenseError, VerifyError
 from medimg.fusion import fuse
 from medimg.fusion.errors import FusionError
 from medimg.fusion.labels import fused_features
-from medimg.fusion.plan import MINIATURE, Plan
+from medimg.fusion.plan import Plan
 from medimg.fusion.select import allowed, split_fused
 from medimg.hub_sync.fingerprint import engine, fingerprint
 from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
@@ -32,7 +32,7 @@ from medimg.hub_sync.scratch import scratch, sweep
 from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, pixel_bytes, without_pixels
 from medimg.hub_sync.verify import _read_back
 from medimg.licenses import Combined, Verdict
-from medimg.loading import OFFICIAL, open_source
+from medimg.loading import MINIATURE, OFFICIAL, open_source
 from medimg.manifest import MANIFEST_PATH, Manifest, Origin, Shard, SplitStats
 from medimg.schema import PIXEL_COLUMNS, SCHEMA_VERSION, Dimension
 

@@ -14,6 +14,7 @@ from medimg.licenses import Verdict
 from medimg.schema import Dimension, Frozen
 
 Access = Literal["open", "registration", "application", "unavailable"]
+BadFiles = Literal["stop", "quarantine"]
 UNFINISHED = "TODO"
 """What `medimg new` writes into each field that is to be filled in."""
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -149,7 +150,7 @@ class Dataset(Frozen):
     shared_subjects: str | None = None
     overlaps: tuple[Overlap, ...] = ()
     notes: tuple[str, ...] = ()
-    bad_files: Literal["stop", "quarantine"] = "stop"
+    bad_files: BadFiles = "stop"
     version: str = "1.0.0"
 
     @field_validator("modality", "organ", "task", mode="before")
@@ -198,6 +199,11 @@ class Dataset(Frozen):
             yield from unknown("license", licenses.get, [config.license] if config.license else [])
         named = [name for names in (*self.legend.values(), *self.labels.values()) for name in names]
         yield from unknown("label", vocab.label.__getitem__, named)
+
+    @property
+    def every_label(self) -> tuple[str, ...]:
+        """All that `labels` can say, each once: what was looked for where an image got any of them."""
+        return tuple(dict.fromkeys(name for names in self.labels.values() for name in names))
 
     @property
     def publish(self) -> Verdict:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+import traceback
+import zlib
+from pathlib import Path
+
 
 class MedimgError(Exception):
     """Base of all errors raised by medimg.
@@ -59,6 +64,10 @@ class SourceError(MedimgError):
     """A source file is missing, unreadable or not what it claims to be."""
 
 
+class EmptySplitError(SourceError):
+    """The copy has rows of the dataset, none of them of the split or the sub-collection that was asked for."""
+
+
 class ChecksumError(SourceError):
     """A source file's digest or size is not the declared one."""
 
@@ -109,3 +118,45 @@ class HubError(MedimgError):
 
 class VerifyError(MedimgError):
     """The published revision does not equal its manifest."""
+
+
+SOURCE_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What code raises that meets a file which is not as it expects. Others are bugs and stay what they are."""
+
+
+def named(error: Exception, *, dataset: str | None = None, file: str | None = None) -> MedimgError:
+    """The error as a `MedimgError` that says dataset and file: itself, or one made of a bare `SOURCE_FAULTS`."""
+    from pydantic import ValidationError
+
+    if isinstance(error, MedimgError):
+        return error.within(dataset=dataset, file=file)
+    if isinstance(error, ValidationError):
+        detail = error.errors()[0]
+        place = ".".join(str(part) for part in detail["loc"])
+        return LabelError(f"it gives an invalid row: {place}: {detail['msg']}", dataset=dataset, file=file)
+    if isinstance(error, KeyError):
+        return LabelError(
+            f"the builder has no entry for {error}: a label or a name of the source is not mapped",
+            dataset=dataset,
+            file=file,
+            next_step="Map it in the declaration with evidence; labels are never dropped.",
+        )
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f", {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
+    return FormatError(
+        f"it is not what the reader expects ({type(error).__name__}: {error}{where})",
+        dataset=dataset,
+        file=file,
+        next_step="Compare the file with the original download; if it is that, report this message.",
+    )

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import hashlib
+import json
 import os
+import shutil
+import tempfile
+import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medimg import registry
-from medimg.declaration import Dataset
-from medimg.errors import SourceRequiredError, UnknownDatasetError
+from medimg import __version__, registry
+from medimg.declaration import BadFiles, Dataset
+from medimg.errors import EmptySplitError, MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files
 from medimg.licenses import Verdict
+from medimg.manifest import Origin
+from medimg.phantom import Phantom
 from medimg.registry import Builder
+from medimg.report import LoadReport, MedimgWarning
 from medimg.rows import iterate
 from medimg.schema import Skipped, features
 
@@ -21,6 +32,9 @@ if TYPE_CHECKING:
 
 NAMESPACE = "medimg"
 OFFICIAL = "official"
+MINIATURE = "miniature"
+REPORT = "medimg-report.json"
+"""What a load left out, beside the rows in the `datasets` cache."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
@@ -33,24 +47,34 @@ def load(
     streaming: bool = False,
     namespace: str = NAMESPACE,
     storage_options: dict[str, Any] | None = None,
+    bad_files: BadFiles | None = None,
     **kwargs: Any,
 ) -> datasets.Dataset | datasets.IterableDataset | datasets.DatasetDict | datasets.IterableDatasetDict:
     """Load a dataset in the one schema.
+
+    With a source, the result has the attribute `report`, a `medimg.report.LoadReport`: rows by split, files that are no
+    row and rows that lack something, with counts by reason. With `streaming` it fills while the rows are read (in the
+    process that reads them) and is complete at the end; without, it is complete at once and lies beside the cache. A
+    dictionary of splits has one on each split. What was left out is also told once, as a `MedimgWarning`.
 
     Args:
         name: slug or alias; `medimg.names()` lists the slugs.
         config: sub-collection, e.g. "pathmnist" of medmnist-v2; None takes the only one or the Hub's default.
         source: the original files: a folder, an archive, or an fsspec URL of either; "official" takes the declared
-            addresses. None loads the published Parquet from the Hub through plain `datasets`.
-        split: e.g. "train"; None gives all splits as a dictionary.
+            addresses, "miniature" phantoms in the original layout. None loads the published Parquet from the Hub
+            through plain `datasets`.
+        split: e.g. "train", "train+test" or (without `streaming`) "train[:5]"; None gives all splits as a dictionary.
         streaming: rows on the fly. Without it the rows are written to the `datasets` cache once.
         namespace: organization on the Hub, where no source is given.
         storage_options: for fsspec, where the source is a URL.
+        bad_files: "quarantine" leaves rows out that cannot be read, and tells; "stop" raises. None takes the
+            declaration's.
         kwargs: passed on to `datasets.load_dataset`, where no source is given.
 
     Raises:
         UnknownDatasetError: no such dataset, config or split.
         SourceRequiredError: the data may not be redistributed, so a source is needed; says where to get it.
+        SourceError: the source has no row of what was asked for; says why (with `streaming`, when it is read).
     """
     builder = registry.get(name)
     dataset = builder.dataset
@@ -64,6 +88,8 @@ def load(
         )
     if kwargs:
         raise TypeError(f"unexpected arguments with a source: {', '.join(kwargs)}")
+    if bad_files not in (None, "stop", "quarantine"):
+        raise ValueError(f'bad_files is "stop" or "quarantine", not {bad_files!r}')
     if config is None and len(dataset.config_names) > 1:
         raise UnknownDatasetError(
             f"{dataset.name} has {len(dataset.config_names)} sub-collections",
@@ -77,34 +103,162 @@ def load(
             dataset=dataset.name,
             next_step=f"one of: {', '.join(dataset.config_names)}",
         )
+    call = _Call(builder, config, os.fspath(source), storage_options, bad_files)
+    call.check()
     splits = list(dataset.config(config).splits)
-    if split is not None and split not in splits:
-        raise UnknownDatasetError(
-            f"there is no split {split!r}", dataset=dataset.name, next_step=f"one of: {', '.join(splits)}"
-        )
-    arguments = {
-        "name": builder.address,
-        "config": config,
-        "source": str(source),
-        "storage_options": storage_options,
-        "fingerprint": "",
-    }
-    with open_source(builder, source, storage_options=storage_options) as files:
-        if not streaming:
-            arguments["fingerprint"] = files.fingerprint()
-    make = _stream if streaming else _download
     if split is not None:
-        return make(dataset, arguments, split)
+        return call.some(split, splits, streaming)
+    return call.every(splits, streaming)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One `load` from a source."""
+
+    builder: Builder
+    config: str
+    source: str
+    storage_options: dict[str, Any] | None
+    bad_files: BadFiles | None
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.builder.dataset
+
+    @property
+    def features(self) -> datasets.Features:
+        return features(self.dataset.config(self.config).dimension or self.dataset.dimension)
+
+    def check(self) -> None:
+        """Refuse a source that is not there."""
+        with open_source(self.builder, self.source, storage_options=self.storage_options):
+            return
+
+    def some(self, split: str, known: list[str], streaming: bool) -> Any:
+        """The rows of a split, or of what `datasets` makes of several splits and slices."""
+        if split in known:
+            return self.one(split, streaming)
+        import datasets
+
+        try:
+            spec = datasets.ReadInstruction.from_spec(split)
+            asked = [part.splitname for part in spec.to_absolute(dict.fromkeys(known, 1))]
+        except (AssertionError, ValueError) as error:
+            raise UnknownDatasetError(
+                f"there is no split {split!r}",
+                dataset=self.dataset.name,
+                next_step=f"one of: {', '.join(known)}",
+            ) from error
+        if streaming:
+            if "[" in split:
+                raise UnknownDatasetError(
+                    f"streaming cannot slice ({split!r}), as rows are not counted",
+                    dataset=self.dataset.name,
+                    next_step='use .take(n) and .skip(n) of the rows of split="..."',
+                )
+            return _joined([self.one(name, True) for name in asked])
+        whole = {name: self.one(name, False) for name in dict.fromkeys(asked)}
+        parts = []
+        for part in spec.to_absolute({name: len(rows) for name, rows in whole.items()}):
+            rows = whole[part.splitname]
+            parts.append(_with_report(rows.select(range(part.from_, part.to)), rows.report))
+        return _joined(parts)
+
+    def every(self, splits: list[str], streaming: bool) -> Any:
+        """All splits; without streaming, those that have rows."""
+        import datasets
+
+        if streaming:
+            return datasets.IterableDatasetDict({split: self.one(split, True) for split in splits})
+        found: dict[str, datasets.Dataset] = {}
+        empty: list[SourceError] = []
+        for split in splits:
+            try:
+                found[split] = self.one(split, False)
+            except EmptySplitError as error:
+                empty.append(error)
+        if not found:
+            raise empty[0]
+        for problem in empty:
+            warnings.warn(str(problem), MedimgWarning, stacklevel=1)
+        return datasets.DatasetDict(found)
+
+    def one(self, split: str, streaming: bool) -> Any:
+        """The rows of one split."""
+        report = LoadReport(self.dataset.name, self.config)
+        arguments = {
+            "name": self.builder.address,
+            "config": self.config,
+            "source": self.source,
+            "split": split,
+            "storage_options": self.storage_options,
+            "bad_files": self.bad_files,
+            "report": report,
+        }
+        return _with_report(self._stream(arguments) if streaming else self._store(arguments), report)
+
+    def _stream(self, arguments: dict[str, Any]) -> datasets.IterableDataset:
+        import datasets
+
+        return datasets.IterableDataset.from_generator(
+            generate,
+            features=self.features,
+            gen_kwargs=arguments,
+            split=datasets.NamedSplit(arguments["split"]),
+        )
+
+    def _store(self, arguments: dict[str, Any]) -> datasets.Dataset:
+        """Written to the cache once for a source, the code that reads it and the arguments."""
+        import datasets
+        from datasets.exceptions import DatasetGenerationError
+
+        report: LoadReport = arguments["report"]
+        with open_source(self.builder, self.source, storage_options=self.storage_options) as files:
+            state = [files.fingerprint(), __version__, self.builder.code, self.bad_files, arguments["split"]]
+        state += [self.builder.address, self.config]
+        key = hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
+        try:
+            rows = datasets.Dataset.from_generator(
+                generate,
+                features=self.features,
+                gen_kwargs=arguments,
+                split=datasets.NamedSplit(arguments["split"]),
+                fingerprint=key,
+                # The stock writer buffers 1000 examples, whatever their size.
+                writer_batch_size=64 if self.features["image"] == datasets.Image() else 1,
+            )
+        except DatasetGenerationError as error:
+            if isinstance(error.__cause__, MedimgError):
+                raise error.__cause__ from None
+            raise
+        kept = Path(rows.cache_files[0]["filename"]).parent / REPORT
+        if report.finished:
+            kept.write_text(json.dumps(report.to_json()), "utf-8")
+        elif kept.exists():
+            vars(report).update(vars(LoadReport.from_json(json.loads(kept.read_text("utf-8")))))
+            report.told = False
+            report.warn()
+        return rows
+
+
+def _with_report(rows: Any, report: LoadReport | list[LoadReport]) -> Any:
+    rows.report = report
+    return rows
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Rows one after the other; the report of several is a list."""
+    if len(parts) == 1:
+        return parts[0]
     import datasets
 
-    every = {each: make(dataset, arguments, each) for each in splits}
-    return datasets.IterableDatasetDict(every) if streaming else datasets.DatasetDict(every)
+    return _with_report(datasets.concatenate_datasets(parts), [part.report for part in parts])
 
 
 def open_source(
     builder: Builder, source: str | os.PathLike[str], *, storage_options: dict[str, Any] | None = None
 ) -> Files:
-    """The view on a source: folder, archive, URL, or "official" for the declared addresses.
+    """The view on a source: folder, archive, URL, "official" for the declared addresses, "miniature" for phantoms.
 
     Raises:
         SourceRequiredError: "official" was asked for and the declaration has no address that can be fetched.
@@ -116,10 +270,33 @@ def open_source(
         if not declared:
             raise source_required(dataset)
         return Files.open(declared, dataset=dataset.name, storage_options=storage_options)
+    if str(source) == MINIATURE:
+        return Files.open(miniature(builder.address), dataset=dataset.name)
     text = os.fspath(source)
     if "://" not in text and "::" not in text:
         text = str(Path(text).expanduser())
     return Files.open(text, dataset=dataset.name, storage_options=storage_options, sources=dataset.sources)
+
+
+def origin_of(source: str) -> Origin:
+    """What rows of this source are: of phantoms, of the declared addresses, or of somebody's copy."""
+    return "miniature" if source == MINIATURE else "official" if source == OFFICIAL else "source"
+
+
+@functools.cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="medimg-miniatures-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@functools.cache
+def miniature(name: str) -> str:
+    """A phantom copy of a dataset in a temporary folder that lives as long as this process."""
+    builder = registry.get(name)
+    folder = _folder() / builder.name
+    builder.miniature(Phantom(folder))
+    return str(folder)
 
 
 def locate_source(root: str, name: str) -> str | None:
@@ -155,14 +332,25 @@ def generate(
     source: str,
     split: str,
     storage_options: dict[str, Any] | None = None,
-    fingerprint: str = "",
+    bad_files: BadFiles | None = None,
+    report: LoadReport | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Rows of one split as plain dictionaries; the generator behind `load`."""
     builder = registry.get(name)
+    report = LoadReport(builder.name, config) if report is None else report
     with open_source(builder, source, storage_options=storage_options) as files:
-        for record in iterate(builder, files, config=config, splits=[split]):
+        for record in iterate(
+            builder,
+            files,
+            origin=origin_of(source),
+            config=config,
+            splits=[split],
+            report=report,
+            bad_files=bad_files,
+        ):
             if not isinstance(record, Skipped):
                 yield _pathless(plain(record.values))
+    report.warn()
 
 
 def plain(values: Any) -> dict[str, Any]:
@@ -184,29 +372,3 @@ def _pathless(row: dict[str, Any]) -> dict[str, Any]:
 
 def _pixels(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if value is None else {"bytes": bytes(value["bytes"]), "path": value["path"]}
-
-
-def _stream(dataset: Dataset, arguments: dict[str, Any], split: str) -> datasets.IterableDataset:
-    import datasets
-
-    dimension = dataset.config(arguments["config"]).dimension or dataset.dimension
-    return datasets.IterableDataset.from_generator(
-        generate,
-        features=features(dimension),
-        gen_kwargs={**arguments, "split": split},
-        split=datasets.NamedSplit(split),
-    )
-
-
-def _download(dataset: Dataset, arguments: dict[str, Any], split: str) -> datasets.Dataset:
-    import datasets
-
-    dimension = dataset.config(arguments["config"]).dimension or dataset.dimension
-    return datasets.Dataset.from_generator(
-        generate,
-        features=features(dimension),
-        gen_kwargs={**arguments, "split": split},
-        split=datasets.NamedSplit(split),
-        # The stock writer buffers 1000 examples, whatever their size.
-        writer_batch_size=64 if dimension == "2d" else 1,
-    )

@@ -58,9 +58,14 @@ class Builder:
         """The module's docstring: the first paragraph of the card."""
         return inspect.cleandoc(self.module.__doc__ or "")
 
+    @property
+    def whole(self) -> bool:
+        """Whether `rows` covers the whole source, whatever sub-collection is asked for."""
+        return inspect.ismodule(self.module)
+
     def rows(self, files: Files, config: str | None = None) -> Iterator[Row | Skipped]:
         """Rows and skipped files, lazily; rows of other sub-collections than `config` may be among them."""
-        hint = () if inspect.ismodule(self.module) else (config,)
+        hint = () if self.whole else (config,)
         rows: Iterator[Row | Skipped] = self.module.rows(files, *hint)
         return rows
 
@@ -140,12 +145,15 @@ def builders() -> list[Builder]:
 def get(name: str) -> Builder:
     """The builder of this slug or alias; case, spaces, dashes and underscores do not matter.
 
+    "medimg/<slug>", as on the Hub, is the same.
+
     "idc/<collection>", narrowed down or not ("idc/nlst?modality=CT"), is any collection of the Imaging Data Commons.
 
     Raises:
         UnknownDatasetError: with the closest names.
         MissingExtraError: a collection was asked for, and the index of the Commons is not installed.
     """
+    name = name.removeprefix("medimg/")
     if COMMONS.match(name):
         return Builder(importlib.import_module(f"{PACKAGE}._idc").find(name))
     if SLUG.fullmatch(name) and importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}"):

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from medimg import licenses, readers, vocab
-from medimg.declaration import Config, Dataset
-from medimg.errors import DuplicateIdError, FormatError, GeometryError, LabelError, MedimgError
+from medimg.declaration import BadFiles, Config, Dataset
+from medimg.errors import (
+    SOURCE_FAULTS,
+    DuplicateIdError,
+    EmptySplitError,
+    FormatError,
+    GeometryError,
+    LabelError,
+    MedimgError,
+    SourceError,
+    named,
+)
 from medimg.files import File, Files
 from medimg.manifest import Origin
 from medimg.pixels import Array, Clip, Image, Picture, Pixels, Volume
 from medimg.readers import raster, volumes
 from medimg.registry import Builder
-from medimg.schema import Dimension, Row, Skipped
+from medimg.report import LoadReport
+from medimg.schema import Dimension, Label, Row, Skipped
 
 IMAGE_OF: Mapping[Dimension, type[Image]] = {"2d": Picture, "3d": Volume, "video": Clip}
 
@@ -54,6 +65,32 @@ class Record:
         return licenses.get(self.license).publish is not licenses.Verdict.RECIPE
 
 
+def drafts(builder: Builder, files: Files, config: str | None = None) -> Iterator[Row | Skipped]:
+    """What a builder yields, undecoded, with the rows that went wrong as skipped files where the declaration says so.
+
+    Args:
+        builder: declaration and rows.
+        files: the source; `files.quarantine` decides about rows that go wrong.
+        config: a hint; rows of other sub-collections may be among them.
+
+    Raises:
+        MedimgError: whatever the builder raises, with dataset and file; the last opened file where it names none.
+    """
+    source = builder.rows(files, config)
+    while True:
+        try:
+            item = next(source, None)
+        except (MedimgError, *SOURCE_FAULTS) as error:
+            mended = named(error, dataset=builder.name, file=getattr(error, "file", None) or files.last)
+            raise mended from error.__cause__ if mended is error else error
+        while files.quarantined:
+            file, problem = files.quarantined.pop(0)
+            yield _quarantined(file, problem)
+        if item is None:
+            return
+        yield item
+
+
 def iterate(
     builder: Builder,
     files: Files,
@@ -61,6 +98,8 @@ def iterate(
     origin: Origin = "source",
     config: str | None = None,
     splits: Collection[str] | None = None,
+    report: LoadReport | None = None,
+    bad_files: BadFiles | None = None,
 ) -> Iterator[Record | Skipped]:
     """Records of one source, in the builder's order, and the files that are no row with their reasons.
 
@@ -70,59 +109,105 @@ def iterate(
         origin: recorded in `meta` where it is a miniature.
         config: only this sub-collection.
         splits: only these splits; rows of others are not decoded.
+        report: filled with what came and what was left out.
+        bad_files: "stop" or "quarantine"; None takes the declaration's.
 
     Raises:
-        MedimgError: a row is not what the declaration says, or the source holds nothing of the dataset; the error names
-            the dataset, the file and the next step.
+        MedimgError: a row is not what the declaration says, or no row came of the source; the error names the dataset,
+            the file and the next step.
     """
     dataset = builder.dataset
+    report = LoadReport(dataset.name, config or "") if report is None else report
+    report.restart()
+    files.quarantine = (bad_files or dataset.bad_files) == "quarantine"
     seen: set[tuple[str, str]] = set()
-    found = False
-    source = builder.rows(files, config)
-    while True:
-        try:
-            item = next(source)
-        except StopIteration:
-            if not found:
-                raise files.barren() from None
-            return
-        except ValidationError as error:
-            raise LabelError(
-                f"the builder yielded an invalid row: {_first(error)}", dataset=dataset.name
-            ) from error
-        except MedimgError as error:
-            error.within(dataset=dataset.name)
-            raise
-        except KeyError as error:
-            raise LabelError(
-                f"the builder has no entry for {error}: a label of the source is not mapped",
-                dataset=dataset.name,
-                next_step="Map it in the declaration with evidence; labels are never dropped.",
-            ) from error
-        found = True
+
+    def skipped(item: Skipped) -> Skipped:
+        files.opened.add(item.file.path)
+        report.skip(item.file.path, item.reason)
+        return item
+
+    for item in drafts(builder, files, config):
+        _told(files, report)
         if isinstance(item, Skipped):
-            files.opened.add(item.file.path)
-            yield item
+            yield skipped(item)
             continue
         if (config is not None and item.config != config) or (
             splits is not None and item.split not in splits
         ):
+            report.elsewhere[item.config, item.split] += 1
+            files.opened.update(file.path for file in _files_of(item))
             continue
-        if (item.config, item.id) in seen:
-            raise DuplicateIdError(
-                f"two rows have the id {item.id!r}",
-                dataset=dataset.name,
-                file=naming_file(item).path,
-                next_step="Look for a second copy of the case in the source, or make the builder's id longer.",
-            )
-        seen.add((item.config, item.id))
         try:
-            yield materialize(dataset, item, origin)
-        except MedimgError as error:
-            error.within(dataset=dataset.name, file=naming_file(item).path)
-            if dataset.bad_files == "stop":
-                raise
-            yield Skipped(file=naming_file(item), reason=f"quarantined: {error.problem}")
+            if (item.config, item.id) in seen:
+                raise DuplicateIdError(
+                    f"two rows have the id {item.id!r}",
+                    next_step="Look for a second copy of the case in the source, or make the builder's id longer.",
+                )
+            seen.add((item.config, item.id))
+            record = materialize(dataset, item, origin)
+        except (MedimgError, *SOURCE_FAULTS) as error:
+            problem = named(error, dataset=dataset.name, file=naming_file(item).path)
+            if not files.quarantine:
+                raise problem from error.__cause__ if problem is error else error
+            yield skipped(_quarantined(naming_file(item), problem))
+            continue
+        report.rows[item.split] += 1
+        for text in (*_left_out(record.image), *_left_out(record.mask)):
+            report.lack(naming_file(item).path, text)
+        yield record
+        del record  # or this row would stay in memory while the next one is read
+    _told(files, report)
+    if builder.whole:
+        for file in unread(files):
+            report.skip(file.path, "no rule of this builder covers it")
+    if not report.rows:
+        raise _nothing(files, report, splits)
+    report.finished = True
+
+
+def _told(files: Files, report: LoadReport) -> None:
+    """Move what the view has to tell into the report."""
+    while files.told:
+        report.lack(*files.told.pop(0))
+    while files.notes:
+        report.skip(*files.notes.pop(0))
+
+
+def _left_out(image: Image | None) -> Iterable[str]:
+    """What a reader had to leave out of an image or a mask."""
+    return () if image is None else image.meta.get("left_out", ())
+
+
+def _files_of(row: Row) -> Iterator[File]:
+    for part in (row.image, row.label.mask, row.label.target):
+        if isinstance(part, File):
+            yield part
+        elif part is not None:
+            yield from part.files()
+
+
+def _quarantined(file: File, error: MedimgError) -> Skipped:
+    where = f" ({error.file})" if error.file not in (None, file.path) else ""
+    return Skipped(file=file, reason=f"quarantined: {error.problem}{where}")
+
+
+def _nothing(files: Files, report: LoadReport, splits: Collection[str] | None) -> SourceError:
+    """Why a source gives none of the rows that were asked for."""
+    if not report.elsewhere:
+        return files.barren(report.reasons())
+    there = ", ".join(
+        f"{config}/{split} {count:,}" if config != "default" else f"{split} {count:,}"
+        for (config, split), count in report.elsewhere.items()
+    )
+    wanted = "/".join(filter(None, (report.config.replace("default", ""), " or ".join(splits or ()))))
+    return EmptySplitError(
+        f"this copy has no row of {wanted or 'what was asked for'}"
+        + (f": {report.reasons()}" if report else "")
+        + f"; it has rows of {there}",
+        dataset=report.dataset,
+        next_step="Ask for one of these, or pass a source that holds the rest of the download.",
+    )
 
 
 def unread(files: Files) -> Iterator[File]:
@@ -162,12 +247,12 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         _within_legend(counts, legend, label.instances, label.mask)
     if target is not None and not isinstance(target, Picture | Volume):
         raise FormatError("a target is a picture or a volume")
-    named = [*label.classes, *label.uncertain, *(name for names in legend.values() for name in names)]
-    assessed = tuple(dict.fromkeys(named)) if label.assessed is None else label.assessed
+    present = [*label.classes, *label.uncertain, *(name for names in legend.values() for name in names)]
+    assessed = looked_for(dataset, label, legend)
     boxes = [(box.name, box.box) for box in label.boxes]
     points = [(point.name, point.point) for point in label.points]
-    _known([*named, *assessed, *(name for name, _ in boxes), *(name for name, _ in points)])
-    missing = set(named) - set(assessed)
+    _known([*present, *assessed, *(name for name, _ in boxes), *(name for name, _ in points)])
+    missing = set(present) - set(assessed)
     if missing:
         raise LabelError(f"labels are present that were not assessed: {', '.join(sorted(missing))}")
     if row.subject is None and dataset.no_subject is None:
@@ -212,14 +297,43 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
     return Record(row.config, row.split, values, image, mask, counts)
 
 
+def looked_for(dataset: Dataset, label: Label, legend: Mapping[int, tuple[str, ...]]) -> tuple[str, ...]:
+    """What the annotators looked for in a row.
+
+    Args:
+        dataset: the declaration.
+        label: of the row.
+        legend: of its mask, empty without one.
+
+    Raises:
+        LabelError: the row has classes, or its dataset labels and the row no mask, and it does not say.
+    """
+    if label.assessed is not None:
+        return label.assessed
+    if label.classes or label.uncertain or (dataset.labels and not legend):
+        raise LabelError(
+            "the row does not say what was looked for",
+            dataset=dataset.name,
+            next_step="Give `assessed`: DATASET.every_label where any label could have been given, () where nobody "
+            "looked, else the names. Without it every negative would be lost.",
+        )
+    return tuple(dict.fromkeys(name for names in legend.values() for name in names))
+
+
 def to_json(value: Any) -> str:
-    """Compact JSON; the order of keys is the source's."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
+    """Compact JSON; the order of keys is the source's. What is no finite number in it becomes a text ("nan", "inf")."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _first(error: ValidationError) -> str:
-    detail = error.errors()[0]
-    return f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _first_name(source: File | Pixels | None) -> str:

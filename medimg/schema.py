@@ -77,7 +77,8 @@ class Label(Frozen):
         classes: image-level findings that are present (canonical names).
         uncertain: marked uncertain by the source.
         assessed: every class or structure that the annotators looked for. In it and not in `classes`: absent. Not in
-            it: unknown. None means: the names in `classes`, `uncertain`, and of the legend where there is a mask.
+            it: unknown. `Dataset.every_label` is all that a declaration's labels can say. None means the names of
+            the legend of the mask; a row that has classes, or no mask though the declaration has labels, must say it.
         mask: label map on the image's own grid.
         legend: what each mask value means; None takes the declaration's. An empty tuple of names is "not annotated
             here" (ignore). Value 0 is background and needs no entry.
@@ -106,7 +107,7 @@ class Row(Frozen):
         id: stable within the dataset; stored as `<dataset>/<id>` (`<dataset>/<config>/<id>` where there are configs).
         split: split name, e.g. "train".
         config: sub-collection, for datasets that declare `configs`.
-        subject: patient id in the source; None only where the declaration's `no_subject` says why.
+        subject: patient id in the source; a blank one is None. None only where the declaration's `no_subject` says why.
         modality, organ, task: None takes the declaration's (modality: its only one).
         spacing: mm per pixel or voxel where the image file does not say and the source does; () where the file names a
             spacing that means nothing.
@@ -132,6 +133,19 @@ class Row(Frozen):
     def placed(self) -> bool:
         """Whether numbers of the row mean places in its image: boxes, points, a spacing that differs along the axes."""
         return bool(self.label.boxes or self.label.points or len({*(self.spacing or ())}) > 1)
+
+    @field_validator("id")
+    @classmethod
+    def _no_blank_id(cls, id: str) -> str:
+        if not id.strip():
+            raise ValueError("the id is blank")
+        return id
+
+    @field_validator("subject")
+    @classmethod
+    def _blank_is_nobody(cls, subject: str | None) -> str | None:
+        """A blank cell names no patient: rows that share it are not of one person."""
+        return subject if subject and subject.strip() else None
 
     @model_validator(mode="before")
     @classmethod

@@ -24,7 +24,8 @@ NAMES = [registry.slug(module) for module in registry.module_names()]
 """Of the files, so that a declaration that fails is a failure of its own tests alone."""
 FORBIDDEN_CALLS = {"open", "eval", "exec", "compile", "__import__", "print", "input"}
 ALLOWED_IMPORTS = ("medimg.", "re", "math", "itertools", "collections", "functools", "json", "__future__")
-MAX_LINES = 120
+MAX_LINES = 45
+"""Of `rows`; the file is as long as its dataset is odd."""
 
 
 @pytest.fixture(params=NAMES)
@@ -103,11 +104,10 @@ def test_aliases_lead_to_one_dataset() -> None:
 
 
 def test_builder_is_pure(builder: Builder) -> None:
-    path = Path(str(builder.module.__file__))
-    assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES, (
-        "does a reader or a family helper want that code?"
-    )
     for node in ast.walk(source_of(builder)):
+        if isinstance(node, ast.FunctionDef) and node.name == "rows":
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= MAX_LINES, "does a join, a reader or a family helper want that code?"
         if isinstance(node, ast.Import):
             assert all(alias.name in ALLOWED_IMPORTS for alias in node.names), ast.unparse(node)
         if isinstance(node, ast.ImportFrom):

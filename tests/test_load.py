@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,17 @@ from datasets import Dataset, IterableDataset, IterableDatasetDict
 
 import medimg
 from medimg import registry
-from medimg.errors import SourceRequiredError, UnknownDatasetError
+from medimg.errors import (
+    EmptySplitError,
+    FormatError,
+    SourceError,
+    SourceRequiredError,
+    UnknownDatasetError,
+)
+from medimg.files import Files
 from medimg.phantom import Phantom
+from medimg.readers import tables
+from medimg.report import MAX_REASONS, OTHER, LoadReport, MedimgWarning
 from medimg.schema import features
 
 
@@ -90,3 +101,192 @@ def test_unknown_names_say_what_there_is(lits: Path) -> None:
 def test_a_page_only_source_cannot_be_official() -> None:
     with pytest.raises(SourceRequiredError, match="Register"):
         medimg.load("lits", source="official", streaming=True, split="train")
+
+
+def heard(call: object) -> tuple[object, list[str]]:
+    """What a call gives, and the texts of our warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = call()  # type: ignore[operator]
+    return result, [str(one.message) for one in caught if issubclass(one.category, MedimgWarning)]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_rows_left_out_are_told_once_with_counts_and_reasons(lits: Path, streaming: bool) -> None:
+    next(lits.rglob("segmentation-1.nii")).unlink()
+    rows = None
+
+    def twice() -> int:
+        nonlocal rows
+        rows = medimg.load("lits", source=lits, split="train", streaming=streaming)
+        return len(list(rows)) + len(list(rows))
+
+    count, told = heard(twice)
+    assert count == 4
+    assert (
+        len(told) == 1 and "1 left out: a training volume whose segmentation is not in this copy" in told[0]
+    )
+    report = rows.report  # type: ignore[attr-defined]
+    assert report.rows == {"train": 2} and report.left_out == 1 and report.finished
+    (reason,) = report.skipped.values()
+    assert reason.count == 1 and reason.examples == ["Training Batch 1/volume-1.nii"]
+
+
+def test_a_load_from_the_cache_tells_what_the_first_one_left_out(lits: Path) -> None:
+    next(lits.rglob("segmentation-1.nii")).unlink()
+    first, told = heard(lambda: medimg.load("lits", source=lits, split="train"))
+    again, told_again = heard(lambda: medimg.load("lits", source=lits, split="train"))
+    assert told == told_again and len(told) == 1
+    assert again.report.to_json()["skipped"] == first.report.to_json()["skipped"] != {}  # type: ignore[attr-defined]
+    assert again.cache_files == first.cache_files  # type: ignore[attr-defined]
+
+
+def test_a_complete_copy_is_silent(lits: Path) -> None:
+    rows, told = heard(lambda: list(medimg.load("lits", source=lits, split="train", streaming=True)))
+    assert not told and len(rows) == 3  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_no_row_is_an_error_with_the_commonest_reasons(tmp_path: Path, streaming: bool) -> None:
+    """BUSI without its masks: every image is left out."""
+    make = Phantom(tmp_path)
+    for number in range(3):
+        make.image(f"Dataset_BUSI_with_GT/benign/benign ({number}).png", (50, 42), mode="RGB")
+    with pytest.raises(
+        SourceError, match=r"busi.*3 left out: an image whose mask is not in this copy.*Next: "
+    ):
+        list(medimg.load("busi", source=tmp_path, split="train", streaming=streaming))
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_split_without_rows_says_where_rows_are(lits: Path, streaming: bool) -> None:
+    (lits / "test-volume-0.nii").unlink()
+    with pytest.raises(EmptySplitError, match=r"no row of test; it has rows of train 3"):
+        list(medimg.load("lits", source=lits, split="test", streaming=streaming))
+
+
+def test_all_splits_of_a_part_are_those_that_are_there_and_a_word_on_the_others(lits: Path) -> None:
+    (lits / "test-volume-0.nii").unlink()
+    every, told = heard(lambda: medimg.load("lits", source=lits))
+    assert list(every) == ["train"]  # type: ignore[call-overload]
+    assert len(told) == 1 and "no row of test" in told[0]
+
+
+def test_files_that_no_rule_covers_are_told(lits: Path) -> None:
+    (lits / "liver.nii").write_bytes(next(lits.rglob("volume-0.nii")).read_bytes())
+    rows = medimg.load("lits", source=lits, split="train", streaming=True)
+    _, told = heard(lambda: list(rows))
+    assert "1 left out: no rule of this builder covers it (e.g. liver.nii)" in told[0]
+
+
+def test_what_a_source_lacks_is_told_though_rows_come(tmp_path: Path) -> None:
+    for name, data in (("a.txt", b"x"), ("b.txt", b"y")):
+        (tmp_path / name).write_bytes(data)
+    files = Files.open(tmp_path)
+    assert files.find(r"facts\.csv$", lost="age and sex are") is None
+    assert not files.index(r"(\d+)\.png$", lost="pictures are")
+    assert not list(files.match(r"\.jpg$", lost="photographs are"))
+    assert [reason.split(": ")[1] for _, reason in files.told] == [
+        "age and sex are not known",
+        "pictures are not known",
+        "photographs are not known",
+    ]
+
+
+@pytest.mark.parametrize("bad_files", ["stop", "quarantine"])
+def test_one_bad_file_is_one_bad_row_or_ends_it_as_asked(lits: Path, bad_files: str) -> None:
+    path = next(lits.rglob("volume-0.nii"))
+    path.write_bytes(path.read_bytes()[:-100])
+    rows = medimg.load("lits", source=lits, split="train", streaming=True, bad_files=bad_files)  # type: ignore[arg-type]
+    if bad_files == "stop":
+        with pytest.raises(FormatError, match=r"lits: Training Batch 1/volume-0\.nii"):
+            list(rows)
+        return
+    found, told = heard(lambda: [row["id"] for row in rows])
+    assert found == ["lits/28", "lits/1"]
+    assert "1 left out: quarantined: " in told[0] and "volume-0.nii" in told[0]
+
+
+def test_names_of_the_hub_and_phantoms_are_taken() -> None:
+    rows = medimg.load("medimg/hc18", source="miniature", split="train", streaming=True)
+    found = list(rows)
+    assert [row["dataset"] for row in found] == ["hc18"] * 3
+    assert all(json.loads(row["meta"])["miniature"] for row in found)
+
+
+def test_splits_can_be_sliced_and_added_where_datasets_can(lits: Path) -> None:
+    assert medimg.load("lits", source=lits, split="train[:2]")["id"] == ["lits/28", "lits/0"]
+    assert medimg.load("lits", source=lits, split="train[-1:]+test")["id"] == ["lits/1", "lits/test-0"]
+    assert medimg.load("lits", source=lits, split="train[:67%]").num_rows == 2
+    streamed = medimg.load("lits", source=lits, split="train+test", streaming=True)
+    assert [row["id"] for row in streamed] == ["lits/28", "lits/0", "lits/1", "lits/test-0"]
+    assert [report.rows for report in streamed.report] == [{"train": 3}, {"test": 1}]
+    with pytest.raises(UnknownDatasetError, match=r"\.take\(n\)"):
+        medimg.load("lits", source=lits, split="train[:2]", streaming=True)
+    with pytest.raises(UnknownDatasetError, match="train, test"):
+        medimg.load("lits", source=lits, split="train+nonsense")
+
+
+def test_a_report_survives_json_and_is_bounded() -> None:
+    report = LoadReport("lits", "default")
+    for number in range(MAX_REASONS + 7):
+        report.skip(f"{number}.nii", f"reason {number}")
+    report.skip("x.nii", "reason 3")
+    report.lack("y.nii", "no table")
+    report.rows["train"] += 2
+    report.elsewhere["default", "test"] += 1
+    assert report.left_out == MAX_REASONS + 8
+    assert report.skipped[OTHER].count == 7 and report.skipped["reason 3"].count == 2
+    assert LoadReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Files:
+    (tmp_path / "a.csv").write_text(
+        'name,mm,kind\nx,0.5,cat\ny,"0,5",dog\nz,NA,cat\nz,0.7,cat\nx,0.5,cat\n ,1,cat\nw,inf,bird\n'
+    )
+    return Files.open(tmp_path, dataset="animals")
+
+
+def test_cells_are_numbers_or_named(table: Files) -> None:
+    x, y, z, *_, w = tables.rows(table.need("a.csv"))
+    assert x.number("mm") == 0.5 and z.number_or_none("mm") is None
+    for line, text in (
+        (y, "line 3, column 'mm': '0,5' is no number"),
+        (z, "is no number"),
+        (w, "not finite"),
+    ):
+        with pytest.raises(FormatError, match=text) as caught:
+            line.number("mm")
+        assert caught.value.file == "a.csv" and caught.value.next_step
+    with pytest.raises(FormatError, match="no column 'weight'; there are"):
+        x.number("weight")
+    assert x.one_of("kind", {"cat": ("c",), "dog": ("d",)}) == ("c",)
+    with pytest.raises(FormatError, match=r"'bird' is none of 'cat', 'dog'"):
+        w.one_of("kind", {"cat": ("c",), "dog": ("d",)})
+
+
+def test_lines_that_contradict_concern_their_row_alone(table: Files) -> None:
+    lines = tables.lines_by(table, r"a\.csv$", "name")
+    assert lines.get("x")["mm"] == "0.5" and lines.get("nobody") is None
+    with pytest.raises(
+        FormatError, match=r"line 5, column 'name': 'z' stands in line 4, too, with another 'mm'"
+    ):
+        lines.get("z")
+    lines.tell_rest("its image is not in this copy")
+    assert [reason for _, reason in table.told] == [
+        "a line of the table belongs to nothing: its 'name' is blank",
+        "a line of the table is no row: its image is not in this copy",
+        "a line of the table is no row: its image is not in this copy",
+    ]
+
+
+def test_blank_is_not_an_id(tmp_path: Path) -> None:
+    from medimg.schema import Row
+
+    Phantom(tmp_path).image("a.png", (8, 8))
+    (file,) = Files.open(tmp_path)
+    assert Row(id="1", image=file, subject="").subject is None
+    assert Row(id="1", image=file, subject=" \t").subject is None
+    with pytest.raises(ValueError, match="blank"):
+        Row(id=" ", image=file)

@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
-from medimg.errors import ArchiveError, BombError, ChecksumError, MedimgError, SourceError, UnsafePathError
+from medimg.errors import (
+    SOURCE_FAULTS,
+    ArchiveError,
+    BombError,
+    ChecksumError,
+    MedimgError,
+    SourceError,
+    UnsafePathError,
+    named,
+)
 from medimg.files import remote
 from medimg.files.archives import Archive, open_archive
 from medimg.files.blobs import Blob, BlobStream, GiB, Handles, LocalBlob, MiB, buffered, html_error
@@ -228,7 +237,11 @@ class Files:
     Attributes:
         dataset: slug, for messages.
         opened: paths that were opened through any File of this view.
+        last: path that was opened last.
         notes: (path, reason) of what is in the source and not in the view: links to nowhere, devices.
+        told: (path, reason) of what a row lacks, as builders and readers say with `tell`.
+        quarantined: (file, error) of rows that went wrong within `row` and are left out.
+        quarantine: whether such rows are left out; otherwise the first one ends the reading.
     """
 
     def __init__(
@@ -242,7 +255,11 @@ class Files:
     ) -> None:
         self.dataset = dataset
         self.opened: set[str] = set()
+        self.last: str | None = None
         self.notes: list[tuple[str, str]] = []
+        self.told: list[tuple[str, str]] = []
+        self.quarantined: list[tuple[File, MedimgError]] = []
+        self.quarantine = False
         self._options = dict(storage_options or {})
         self._limits = limits or Limits()
         self._budget = Budget(self._limits)
@@ -342,16 +359,24 @@ class Files:
         """The file at exactly this path."""
         return None if path is None else self._list().get(path)
 
-    def match(self, pattern: str) -> Iterator[tuple[Any, ...]]:
+    def match(self, pattern: str, *, lost: str | None = None) -> Iterator[tuple[Any, ...]]:
         """(File, *groups) of all files whose path `re.search` finds `pattern` in, in natural order.
+
+        Args:
+            pattern: a regular expression over the path.
+            lost: what rows lack where no file matches; it is then told (`tell`).
 
         Where a path does not match, it is tried with the folders that hold everything (and are no part of any
         path) in front: a copy that is one archive or one case alone may have what a pattern needs there.
         """
         search = self._searcher(pattern)
+        none = True
         for path, file in self._list().items():
             if found := search(path):
+                none = False
                 yield (file, *found.groups())
+        if none and lost:
+            self.tell(pattern, f"no file matches {pattern!r}: {lost} not known")
 
     def folders(self, pattern: str) -> Iterator[list[File]]:
         """The files whose path `re.search` finds `pattern` in, folder by folder in natural order.
@@ -416,6 +441,36 @@ class Files:
             if found := search(file.path):
                 yield (file, *found.groups())
 
+    def tell(self, place: File | str, reason: str) -> None:
+        """Say that something is missing though a row comes, e.g. a table that has no line for an image.
+
+        Args:
+            place: the file whose row lacks it.
+            reason: what is not there and what is therefore not known; equal for equal cases, so that they are counted.
+        """
+        self.told.append((place.path if isinstance(place, File) else place, reason))
+
+    @contextmanager
+    def row(self, file: File) -> Iterator[None]:
+        """One bad file is one bad row: what goes wrong inside is a named error of this file.
+
+            for image, case in files.match(...):
+                with files.row(image):
+                    yield Row(id=case, image=image, spacing=(line.number("mm"),) * 2)
+
+        Whether the reading goes on without that row or ends, `quarantine` says (`Dataset.bad_files`).
+
+        Raises:
+            MedimgError: naming dataset and file, where rows are not quarantined.
+        """
+        try:
+            yield
+        except (MedimgError, *SOURCE_FAULTS) as error:
+            mended = named(error, dataset=self.dataset, file=file.path)
+            if not self.quarantine:
+                raise mended from error
+            self.quarantined.append((file, mended))
+
     def _searcher(self, pattern: str) -> Callable[[str], re.Match[str] | None]:
         search = re.compile(pattern).search
 
@@ -424,13 +479,13 @@ class Files:
 
         return found
 
-    def find(self, pattern: str) -> File | None:
-        """The only match, None if there is none.
+    def find(self, pattern: str, *, lost: str | None = None) -> File | None:
+        """The only match, None if there is none; `lost` as of `match`.
 
         Raises:
             SourceError: there are several.
         """
-        found = self.match(pattern)
+        found = self.match(pattern, lost=lost)
         first = next(found, None)
         second = next(found, None)
         if first and second:
@@ -457,11 +512,13 @@ class Files:
             )
         return found
 
-    def index(self, pattern: str, key: int | str | Sequence[int | str] = 1) -> Index:
+    def index(
+        self, pattern: str, key: int | str | Sequence[int | str] = 1, *, lost: str | None = None
+    ) -> Index:
         """Files by what `pattern` captured.
 
         Args:
-            pattern: as of `match`.
+            pattern, lost: as of `match`.
             key: the group that is the key, or several for a tuple of groups.
 
         Raises:
@@ -479,12 +536,15 @@ class Files:
                         next_step="pass only the original download, without copies",
                     )
                 result[name] = file
+        if lost and not result:
+            self.tell(pattern, f"no file matches {pattern!r}: {lost} not known")
         return result
 
-    def barren(self) -> SourceError:
-        """The error for a source in which nothing was found; says what is there, and which archive is in the way."""
+    def barren(self, reasons: str = "") -> SourceError:
+        """The error for a source that gives no row; says why, what is there, and which archive is in the way."""
+        what = f"no row came of it: {reasons}" if reasons else "nothing here is of this dataset"
         return SourceError(
-            f"nothing here is of this dataset; {self._inventory()}",
+            f"{what}; {self._inventory()}",
             dataset=self.dataset,
             next_step="check that the download is complete, unpacked where it is 7z or RAR, and that source= points "
             "at its root",
@@ -852,6 +912,7 @@ class Files:
 
     def _stream(self, item: _Item, path: str) -> BinaryIO:
         self.opened.add(path)
+        self.last = path
         blame = functools.partial(self._blame, path)
         try:
             return item.stream(blame)

@@ -27,7 +27,7 @@ from medimg.fusion.errors import FusionError, RequestError
 from medimg.fusion.labels import Output
 from medimg.fusion.select import Candidate, Criteria, LeftOut, check_terms, select, split_fused, terms
 from medimg.licenses import Combined, Verdict
-from medimg.loading import OFFICIAL, locate_source, source_required
+from medimg.loading import MINIATURE, OFFICIAL, locate_source, source_required
 from medimg.manifest import MANIFEST_PATH, Manifest
 from medimg.schema import Dimension, Frozen
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from medimg.fusion.blueprint import Blueprint
 
-MINIATURE = "miniature"
+
 OnDuplicate = Literal["drop", "keep", "error"]
 
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -19,11 +14,10 @@ from medimg.errors import HubError, LabelError, MedimgError
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Facts, Harmonizer
 from medimg.fusion.parquet import ParquetRows
-from medimg.fusion.plan import MINIATURE, Manifests, Member
+from medimg.fusion.plan import Manifests, Member
 from medimg.fusion.select import allowed, kind_of, split_fused
-from medimg.loading import open_source, plain
-from medimg.phantom import Phantom
-from medimg.rows import materialize, naming_file
+from medimg.loading import MINIATURE, miniature, open_source, plain
+from medimg.rows import looked_for, materialize, naming_file
 from medimg.schema import Dimension, Row
 
 Shards = Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]
@@ -204,7 +198,6 @@ class Rows:
         """What the row will be stored as, without its pixels."""
         dataset, label = self.dataset, row.label
         legend = {} if label.mask is None else dataset.legend if label.legend is None else label.legend
-        named = [*label.classes, *label.uncertain, *(name for names in legend.values() for name in names)]
         return {
             "id": f"{dataset.name}/{row.config}/{row.id}" if dataset.configs else f"{dataset.name}/{row.id}",
             "modality": row.modality,
@@ -214,7 +207,7 @@ class Rows:
                     include={"classes", "uncertain", "boxes", "points", "measures", "instances"}
                 ),
                 "legend": [{"value": value, "names": names} for value, names in legend.items()],
-                "assessed": named if label.assessed is None else label.assessed,
+                "assessed": list(looked_for(dataset, label, legend)),
             },
         }
 
@@ -284,18 +277,3 @@ def _shards(member: Member, manifests: Manifests) -> tuple[Shards, Shards]:
         }
 
     return addresses("shards"), addresses("metadata")
-
-
-@cache
-def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="medimg-miniatures-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-@cache
-def miniature(name: str) -> str:
-    """A phantom copy of a dataset in a temporary folder that lives as long as this process."""
-    folder = _folder() / name
-    registry.get(name).miniature(Phantom(folder))
-    return str(folder)

@@ -12,17 +12,21 @@ import datetime as dt
 import gzip
 import io
 import json
+import math
 import re
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
 from medimg.errors import BombError, FormatError, MedimgError, MissingExtraError
 from medimg.files import File
+
+if TYPE_CHECKING:
+    from medimg.files import Files
 
 MAX_LINE = 64 << 20
 """Characters in one line of text; a longer one is no table."""
@@ -31,6 +35,158 @@ MAX_TEXT = 2 << 30
 MAX_WORKBOOK = 2 << 30
 """Unpacked bytes of an .xlsx."""
 _DELIMITERS = (",", ";", "\t")
+
+
+class Line(dict[str, str]):
+    """One line of a table: column -> text. Knows its table and its number, so that a bad cell can be named.
+
+    A column that is not there is a FormatError that says which there are; `get` gives None, as of any dict.
+    """
+
+    __slots__ = ("at", "file")
+
+    def __init__(
+        self, cells: Mapping[str, str] | Iterable[tuple[str, str]] = (), file: str = "", at: int = 0
+    ):
+        super().__init__(cells)
+        self.file = file
+        self.at = at
+
+    def __missing__(self, column: object) -> str:
+        raise FormatError(f"has no column {column!r}; there are {list(self)}", file=self.file or None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Line, (dict(self), self.file, self.at)
+
+    def wrong(self, column: str, why: str) -> FormatError:
+        """The error that names table, line, column and cell.
+
+        Args:
+            column: of the cell.
+            why: what is wrong with it, e.g. "is no number".
+        """
+        return FormatError(
+            f"line {self.at}, column {column!r}: {self.get(column)!r} {why}",
+            file=self.file or None,
+            next_step="Mend the cell, or take the table of the original download (a spreadsheet may have changed it).",
+        )
+
+    def number(self, column: str) -> float:
+        """A finite number.
+
+        Raises:
+            FormatError: there is none in the cell.
+        """
+        value = self.number_or_none(column)
+        if value is None:
+            raise self.wrong(column, "is no number")
+        return value
+
+    def number_or_none(self, column: str) -> float | None:
+        """A finite number; None where the cell says that there is none: blank, or one of `NOT_GIVEN`.
+
+        Raises:
+            FormatError: the cell holds something else.
+        """
+        text = self[column].strip()
+        if text.casefold() in NOT_GIVEN:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            raise self.wrong(column, "is no number") from None
+        if not math.isfinite(value):
+            raise self.wrong(column, "is not finite")
+        return value
+
+    def integer(self, column: str) -> int:
+        """A whole number; "3.0" is one.
+
+        Raises:
+            FormatError: there is none in the cell.
+        """
+        value = self.number(column)
+        if value != int(value):
+            raise self.wrong(column, "is no whole number")
+        return int(value)
+
+    def one_of(self, column: str, known: Mapping[str, Any]) -> Any:
+        """What `known` has for the cell, e.g. `DATASET.labels`.
+
+        Raises:
+            FormatError: nothing; labels are never guessed.
+        """
+        try:
+            return known[self[column]]
+        except KeyError:
+            raise self.wrong(column, f"is none of {', '.join(map(repr, list(known)[:12]))}") from None
+
+
+NOT_GIVEN = frozenset({"", "na", "n/a", "nan", "none", "null", "not available", "unknown", "?", "-"})
+"""What tables write, in any case, where there is no number."""
+
+
+class Lines(dict[Any, Line]):
+    """Lines of tables by a key, with what is wrong among them kept for the row that it concerns.
+
+    `get` and `[]` raise a FormatError for a key of which two lines say different things; two equal ones count once.
+    """
+
+    def __init__(self, files: Files) -> None:
+        super().__init__()
+        self._files = files
+        self._contradict: dict[Any, FormatError] = {}
+        self._asked: set[Any] = set()
+
+    def add(self, key: Any, line: Line, column: str) -> None:
+        """One more line; one that belongs to nothing, for its key is blank, is told."""
+        parts = key if isinstance(key, tuple) else (key,)
+        if not all(str(part).strip() for part in parts):
+            self._files.tell(line.file, f"a line of the table belongs to nothing: its {column!r} is blank")
+            return
+        other = self.setdefault(key, line)
+        if other is not line and dict(other) != dict(line):
+            differ = [name for name in line if line[name] != other.get(name)]
+            where = f"line {other.at}" if other.file == line.file else f"line {other.at} of {other.file}"
+            self._contradict[key] = line.wrong(
+                column, f"stands in {where}, too, with another {', '.join(map(repr, differ[:3]))}"
+            )
+
+    def __getitem__(self, key: Any) -> Line:
+        self._asked.add(key)
+        if key in self._contradict:
+            raise self._contradict[key]
+        return super().__getitem__(key)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The line of a key, `default` where there is none."""
+        return self[key] if key in self else default
+
+    def tell_rest(self, reason: str) -> None:
+        """Say of every line that nobody has asked for that it is no row, and why; to be called after the last row."""
+        for key, line in self.items():
+            if key not in self._asked:
+                self._files.tell(line.file, f"a line of the table is no row: {reason}")
+
+
+def lines_by(files: Files, pattern: str, column: str, *, lost: str | None = None, **options: Any) -> Lines:
+    """The lines of all tables whose path matches, by the text of a column.
+
+    Args:
+        files: the source.
+        pattern: of the tables' paths. What it captures stands before the column's text; the key is a tuple then.
+        column: whose text is the key.
+        lost: what rows lack where there is no such table; it is then told (`Files.tell`).
+        options: of `rows`.
+
+    Raises:
+        FormatError: no table, or a column is missing.
+    """
+    found = Lines(files)
+    for table, *captured in files.match(pattern, lost=lost):
+        for line in rows(table, **options):
+            found.add((*captured, line[column]) if captured else line[column], line, column)
+    return found
 
 
 def rows(
@@ -44,8 +200,8 @@ def rows(
     skip: int = 0,
     pad: bool = False,
     strip_names: bool = True,
-) -> Iterator[dict[str, str]]:
-    """The rows of a table as dicts of text, in order; the kind is told by the name's suffix.
+) -> Iterator[Line]:
+    """The lines of a table as dicts of text, in order; the kind is told by the name's suffix.
 
     .csv, .tsv, .txt and .data stream, one row in memory at a time; .xlsx and .xls need the `tables` extra;
     .json holds a list of objects, or an object of objects (its key comes as column "key"); .jsonl and .ndjson
@@ -82,7 +238,8 @@ def rows(
                 if kind == ".json"
                 else _json_lines(file, encoding)
             )
-            yield from _required(found, columns)
+            for number, cells in enumerate(_required(found, columns), 1):
+                yield Line(cells, file.path, number)
             return
         if kind == ".xlsx" or kind == ".xlsm":
             records, pad = _xlsx(file, sheet), True
@@ -91,7 +248,8 @@ def rows(
         else:
             records = _csv(file, delimiter, encoding, skip)
             skip = 0
-        yield from _table(records, header, columns, skip, pad, strip_names)
+        for number, cells in _table(records, header, columns, skip, pad, strip_names):
+            yield Line(cells, file.path, number)
     except MedimgError as error:
         raise error.within(file=file.path) from error
 
@@ -280,7 +438,7 @@ def _table(
     skip: int,
     pad: bool,
     strip_names: bool,
-) -> Iterator[dict[str, str]]:
+) -> Iterator[tuple[int, dict[str, str]]]:
     names: list[str] | None = None
     named = 0
     for number, record in records:
@@ -305,7 +463,7 @@ def _table(
                 )
             record = record + [""] * (named - len(record))
         cells = enumerate(zip(names, record, strict=False))
-        yield {name: cell for index, (name, cell) in cells if index < named or cell.strip()}
+        yield number, {name: cell for index, (name, cell) in cells if index < named or cell.strip()}
     if names is None and header:
         raise FormatError("an empty table, without even a header")
 

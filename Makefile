@@ -23,9 +23,9 @@ sync: $(VENV)/.sync
 hub: $(VENV)/.sync
 	$(BIN)/medimg hub --store "$(STORE)" --port $(PORT)
 
-# TORCH=<version> also installs torch and runs the training examples, which are skipped without it.
+# TORCH=<version> also installs torch and torchdata and runs the training examples, which are skipped without it.
 test: $(VENV)/.dev
-	$(if $(TORCH),$(BIN)/python -m pip install -q --disable-pip-version-check torch==$(TORCH))
+	$(if $(TORCH),$(BIN)/python -m pip install -q --disable-pip-version-check torch==$(TORCH) torchdata)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 # The oldest supported clients of the Hub, as pyproject.toml names them, in an environment of their own. Where they do

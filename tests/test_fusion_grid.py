@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from typing import Any
 
 import nibabel as nib
@@ -14,9 +15,11 @@ from scipy import ndimage
 
 from medimg.errors import GeometryError
 from medimg.fusion import scene as geometry
+from medimg.fusion.errors import RequestError
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import fused_features
 from medimg.fusion.scene import Scene
+from medimg.fusion.scene_rows import read_volume
 from medimg.pixels import Picture, Volume
 from medimg.readers import raster
 
@@ -514,8 +517,58 @@ def test_errors_name_the_row() -> None:
         {"slices": "oblique"},
         {"empty": "some"},
         {"empty": 1.5},
+        {"empty": True},
+        {"orientation": 7},
+        {"spacing": "1 mm"},
+        {"spacing": True},
+        {"spacing": ()},
+        {"window": "lung"},
+        {"window": (40,)},
+        {"window": 400},
+        {"slices": True},
+        {"slices": ["axial"]},
+        {"slices": 1.0},
     ],
 )
 def test_wrong_arguments(arguments: dict[str, Any]) -> None:
+    with pytest.raises(RequestError):
+        Grid.of(arguments)
     with pytest.raises(ValueError):
         Grid(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"spacng": 1}, "no field 'spacng', do you mean 'spacing'.*Next: use orientation, spacing"),
+        ({"orientation": "RAS", 3: 1}, "no field 3"),
+        ("axial", "dictionary"),
+        (["axial"], "dictionary"),
+    ],
+)
+def test_a_grid_with_other_fields_says_which_there_are(given: Any, words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        Grid.of(given)
+    assert Grid.of(None) == Grid.of({}) == Grid() and Grid.of({"spacing": [1, 2.0, 3]}).spacing == (1, 2.0, 3)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_slice_costs_a_slice(axis: int) -> None:
+    """In memory, since that can be measured exactly: a copy of the volume would be 64 slices."""
+    shape = (64, 64, 64)
+    pixels = np.random.default_rng(0).integers(-1000, 1000, shape).astype(np.int16)
+    mask = (pixels > 0).astype(np.uint8)
+    row = volume_row(image=pixels, mask=mask)
+    seen, _ = read_volume(row)
+    picture, _, _ = geometry.cut(seen, axis, 5)
+    for place, array in (*picture.images.items(), *picture.labels.items()):
+        whole = {**seen.images, **seen.labels}[place]
+        assert np.shares_memory(array, whole), f"{place} was copied"
+        assert np.array_equal(array, np.moveaxis(whole, axis, 0)[5].swapaxes(0, 1))
+    slices = Grid(slices=axis).rows(row, "3d")
+    next(slices)
+    tracemalloc.start()
+    next(slices)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < pixels.nbytes / 2, f"{peak} bytes for a slice of a volume of {pixels.nbytes}"

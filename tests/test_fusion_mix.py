@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medimg.errors import SourceError
+from medimg.fusion.errors import RequestError, StateError
 from medimg.fusion.mix import Stream, mix
 
 ID = Features({"id": Value("string")})
@@ -43,8 +44,19 @@ def as_row(item: str) -> dict[str, str]:
     return {"id": item}
 
 
+def as_even_row(item: str) -> dict[str, str] | None:
+    """None for odd numbers: such items turn out to be no row when they are decoded."""
+    return None if int(item[1:].split(".")[0]) % 2 else {"id": item}
+
+
 def member(
-    name: str, rows: int, *, known: bool = True, block: int | None = None, pattern: tuple[int, ...] = ()
+    name: str,
+    rows: int,
+    *,
+    known: bool = True,
+    block: int | None = None,
+    pattern: tuple[int, ...] = (),
+    even: bool = False,
 ) -> Stream:
     return Stream(
         name,
@@ -52,7 +64,7 @@ def member(
         rows=rows if known else None,
         block=block if known else None,
         expand=partial(pieces, pattern=pattern) if pattern else None,
-        finish=as_row,
+        finish=as_even_row if even else as_row,
     )
 
 
@@ -66,6 +78,7 @@ def everything(streams: list[Stream]) -> list[str]:
         for stream in streams
         for item in stream.open(0)
         for piece in (stream.expand(item) if stream.expand else [item])
+        if stream.finish is None or stream.finish(piece) is not None
     )
 
 
@@ -75,11 +88,14 @@ members = st.lists(
         st.booleans(),
         st.sampled_from([None, 1, 3]),
         st.sampled_from([(), (1, 0), (2, 0, 1), (0,)]),
+        st.booleans(),
     ),
     min_size=1,
     max_size=5,
 ).map(
-    lambda many: [member("abcde"[i], n, known=k, block=b, pattern=p) for i, (n, k, b, p) in enumerate(many)]
+    lambda many: [
+        member("abcde"[i], n, known=k, block=b, pattern=p, even=e) for i, (n, k, b, p, e) in enumerate(many)
+    ]
 )
 
 
@@ -288,14 +304,33 @@ def test_a_state_of_something_else_is_refused() -> None:
     made = mix([member("a", 9), member("b", 9)], features=ID, weights="uniform")
     next(iter(made))
     state = made.state_dict()
-    for other in (
-        mix([member("a", 9), member("b", 9)], features=ID, weights="uniform", seed=1),
-        mix([member("a", 9)], features=ID, weights="uniform"),
-        made.shard(2, 0),
+    for other, what in (
+        (mix([member("a", 9), member("b", 9)], features=ID, weights="uniform", seed=1), "request"),
+        (mix([member("a", 9)], features=ID, weights="uniform"), "request"),
+        (mix([member("a", 9), member("b", 9)], features=ID, weights="uniform", identity="other"), "request"),
+        (made.shard(2, 0), "epoch, node or worker"),
     ):
         other.load_state_dict(state)
-        with pytest.raises(ValueError, match="another mixture"):
+        with pytest.raises(StateError, match=f"another mixture: its {what}.*Next: resume with"):
             list(other)
+
+
+def test_a_state_that_was_saved_before_a_worker_began_is_its_beginning() -> None:
+    """What `datasets` reports of a worker that has not yielded is the state of the whole stream of its node."""
+    made = mix([member("a", 9), member("b", 9)], features=ID, weights="uniform", shuffle=3)
+    node = made.shard(2, 0)
+    for state in (made.state_dict(), node.state_dict()):
+        worker = node.shard(5, 1)
+        worker.load_state_dict(state)
+        iterator = iter(worker)
+        begun = [next(iterator)["id"]]
+        again = node.shard(5, 1)
+        again.load_state_dict(worker.state_dict())
+        assert begun + ids(again) == ids(node.shard(5, 1)), "and it is the worker's own from then on"
+    other = made.shard(20, 1)
+    other.load_state_dict(made.shard(2, 1).state_dict())
+    with pytest.raises(StateError):
+        list(other)
 
 
 @pytest.mark.parametrize(("said", "word"), [(9, "fewer"), (7, "more")])
@@ -309,17 +344,25 @@ def test_a_member_that_changed_is_an_error(said: int, word: str, block: int | No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"weights": {"a": 1}}, "b"),
+        ({"weights": {"a": 1}}, "b: no weight.*Next: give one weight for each of a, b"),
+        ({"weights": {"a": 1, "b": 1, "c": 1}}, "c: no such member"),
+        ({"weights": {"a": "much", "b": 1}}, "'a' is a number"),
+        ({"weights": {"temperature": "hot"}}, "is a number"),
+        ({"weights": {"a": float("nan"), "b": 1}}, "positive and finite"),
+        ({"weights": {}}, "a, b: no weight"),
+        ({"weights": 3}, "unknown weights 3.*Next: use 'concatenate'"),
+        ({"weights": ["a"]}, "unknown weights"),
         ({"weights": {"a": 1, "b": 0}}, "positive"),
         ({"weights": "proportional"}, "not known of b"),
         ({"weights": {"temperature": 0}}, "positive"),
         ({"weights": "random"}, "unknown weights"),
         ({"repeat": True}, "concatenate"),
         ({"shuffle": -1}, "at least 0"),
+        ({"shuffle": "many"}, "at least 0"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(RequestError, match=message):
         mix([member("a", 3), member("b", 3, known=False)], features=ID, **arguments)
     with pytest.raises(ValueError, match="different names"):
         mix([member("a", 3), member("a", 3)], features=ID)
@@ -441,6 +484,28 @@ def test_in_workers_of_torch_every_row_comes_once_and_resumes() -> None:
     assert sorted(row["id"] for row in plain) == everything(streams)
     made.set_epoch(1)
     assert sorted(row["id"] for row in plain) == everything(streams)
+
+
+@pytest.mark.parametrize("shuffle", [0, 4])
+def test_a_stateful_loader_resumes_after_any_number_of_rows(shuffle: int) -> None:
+    loading = pytest.importorskip(
+        "torchdata.stateful_dataloader", reason="resuming workers needs torch and torchdata"
+    )
+    streams = [member("a", 11), member("b", 6, known=False)]
+
+    def loader() -> Any:
+        made = mix(streams, features=ID, weights="uniform", shuffle=shuffle)
+        return loading.StatefulDataLoader(made, batch_size=None, num_workers=3)
+
+    whole = ids(loader())
+    assert sorted(whole) == everything(streams)
+    for after in (0, 1, 2, 5, 16):
+        first = loader()
+        head = ids(islice(first, after))
+        state = first.state_dict()
+        resumed = loader()
+        resumed.load_state_dict(state)
+        assert head + ids(resumed) == whole, f"saved after {after} rows"
 
 
 def test_the_training_example_of_the_docs_runs(tmp_path: Path) -> None:

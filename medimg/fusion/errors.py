@@ -10,4 +10,8 @@ class FusionError(MedimgError):
 
 
 class RequestError(FusionError, ValueError):
-    """An argument of `fuse`, or a field of a blueprint, has a value that makes no sense."""
+    """An argument of `fuse`, `mix` or `Grid`, or a field of a blueprint, has a value that makes no sense."""
+
+
+class StateError(FusionError, ValueError):
+    """A state is of another stream than the one that it was loaded into."""

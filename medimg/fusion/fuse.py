@@ -98,11 +98,9 @@ def fuse(
         RequestError: an argument has a value that makes no sense.
         UnknownDatasetError, UnknownTermError: a name is unknown; the message has the closest ones.
         SourceRequiredError: a member that was named may not be redistributed, or is not below the source root.
-        ValueError: a grid that makes no sense.
     """
     own = None if blueprint is None else blueprints.resolve(blueprint)
-    asked = grid if grid is not None else own.grid if own else None
-    shape = asked if isinstance(asked, Grid) else Grid(**asked or {})
+    shape = Grid.of(grid if grid is not None else own.grid if own else None)
     request = Request.of(
         own,
         names=names,

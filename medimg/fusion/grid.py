@@ -8,10 +8,11 @@ changed something is told in `provenance.operations`. What the source said of th
 
 from __future__ import annotations
 
+import difflib
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import nibabel as nib
@@ -19,6 +20,7 @@ import numpy as np
 
 from medimg.errors import GeometryError, MedimgError
 from medimg.fusion import scene as geometry
+from medimg.fusion.errors import RequestError
 from medimg.fusion.scene import PLANES, Scene
 from medimg.fusion.scene_rows import (
     FUSED_CHANNELS,
@@ -77,21 +79,52 @@ class Grid:
             if isinstance(value := getattr(self, name), list):  # from JSON or TOML
                 object.__setattr__(self, name, tuple(value))
         axes = self.orientation
-        if axes is not None and (len(axes) != 3 or {*axes} not in _AXES):
-            raise ValueError(f"{axes!r} is no orientation; use e.g. RAS or LPS")
+        if axes is not None and not (isinstance(axes, str) and len(axes) == 3 and {*axes} in _AXES):
+            raise RequestError(f"{axes!r} is no orientation", next_step="use e.g. RAS or LPS.")
         spacing = self.spacing if isinstance(self.spacing, tuple) else (self.spacing,)
-        if self.spacing is not None and not all(n and 0 < n < math.inf for n in spacing):
-            raise ValueError(f"a spacing is positive, not {self.spacing}")
-        if self.window is not None and not self.window[1] > 0:
-            raise ValueError(f"a window is (center, width) with a positive width, not {self.window}")
-        if self.slices is not None and self.slices not in (*PLANES, 0, 1, 2):
-            raise ValueError(f"slices are {', '.join(PLANES)} or a voxel axis 0, 1, 2, not {self.slices!r}")
-        if self.empty not in ("keep", "drop") and not (
-            isinstance(self.empty, int | float) and 0 <= self.empty <= 1
-        ):
-            raise ValueError(f'`empty` is "keep", "drop" or a fraction, not {self.empty!r}')
+        if self.spacing is not None and not (1 <= len(spacing) <= 3 and all(map(_positive, spacing))):
+            raise RequestError(
+                f"a spacing is positive, not {self.spacing!r}",
+                next_step="give mm per voxel: one number, or one for each axis.",
+            )
+        if self.window is not None and not _is_window(self.window):
+            raise RequestError(
+                f"a window is (center, width) with a positive width, not {self.window!r}",
+                next_step="give two numbers in HU, e.g. (40, 400).",
+            )
+        if self.slices is not None and not _is_plane(self.slices):
+            raise RequestError(
+                f"slices are {', '.join(PLANES)} or a voxel axis 0, 1, 2, not {self.slices!r}",
+                next_step='use e.g. grid={"slices": "axial"}.',
+            )
+        if self.empty not in ("keep", "drop") and not _is_fraction(self.empty):
+            raise RequestError(f'`empty` is "keep", "drop" or a fraction from 0 to 1, not {self.empty!r}')
         if self.unknown_spacing not in ("error", "drop"):
-            raise ValueError(f'`unknown_spacing` is "error" or "drop", not {self.unknown_spacing!r}')
+            raise RequestError(f'`unknown_spacing` is "error" or "drop", not {self.unknown_spacing!r}')
+
+    @classmethod
+    def of(cls, given: Grid | Mapping[str, Any] | None) -> Grid:
+        """The grid of an argument: itself, its fields, or none.
+
+        Raises:
+            RequestError: there is no such field, or it has a value that makes no sense.
+        """
+        if isinstance(given, Grid):
+            return given
+        known = [field.name for field in fields(cls)]
+        if given is not None and not isinstance(given, Mapping):
+            raise RequestError(
+                f"a grid is a dictionary of its fields, not {given!r}",
+                next_step=f'use {", ".join(known)}, e.g. grid={{"slices": "axial"}}.',
+            )
+        for name in given or ():
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+                raise RequestError(
+                    f"a grid has no field {name!r}" + (f", do you mean {near[0]!r}?" if near else ""),
+                    next_step=f"use {', '.join(known)}.",
+                )
+        return cls(**given or {})
 
     @property
     def idle(self) -> bool:
@@ -186,7 +219,7 @@ class Grid:
     ) -> Iterator[Values]:
         assert self.slices is not None
         axis = geometry.plane_axis(scene, self.slices)
-        filled = _filled(scene, axis)
+        filled = None if self.empty == "keep" else _filled(scene, axis)
         channels = scene.images[IMAGE].shape[3:]
         for index in range(scene.shape[axis]):
             name = f"{'ijk'[axis]}{index:04d}"
@@ -206,6 +239,26 @@ class Grid:
         if isinstance(self.empty, str):
             return self.empty == "keep"
         return random.Random(name).random() < self.empty
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _positive(value: object) -> bool:
+    return _is_number(value) and value > 0  # type: ignore[operator]
+
+
+def _is_fraction(value: object) -> bool:
+    return _is_number(value) and 0 <= value <= 1  # type: ignore[operator]
+
+
+def _is_plane(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and value in (*PLANES, 0, 1, 2)
+
+
+def _is_window(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and _is_number(value[0]) and _positive(value[1])
 
 
 _AXES = [{a, b, c} for a in "RL" for b in "AP" for c in "SI"]

@@ -27,8 +27,10 @@ import numpy as np
 from datasets.iterable_dataset import _BaseExamplesIterable
 
 from medimg.errors import SourceError
+from medimg.fusion.errors import RequestError, StateError
 
 Weights = Literal["concatenate", "interleave", "proportional", "uniform"] | Mapping[str, float]
+ORDERS = ("concatenate", "interleave", "uniform", "proportional")
 Item = Any
 """What a member yields: a row, or something smaller that `Stream.finish` makes a row of."""
 
@@ -51,7 +53,8 @@ class Stream:
         block: where `open(n)` is cheap at multiples of this many items: shuffling then also visits blocks in
             random order. Needs `rows`.
         expand: item -> items, before the shuffle buffer: none drops it, many are e.g. the slices of a volume.
-        finish: item -> row, after the shuffle buffer, so that the buffer may hold items that are not yet decoded.
+        finish: item -> row, after the shuffle buffer, so that the buffer may hold items that are not yet decoded. None
+            drops the item.
     """
 
     name: str
@@ -59,11 +62,11 @@ class Stream:
     rows: int | None = None
     block: int | None = None
     expand: Callable[[Item], Iterable[Item]] | None = None
-    finish: Callable[[Item], dict[str, Any]] | None = None
+    finish: Callable[[Item], dict[str, Any] | None] | None = None
 
     def __post_init__(self) -> None:
         if self.block is not None and (self.rows is None or self.block < 1):
-            raise ValueError(f"{self.name}: `block` needs `rows`, and is at least 1")
+            raise RequestError(f"{self.name}: `block` needs `rows`, and is at least 1")
 
 
 def mix(
@@ -76,6 +79,7 @@ def mix(
     seed: int = 0,
     split: str | None = None,
     shards: int = SHARDS,
+    identity: str = "",
 ) -> datasets.IterableDataset:
     """One stream of all members' rows.
 
@@ -98,20 +102,19 @@ def mix(
         seed: of the draws and of shuffling; the epoch is mixed in by `set_epoch`.
         split: name of the split of the result.
         shards: at most this many nodes times workers can share the stream. It is what `num_shards` answers.
+        identity: of all that the rows depend on beside these arguments (what is behind `open`, `expand` and `finish`);
+            a state that was saved under another one is refused.
 
     Raises:
-        ValueError: no members, two of one name, weights that do not fit the members or need unknown `rows`.
+        RequestError: no members, two of one name, weights that do not fit the members or need unknown `rows`.
+        StateError: (while iterating) the state that was loaded is of another stream.
         SourceError: (while iterating) a member has more or fewer items than its `rows`.
     """
-    names = [stream.name for stream in streams]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"a mixture needs members with different names, not {names}")
-    if shuffle < 0 or shards < 1:
-        raise ValueError("`shuffle` is at least 0, `shards` at least 1")
-    if repeat and weights == "concatenate":
-        raise ValueError('"concatenate" cannot repeat members: the first would never end')
+    check(weights, [stream.name for stream in streams], repeat=repeat, shuffle=shuffle)
+    if shards < 1:
+        raise RequestError("`shards` is at least 1")
     order, shares = _shares(weights, streams)
-    recipe = _Recipe(tuple(streams), order, shares, repeat, shuffle, seed)
+    recipe = _Recipe(tuple(streams), order, shares, repeat, shuffle, seed, identity)
     return datasets.IterableDataset(
         Mixture(recipe, shards),
         info=datasets.DatasetInfo(features=features),
@@ -119,31 +122,75 @@ def mix(
     )
 
 
+def check(weights: Weights, names: Sequence[str], *, repeat: bool = False, shuffle: int = 0) -> None:
+    """Refuse what `mix` could not do, from the members' names alone.
+
+    Raises:
+        RequestError: as `mix` says.
+    """
+    if not names or len(set(names)) < len(names):
+        raise RequestError(f"a mixture needs members with different names, not {list(names)}")
+    if isinstance(shuffle, bool) or not isinstance(shuffle, int) or shuffle < 0:
+        raise RequestError(f"the shuffle buffer holds a number of rows that is at least 0, not {shuffle!r}")
+    if isinstance(weights, Mapping):
+        _check_numbers(weights, names)
+    elif weights not in ORDERS:
+        raise RequestError(
+            f"unknown weights {weights!r}",
+            next_step=f'use {", ".join(map(repr, ORDERS))}, {{"temperature": 2}} or {{member: weight}}.',
+        )
+    if repeat and weights == "concatenate":
+        raise RequestError(
+            '"concatenate" cannot repeat members: the first would never end',
+            next_step='use weights="interleave" or another order.',
+        )
+
+
+def _check_numbers(weights: Mapping[str, float], names: Sequence[str]) -> None:
+    for name, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float | np.number):
+            raise RequestError(f"the weight of {name!r} is a number, not {weight!r}")
+    if _is_temperature(weights, names):
+        if not weights["temperature"] > 0:
+            raise RequestError(f"a temperature is positive, not {weights['temperature']}")
+        return
+    strange, missing = sorted(set(weights) - set(names)), sorted(set(names) - set(weights))
+    if strange or missing:
+        parts = [f"{', '.join(strange)}: no such member"] if strange else []
+        parts += [f"{', '.join(missing)}: no weight"] if missing else []
+        raise RequestError(
+            f"weights must name every member and nothing else ({'; '.join(parts)})",
+            next_step=f"give one weight for each of {', '.join(names)}.",
+        )
+    if not all(0 < weight < float("inf") for weight in weights.values()):
+        raise RequestError(
+            f"weights must be positive and finite: {dict(weights)}",
+            next_step="leave a member out instead of 0.",
+        )
+
+
+def _is_temperature(weights: Mapping[str, float], names: Sequence[str]) -> bool:
+    return set(weights) == {"temperature"} and "temperature" not in names
+
+
 def _shares(weights: Weights, streams: Sequence[Stream]) -> tuple[str, tuple[float, ...]]:
     """Kind of order and, for draws, one positive weight per member."""
+    names = [stream.name for stream in streams]
     if weights in ("concatenate", "interleave"):
         return str(weights), ()
-    names = [stream.name for stream in streams]
     if weights == "uniform":
         return "draw", (1.0,) * len(names)
-    if isinstance(weights, Mapping) and (set(weights) != {"temperature"} or "temperature" in names):
-        if set(weights) != set(names):
-            differing = sorted(set(weights) ^ set(names))
-            raise ValueError(f"weights must name every member and nothing else; compare {differing}")
-        shares = tuple(float(weights[name]) for name in names)
-        if not all(0 < share < float("inf") for share in shares):
-            raise ValueError(
-                f"weights must be positive and finite: {dict(weights)}; leave a member out instead of 0"
-            )
-        return "draw", shares
-    if weights != "proportional" and not isinstance(weights, Mapping):
-        raise ValueError(f"unknown weights {weights!r}")
-    temperature = 1.0 if isinstance(weights, str) else float(weights["temperature"])
-    if not temperature > 0:
-        raise ValueError(f"a temperature is positive, not {temperature}")
+    temperature = 1.0
+    if isinstance(weights, Mapping):
+        if not _is_temperature(weights, names):
+            return "draw", tuple(float(weights[name]) for name in names)
+        temperature = float(weights["temperature"])
     unknown = [stream.name for stream in streams if stream.rows is None]
     if unknown:
-        raise ValueError(f"{weights!r} needs the number of rows, which is not known of {', '.join(unknown)}")
+        raise RequestError(
+            f"{weights!r} needs the number of rows, which is not known of {', '.join(unknown)}",
+            next_step='use weights="uniform", or one weight per member.',
+        )
     return "draw", tuple(max(stream.rows or 0, 1) ** (1 / temperature) for stream in streams)
 
 
@@ -157,6 +204,13 @@ class _Recipe:
     repeat: bool
     shuffle: int
     seed: int
+    identity: str = ""
+
+    def digest(self) -> str:
+        """Of all that the order and the rows depend on, beside epoch and part."""
+        members = [(stream.name, stream.rows, stream.block) for stream in self.streams]
+        asked = (self.order, self.shares, self.repeat, self.shuffle, self.seed, self.identity)
+        return hashlib.sha256(repr((members, asked)).encode()).hexdigest()[:16]
 
     def random(self, *key: object) -> random.Random:
         """Random numbers that depend on the seed and `key` only; Python guarantees them across versions."""
@@ -168,7 +222,8 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
 
     State: `positions`: per member [pass, items taken, pieces of the next item taken], pass -1 where it has ended;
     `turn`: counter of the order; with shuffling both as of the start of the window, `window`: its number,
-    `skip`: rows of it that were yielded; `mixture`: digest of all that a state depends on.
+    `skip`: items of it that were taken; `mixture`: digest of all that a state depends on; `part`: the epoch, and
+    which part of how many it is of.
     """
 
     def __init__(
@@ -215,7 +270,8 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
             "turn": 0,
             "window": 0,
             "skip": 0,
-            "mixture": self._digest(),
+            "mixture": self._recipe.digest(),
+            "part": self._part(),
             "type": type(self).__name__,
         }
         # One dictionary for good: datasets before 5.2 goes on reporting the one that it got first.
@@ -226,19 +282,30 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
             self._state_dict.update(fresh)
         return self._state_dict
 
-    def _digest(self) -> str:
-        recipe = self._recipe
-        members = [(stream.name, stream.rows, stream.block) for stream in recipe.streams]
-        asked = (recipe.order, recipe.shares, recipe.repeat, recipe.shuffle, recipe.seed)
-        return hashlib.sha256(repr((members, asked, self._epoch, self._parts)).encode()).hexdigest()[:16]
+    def _part(self) -> str:
+        """Epoch and part as text: `epoch 12; 0 of 2; 1 of 3;`. That of the whole begins that of its parts."""
+        parts = "".join(f" {index} of {count};" for count, index in self._parts)
+        return f"epoch {'.'.join(map(str, self._epoch)) or 0};{parts}"
+
+    def _check(self, state: Mapping[str, Any]) -> None:
+        """Refuse the state of another stream. Raises StateError."""
+        untouched = not any(any(position) for position in state["positions"]) and state["skip"] == 0
+        # A worker that has not begun reports the state of the whole of which it will read its part.
+        begins = untouched and state["turn"] == 0 and self._part().startswith(state["part"])
+        same = state["mixture"] == self._recipe.digest()
+        if same and (state["part"] == self._part() or begins):
+            return
+        what = "request, seed or members (one may have changed)" if not same else "epoch, node or worker"
+        raise StateError(
+            f"this state is of another mixture: its {what} differ from this stream's",
+            next_step="resume with the arguments, members, epoch and numbers of nodes and workers that it was saved "
+            "with, or start anew without it.",
+        )
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         state = self._init_state_dict() if self._state_dict is None else self._state_dict
-        if state["mixture"] != self._digest():
-            raise ValueError(
-                "this state is of another mixture, seed, epoch, node or number of workers; resume with the same "
-                "arguments, or start anew"
-            )
+        self._check(state)
+        state["part"] = self._part()
         run = _Run(self._recipe, self._epoch, self._parts, state["positions"], state["turn"])
         finishers = [stream.finish or _same for stream in self._recipe.streams]
         number = 0
@@ -246,8 +313,10 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
             state["positions"] = run.positions
             for member, item in run:
                 state["turn"] = run.turn
-                yield number, finishers[member](item)
-                number += 1
+                row = finishers[member](item)
+                if row is not None:
+                    yield number, row
+                    number += 1
             return
         window, skip = state["window"], state["skip"]
         while True:
@@ -262,13 +331,15 @@ class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
                 member, item = items[order[place]]
                 items[order[place]] = None  # it leaves the memory with the row
                 state["skip"] = place + 1
-                yield number, finishers[member](item)
-                number += 1
+                row = finishers[member](item)
+                if row is not None:
+                    yield number, row
+                    number += 1
             window, skip = window + 1, 0
 
 
-def _same(item: Item) -> dict[str, Any]:
-    row: dict[str, Any] = item
+def _same(item: Item) -> dict[str, Any] | None:
+    row: dict[str, Any] | None = item
     return row
 
 

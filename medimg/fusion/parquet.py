@@ -103,7 +103,7 @@ def parquet(
     options: Mapping[str, Any] | None = None,
     block: int | None = None,
     expand: Callable[[Item], Iterable[Item]] | None = None,
-    finish: Callable[[Item], dict[str, Any]] | None = None,
+    finish: Callable[[Item], dict[str, Any] | None] | None = None,
 ) -> Stream:
     """A member of `mix` that is read from Parquet.
 

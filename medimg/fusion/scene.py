@@ -227,9 +227,13 @@ def cut(scene: Scene, axis: int, index: int) -> tuple[Scene, dict[str, Array], d
         in_points[name] = np.flatnonzero(nearest_slice(volume_points, axis, length) == index)
         points[name] = volume_points[in_points[name]][:, [y, x]]
 
+    place = (slice(None),) * axis + (index,)
+
     def flat(array: Array) -> Array:
-        plane: Array = array.take(index, axis).swapaxes(0, 1)
-        return plane
+        plane: Array = array[
+            place
+        ]  # a view: `take` would copy the whole of a volume that is stored column by column
+        return plane.swapaxes(0, 1)
 
     picture = Scene(
         (scene.shape[y], scene.shape[x]),

@@ -170,14 +170,13 @@ class Rows:
         for piece in self.grid.rows(self._fused(item[0], row), self.dimension):
             yield item[0], piece
 
-    def finish(self, item: Item) -> dict[str, Any]:
-        """The row with the columns `fused` and `provenance`, on the asked grid."""
+    def finish(self, item: Item) -> dict[str, Any] | None:
+        """The row with the columns `fused` and `provenance`, on the asked grid; None where the grid drops it."""
         split, row = item
         assert isinstance(row, dict)
         if self.grid.slices is not None:
             return row
-        (row,) = self.grid.rows(self._fused(split, row), self.dimension)
-        return row
+        return next(self.grid.rows(self._fused(split, row), self.dimension), None)
 
     def _fused(self, split: str, row: dict[str, Any]) -> dict[str, Any]:
         targets = ", ".join(self.harmonizer.targets)

@@ -346,8 +346,8 @@ def test_a_member_that_changed_is_an_error(said: int, word: str, block: int | No
     [
         ({"weights": {"a": 1}}, "b: no weight.*Next: give one weight for each of a, b"),
         ({"weights": {"a": 1, "b": 1, "c": 1}}, "c: no such member"),
-        ({"weights": {"a": "much", "b": 1}}, "'a' is a number"),
-        ({"weights": {"temperature": "hot"}}, "is a number"),
+        ({"weights": {"a": "much", "b": 1}}, "'a' is a positive number"),
+        ({"weights": {"temperature": "hot"}}, "is a positive number"),
         ({"weights": {"a": float("nan"), "b": 1}}, "positive and finite"),
         ({"weights": {}}, "a, b: no weight"),
         ({"weights": 3}, "unknown weights 3.*Next: use 'concatenate'"),

@@ -149,7 +149,7 @@ def check(weights: Weights, names: Sequence[str], *, repeat: bool = False, shuff
 def _check_numbers(weights: Mapping[str, float], names: Sequence[str]) -> None:
     for name, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float | np.number):
-            raise RequestError(f"the weight of {name!r} is a number, not {weight!r}")
+            raise RequestError(f"the weight of {name!r} is a positive number, not {weight!r}")
     if _is_temperature(weights, names):
         if not weights["temperature"] > 0:
             raise RequestError(f"a temperature is positive, not {weights['temperature']}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -21,7 +20,7 @@ from pydantic import Field
 from medimg import licenses, vocab
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceRequiredError
-from medimg.fusion import align
+from medimg.fusion import align, mix
 from medimg.fusion.align import Alignment
 from medimg.fusion.errors import FusionError, RequestError
 from medimg.fusion.labels import Output
@@ -209,7 +208,6 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "encoding": ("index", "channels"),
     "on_duplicate": ("drop", "keep", "error"),
 }
-ORDERS = ("concatenate", "interleave", "uniform", "proportional")
 DEFAULTS: Mapping[str, Any] = {
     "encoding": "index",
     "weights": "concatenate",
@@ -320,8 +318,10 @@ def _check_values(given: Mapping[str, Any]) -> None:
                 f"{name} is True or False, not {given[name]!r}", next_step="pass one of the two."
             )
     weights = given["weights"]
-    if weights not in ORDERS and not (isinstance(weights, Mapping) and weights):
-        raise _no_choice("weights", weights, ORDERS, ', {"temperature": 2}, or one weight for each member')
+    if weights not in mix.ORDERS and not (isinstance(weights, Mapping) and weights):
+        raise _no_choice(
+            "weights", weights, mix.ORDERS, ', {"temperature": 2}, or one weight for each member'
+        )
     if given["repeat"] and weights == "concatenate":
         raise RequestError(
             'weights="concatenate" cannot repeat members: the first would never end',
@@ -343,33 +343,6 @@ def _split(name: str) -> str:
     if fused not in SPLITS:
         raise _no_choice("split", name, SPLITS)
     return fused
-
-
-def check_weights(weights: Any, keys: Sequence[str]) -> None:
-    """Refuse weights that do not fit the members.
-
-    Raises:
-        RequestError: a weight is no positive number, or members and names differ.
-    """
-    if not isinstance(weights, Mapping):
-        return
-    wrong = {
-        name: value
-        for name, value in weights.items()
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value
-    }
-    if wrong or ("temperature" not in weights and any(math.isinf(each) for each in weights.values())):
-        raise RequestError(
-            f"weights must be positive numbers, not {dict(weights)}",
-            next_step="leave a member out instead of giving it the weight 0.",
-        )
-    if set(weights) == {"temperature"} and "temperature" not in keys:
-        return
-    if set(weights) != set(keys):
-        raise RequestError(
-            f"weights must name every member and nothing else; compare {', '.join(sorted(set(weights) ^ set(keys)))}",
-            next_step=f"the members are {', '.join(keys)}.",
-        )
 
 
 def make_plan(request: Request) -> Plan:
@@ -400,7 +373,7 @@ def make_plan(request: Request) -> Plan:
     if gone and targets:
         aligned = {each.key: aligned[each.key] for each in candidates}
         align.check(aligned, targets, outputs, growing=growing)
-    check_weights(request.options.get("weights"), [each.key for each in candidates])
+    mix.check(request.options.get("weights", "concatenate"), [each.key for each in candidates])
     dimension = _dimension(candidates, sliced=request.sliced)
     manifests = Manifests(request.namespace)
     members = [

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from medimg import licenses, readers, vocab
+from medimg import licenses, places, readers, vocab
 from medimg.declaration import BadFiles, Config, Dataset
 from medimg.errors import (
     SOURCE_FAULTS,
@@ -238,6 +238,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
     mask = readers.mask(label.mask).read() if label.mask is not None else None
     target = readers.image(label.target).read() if label.target is not None else None
     image, mask, target = raster.one_frame(dataset.frame, image, mask, target, placed=row.placed)
+    image = places.checked(label, image)
     legend: dict[int, tuple[str, ...]] = {}
     counts: dict[int, int] = {}
     if mask is not None:

@@ -7,6 +7,7 @@ for 2-D (x = column) and i, j, k for 3-D.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,8 +31,16 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+def _finite(what: str, numbers: tuple[float, ...]) -> None:
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{what} {list(numbers)} is not finite")
+
+
 class Box(Frozen):
-    """A named box, half-open: [x0, y0, x1, y1] in pixels or [i0, j0, k0, i1, j1, k1] in voxel indices of `image`."""
+    """A named box, half-open: [x0, y0, x1, y1] in pixels or [i0, j0, k0, i1, j1, k1] in voxel indices of `image`.
+
+    Numbers are finite, and each upper bound exceeds its lower one: corners are never swapped.
+    """
 
     name: str
     box: tuple[float, ...]
@@ -42,24 +51,39 @@ class Box(Frozen):
         half = len(box) // 2
         if len(box) not in (4, 6):
             raise ValueError(f"a box has 4 (2-D) or 6 (3-D) numbers, not {len(box)}")
+        _finite("box", box)
         if any(not low < high for low, high in zip(box[:half], box[half:], strict=True)):
             raise ValueError(f"box {list(box)} is empty: each upper bound must exceed its lower bound")
         return box
 
 
 class Point(Frozen):
-    """A named landmark or centroid: [x, y] in pixels or [i, j, k] in voxel indices of `image`."""
+    """A named landmark or centroid: [x, y] in pixels or [i, j, k] in voxel indices of `image`, finite."""
 
     name: str
     point: tuple[float, ...]
 
+    @field_validator("point")
+    @classmethod
+    def _place(cls, point: tuple[float, ...]) -> tuple[float, ...]:
+        if len(point) not in (2, 3):
+            raise ValueError(f"a point has 2 (2-D) or 3 (3-D) numbers, not {len(point)}")
+        _finite("point", point)
+        return point
+
 
 class Measure(Frozen):
-    """A named number with its unit (UCUM where there is one: "mm", "%", "mo", "1")."""
+    """A named number with its unit (UCUM where there is one: "mm", "%", "mo", "1"); it is finite."""
 
     name: str
     value: float
     unit: str
+
+    @field_validator("value")
+    @classmethod
+    def _number(cls, value: float) -> float:
+        _finite("measure", (value,))
+        return value
 
 
 class Text(Frozen):
@@ -83,6 +107,8 @@ class Label(Frozen):
         legend: what each mask value means; None takes the declaration's. An empty tuple of names is "not annotated
             here" (ignore). Value 0 is background and needs no entry.
         instances: mask values count instances; `legend` then needs only entry 1, the kind of every instance.
+        drawn_on: (height, width) of the picture in which boxes and points stand, where the source says so: one of
+            another size is refused.
         source: the label exactly as the source gives it (anything that json can hold).
     """
 
@@ -94,6 +120,7 @@ class Label(Frozen):
     instances: bool = False
     boxes: tuple[Box, ...] = ()
     points: tuple[Point, ...] = ()
+    drawn_on: tuple[int, int] | None = None
     measures: tuple[Measure, ...] = ()
     texts: tuple[Text, ...] = ()
     target: File | Pixels | None = None

@@ -15,7 +15,7 @@ LAYERS = [
     {"idc"},
     {"files"},
     {"schema"},
-    {"declaration", "manifest"},
+    {"declaration", "manifest", "places"},
     {"layout", "phantom"},
     {"readers"},
     {"registry"},

@@ -22,8 +22,10 @@ from datasets import Image as StockImage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
+from pydantic import ValidationError
 from scipy import ndimage
 
+from medimg import places
 from medimg.errors import (
     BombError,
     DeclarationError,
@@ -35,8 +37,9 @@ from medimg.errors import (
 )
 from medimg.files import File
 from medimg.pixels import Array, Clip, Picture, Pixels, Volume
-from medimg.readers import arrays, masks, raster, tables, video
+from medimg.readers import arrays, boxes, masks, raster, tables, video
 from medimg.readers.boxes import CocoObject, coco, voc
+from medimg.schema import Box, Label, Measure, Point
 
 FAST = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 RNG = np.random.default_rng(20)
@@ -837,7 +840,7 @@ def test_rle_against_brute_force(height: int, width: int, order: Any, relative: 
             end = at
         else:
             at += 1
-    text = " ".join(map(str, runs)) or ("-1" if relative else "")
+    text = " ".join(map(str, runs)) or "-1"
     for form in (text, runs):
         one = picture(masks.rle(form, mask.shape, order=order, relative=relative, value=7))
         assert np.array_equal(one.array, mask * 7)
@@ -854,10 +857,32 @@ def test_rle_instances() -> None:
     one = picture(masks.rle_instances(["1 2", "4 1"], (2, 3)))
     assert one.array.tolist() == [[1, 0, 0], [1, 2, 0]]
     assert not picture(masks.rle_instances([" -1"], (2, 3), relative=True)).array.any()
+    assert not picture(masks.rle_instances([], (2, 3))).array.any()
     with pytest.raises(LabelError, match="empty"):
-        masks.rle_instances(["1 2", ""], (2, 3)).read()
+        masks.rle_instances(["1 2", "-1"], (2, 3)).read()
     with pytest.raises(LabelError, match="2 expected"):
-        masks.rle_instances([""], (2, 3), expect=2).read()
+        masks.rle_instances(["-1"], (2, 3), expect=2).read()
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t", "nan", "NaN", "NA"])
+def test_a_blank_cell_of_run_lengths_is_no_empty_mask(blank: str) -> None:
+    for nothing in ("-1", None):
+        with pytest.raises(LabelError, match="whether something was found is unknown"):
+            masks.stated_runs([blank], nothing=nothing)
+        with pytest.raises(LabelError, match="whether something was found is unknown"):
+            masks.stated_runs(["1 2", blank], nothing=nothing)
+    for pixels in (masks.rle(blank, (2, 3)), masks.rle_instances([blank], (2, 3))):
+        with pytest.raises(LabelError, match=r"blank run lengths|whole numbers"):
+            pixels.read()
+
+
+def test_run_lengths_of_one_image_say_one_thing() -> None:
+    assert masks.stated_runs([" 1 2", "4 1 "], nothing="-1") == ["1 2", "4 1"]
+    assert masks.stated_runs([" -1"], nothing="-1") == masks.stated_runs(["-1", "-1"], nothing="-1") == []
+    for cells in (["-1", "1 2"], ["1 2", "-1"]):
+        with pytest.raises(LabelError, match="another says that nothing was found"):
+            masks.stated_runs(cells, nothing="-1")
+    assert masks.stated_runs(["-1", "1 2"], nothing=None) == ["-1", "1 2"]
 
 
 @given(
@@ -1167,6 +1192,90 @@ VOC = b"""<annotation><filename>a.jpg</filename><size><width>640</width><height>
 </annotation>"""
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_of_a_row_are_finite(value: float) -> None:
+    for n in range(4):
+        numbers = [1.0, 2.0, 3.0, 4.0]
+        numbers[n] = value
+        with pytest.raises(ValidationError, match="not finite"):
+            Box(name="polyp", box=tuple(numbers))
+    for point in ((value, 1.0), (1.0, 2.0, value)):
+        with pytest.raises(ValidationError, match="not finite"):
+            Point(name="fovea", point=point)
+    for given_ in (value, str(value)):
+        with pytest.raises(ValidationError, match="not finite"):
+            Measure(name="bone age", value=cast(Any, given_), unit="mo")
+
+
+def placed(*boxes: tuple[float, ...], points: Any = (), shape: Any = (20, 30), **more: Any) -> list[str]:
+    """What is told of boxes and points on a picture of these (height, width)."""
+    label = Label(
+        boxes=tuple(Box(name="polyp", box=box) for box in boxes),
+        points=tuple(Point(name="fovea", point=point) for point in points),
+        **more,
+    )
+    image = Picture(np.zeros(shape, np.uint8), meta={"page": 1, "left_out": ["something"]})
+    seen = places.checked(label, image)
+    assert isinstance(seen, Picture) and seen.array is image.array and seen.meta["page"] == 1
+    found: list[str] = seen.meta["left_out"][1:]
+    return found
+
+
+def test_boxes_lie_in_their_image_or_are_told_or_refused() -> None:
+    assert placed((0, 0, 30, 20), (5, 5, 6, 6), (29.5, 19.5, 30.005, 20)) == []
+    assert placed((-1, 0, 10, 10), (20, 10, 31, 20)) == [places.BEYOND]
+    assert placed((5, 5, 6, 6), (5, 5, 6, 6)) == [places.TWICE]
+    for outside in ((30, 0, 40, 10), (0, 20, 10, 25), (-9, 0, 0, 10), (0, -5, 10, -1), (21, 22, 25, 29)):
+        with pytest.raises(LabelError, match=r"box .*polyp.* lies outside the image of 30 x 20"):
+            placed((1, 1, 2, 2), outside)
+    with pytest.raises(LabelError, match="of 3 axes, the image has 2"):
+        placed((1, 1, 1, 2, 2, 2))
+    for swapped in ((10, 5, 5, 10), (5, 10, 10, 5), (5, 5, 5, 10), (5, 5, 10, 5)):
+        with pytest.raises(ValidationError, match="each upper bound must exceed its lower bound"):
+            placed(swapped)
+
+
+def test_points_outside_their_image_are_told() -> None:
+    assert placed(points=[(0, 0), (29.5, 19.5), (15, 10)]) == []
+    assert placed(points=[(31, 10), (15, 21), (-2, 3)]) == [places.OUTSIDE]
+    with pytest.raises(LabelError, match="of 3 axes, the image has 2"):
+        placed(points=[(1, 2, 3)])
+
+
+def test_boxes_and_points_of_volumes_are_held_against_the_voxels() -> None:
+    volume = Volume.from_array(np.zeros((10, 20, 5), np.uint8), np.eye(4))
+    inside = Label(boxes=(Box(name="lung nodule", box=(0, 0, 0, 10, 20, 5)),))
+    assert places.checked(inside, volume) is volume
+    beyond = places.checked(Label(boxes=(Box(name="lung nodule", box=(5, 5, 4, 9, 9, 7)),)), volume)
+    assert beyond.meta["left_out"] == [places.BEYOND]
+    with pytest.raises(LabelError, match="lies outside the image of 10 x 20 x 5"):
+        places.checked(Label(boxes=(Box(name="lung nodule", box=(12, 0, 0, 15, 2, 2)),)), volume)
+    with pytest.raises(LabelError, match="of 2 axes, the image has 3"):
+        places.checked(Label(boxes=(Box(name="lung nodule", box=(1, 1, 2, 2)),)), volume)
+
+
+def test_labels_that_were_drawn_on_another_size_are_refused() -> None:
+    assert placed((1, 1, 5, 5), drawn_on=(20, 30)) == []
+    for size in ((30, 20), (40, 60)):
+        with pytest.raises(GeometryError, match=r"drawn on .* pixels, the image has 20 x 30"):
+            placed((1, 1, 5, 5), drawn_on=size)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, None, "", "5", True, [5]])
+def test_a_corner_in_json_that_is_no_number_is_named(bad: Any) -> None:
+    names, table = ("xmin", "ymin", "xmax", "ymax"), Memory(b"", "boxes.json")
+    cells = {"xmin": 1, "ymin": 2.5, "xmax": 3, "ymax": 4}
+    assert boxes.corners(cells, names, file=table, place="box 1 of 'a'") == (1, 2.5, 3, 4)
+    for name in names:
+        with pytest.raises(FormatError, match=rf"box 1 of 'a': '{name}' is .*, no finite number") as caught:
+            boxes.corners({**cells, name: bad}, names, file=table, place="box 1 of 'a'")
+        assert caught.value.file == "boxes.json"
+        with pytest.raises(FormatError, match=f"box 1 of 'a' has no '{name}'"):
+            boxes.corners(
+                {key: cells[key] for key in names if key != name}, names, file=table, place="box 1 of 'a'"
+            )
+
+
 def test_voc_is_verbatim() -> None:
     found = voc(Memory(VOC, "a.xml"))
     assert (found.filename, found.width, found.height) == ("a.jpg", 640, 480)
@@ -1174,6 +1283,10 @@ def test_voc_is_verbatim() -> None:
     assert first.box == (2.5, 1, 640, 480) and not first.empty and second.empty
     assert first.half_open() == (1.5, 0, 640, 480) and first.half_open(0) == first.box
     assert first.raw["part"] == [{"name": "x"}, {"name": "y"}]
+    assert found.size == (480, 640)
+    swapped = VOC.replace(b"<xmin>2.5</xmin>", b"<xmin>641</xmin>")
+    with pytest.raises(FormatError, match="object 1: the corners of its box are swapped"):
+        voc(Memory(swapped, "a.xml"))
     for bad in (VOC.replace(b"2.5", b"nan"), VOC.replace(b"<xmax>5</xmax>", b""), b"<html/>"):
         with pytest.raises(FormatError, match=r"a\.xml"):
             voc(Memory(bad, "a.xml"))

@@ -42,8 +42,8 @@ class VocObject:
 
     @property
     def empty(self) -> bool:
-        """The box has no extent: xmin >= xmax or ymin >= ymax."""
-        return not (self.box[0] < self.box[2] and self.box[1] < self.box[3])
+        """The box has no extent: xmin = xmax or ymin = ymax, as a click without a drag leaves it."""
+        return self.box[0] == self.box[2] or self.box[1] == self.box[3]
 
     def half_open(self, first: int = 1) -> BoxValues:
         """The box [x0, y0, x1, y1) with the first pixel at 0.
@@ -66,12 +66,50 @@ class VocAnnotation:
     height: int | None
     objects: tuple[VocObject, ...]
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width), for `Label.drawn_on`; None where the file does not say."""
+        return (self.height, self.width) if self.height and self.width else None
+
+
+def corners(cells: Mapping[str, Any], names: Sequence[str], *, file: File, place: str) -> BoxValues:
+    """Four numbers of a JSON object, in the order of `names`.
+
+    Args:
+        cells: field -> value.
+        names: the four fields.
+        file: that holds the object, and `place` in it, for messages.
+
+    Raises:
+        FormatError: a field is not there, or no finite number.
+    """
+    found = []
+    for name in names:
+        value = cells.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise FormatError(
+                f"{place}: {name!r} is {value!r}, no finite number"
+                if name in cells
+                else f"{place} has no {name!r}",
+                file=file.path,
+                next_step="Mend the file, or take that of the original download.",
+            )
+        found.append(float(value))
+    x0, y0, x1, y1 = found
+    return x0, y0, x1, y1
+
+
+def size(cells: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(height, width) as the fields "height" and "width" state it, for `Label.drawn_on`; None where they do not."""
+    stated = cells.get("height"), cells.get("width")
+    return stated if all(isinstance(one, int) and one > 0 for one in stated) else None  # type: ignore[return-value]
+
 
 def voc(file: File) -> VocAnnotation:
     """Read a Pascal VOC file.
 
     Raises:
-        FormatError: no XML, no <annotation>, or an object without name or finite box.
+        FormatError: no XML, no <annotation>, or an object without name or finite box, or with swapped corners.
     """
     root = xml(file)
     try:
@@ -95,6 +133,8 @@ def _voc_object(number: int, element: Element) -> VocObject:
         raise FormatError(f"object {number}: a corner is no number ({error})") from error
     if not all(map(math.isfinite, box)):
         raise FormatError(f"object {number}: a corner is not finite: {box}")
+    if box[0] > box[2] or box[1] > box[3]:
+        raise FormatError(f"object {number}: the corners of its box are swapped: {box}")
     raw = _tree(element)
     return VocObject(name, (box[0], box[1], box[2], box[3]), raw if isinstance(raw, dict) else {})
 
@@ -176,6 +216,11 @@ class CocoImage:
     height: int
     objects: tuple[CocoObject, ...]
     raw: Mapping[str, Any]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width), for `Label.drawn_on`."""
+        return self.height, self.width
 
     def mask(self, values: Mapping[str, int] | None = None, file: File | None = None) -> Pixels:
         """The segmentations as a label map; a later object covers an earlier one.

@@ -121,6 +121,29 @@ def union(
     return _Derived(parts, _union, ([value for _, value in pairs], overlap or {}))
 
 
+def stated_runs(cells: Sequence[str], *, nothing: str | None) -> list[str]:
+    """The run lengths that a table's lines state for one image: one text for each object, none where there is none.
+
+    Args:
+        cells: of all lines of the image.
+        nothing: what the source writes where there is no object, e.g. "-1"; None where it never does.
+
+    Raises:
+        LabelError: a cell says nothing at all (blank, "nan"), or run lengths stand beside `nothing`.
+    """
+    told = [cell.strip() for cell in cells]
+    if any(cell.lower() in ("", "nan", "na", "none", "null") for cell in told):
+        known = f"run lengths nor {nothing!r}" if nothing else "run lengths"
+        raise LabelError(
+            f"a cell of run lengths holds neither {known}: whether something was found is unknown",
+            next_step="take the table of the original download, or fill in the cell",
+        )
+    runs = [cell for cell in told if cell != nothing]
+    if runs and len(runs) < len(told):
+        raise LabelError(f"one line states run lengths, another says that nothing was found ({nothing!r})")
+    return runs
+
+
 def rle(
     runs: str | Sequence[int],
     shape: tuple[int, int],
@@ -134,7 +157,8 @@ def rle(
     """A mask from run lengths: pairs of start and length.
 
     The defaults are Kaggle's (column by column, first pixel 1). SIIM-ACR's need relative=True: each start
-    counts from the end of the run before, and the first pixel is 0. "" and "-1" are empty masks.
+    counts from the end of the run before, and the first pixel is 0. No runs, or "-1", are an empty mask; a blank
+    text says nothing and is none: see `stated_runs`.
 
     Args:
         runs: numbers, or text of numbers between spaces.
@@ -146,7 +170,7 @@ def rle(
         file: the table that holds the runs, for error messages.
 
     Raises (on `read`):
-        LabelError: no pairs of numbers, or a run outside the image.
+        LabelError: no pairs of numbers, a blank text, or a run outside the image.
     """
     settings = (runs, shape, order, start, relative, value)
     return _Derived((), _rle_mask, settings, () if file is None else (file,))
@@ -164,7 +188,7 @@ def rle_instances(
 ) -> Pixels:
     """One run-length mask for each object -> a map of instances; see `rle` and `instances`.
 
-    A single empty mask ("" or "-1") means an image without objects.
+    No object, or a single empty mask ("-1"), means an image without objects.
 
     Raises (on `read`):
         LabelError: as `rle` and `instances`.
@@ -480,7 +504,7 @@ def _rle_objects(
     expect: int | None,
 ) -> Picture:
     masks = (_runs(one, shape, order, start, relative) for one in objects)
-    if len(objects) == 1 and not _runs(objects[0], shape, order, start, relative).any():
+    if not objects or (len(objects) == 1 and not _runs(objects[0], shape, order, start, relative).any()):
         if expect:
             raise LabelError(f"no objects, {expect} expected")
         return label_picture(np.zeros(shape, np.uint8), {"instances": 0, "overlapping_pixels": 0})
@@ -504,6 +528,8 @@ def _runs(
     start: int | None,
     relative: bool,
 ) -> Bools:
+    if isinstance(runs, str) and not runs.strip():
+        raise LabelError("blank run lengths: whether something was found is unknown")
     try:
         words = re.split(r"[\s,]+", runs.strip()) if isinstance(runs, str) else runs
         numbers = [int(word) for word in words if word != ""]

@@ -68,9 +68,15 @@ def up(term: str) -> set[str]:
     return found
 
 
-def brute(present: set[str], absent: set[str], target: str) -> int:
-    shown = {wider for term in present for wider in up(term)}
-    absent = absent - shown
+def kinds(term: str) -> set[str]:
+    """What it is a kind of."""
+    return {term}.union(*(kinds(parent) for parent in vocab.label[term].is_a))
+
+
+def brute(present: set[str], absent: set[str], target: str, doubtful: set[str] = frozenset()) -> int:  # type: ignore[assignment]
+    """Of the terms that the place shows, those that the source doubts may be there or not."""
+    absent = absent - {wider for term in present for wider in up(term)}
+    shown = {wider for term in present if not kinds(term) & doubtful for wider in up(term)}
     for worlds in (WORLDS, CLOSED):
         agreeing = [world for world in worlds if shown <= world and not absent & world]
         if agreeing:
@@ -81,9 +87,6 @@ def brute(present: set[str], absent: set[str], target: str) -> int:
 
 def lies_inside(inner: str, outer: str) -> bool:
     """By paths: outer is reached from inner; or inner is (a kind of) a part of what outer is a kind of."""
-
-    def kinds(term: str) -> set[str]:
-        return {term}.union(*(kinds(parent) for parent in vocab.label[term].is_a))
 
     def containers(term: str) -> set[str]:
         return set().union(*({whole} | containers(whole) for whole in vocab.label[term].part_of), set())
@@ -223,7 +226,8 @@ def test_fused_masks_equal_the_brute_force(
         if value and not names:
             states[int(value)] = [UNKNOWN] * len(targets)
         else:
-            states[int(value)] = [brute(names, outlined | nowhere, target) for target in targets]
+            known = outlined | nowhere
+            states[int(value)] = [brute(names, known, target, {*doubtful}) for target in targets]
 
     channels = Harmonizer(targets, encoding="channels")(one, "3d" if deep else "2d")
     for number, target in enumerate(targets):
@@ -462,7 +466,16 @@ def test_masks_tell_classes_by_what_is_in_them() -> None:
     targets = ["liver tumor", "liver", "spleen"]
     assert classes(targets, mask=png(NESTED), legend=LITS) == [1, 1, -1]
     assert classes(targets, mask=png(np.minimum(NESTED, 1)), legend=LITS) == [0, 1, -1]
-    assert classes(targets, mask=png(NESTED), legend={1: ("liver tumor",), 2: ()}) == [1, -1, -1]
+    assert classes(targets, mask=png(NESTED), legend={1: ("liver tumor",), 2: ()}) == [1, 1, -1], (
+        "a voxel of the tumor is a voxel of the liver"
+    )
+    bare = png(np.minimum(NESTED, 1))
+    assert classes(targets, mask=bare, legend={1: ("spleen",), 2: ()}) == [-1, -1, 1]
+    assert classes(["spleen", "kidney"], mask=png(NESTED * 0), legend={1: ("spleen",), 2: ()}) == [0, -1], (
+        "all of this image was annotated"
+    )
+    own = {1: ("liver",), 2: ("liver tumor",)}
+    assert classes(targets, mask=png(NESTED * 0 + 2), legend=own) == [1, 1, -1]
     assert classes(targets, mask=png(NESTED * 0 + 2), legend={1: ("liver tumor",), 2: ()}) == [-1, -1, -1]
 
 

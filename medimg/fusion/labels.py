@@ -7,8 +7,8 @@ assessed for is never background: 255 in masks, -1 in classes.
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,8 @@ import numpy as np
 
 from medimg.errors import FormatError, LabelError, MedimgError
 from medimg.fusion.errors import FusionError
-from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, infer, innermost, may_meet, wholes
+from medimg.fusion.marks import KINDS, unplaced
+from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, below, infer, innermost, may_meet, wholes
 from medimg.pixels import Array, Volume
 from medimg.readers import volumes
 from medimg.schema import Dimension, features
@@ -90,6 +91,7 @@ class Facts:
         found: names that the row shows somewhere, without a mask that says where (classes, boxes, points).
         doubtful: names that the source marks uncertain.
         assessed: names that the annotators looked for.
+        unplaced: names of something that is there, outlined nowhere: background is not without it (see `marks`).
     """
 
     legend: Legend
@@ -97,6 +99,7 @@ class Facts:
     found: frozenset[str]
     doubtful: frozenset[str]
     assessed: frozenset[str]
+    unplaced: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, label: Mapping[str, Any]) -> Facts:
@@ -120,6 +123,10 @@ class Facts:
         """Names that were looked for in the row, are not outlined and were not found: absent from all of it."""
         somewhere = {wider for name in self.found | self.doubtful for wider in above(name)}
         return self.assessed - self.outlined - somewhere
+
+    def certain(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the names that the source does not doubt, themselves or as what they are a kind of."""
+        return frozenset(name for name in names if not above(name, KINDS) & self.doubtful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +175,14 @@ def known_at(names: tuple[str, ...] | None, facts: Facts, targets: tuple[str, ..
     """
     if names is None:
         return (UNKNOWN,) * len(targets)
-    return infer(frozenset(names), absent_at(names, facts), targets)
+    return infer(facts.certain(names), absent_at(names, facts), targets)
 
 
 def absent_at(names: Collection[str], facts: Facts) -> frozenset[str]:
     """What the annotators looked for and did not find where the mask shows these names."""
-    return (facts.outlined | facts.nowhere) - frozenset(wider for name in names for wider in above(name))
+    shown = {wider for name in names for wider in above(name)}
+    shown |= {wider for name in facts.unplaced for wider in above(name, KINDS)}
+    return (facts.outlined | facts.nowhere) - shown
 
 
 def encoded(
@@ -215,25 +224,29 @@ def _index(known: Sequence[int], targets: Sequence[str]) -> int:
 
 
 @lru_cache(maxsize=1 << 14)
-def classify(facts: Facts, shown: frozenset[str] | None, targets: tuple[str, ...]) -> tuple[int, ...]:
+def classify(
+    facts: Facts, shown: frozenset[str] | None, targets: tuple[str, ...], gaps: bool = True
+) -> tuple[int, ...]:
     """PRESENT, ABSENT or UNKNOWN for each target in the image as a whole.
 
-    Only is_a counts: bacterial pneumonia is pneumonia, but a tumor of the liver says nothing on the class liver.
+    A class follows from another by is_a alone: bacterial pneumonia is pneumonia, but the finding "tumor of the liver"
+    says nothing on the class liver. What a mask places is there with everything that it is a part of.
 
     Args:
         facts: of the row.
         shown: names of the values that occur in the mask; None where nobody has looked at the mask.
         targets: in question.
+        gaps: whether a value without names ("not annotated here"), where the legend has one, may occur.
     """
-    kinds = ("is_a",)
-    present = facts.found | (shown or frozenset())
-    implied = {wider for name in present for wider in above(name, kinds)}
+    placed = {wider for name in facts.certain(shown or ()) for wider in above(name)}
+    present = facts.found | placed
+    implied = {wider for name in present for wider in above(name, KINDS)}
     absent = facts.assessed - facts.doubtful - implied
     if shown is None:
         absent -= facts.outlined
-    elif any(not names for _, names in facts.legend):
+    elif gaps and any(not names for _, names in facts.legend):
         absent -= facts.outlined  # Part of the image was not annotated: it could be there.
-    states = infer(present, absent, targets, kinds)
+    states = infer(frozenset(present), absent, targets, KINDS)
     return tuple(
         UNKNOWN if target in facts.doubtful and state == ABSENT else state
         for target, state in zip(targets, states, strict=True)
@@ -297,17 +310,70 @@ class Harmonizer:
             fused["boxes"] = list(label["boxes"] or ())
             return fused
         facts = Facts.of(label)
-        shown: frozenset[str] | None = None
+        values: set[int] | None = None
         try:
             if facts.legend:
-                codes = table(facts, self.targets, self.encoding)
-                shown = _names(_encode(label["mask"], codes, dimension, fused, self.encoding), facts)
+                values = self._encode(row, facts, dimension, fused)
         except MedimgError as error:
             raise error.within(dataset=row["dataset"], file=row["id"]) from None
         fused["boxes"] = self._boxes(label)
-        fused["classes"] = list(classify(facts, shown, self.targets))
+        fused["classes"] = self._classes(facts, values)
         fused["label"] = single(fused["classes"], self.targets)
         return fused
+
+    def _encode(
+        self, row: Mapping[str, Any], facts: Facts, dimension: Dimension, fused: dict[str, Any]
+    ) -> set[int]:
+        """Write the mask in the asked encoding into `fused`; returns the values of the source's mask that occur."""
+        label, legend = row["label"], dict(facts.legend)
+        mask = _Mask(label["mask"]["bytes"], dimension)
+        spacing = row.get("spacing")
+        marked = unplaced(label, legend, mask.grid, mask.integers, spacing)
+        facts = replace(facts, unplaced=marked.everywhere)
+        maps, values = remap(mask.flat, mask.scaling, table(facts, self.targets, self.encoding))
+        if marked.region is not None:
+            near = replace(facts, unplaced=marked.everywhere | marked.near)
+            places = np.flatnonzero(marked.region.reshape(-1, order=mask.order))
+            told, _ = remap(mask.flat[places], mask.scaling, table(near, self.targets, self.encoding))
+            maps = [_overlaid(whole, places, part) for whole, part in zip(maps, told, strict=True)]
+        if self.encoding == "index":
+            fused["mask"] = mask.stored(maps, None)
+        else:
+            fused["channels"] = mask.stored(maps, len(maps))
+        return values
+
+    def _classes(self, facts: Facts, values: Collection[int] | None) -> list[int]:
+        """Classes of an image in whose mask these values occur; None without a mask."""
+        if values is None:
+            return list(classify(facts, None, self.targets))
+        legend = dict(facts.legend)
+        gaps = any(value in legend and not legend[value] for value in values)
+        return list(classify(facts, _names(values, facts), self.targets, gaps))
+
+    def of_slice(
+        self,
+        label: Mapping[str, Any],
+        values: Collection[int] | None,
+        fused: Array | None,
+        elsewhere: Collection[str],
+    ) -> dict[str, Any]:
+        """`classes` and `label` of one slice of a volume, by what the slice shows.
+
+        Args:
+            label: the volume's, with what the slice holds: boxes, points, classes and names that were looked for.
+            values: of the source's mask in the slice; None without a mask.
+            fused: the slice of the fused mask, (height, width) or (height, width, targets); None without one.
+            elsewhere: names of points in other slices: how far they reach into this one is not known.
+        """
+        classes = self._classes(Facts.of(label), values)
+        near = {wider for name in elsewhere for wider in above(name, KINDS)}
+        for number, target in enumerate(self.targets):
+            if classes[number] != ABSENT or not below(target) & {*elsewhere, *near}:
+                continue
+            plane = fused[..., number] if fused is not None and fused.ndim > 2 else fused
+            if plane is None or (plane == IGNORE).any():
+                classes[number] = UNKNOWN
+        return {"classes": classes, "label": single(classes, self.targets)}
 
     def tells(self, facts: Facts, label: Mapping[str, Any]) -> bool:
         """Whether a row says anything about any target, by its label without pixels.
@@ -371,22 +437,46 @@ def _names(values: Collection[int], facts: Facts) -> frozenset[str]:
     return frozenset(name for value in values if value for name in legend.get(value, default))
 
 
-def _encode(
-    mask: Mapping[str, Any], codes: Table, dimension: Dimension, fused: dict[str, Any], encoding: Encoding
-) -> set[int]:
-    """Write the mask's new encoding into `fused`; returns the source values that occur."""
-    place = "mask" if encoding == "index" else "channels"
-    if dimension == "2d":
-        array = _picture(mask["bytes"])
-        maps, values = remap(array.reshape(-1), (1.0, 0.0), codes)
-        pictures = [{"bytes": _png(flat, array.shape), "path": "fused.png"} for flat in maps]
-        fused[place] = pictures[0] if encoding == "index" else pictures
-        return values
-    volume = Volume(mask["bytes"])
-    maps, values = remap(volume.array.reshape(-1, order="F"), volume.scaling, codes)
-    channels = len(maps) if encoding == "channels" else None
-    fused[place] = {"bytes": _nifti(volume, maps, channels), "path": "fused.nii"}
-    return values
+class _Mask:
+    """A stored label map, decoded.
+
+    Attributes:
+        flat: (n,) stored values.
+        scaling: (slope, intercept) of the stored values.
+        grid: the same on the image's grid: (height, width), or (i, j, k).
+        order: of the flat values: "C" or "F".
+    """
+
+    def __init__(self, data: bytes, dimension: Dimension) -> None:
+        self._volume: Volume | None = None
+        self.order: Literal["C", "F"] = "C" if dimension == "2d" else "F"
+        if dimension == "2d":
+            self.grid, self.scaling = _picture(data), (1.0, 0.0)
+        else:
+            self._volume = Volume(data)
+            self.scaling = self._volume.scaling
+            self.grid = self._volume.array
+        self.flat = self.grid.reshape(-1, order=self.order)
+        if self._volume is not None and all(n == 1 for n in self.grid.shape[3:]):
+            self.grid = self.grid.reshape(volumes.spatial(self.grid.shape), order="F")
+
+    def integers(self, piece: Array) -> Array:
+        """Values of stored ones."""
+        return volumes.integers(piece, *self.scaling)
+
+    def stored(self, maps: Sequence[bytes], channels: int | None) -> Any:
+        """Maps of as many values, as they are stored: one picture or volume, or `channels` of them."""
+        if self._volume is not None:
+            return {"bytes": _nifti(self._volume, maps, channels), "path": "fused.nii"}
+        pictures = [{"bytes": _png(flat, self.grid.shape), "path": "fused.png"} for flat in maps]
+        return pictures[0] if channels is None else pictures
+
+
+def _overlaid(whole: bytes, places: Array, part: bytes) -> bytes:
+    """A map with other values at some places."""
+    values = np.frombuffer(whole, dtype=np.uint8).copy()
+    values[places] = np.frombuffer(part, dtype=np.uint8)
+    return values.tobytes()
 
 
 def remap(flat: Array, scaling: tuple[float, float], codes: Table) -> tuple[list[bytes], set[int]]:

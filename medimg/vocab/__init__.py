@@ -79,6 +79,7 @@ class Term(BaseModel):
         is_a: ids of the wider terms.
         part_of: ids of the terms that spatially contain it.
         definition: said where the name alone is not enough.
+        largest: mm that something of this name measures at most, where that is part of what the name means.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,6 +92,7 @@ class Term(BaseModel):
     is_a: tuple[str, ...] = ()
     part_of: tuple[str, ...] = ()
     definition: str | None = None
+    largest: float | None = None
 
 
 class Parsed(BaseModel):

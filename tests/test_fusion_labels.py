@@ -563,3 +563,227 @@ def test_tables_are_made_once() -> None:
 def test_innermost_needs_one_that_lies_in_all() -> None:
     assert innermost(["abdomen", "liver tumor", "liver"]) == "liver tumor"
     assert innermost(["liver", "spleen"]) is None and innermost([]) is None
+
+
+# --------------------------------------------------------------- what is marked by a point or a box, and not outlined
+
+NODULE = {1: ("lung nodule",)}
+SMALL = "lung nodule smaller than 3 mm"
+
+
+def marked(
+    targets: Sequence[str],
+    legend: Mapping[int, tuple[str, ...]],
+    pixels: np.ndarray[Any, Any],
+    spacing: Sequence[float] | None = (1.0, 1.0, 1.0),
+    encoding: str = "index",
+    **more: Any,
+) -> np.ndarray[Any, Any]:
+    deep = pixels.ndim == 3
+    one = row(nifti(pixels) if deep else png(pixels), legend, **more)
+    one["spacing"] = spacing and list(spacing)[: pixels.ndim]
+    fused = Harmonizer(targets, encoding=encoding)(one, "3d" if deep else "2d")  # type: ignore[arg-type]
+    if deep:
+        which = fused["mask"] or fused["channels"]
+        return np.asarray(nib.Nifti1Image.from_bytes(which["bytes"]).dataobj)
+    return index_map(fused) if encoding == "index" else np.stack(channel_maps(fused), -1)
+
+
+@pytest.mark.parametrize("encoding", ["index", "channels"])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 0.7, 2.5)])
+def test_a_small_nodule_that_is_only_a_point_is_no_background_as_far_as_its_name_reaches(
+    encoding: str, spacing: Any
+) -> None:
+    pixels = np.zeros((20, 18, 16), np.uint8)
+    pixels[2:5, 2:5, 2:5] = 1
+    center = (12, 9.5, 8)
+    got = marked(
+        ["lung nodule"],
+        NODULE,
+        pixels,
+        spacing,
+        encoding,
+        points=[{"name": SMALL, "point": list(center)}],
+        assessed=["lung nodule", SMALL],
+    )
+    got = got[..., 0] if encoding == "channels" else got
+    # Every voxel of which a part is within 3 mm of the point, by brute force over fine steps.
+    steps = np.linspace(-0.5, 0.5, 11)
+    expected = np.where(pixels == 1, 1, 0)
+    for place in np.ndindex(pixels.shape):
+        offset = np.min(
+            [np.abs(axis - at + step) * mm for axis, at, mm, step in _each(place, center, spacing, steps)],
+            axis=1,
+        )
+        if (offset**2).sum() <= 9 and not pixels[place]:
+            expected[place] = 255
+    assert np.array_equal(got, expected)
+    assert (got == 255).any() and (got == 0).sum() > got.size / 2, "the rest is background all the same"
+
+
+def _each(place: Any, center: Any, spacing: Any, steps: Any) -> Iterator[Any]:
+    for axis, at, mm in zip(place, center, spacing, strict=True):
+        yield axis, at, mm, steps
+
+
+def test_a_point_that_the_mask_covers_changes_nothing() -> None:
+    pixels = np.zeros((9, 9, 9), np.uint8)
+    pixels[3:6, 3:6, 3:6] = 1
+    for point in ([4, 4, 4], [5.4, 4, 4], [6, 4, 4], [2.2, 2.2, 2.2]):
+        for name in ("lung nodule", SMALL, "nodule"):
+            got = marked(["lung nodule"], NODULE, pixels, points=[{"name": name, "point": point}])
+            assert np.array_equal(got, pixels), (point, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "spacing"), [("lesion", (1, 1, 1)), (SMALL, None), ("nodule", (1, 1, 1)), ("lung nodule", None)]
+)
+def test_where_nobody_knows_how_far_it_reaches_all_background_is_unknown(name: str, spacing: Any) -> None:
+    pixels = np.zeros((9, 9, 9), np.uint8)
+    pixels[1:3, 1:3, 1:3] = 1
+    target = "lesion" if name == "lesion" else "nodule" if name == "nodule" else "lung nodule"
+    legend = {1: (target,), 2: ("lung",)}
+    got = marked(
+        [target],
+        legend,
+        pixels,
+        spacing,
+        points=[{"name": name, "point": [7, 7, 7]}],
+        assessed=[target, "lung"],
+    )
+    if target == "lung nodule":
+        pixels[5:, 5:, 5:] = 2
+        got = marked([target], legend, pixels, spacing, points=[{"name": name, "point": [7, 7, 7]}])
+        assert np.array_equal(got, np.choose(pixels, [0, 1, 255])), "outside the lung there is none"
+    else:
+        assert np.array_equal(got, np.where(pixels == 1, 1, 255))
+
+
+def test_a_large_name_reaches_far_and_a_box_says_how_far() -> None:
+    pixels = np.zeros((40, 3, 3), np.uint8)
+    pixels[0:2] = 1
+    far = marked(["lung nodule"], NODULE, pixels, points=[{"name": "lung nodule", "point": [39, 1, 1]}])
+    assert set(np.unique(far[9:])) == {255} and set(np.unique(far[2:8])) == {0}, "30 mm"
+    box = {"name": "lung nodule", "box": [35, 0, 0, 38, 2, 2]}
+    point = {"name": "lung nodule", "point": [36, 1, 1]}
+    for more in ({"boxes": [box]}, {"boxes": [box], "points": [point]}):
+        boxed = marked(["lung nodule"], NODULE, pixels, **more)
+        expected = pixels.astype(int)
+        expected[35:38, 0:2, 0:2] = 255
+        assert np.array_equal(boxed, expected)
+    around = {"name": "lung nodule", "box": [0, 0, 0, 2, 3, 3]}
+    assert np.array_equal(marked(["lung nodule"], NODULE, pixels, boxes=[around]), pixels)
+
+
+def test_pictures_have_points_as_column_and_row() -> None:
+    pixels = np.zeros((12, 20), np.uint8)
+    pixels[0:2, 0:2] = 1
+    got = marked(["lung nodule"], NODULE, pixels, points=[{"name": SMALL, "point": [15, 4]}])
+    rows, columns = np.nonzero(got == 255)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 7, 12, 18)
+    got = marked(["lung nodule"], NODULE, pixels, boxes=[{"name": SMALL, "box": [14, 3, 17, 5]}])
+    rows, columns = np.nonzero(got == 255)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 4, 14, 16)
+
+
+def test_a_mark_inside_another_target_leaves_that_one_where_it_cannot_be() -> None:
+    pixels = np.zeros((9, 9, 9), np.uint8)
+    pixels[0:6], pixels[1, 1, 1] = 1, 2
+    legend = {1: ("liver",), 2: ("liver", "liver tumor"), 3: ("spleen",)}
+    at = {"points": [{"name": "hepatocellular carcinoma", "point": [4, 4, 4]}]}
+    got = marked(["liver", "liver tumor"], legend, pixels, **at)
+    assert np.array_equal(got, np.choose(pixels, [0, 255, 2])), "in the liver it may be; outside it is not"
+    assert np.array_equal(marked(["liver"], legend, pixels, **at), np.choose(pixels, [0, 1, 1]))
+    got = marked(["liver", "liver tumor"], legend, pixels, **at, encoding="channels")
+    assert np.array_equal(got[..., 0], pixels > 0)
+    assert np.array_equal(got[..., 1], np.choose(pixels, [0, 255, 1])), "no tumor outside the liver"
+
+
+def test_landmarks_of_structures_that_an_image_has_once_change_nothing() -> None:
+    pixels = np.zeros((9, 9), np.uint8)
+    pixels[1:3, 1:3] = 1
+    away = {"points": [{"name": "optic disc", "point": [8, 8]}]}
+    assert np.array_equal(marked(["optic disc"], {1: ("optic disc",)}, pixels, **away), pixels)
+    empty = marked(["optic disc"], {1: ("optic disc",)}, pixels * 0, **away)
+    assert (empty == 255).all(), "it is there, and outlined nowhere"
+    cells = marked(
+        ["cell"], {1: ("cell",)}, pixels, instances=True, points=[{"name": "cell", "point": [8, 8]}]
+    )
+    assert np.array_equal(cells, np.where(pixels == 1, 1, 255)), "of cells there are many"
+    other = {"points": [{"name": "fovea", "point": [8, 8]}]}
+    assert np.array_equal(marked(["optic disc"], {1: ("optic disc",)}, pixels, **other), pixels)
+
+
+def test_a_slice_near_a_point_does_not_say_that_nothing_is_there() -> None:
+    pixels = np.zeros((12, 12, 14), np.uint8)
+    pixels[1:3, 1:3, 1] = 1
+    at = {"points": [{"name": SMALL, "point": [6, 6, 8]}], "assessed": ["lung nodule", SMALL]}
+    found = slices(pixels, NODULE, ["lung nodule"], **at)
+    expected = [0, 1, 0, 0, 0, -1, -1, -1, 1, -1, -1, -1, 0, 0]
+    assert [each["classes"][0] for each in found] == expected
+
+
+def test_what_the_source_doubts_is_ignored_where_it_is_outlined() -> None:
+    doubt = {"uncertain": ["liver tumor"]}
+    assert fuse_map(["liver", "liver tumor"], LITS, **doubt) == [[0, 1, 255], [0, 1, 1]]
+    assert fuse_map(["liver"], LITS, **doubt) == [[0, 1, 1], [0, 1, 1]]
+    kind = {1: ("liver",), 2: ("liver", "hepatocellular carcinoma")}
+    assert fuse_map(["liver", "hepatocellular carcinoma"], kind, **doubt) == [[0, 1, 255], [0, 1, 1]]
+    assert fuse_map(["liver tumor"], {1: ("liver tumor",), 2: ()}, **doubt) == [[0, 255, 255], [0, 255, 255]]
+
+
+# ------------------------------------------------------------------------------------------ slices of volumes
+
+
+def slices(
+    pixels: np.ndarray[Any, Any], legend: Mapping[int, tuple[str, ...]], targets: Sequence[str], **more: Any
+) -> list[dict[str, Any]]:
+    """`fused` of each axial slice, and its map(s)."""
+    from medimg.fusion.grid import Grid
+
+    encoding = more.pop("encoding", "index")
+    spacing = more.pop("spacing", [1.0, 1.0, 1.0])
+    grid = more.pop("grid", {})
+    one = row(nifti(pixels, np.diag([*(spacing or (1, 1, 1)), 1])), legend, **more)
+    image = nifti(np.zeros(pixels.shape, np.int16), np.diag([*(spacing or (1, 1, 1)), 1]))
+    one |= {"image": image, "modality": "CT", "spacing": spacing, "shape": list(pixels.shape)}
+    one["label"] |= {"target": None, "texts": [], "source": None}
+    harmonizer = Harmonizer(targets, encoding=encoding)
+    one["fused"] = harmonizer(one, "3d")
+    return [each["fused"] for each in Grid(slices=2, **grid).rows(one, "3d", harmonizer)]
+
+
+ALONE = np.zeros((4, 4, 5), np.uint8)
+ALONE[1:3, 1:3, 1] = 1  # the liver
+ALONE[1:3, 1:3, 2] = 2  # its tumor, which hides it
+ALONE[1, 1, 3], ALONE[2, 2, 3] = 1, 2  # both
+
+
+@pytest.mark.parametrize("encoding", ["index", "channels"])
+@pytest.mark.parametrize("grid", [{}, {"spacing": (0.5, 1.0, 1.0)}])
+@pytest.mark.parametrize("legend", [LITS, {1: ("liver",), 2: ("liver tumor",)}])
+def test_slices_of_nested_targets_know_their_classes(encoding: str, grid: Any, legend: Any) -> None:
+    targets = ["liver", "liver tumor"]
+    found = slices(ALONE, legend, targets, encoding=encoding, grid=grid)
+    assert [each["classes"] for each in found] == [[0, 0], [1, 0], [1, 1], [1, 1], [0, 0]]
+    assert [each["label"] for each in found] == [-1, 0, 1, 1, -1]
+    found = slices(ALONE, legend, ["liver tumor"], encoding=encoding, grid=grid)
+    assert [each["classes"] for each in found] == [[0], [0], [1], [1], [0]]
+
+
+def test_slices_do_not_know_what_the_volume_does_not() -> None:
+    alone = (ALONE > 0).astype(np.uint8)
+    found = slices(alone, {1: ("liver",)}, ["liver", "liver tumor"])
+    assert [each["classes"] for each in found] == [[0, -1], [1, -1], [1, -1], [1, -1], [0, -1]]
+    both = slices(ALONE, LITS, ["liver", "fracture"], assessed=["liver", "liver tumor", "fracture"])
+    assert all(each["classes"][1] == 0 for each in both), "absent from the volume"
+    told = slices(ALONE, LITS, ["liver", "fracture"], classes=["fracture"])
+    assert all(each["classes"][1] == -1 for each in told), "where it is was not said"
+    gap = slices(ALONE, {1: ("liver",), 2: ()}, ["liver"])
+    assert [each["classes"] for each in gap] == [[0], [1], [-1], [1], [0]]
+    doubt = slices(ALONE, LITS, ["liver", "liver tumor"], uncertain=["liver tumor"])
+    assert [each["classes"] for each in doubt] == [[0, 0], [1, 0], [1, -1], [1, -1], [0, 0]]
+    nuclei = slices((ALONE > 0) * np.uint8(7), {1: ("nucleus",)}, ["nucleus", "cell"], instances=True)
+    assert [each["classes"][0] for each in nuclei] == [0, 1, 1, 1, 0]
+    part = slices(ALONE, {1: ("left kidney",), 2: ("right kidney",)}, ["kidney", "left kidney"])
+    assert [each["classes"] for each in part] == [[0, 0], [1, 1], [1, 0], [1, 1], [0, 0]]

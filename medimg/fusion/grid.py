@@ -21,6 +21,7 @@ import numpy as np
 from medimg.errors import GeometryError, MedimgError
 from medimg.fusion import scene as geometry
 from medimg.fusion.errors import RequestError
+from medimg.fusion.labels import Harmonizer
 from medimg.fusion.scene import PLANES, Scene
 from medimg.fusion.scene_rows import (
     FUSED_CHANNELS,
@@ -135,7 +136,9 @@ class Grid:
         """Of the rows that come out."""
         return "2d" if self.slices is not None and dimension == "3d" else dimension
 
-    def rows(self, row: Mapping[str, Any], dimension: Dimension) -> Iterator[Values]:
+    def rows(
+        self, row: Mapping[str, Any], dimension: Dimension, harmonizer: Harmonizer | None = None
+    ) -> Iterator[Values]:
         """The row on this grid: one row, or one per kept slice (and channel). Videos stay as they are.
 
         A slice shows what it shows: classes of the volume that its mask does not place are unknown in a slice
@@ -145,6 +148,8 @@ class Grid:
         Args:
             row: pixels as {"bytes", "path"}, volumes as uncompressed NIfTI-1; `fused` and `provenance` may be absent.
             dimension: of the row.
+            harmonizer: that made `fused`; it says which classes a slice shows. Without it only the pixels of `fused`
+                do, and a whole that its part may hide is unknown.
 
         Raises:
             GeometryError: the row states no spacing, or has another number of axes than `spacing`.
@@ -156,11 +161,11 @@ class Grid:
         if self.spacing is not None and self.unknown_spacing == "drop" and not row.get("spacing"):
             return
         try:
-            yield from self._volume(row) if dimension == "3d" else self._picture(row)
+            yield from self._volume(row, harmonizer) if dimension == "3d" else self._picture(row)
         except MedimgError as error:
             raise error.within(dataset=row["dataset"], file=row["id"]) from error
 
-    def _volume(self, row: Mapping[str, Any]) -> Iterator[Values]:
+    def _volume(self, row: Mapping[str, Any], harmonizer: Harmonizer | None) -> Iterator[Values]:
         scene, scalings = read_volume(row)
         aside = target_aside(row, scene)
         operations: list[str] = []
@@ -176,7 +181,7 @@ class Grid:
         if self.slices is not None:
             if aside is not None:
                 operations.append("target: left out, it has another grid")
-            yield from self._cut(row, scene, scalings, operations)
+            yield from self._cut(row, scene, scalings, operations, harmonizer)
         elif operations:
             yield write_volume(row, scene, scalings, aside, operations)
         else:
@@ -215,7 +220,12 @@ class Grid:
         return scene
 
     def _cut(
-        self, row: Mapping[str, Any], scene: Scene, scalings: Scalings, operations: Sequence[str]
+        self,
+        row: Mapping[str, Any],
+        scene: Scene,
+        scalings: Scalings,
+        operations: Sequence[str],
+        harmonizer: Harmonizer | None,
     ) -> Iterator[Values]:
         assert self.slices is not None
         axis = geometry.plane_axis(scene, self.slices)
@@ -227,7 +237,7 @@ class Grid:
                 continue
             picture, in_boxes, in_points = geometry.cut(scene, axis, index)
             step = f"slice: {self.slices if isinstance(self.slices, str) else 'voxel'} {'ijk'[axis]}={index}"
-            flat = _sliced_row(row, picture, scalings, in_boxes, in_points)
+            flat = _sliced_row(row, picture, scalings, in_boxes, in_points, harmonizer)
             flat["id"] = f"{row['id']}/{name}"
             for channel in np.ndindex(channels):
                 number = "-".join(map(str, channel))
@@ -318,6 +328,7 @@ def _sliced_row(
     scalings: Scalings,
     in_boxes: Mapping[str, Array],
     in_points: Mapping[str, Array],
+    harmonizer: Harmonizer | None,
 ) -> Values:
     """The row with only what the slice shows; pixels and coordinates are still to be written."""
     kept = {**in_boxes, **in_points}
@@ -328,22 +339,31 @@ def _sliced_row(
     label = flat["label"]
     legend = {entry["value"]: entry["names"] for entry in label.get("legend") or ()}
     seen = {entry["name"] for key in ("boxes", "points") for entry in label.get(key) or ()}
-    placed = set()
+    placed: set[str] = set()
+    values: set[int] | None = None
     if MASK in picture.labels:
         slope, inter = scalings[MASK]
-        values = {int(value) for value in np.unique(picture.labels[MASK]) * slope + inter} - {0}
+        values = {int(value) for value in np.unique(picture.labels[MASK]) * slope + inter}
         default = legend.get(1, ()) if label.get("instances") and set(legend) == {1} else ()
-        seen |= {name for value in values for name in legend.get(value, default)}
+        seen |= {name for value in values - {0} for name in legend.get(value, default)}
         placed = {name for names in legend.values() for name in names}
-    elsewhere = {*(label.get("classes") or ()), *(label.get("uncertain") or ())} - placed - seen
+    # How far a point reaches is not said: what is marked in another slice may be in this one.
+    pointed = {entry["name"] for entry in row["label"].get("points") or ()} - seen
+    told = {*(label.get("classes") or ()), *(label.get("uncertain") or ()), *pointed}
+    elsewhere = told - placed - seen
     changes = {
         "label.classes": [name for name in label.get("classes") or () if name in seen],
-        "label.uncertain": [],
+        "label.uncertain": [name for name in label.get("uncertain") or () if name in placed & seen],
         "label.assessed": [name for name in label.get("assessed") or () if name not in elsewhere],
     }
-    if flat.get("fused") is not None:
-        changes |= _fused_classes(flat["fused"], picture)
-    return changed(flat, changes)
+    flat = changed(flat, changes)
+    if flat.get("fused") is None:
+        return flat
+    if harmonizer is None or not harmonizer.targets:
+        return changed(flat, _fused_classes(flat["fused"], picture))
+    plane = picture.labels.get(FUSED_CHANNELS, picture.labels.get(FUSED_MASK))
+    found = harmonizer.of_slice(flat["label"], values, plane, pointed)
+    return changed(flat, {f"fused.{name}": value for name, value in found.items()})
 
 
 def _fused_classes(fused: Mapping[str, Any], picture: Scene) -> Values:

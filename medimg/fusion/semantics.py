@@ -60,26 +60,25 @@ def infer(
     wanted: tuple[str, ...],
     relations: tuple[str, ...] = EDGES,
 ) -> tuple[int, ...]:
-    """What is known of the wanted terms at one place.
+    """What is known of the wanted terms at one place, or in one image.
 
     Args:
         present: terms that the place shows.
         absent: terms that it does not show. What a present term implies is present, whatever is said here.
         wanted: terms in question.
-        relations: edges to follow; wholes are summed up only where all are followed.
+        relations: edges to follow. Wholes are the sum of their parts whatever edges are followed.
 
     Returns:
         PRESENT, ABSENT or UNKNOWN for each wanted term.
     """
-    sums = relations == EDGES
+    sums = True
     known = {*present, *absent, *wanted}
     terms = {each for term in known for each in above(term, relations)}
-    if sums:
-        grown = True
-        while grown:
-            parts = {p for whole in terms for way in wholes().get(whole, ()) for p in way} - terms
-            terms |= {each for part in parts for each in above(part, relations)}
-            grown = bool(parts)
+    grown = True
+    while grown:
+        parts = {p for whole in terms for way in wholes().get(whole, ()) for p in way} - terms
+        terms |= {each for part in parts for each in above(part, relations)}
+        grown = bool(parts)
     implied = {each for term in present for each in above(term, relations)}
     facts = dict.fromkeys(absent, False) | dict.fromkeys(implied, True)
     settled = _propagate(facts, terms, relations, sums)

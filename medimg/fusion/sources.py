@@ -167,7 +167,7 @@ class Rows:
         if self.grid.slices is None:
             yield item[0], row
             return
-        for piece in self.grid.rows(self._fused(item[0], row), self.dimension):
+        for piece in self.grid.rows(self._fused(item[0], row), self.dimension, self.harmonizer):
             yield item[0], piece
 
     def finish(self, item: Item) -> dict[str, Any] | None:

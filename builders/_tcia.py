@@ -7,7 +7,6 @@ by UID. Names tell nothing that headers do not: all is read from the headers.
 import re
 from functools import reduce
 from itertools import combinations, groupby, pairwise
-from math import dist
 from operator import or_
 
 from medimg.declaration import Source
@@ -171,29 +170,44 @@ def frames(members):
 
 def _frames(members):
     planes = {}
-    for file, tags in dicom.headers(members):
-        turned = tuple(round(v, 3) for v in tags.get("ImageOrientationPatient", ()))
-        key = (tags.get("SeriesInstanceUID"), turned, tags.get("Rows"), tags.get("Columns"))
-        planes.setdefault(key, []).append((file, tags))
+    for one in dicom.placed(members):
+        planes.setdefault((one.tags.get("SeriesInstanceUID"), one.direction), []).append(one)
+    broken = any(len(found) == 1 for found in planes.values()) and any(
+        _single(found) and not _even(found) for found in planes.values()
+    )
+    if len(planes) > 1 and broken:  # an image whose direction is wrong: the reader says so
+        return [({}, members)]
+    planes = [some for found in planes.values() for some in _sizes(found)]
     stacks = []
-    for number, found in enumerate(planes.values()):
+    for number, found in enumerate(planes):
         where = {"direction": number} if len(planes) > 1 else {}
-        stacks += [(where | said, [file for file, _ in one]) for said, one in _stacks(found)]
+        stacks += [(where | said, [each.file for each in one]) for said, one in _stacks(found)]
     return stacks
 
 
-def _place(tags):
-    return tuple(round(v, 2) for v in tags.get("ImagePositionPatient", ()))
+def _sizes(found):
+    """Parallel images of several sizes apart, where each size is a stack along most of the way."""
+    sizes = {}
+    for one in found:
+        sizes.setdefault((one.tags.get("Rows"), one.tags.get("Columns")), []).append(one)
+    whole = _extent(found)
+    if all(len(some) > 1 and _even(some) and _extent(some) > 0.5 * whole for some in sizes.values()):
+        return list(sizes.values())
+    return [found]  # of one size, or the reader says which image is another
+
+
+def _extent(found):
+    places = [one.mm for one in found]
+    return max(places) - min(places)
 
 
 def _single(found):
-    places = [_place(tags) for _, tags in found]
-    return len(set(places)) == len(places)
+    return len({one.place for one in found}) == len(found)
 
 
 def _even(found):
-    places = sorted(_place(tags) for _, tags in found)
-    steps = [dist(one, other) for one, other in pairwise(places)]
+    places = sorted({one.place: one.mm for one in found}.values())
+    steps = [other - one for one, other in pairwise(places)]
     return not steps or max(steps) - min(steps) <= 0.2 * max(steps)
 
 
@@ -201,23 +215,29 @@ def _stacks(found):
     if _single(found):
         groups = {}
         for one in [] if _even(found) else found:  # two acquisitions that overlap
-            groups.setdefault(one[1].get("AcquisitionNumber"), []).append(one)
+            groups.setdefault(one.tags.get("AcquisitionNumber"), []).append(one)
         if len(groups) > 1 and all(len(one) > 1 and _even(one) for one in groups.values()):
             return [({"AcquisitionNumber": key}, one) for key, one in groups.items()]
         return [({}, found)]
+    least = min(2, len({one.place for one in found}))
     for keyword in APART:
         groups = {}
-        for file, tags in found:
-            groups.setdefault(str(tags.get(keyword)), []).append((file, tags))
-        if len(groups) > 1 and all(_single(one) for one in groups.values()):
-            return [({keyword: one[0][1].get(keyword)}, one) for one in groups.values()]
+        for one in found:
+            groups.setdefault(str(one.tags.get(keyword)), []).append(one)
+        if len(groups) > 1 and all(len(one) >= least and _single(one) for one in groups.values()):
+            return [({keyword: one[0].tags.get(keyword)}, one) for one in groups.values()]
     at = {}
-    for file, tags in sorted(found, key=lambda one: one[1].get("InstanceNumber", 0)):
-        at.setdefault(_place(tags), []).append((file, tags))
+    for one in sorted(found, key=_instance):
+        at.setdefault(one.place, []).append(one)
     counts = {len(one) for one in at.values()}
     if len(counts) > 1:  # nothing tells them apart: the reader says so
         return [({}, found)]
     return [({"frame": n}, [one[n] for one in at.values()]) for n in range(counts.pop())]
+
+
+def _instance(one):
+    number = one.tags.get("InstanceNumber")
+    return number if isinstance(number, int | float) else 0
 
 
 def rows(files, about=None, least=2, reasons=(), slides=None):

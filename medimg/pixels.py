@@ -81,10 +81,16 @@ class Volume:
     Attributes:
         nifti: the complete file, header and voxels. One buffer; `array` is a view on it.
         meta: what the source's header says beyond NIfTI (never identifying DICOM tags).
+        origins: (slices, 3): where the voxels (0, 0, k) are, RAS+ in mm, for slices that are unevenly apart, which
+            no affine can say (the affine then counts from the first with the usual distance). None where the affine
+            says it all.
+        unsized: why the size of the voxels is not known, although the header has numbers; None where it is.
     """
 
     nifti: bytes | bytearray | memoryview = field(repr=False)
     meta: Mapping[str, Any] = field(default_factory=dict)
+    origins: Array | None = field(default=None, repr=False, compare=False)
+    unsized: str | None = None
 
     @property
     def header(self) -> nib.Nifti1Header:
@@ -137,14 +143,19 @@ class Volume:
         return tuple(int(n) for n in self.header.get_data_shape())
 
     @property
-    def spacing(self) -> tuple[float, ...]:
-        """Mm per voxel along i, j, k: the header's pixdim, the affine's where that is not finite."""
+    def spacing(self) -> tuple[float, ...] | None:
+        """Mm per voxel along i, j, k: the header's pixdim, the affine's where that is 0 or not finite.
+
+        None where the source states no size: `unsized`, or a pixdim of 0 and no sform.
+        """
+        if self.unsized or unsized(memoryview(self.nifti)[:348]):
+            return None
         header = self.header
         unit = _millimeters(header)
-        zooms = tuple(abs(float(z)) * unit for z in header.get_zooms()[:3])
-        if all(math.isfinite(z) for z in zooms):
-            return zooms
-        return tuple(float(n) for n in np.linalg.norm(self.affine[:3, :3], axis=0)[: len(zooms)])
+        sizes = _pixdim(memoryview(self.nifti)[:348])
+        if all(math.isfinite(size) and size for size in sizes):
+            return tuple(abs(size) * unit for size in sizes)
+        return tuple(float(n) for n in np.linalg.norm(self.affine[:3, :3], axis=0)[: len(sizes)])
 
     def content(self) -> str:
         """Hash of the stored voxels with dtype and shape, and of the scaling where there is one."""
@@ -162,6 +173,8 @@ class Volume:
         inter: float | None = None,
         descrip: str = "",
         meta: Mapping[str, Any] | None = None,
+        origins: Array | None = None,
+        unsized: str | None = None,
     ) -> Volume:
         """A volume of zeros whose `array` is then filled in place: one buffer, no copy.
 
@@ -172,7 +185,9 @@ class Volume:
             slope: scl_slope of the header; None sets no scaling.
             inter: scl_inter of the header, used with `slope`.
             descrip: free text of the header, up to 79 bytes.
-            meta: see `Volume.meta`.
+            meta: see `Volume`.
+            origins: see `Volume`.
+            unsized: see `Volume`.
 
         Raises:
             GeometryError: the affine is not finite or not invertible.
@@ -209,7 +224,7 @@ class Volume:
         except (MemoryError, OverflowError) as error:
             raise FormatError(f"{tuple(shape)} voxels of {dtype} do not fit into memory") from error
         buffer[:348] = header.binaryblock
-        return cls(buffer, meta or {})
+        return cls(buffer, meta or {}, origins, unsized)
 
     @classmethod
     def from_array(
@@ -221,10 +236,18 @@ class Volume:
         inter: float | None = None,
         descrip: str = "",
         meta: Mapping[str, Any] | None = None,
+        unsized: str | None = None,
     ) -> Volume:
         """Wrap voxels (i, j, k[, t]) and a RAS+ mm affine as NIfTI-1; the dtype is kept. See `empty`."""
         volume = cls.empty(
-            array.shape, array.dtype, affine, slope=slope, inter=inter, descrip=descrip, meta=meta
+            array.shape,
+            array.dtype,
+            affine,
+            slope=slope,
+            inter=inter,
+            descrip=descrip,
+            meta=meta,
+            unsized=unsized,
         )
         volume.array[...] = array
         return volume
@@ -244,6 +267,28 @@ def parse_header(block: bytes | bytearray | memoryview) -> nib.Nifti1Header:
         return header
     except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError, ValueError, KeyError) as error:
         raise FormatError(f"not a NIfTI-1 header: {error}") from error
+
+
+def _pixdim(block: bytes | bytearray | memoryview) -> tuple[float, ...]:
+    """The sizes of voxels along i, j, k as the header has them: nibabel makes 1 of 0."""
+    import nibabel as nib
+
+    header = nib.Nifti1Header(bytes(block), check=False)
+    return tuple(float(size) for size in header["pixdim"][1 : 1 + min(3, max(1, int(header["dim"][0])))])
+
+
+def unsized(block: bytes | bytearray | memoryview) -> str | None:
+    """Why a NIfTI-1 header states no size of voxels; None where it does.
+
+    Its pixdim counts, unless there is an sform, which says the same in another way. Readers take a pixdim of 0 for
+    1 mm: a guess.
+    """
+    import nibabel as nib
+
+    sizes = _pixdim(block)
+    if all(sizes) or int(nib.Nifti1Header(bytes(block), check=False)["sform_code"]) > 0:
+        return None
+    return f"pixdim is {' x '.join(f'{size:g}' for size in sizes)}, and there is no sform"
 
 
 def check_affine(affine: Array) -> None:

@@ -145,7 +145,9 @@ def _image(array: Array, kind: Kind | None, affine: Affine | None) -> Picture | 
         return Picture(storable(array))
     if array.ndim not in (2, 3, 4) or 0 in array.shape or array.dtype.kind not in "buif":
         raise FormatError(f"an array of {array.dtype} and shape {array.shape} is no image")
-    return Volume.from_array(array, np.eye(4) if affine is None else np.asarray(affine, dtype=np.float64))
+    if affine is None:
+        return Volume.from_array(array, np.eye(4), unsized="an array states no size of voxels")
+    return Volume.from_array(array, np.asarray(affine, dtype=np.float64))
 
 
 class _Member:

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from medimg.readers.dicom_file import (
     Layout,
     Plane,
     Stored,
+    clusters,
     decoded_frames,
     floats,
     frame_groups,
@@ -43,11 +44,13 @@ from medimg.readers.dicom_file import (
     open_dataset,
     plane_of,
     rescale_of,
+    same_place,
     stored_of,
     tell,
+    value_of,
 )
 from medimg.readers.nifti import reading
-from medimg.readers.volumes import Grid, VolumePixels
+from medimg.readers.volumes import DIRECTION, Grid, VolumePixels
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -84,6 +87,49 @@ def group_series(files: Iterable[File]) -> dict[str, list[File]]:
     return groups
 
 
+class Placed(NamedTuple):
+    """One image and where it is.
+
+    Attributes:
+        file: of the image.
+        tags: as `headers` tells them.
+        direction: number of the group of parallel images that it is in.
+        place: number of the place within that group: images at one place have one.
+        mm: where it is along the normal of its group.
+    """
+
+    file: File
+    tags: Header
+    direction: int
+    place: int
+    mm: float
+
+
+def placed(files: Iterable[File]) -> list[Placed]:
+    """Which images are parallel, and which are at one place, in the order in which they come.
+
+    Directions and positions count as one within a tolerance (`DIRECTION`, `same_place`), whatever side of a rounded
+    number they lie on.
+
+    Raises:
+        FormatError: a file is no DICOM.
+        GeometryError: an image does not say where it is.
+    """
+    found = [(file, tags, plane_of(tags, tags, tags, file.path)) for file, tags in headers(files)]
+    turned = clusters(np.array([plane.orientation for _, _, plane in found]), DIRECTION)
+    result: dict[int, Placed] = {}
+    for direction in dict.fromkeys(turned):
+        mine = [n for n, one in enumerate(turned) if one == direction]
+        planes = [found[n][2] for n in mine]
+        middle = np.median([plane.orientation for plane in planes], axis=0)
+        normal = np.cross(middle[:3], middle[3:])
+        tolerance = same_place(np.min([plane.spacing for plane in planes], axis=0))
+        places = clusters(np.array([plane.position for plane in planes]), tolerance)
+        for n, plane, place in zip(mine, planes, places, strict=True):
+            result[n] = Placed(*found[n][:2], direction, place, float(normal @ plane.position))
+    return [result[n] for n in range(len(found))]
+
+
 # series
 
 
@@ -105,8 +151,13 @@ class _Plan:
     """A series, ordered, before any pixel is read."""
 
     slices: list[_Slice]
-    affine: Array
+    layout: Layout
     meta: dict[str, Any]
+
+    @property
+    def affine(self) -> Array:
+        """4x4, RAS+ in mm."""
+        return self.layout.affine
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -181,7 +232,7 @@ def _plan(files: Sequence[File], modality: str | None, allow_gaps: bool) -> _Pla
     meta = merged_meta([item.tags for item in ordered]) | layout.notes
     if dropped:
         meta["dropped_duplicates"] = dropped
-    return _Plan(ordered, layout.affine, meta)
+    return _Plan(ordered, layout, meta)
 
 
 @dataclass(frozen=True)
@@ -202,14 +253,14 @@ class Series(VolumePixels):
         return self.sources
 
     def grid(self) -> Grid:
-        """From the headers alone."""
-        return Grid(self.plan.shape, self.plan.affine)
+        """From the headers alone, each slice where its own header says."""
+        return self.plan.layout.grid(self.plan.shape)
 
     def read(self) -> Volume:
         """Decode, slice by slice."""
         plan = self.plan
         kinds = [item.stored for item in plan.slices]
-        filling = Filling(plan.shape, plan.affine, kinds, dict(plan.meta))
+        filling = Filling(plan.shape, plan.layout, kinds, dict(plan.meta))
         for k, item in enumerate(plan.slices):
             with reading(item.file), item.file.open() as stream:
                 filling.put(k, next(decoded_frames(stream)))
@@ -291,17 +342,15 @@ class _Multi(VolumePixels):
             return lay_out(stated, self.allow_gaps, tied)
         if stated:
             raise GeometryError(f"only {len(stated)} of {count} frames state where they are")
-        offsets = dataset.get("GridFrameOffsetVector")
-        if (
-            dataset.get("ImagePositionPatient")
-            and dataset.get("ImageOrientationPatient")
-            and (count == 1 or offsets)
+        placed = ("ImagePositionPatient", "ImageOrientationPatient")
+        if all(value_of(dataset, key) for key in placed) and (
+            count == 1 or value_of(dataset, "GridFrameOffsetVector")
         ):
             base = plane_of(dataset, dataset, dataset, self.file.path)
             normal = np.cross(base.orientation[:3], base.orientation[3:])
-            away = (
-                floats(offsets, count, "GridFrameOffsetVector", self.file.path) if count > 1 else np.zeros(1)
-            )
+            away = np.zeros(1)
+            if count > 1:
+                away = floats(dataset, "GridFrameOffsetVector", count, self.file.path)
             # Offsets may be relative to the first frame or along z in the patient (then the first is its z).
             away = away - away[0]
             return lay_out(
@@ -320,19 +369,24 @@ class _Multi(VolumePixels):
             )
         spacing, where = _spacing(dataset)
         height, width = spacing or (1.0, 1.0)
-        notes = {"third_axis": "frames", "orientation": "not stated", "spacing_from": where}
-        return Layout(list(range(count)), np.diag([width, height, 1.0, 1.0]), notes)
+        notes: dict[str, Any] = {"third_axis": "frames", "orientation": "not stated"}
+        notes["spacing_from"] = where
+        if spacing:
+            notes["pixel_spacing_mm"] = [height, width]
+        reason = "the third axis counts frames" + ("" if spacing else ", and pixels state no size")
+        affine = np.diag([width, height, 1.0, 1.0])
+        return Layout(list(range(count)), affine, None, notes, reason)
 
     def grid(self) -> Grid:
         _, _, layout, shape = self._header
-        return Grid(shape[:3], layout.affine)
+        return layout.grid(shape[:3])
 
     def read(self) -> Volume:
         tags, kinds, layout, shape = self._header
         place = {n: k for k, n in enumerate(layout.order)}
         with reading(self.file), self.file.open() as stream:
             ordered = [kinds[n] for n in layout.order]
-            filling = Filling(shape, layout.affine, ordered, tags | layout.notes)
+            filling = Filling(shape, layout, ordered, tags | layout.notes)
             count = 0
             for n, frame in enumerate(decoded_frames(stream)):
                 if n >= len(place):
@@ -368,10 +422,13 @@ def multiframe(file: File, *, allow_gaps: bool = False) -> VolumePixels:
 def _spacing(dataset: Any) -> tuple[tuple[float, float] | None, str | None]:
     """((mm between rows, mm between columns), the tag that says so); (None, None) where none does."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        value = dataset.get(keyword)
-        if value is not None and value != "" and len(value) == 2 and min(float(v) for v in value) > 0:
-            return (float(value[0]), float(value[1])), keyword
-    regions = dataset.get("SequenceOfUltrasoundRegions") or ()
+        try:
+            height, width = floats(dataset, keyword, 2, "")
+        except GeometryError:  # absent, or no two numbers: not known
+            continue
+        if min(height, width) > 0:
+            return (float(height), float(width)), keyword
+    regions = value_of(dataset, "SequenceOfUltrasoundRegions") or ()
     found = {
         (float(region.PhysicalDeltaY) * 10, float(region.PhysicalDeltaX) * 10)
         for region in regions

@@ -13,6 +13,7 @@ from medimg.pixels import Array, Pixels, Volume
 from medimg.readers.dicom import series
 from medimg.readers.dicom_file import (
     META,
+    TO_RAS,
     Plane,
     decoded_frames,
     frame_groups,
@@ -23,7 +24,7 @@ from medimg.readers.dicom_file import (
     tell,
 )
 from medimg.readers.nifti import reading
-from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of, pieces
+from medimg.readers.volumes import FRACTION, Grid, Painter, VolumePixels, apart, grid_of, pieces
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -112,7 +113,7 @@ class _Segmentation(VolumePixels):
         meta = paint_segments(painter, self.file, grid, first_path(self.image))
         with reading(self.file):
             table, dtype = painter.finish()
-        result = Volume.empty(grid.shape, dtype, grid.affine, meta=meta)
+        result = grid.empty(dtype, meta)
         for source, target in zip(pieces(array), pieces(result.array), strict=True):
             target[...] = table[source]
         return result
@@ -181,27 +182,45 @@ def _paint_frame(painter: Painter, grid: Grid, plane: Plane, inside: Array, valu
     frame[:3, 0] = plane.orientation[:3] * plane.spacing[1]
     frame[:3, 1] = plane.orientation[3:] * plane.spacing[0]
     frame[:3, 3] = plane.position
-    to_voxel = np.linalg.inv(grid.affine) @ np.diag([-1.0, -1, 1, 1]) @ frame
-    axes, start = to_voxel[:3, :2], to_voxel[:3, 3]
+    frame = TO_RAS @ frame
+    frame[:3, 2] = grid.affine[:3, 2]
+    k = _slice(grid, frame[:3, 3], plane.name, image)
+    slab = grid.at(k)
+    to_voxel = np.linalg.inv(slab) @ frame
+    whole, begin = np.rint(to_voxel[:3, :2]), np.rint(to_voxel[:3, 3])
     rows, columns = inside.shape
-    whole, begin = np.rint(axes), np.rint(start)
-    last = np.array([columns - 1, rows - 1])
-    astray = max(float(np.abs(start - begin).max()), float(np.abs((axes - whole) * last).max()))
     in_plane = sorted(map(tuple, np.abs(whole.T).tolist())) == [(0.0, 1.0, 0.0), (1.0, 0.0, 0.0)]
-    if not in_plane or astray > 0.1:
+    on_voxels = np.eye(4)
+    on_voxels[:3, :2], on_voxels[:2, 3] = whole, begin[:2]
+    if not in_plane or apart((columns, rows, 1), slab @ on_voxels, frame) > FRACTION:
         raise GeometryError(f"{plane.name} is not on the voxels of {image}")
     spots = inside.T if whole[0, 0] else inside  # now (i, j)
     signs = [int(whole[n].sum()) for n in (0, 1)]
     spots = spots[:: signs[0], :: signs[1]]
     low = [int(begin[n]) - (spots.shape[n] - 1 if signs[n] < 0 else 0) for n in (0, 1)]
-    k = int(begin[2])
     used = [np.flatnonzero(spots.any(axis=1 - n)) for n in (0, 1)]
     ends = [(low[n] + int(used[n][0]), low[n] + int(used[n][-1]) + 1) for n in (0, 1)]
-    if not 0 <= k < grid.shape[2] or any(a < 0 or b > grid.shape[n] for n, (a, b) in enumerate(ends)):
+    if any(a < 0 or b > grid.shape[n] for n, (a, b) in enumerate(ends)):
         raise GeometryError(f"{plane.name} is outside of {image}")
     (i0, i1), (j0, j1) = ends
     part = spots[i0 - low[0] : i1 - low[0], j0 - low[1] : j1 - low[1]]
     painter.paint(painter.array[i0:i1, j0:j1, k], part, value)
+
+
+def _slice(grid: Grid, point: Array, name: str, image: str) -> int:
+    """The slice in whose plane a point lies. Raises GeometryError: it lies in none."""
+    along, here = grid.places @ grid.normal, float(point @ grid.normal)
+    step = abs(float(grid.affine[:3, 2] @ grid.normal))
+    away = np.abs(along - here)
+    k = int(np.argmin(away))
+    if away[k] <= FRACTION * step:
+        return k
+    if not along.min() - step / 2 <= here <= along.max() + step / 2:
+        raise GeometryError(f"{name} is outside of {image}, {away[k]:.3f} mm from its slice {k}")
+    raise GeometryError(
+        f"{name} is not on the voxels of {image}: {away[k]:.3f} mm from the nearest slice, {k}",
+        next_step="see whether a slice is missing in this copy of the series",
+    )
 
 
 def first_path(pixels: Pixels) -> str:
@@ -215,9 +234,10 @@ def segmentation(
     """A DICOM SEG as a label map on the grid of the series that it belongs to; values are segment numbers.
 
     Frames are placed by their own geometry, so files whose references to the source images are incomplete
-    work too. They may be cropped, flipped or transposed within the image's planes, and must lie on its voxels
-    within 0.1 voxel. Binary, label-map, and fractional segmentations that hold only 0 and the maximum are
-    taken.
+    work too: each lies on the slice whose own header has its position, whatever else is missing in the series. They
+    may be cropped, flipped or transposed within the image's planes, and must lie on its voxels (`volumes.FRACTION`);
+    one that lies where a slice is missing is an error. Binary, label-map, and fractional segmentations that hold only
+    0 and the maximum are taken.
 
     Args:
         seg_file: the SEG.

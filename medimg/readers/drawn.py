@@ -158,7 +158,7 @@ class _Mask(VolumePixels):
         for number, (value, _) in self.drawing._met.items():
             table[number] = value
         grid = self.grid()
-        volume = Volume.empty(grid.shape, smallest(0, int(table.max())), grid.affine, meta=notes)
+        volume = grid.empty(smallest(0, int(table.max())), notes)
         for source, target in zip(pieces(painter.array), pieces(volume.array), strict=True):
             target[...] = table[source]
         return volume

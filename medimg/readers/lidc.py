@@ -237,7 +237,9 @@ class _Places:
         self.shape = plan.shape
         self.uids = {item.uid: k for k, item in enumerate(plan.slices)}
         self.z = np.array([float(item.plane.position[2]) for item in plan.slices])
-        self.half = abs(float(plan.affine[2, 2])) / 2
+        apart = np.abs(np.diff(self.z))
+        # Not the usual distance: where more slices are missing than not, that is a multiple of the true one.
+        self.half = float(apart[apart > 0].min() if apart.any() else abs(plan.affine[2, 2])) / 2
 
     def slice(self, mark: Mapping[str, Any]) -> int | None:
         uid = str(mark.get("imageSOP_UID") or "").strip()
@@ -249,7 +251,7 @@ class _Places:
             return None
         away = np.abs(self.z - z)
         k = int(np.argmin(away))
-        return k if away[k] <= self.half else None
+        return k if away[k] < self.half else None
 
     def check(self, points: Sequence[Sequence[int]]) -> None:
         for x, y in points:
@@ -352,7 +354,7 @@ class _Mask(VolumePixels):
 
     def read(self) -> Volume:
         grid, found = self.grid(), self.annotations._found
-        volume = Volume.empty(grid.shape, np.uint8, grid.affine, meta=found.notes)
+        volume = grid.empty(np.uint8, found.notes)
         array = volume.array
         # A reader counts once per voxel, also where two of the reader's nodules touch.
         by_reader: dict[int, dict[int, list[_Patch]]] = {}

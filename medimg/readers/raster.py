@@ -395,7 +395,8 @@ class _Stack(Pixels):
             if not slices:
                 raise FormatError("no slices")
             affine = np.diag([*(self.spacing or (1.0, 1.0, 1.0)), 1.0])
-            return Volume.from_array(np.stack(slices).T, affine)
+            reason = None if self.spacing else "pictures state no distance between slices"
+            return Volume.from_array(np.stack(slices).T, affine, unsized=reason)
         except MedimgError as error:
             file = paths[len(slices)] if len(slices) < len(paths) else next(iter(paths), None)
             raise error.within(file=file) from error

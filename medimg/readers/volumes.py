@@ -16,15 +16,26 @@ import numpy as np
 import numpy.typing as npt
 
 from medimg.errors import FormatError, GeometryError, LabelError, MedimgError
-from medimg.pixels import Array, Picture, Pixels, Volume
+from medimg.pixels import Array, Picture, Pixels, Volume, unsized
 
 if TYPE_CHECKING:
     from medimg.files import File
 
 PIECE = 1 << 20
 """Voxels handled at a time."""
-RELATIVE, ABSOLUTE = 1e-3, 1e-3
-"""Two affines are one grid where each number differs by at most ABSOLUTE (mm) + RELATIVE times it."""
+FRACTION = 0.15
+"""Two grids are one where no voxel of the one is farther than this part of a voxel from its place in the other.
+
+A part of a voxel, not of a coordinate: what is allowed must not grow with the distance from the origin. Below a
+fifth, so that no shift passes; above what rounding does (positions with one decimal and pixels of 0.35 mm: 0.14).
+"""
+DIRECTION = 1e-3
+"""Directions agree within this. Headers round them: across 512 voxels that alone is half a voxel, so the part of the
+displacement that comes from directions this close does not count against `FRACTION`."""
+SIZE = 5e-3
+"""Sizes of voxels agree within this part of themselves, also in grids that are too small for it to show."""
+_ROUNDED = 1e-5
+"""What single precision adds to a direction."""
 _INTEGERS = tuple(np.dtype(name) for name in ("u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8"))
 
 
@@ -35,23 +46,108 @@ class Grid:
     Attributes:
         shape: voxels along i, j, k.
         affine: 4x4 voxel-to-world matrix, RAS+ in mm.
+        origins: (slices, 3): where the voxels (0, 0, k) are, RAS+ in mm, as each slice says it; None where only the
+            affine is known.
+        uneven: slices are missing or unevenly apart: what `origins` say, the affine cannot.
     """
 
     shape: tuple[int, ...]
     affine: Array
+    origins: Array | None = None
+    uneven: bool = False
 
     @classmethod
     def of(cls, volume: Volume) -> Grid:
         """The grid of a volume; axes beyond the third do not count."""
-        return cls(spatial(volume.shape), volume.affine)
+        return cls(spatial(volume.shape), volume.affine, volume.origins, volume.origins is not None)
+
+    @property
+    def places(self) -> Array:
+        """(slices, 3): where the voxels (0, 0, k) are, RAS+ in mm."""
+        return _even(self) if self.origins is None else self.origins
+
+    @property
+    def normal(self) -> Array:
+        """(3,): the direction across the slices, RAS+, of length 1."""
+        across = np.cross(self.affine[:3, 0], self.affine[:3, 1])
+        unit: Array = across / np.linalg.norm(across)
+        return unit
+
+    def at(self, k: int) -> Array:
+        """4x4 voxel-to-world matrix in which voxel (i, j, 0) is voxel (i, j, k) of the grid."""
+        affine = self.affine.copy()
+        affine[:3, 3] = self.places[k]
+        return affine
+
+    def empty(self, dtype: npt.DTypeLike, meta: Mapping[str, Any] | None = None) -> Volume:
+        """Zeros on this grid."""
+        return Volume.empty(
+            self.shape, dtype, self.affine, meta=meta, origins=self.origins if self.uneven else None
+        )
 
     def differs(self, other: Grid) -> str | None:
-        """What differs, in words; None where both are one grid (tolerances: `RELATIVE`, `ABSOLUTE`)."""
+        """What differs, in words; None where both are one grid.
+
+        The voxels of one grid may lie at most `FRACTION` of a voxel from those of the other, at no corner, and on no
+        slice where slices have places of their own; directions may differ by `DIRECTION` and sizes by `SIZE`.
+        """
         if self.shape != other.shape:
             return f"shapes differ: {list(self.shape)} and {list(other.shape)}"
-        if not np.allclose(self.affine, other.affine, rtol=RELATIVE, atol=ABSOLUTE):
-            return f"affines differ: {self.affine.round(4).tolist()} and {other.affine.round(4).tolist()}"
+        far = self._apart(other)
+        if far > FRACTION:
+            matrices = f"{self.affine.round(4).tolist()} and {other.affine.round(4).tolist()}"
+            if np.allclose(self.affine, other.affine, rtol=0, atol=1e-4):
+                return f"slices are missing in one, or unevenly apart: up to {far:.2f} voxels, affines {matrices}"
+            return f"affines differ, by up to {far:.2f} voxels: {matrices}"
+        sizes = [np.linalg.norm(one.affine[:3, :3], axis=0) for one in (self, other)]
+        if np.abs(sizes[1] / sizes[0] - 1).max() > SIZE:
+            return (
+                f"affines differ: voxels of {sizes[0].round(4).tolist()} and {sizes[1].round(4).tolist()} mm"
+            )
         return None
+
+    def _apart(self, other: Grid) -> float:
+        """How far voxels are from those of the other grid at most, in voxels, without what rounded directions do."""
+        if not (self.uneven or other.uneven):
+            return apart(self.shape, self.affine, other.affine)
+        straight = straightened(self.affine, other.affine)
+        planes = apart((*self.shape[:2], 1), self.affine, other.affine)
+        theirs = Grid(self.shape, straight, other.origins).places
+        return max(planes, _most(self.affine, theirs - self.places))
+
+
+def straightened(affine: Array, other: Array) -> Array:
+    """`other` with the directions of `affine`, where its own differ from them by `DIRECTION` at most; else `other`."""
+    sizes, lengths = (np.linalg.norm(one[:3, :3], axis=0) for one in (affine, other))
+    directions = affine[:3, :3] / sizes
+    if np.abs(other[:3, :3] / lengths - directions).max() > DIRECTION + _ROUNDED:
+        return other
+    result = other.copy()
+    result[:3, :3] = directions * lengths
+    return result
+
+
+def apart(shape: Sequence[int], affine: Array, other: Array) -> float:
+    """How far voxels of a grid are apart under two affines at most: voxels along the axis where it is most.
+
+    What directions do that agree within `DIRECTION` does not count.
+    """
+    ends = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * np.array(shape)
+    edges = np.hstack([ends - 0.5, np.ones((8, 1))])
+    return min(
+        _most(affine, (edges @ (one - affine).T)[:, :3]) for one in (other, straightened(affine, other))
+    )
+
+
+def _most(affine: Array, shifts: Array) -> float:
+    """The largest of some shifts (n, 3) in mm, in voxels along any axis."""
+    return float(np.abs(np.linalg.solve(affine[:3, :3], shifts.T)).max())
+
+
+def _even(grid: Grid) -> Array:
+    """(slices, 3): where the affine has the voxels (0, 0, k)."""
+    places: Array = grid.affine[:3, 3] + np.arange(grid.shape[2])[:, None] * grid.affine[:3, 2]
+    return places
 
 
 class VolumePixels(Pixels):
@@ -96,8 +192,7 @@ def volume_of(pixels: Pixels) -> Volume:
 def same_grid(a: Volume, b: Volume) -> None:
     """Refuse two volumes whose voxels are not in the same places.
 
-    The three spatial axes are compared, each number of the affines within `ABSOLUTE` mm + `RELATIVE` times
-    itself.
+    The three spatial axes are compared; see `Grid.differs`.
 
     Raises:
         GeometryError: with both shapes or both affines.
@@ -193,7 +288,12 @@ def _alike(
     header["cal_min"] = header["cal_max"] = 0.0
     header.set_slope_inter(*scaling)
     memoryview(new.nifti)[:348] = header.binaryblock
-    return replace(new, meta=dict(volume.meta if meta is None else meta))
+    return replace(
+        new,
+        meta=dict(volume.meta if meta is None else meta),
+        origins=volume.origins,
+        unsized=volume.unsized or unsized(memoryview(volume.nifti)[:348]),
+    )
 
 
 def _recast(volume: Volume, mapping: Mapping[int, int] | None, tolerance: float) -> Volume:
@@ -283,7 +383,7 @@ class _OnGrid(VolumePixels):
         return self.pixels.files()
 
     def grid(self) -> Grid:
-        return Grid(grid_of(self.pixels).shape, grid_of(self.image).affine)
+        return replace(grid_of(self.image), shape=grid_of(self.pixels).shape)
 
     def read(self) -> Volume:
         target = grid_of(self.image)
@@ -304,7 +404,8 @@ class _OnGrid(VolumePixels):
             nifti = bytearray(nifti)
         memoryview(nifti)[:348] = header.binaryblock
         note = {"reason": self.reason, "affine_in_source": np.nan_to_num(old).tolist()}
-        return Volume(nifti, dict(volume.meta) | {"grid_from_image": note})
+        meta = dict(volume.meta) | {"grid_from_image": note}
+        return Volume(nifti, meta, target.origins if target.uneven else None)
 
 
 def on_grid(pixels: Pixels, image: Pixels, *, reason: str) -> VolumePixels:
@@ -559,11 +660,14 @@ def slices(source: Volume | Pixels, axis: int = 2) -> Iterator[Picture]:
     if array.ndim > 3 and max(array.shape[3:]) > 1:
         raise GeometryError(f"slices of a volume with axes {array.shape} are ambiguous")
     array = array.reshape(spatial(array.shape), order="F")
-    spacing = (*volume.spacing, 1.0, 1.0)[:3]
-    width, height = (spacing[n] for n in range(3) if n != axis)
+    sizes = None if volume.spacing is None else (*volume.spacing, 1.0, 1.0)[:3]
+    if axis != 2 and volume.origins is not None:
+        sizes = None  # rows of slices that are unevenly apart
+    width, height = (n for n in range(3) if n != axis)
+    spacing = None if sizes is None else (sizes[height], sizes[width])
     slope, inter = volume.scaling
     for index in range(array.shape[axis]):
         plane = array[(slice(None),) * axis + (index,)].T
         if (slope, inter) != (1.0, 0.0):
             plane = plane * np.float64(slope) + np.float64(inter)
-        yield Picture(plane, spacing=(height, width), meta={"axis": axis, "index": index})
+        yield Picture(plane, spacing=spacing, meta={"axis": axis, "index": index})

@@ -49,7 +49,11 @@ class _Count(VolumePixels):
             if result is None or first is None:
                 first = Grid.of(volume)
                 result = Volume.empty(
-                    volume.shape, np.uint8, volume.affine, meta={"readings": len(self.readings)}
+                    volume.shape,
+                    np.uint8,
+                    volume.affine,
+                    meta={"readings": len(self.readings)},
+                    origins=volume.origins,
                 )
             difference = first.differs(Grid.of(volume))
             if difference:

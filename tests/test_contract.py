@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from miniatures import read, write
 
-from medimg import licenses, registry, vocab
+from medimg import registry, vocab
 from medimg.phantom import Phantom
 from medimg.registry import Builder
 from medimg.rows import Record
@@ -126,7 +126,6 @@ def test_declaration_is_complete(builder: Builder) -> None:
     assert dataset.citation.year > 1990
     for overlap in dataset.overlaps:
         assert overlap.evidence, "an overlap needs evidence"
-    assert dataset.publish is licenses.get(dataset.license).publish
 
 
 def test_every_pixel_file_is_a_row_or_has_a_reason(
@@ -228,13 +227,6 @@ def test_miniature_is_small_quick_and_deterministic(builder: Builder) -> None:
     assert again.files == phantom(builder.name)
     assert sum(len(data) for data in again.files.values()) < 1_000_000
     assert time.process_time() - began < 5
-
-
-def test_publish_verdict_is_respected(
-    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
-) -> None:
-    for record in miniature[0]:
-        assert record.publishable == (licenses.get(record.license).publish is not licenses.Verdict.RECIPE)
 
 
 def test_pixel_columns_name_real_columns() -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from miniatures import Miniature
+from facts_table import FACTS
+from miniatures import Miniature, copied, written
 
 
 def folder(mini: Miniature, image: str) -> str:
@@ -53,3 +56,30 @@ def test_columns_of_the_phases_have_their_own_codes(mini: Miniature) -> None:
     assert said["002_S_0295-I45108"] == ({"DXCURREN": "1"}, ["cognitively normal"])
     assert said["002_S_0295-I118671"] == ({"DXCHANGE": "5"}, ["dementia"])
     assert said["019_S_4293-I305432"] == ({"DIAGNOSIS": "3"}, ["dementia"])
+
+
+CODES = {entry["key"]: entry["values"] for entry in FACTS["adni"]["codes"]}
+
+
+@pytest.mark.parametrize("column", ["DXCURREN", "DXCHANGE", "DIAGNOSIS"])
+def test_every_code_of_every_phase_means_what_the_dictionary_says(column: str, tmp_path: Path) -> None:
+    for code, (_, name) in CODES[column].items():
+        files = written("adni")
+        cells = {key: code if key == column else -4 for key in ("DXCHANGE", "DXCURREN", "DIAGNOSIS")}
+        files["DXSUM_PDXCONV_ADNIALL.csv"] = (
+            f"Phase,PTID,VISCODE,{','.join(cells)}\nADNI,002_S_0295,bl,{','.join(map(str, cells.values()))}\n"
+        ).encode()
+        label = copied("adni", files, tmp_path / code).row("002_S_0295-I45108")["label"]
+        assert label["classes"] == [name] and label["source"] == {column: code}
+        assert set(label["assessed"]) == {each for _, each in CODES[column].values()}
+
+
+@pytest.mark.parametrize("group", CODES["Group"])
+def test_every_group_of_the_search_is_known(group: str, tmp_path: Path) -> None:
+    files = written("adni")
+    files["ADNI1_Collection.csv"] = files["ADNI1_Collection.csv"].replace(b",MCI,", f",{group},".encode())
+    label = copied("adni", files, tmp_path).row("011_S_0021-I7700")["label"]
+    assert label["classes"] == [CODES["Group"][group][1]] and label["source"] == {"Group": group}
+    assert {"cognitively normal", "mild cognitive impairment", "Alzheimer's disease"} <= set(
+        label["assessed"]
+    )

@@ -85,7 +85,7 @@ def pixels(value: dict[str, Any]) -> np.ndarray[Any, Any]:
 @functools.cache
 def built(module: str) -> Miniature:
     """The miniature of one builder."""
-    builder = next(each for each in registry.builders() if each.module.__name__.endswith(f".{module}"))
+    builder = registry.get(registry.slug(module))
     make = Phantom()
     builder.miniature(make)
     return _build(builder, make.files, Path(_folder()) / module)

@@ -15,7 +15,8 @@ Keys of `facts/<slug>.yaml`; a value or code is a list: the source's own words, 
   some rows have an id and some none.
 - `sequence`: channels of a 4-D image.
 - `spacing`: "none" (the source tells none), "header" (that of the stored file), "known", "any", `fixed` (mm), or a
-  column (`meta`); by config where it differs. `lost_spacing`: pattern of ids whose header is wrong, so unknown.
+  column (`meta`); by config where it differs. `lost_spacing`: pattern of ids whose header is wrong, so unknown;
+  `lost_affines`: ranges of case numbers, both ends among them, of which 1 mm along every axis means nothing.
 - `masks`: `values` or `bits` (sums of them) of the stored map, of rows of `config` in whose text `where` occurs;
   `drawn`: only the values that are drawn on an image, and their overlaps, are in its legend. `pixels`: what the
   source's own mask file has at each pixel -> names.
@@ -34,6 +35,7 @@ import functools
 import io
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import nibabel
@@ -41,9 +43,10 @@ import numpy as np
 import PIL.Image
 import pytest
 from facts_table import FACTS, FOLDER, LICENSES
-from miniatures import Miniature, built, pixels
+from miniatures import Miniature, built, copied, pixels
 
 from medimg import licenses, registry
+from medimg.phantom import Phantom
 
 NAMES = sorted(FACTS)
 Facts = dict[str, Any]
@@ -95,7 +98,7 @@ def test_facts_say_where_they_are_from(facts: Facts) -> None:
     known = {
         "source", "unverified", "dimension", "modality", "organ", "license", "publish", "splits", "configs",
         "row_modality", "row_organ", "row_licenses", "subjects", "subject", "no_subject", "sequence", "spacing",
-        "lost_spacing", "looked_for", "masks", "codes", "always", "measures", "points", "boxes",
+        "lost_spacing", "looked_for", "lost_affines", "masks", "codes", "always", "measures", "points", "boxes",
     }  # fmt: skip
     assert set(facts) <= known
 
@@ -172,6 +175,34 @@ def test_spacing(name: str, facts: Facts) -> None:
         else:
             assert said == "any", said
     assert bool(lost) == ("lost_spacing" in facts)
+
+
+LOST = [slug for slug in NAMES if "lost_affines" in FACTS[slug]]
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_spacing_of_1_mm_means_nothing_in_the_cases_that_lost_theirs(name: str, tmp_path: Path) -> None:
+    said = FACTS[name]["lost_affines"]
+    lost = {number for low, high in said["ranges"] for number in range(low, high + 1)}
+    numbers = sorted(lost | {low - 1 for low, _ in said["ranges"]} | {high + 1 for _, high in said["ranges"]})
+    make = Phantom()
+    for number in numbers:
+        make.nifti(said["image"].format(number), (4, 3, 2), spacing=(1, 1, 1))
+        make.nifti(said["mask"].format(number), (4, 3, 2), spacing=(1, 1, 1), labels=(1,), dtype="uint8")
+    found = copied(registry.module_name(name), make.files, tmp_path).rows()
+    unknown = {row["id"] for row in found if row["spacing"] is None}
+    assert len(found) == len(numbers)
+    assert unknown == {f"{name}/{said['id'].format(number)}" for number in lost}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_another_spacing_of_such_a_case_stands(name: str, tmp_path: Path) -> None:
+    said, make = FACTS[name]["lost_affines"], Phantom()
+    number = said["ranges"][0][0]
+    for key, own in (("image", {}), ("mask", {"labels": (1,), "dtype": "uint8"})):
+        make.nifti(said[key].format(number), (4, 3, 2), spacing=(1, 1, 2.5), **own)
+    (row,) = copied(registry.module_name(name), make.files, tmp_path).rows()
+    assert row["spacing"] == [1, 1, 2.5]
 
 
 def of_row(entries: list[Facts], row: Row, row_text: str) -> list[Facts]:

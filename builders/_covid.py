@@ -94,11 +94,13 @@ def scores(table):
 
 
 def outlines(file):
-    """File name -> boxes of the right and the left lung."""
-    return {
-        name: [Box(name=one.category.lower(), box=one.box) for one in image.objects]
-        for name, image in (coco(file).images if file else {}).items()
-    }
+    """File name -> outlines of the right and the left lung, each with its box."""
+    return coco(file).images if file else {}
+
+
+def boxes(outlined):
+    """Boxes of one image of `outlines`."""
+    return [Box(name=one.category.lower(), box=one.box) for one in outlined.objects]
 
 
 HEADER = (

@@ -1,7 +1,8 @@
 """HyperKvasir: classes of the labeled images, by the folders they lie in, rows, and the miniature."""
 
+from medimg.builders import _kvasir
 from medimg.readers import masks, tables, video
-from medimg.schema import Box, Row, Skipped, Text
+from medimg.schema import Row, Skipped, Text
 
 GROUPS = {
     "lower-gi-tract/anatomical-landmarks": {
@@ -98,33 +99,30 @@ def rows(files):
             source={"folder": group, **row},
             texts=[Text(kind="caption", answer=text)] if text not in (None, "None") else (),
         )
+    yield from _segmented(files)
+
+
+def _segmented(files):
     table = files.find(r"(?:^|/)segmented-images/bounding-boxes\.json$")
-    boxes = tables.json_value(table) if table else {}
+    stated = tables.json_value(table) if table else {}
     drawn = files.index(r"(?:^|/)segmented-images/masks/([^/]+)\.jpg$")
     for image, name in files.match(r"(?:^|/)segmented-images/images/([^/]+)\.jpg$"):
         mask = drawn.pop(name, None)
         if mask is None:
             yield Skipped(file=image, reason="an image whose mask is not in this copy")
             continue
-        yield Row(
-            id=name,
-            config="segmented",
-            image=image,
-            mask=masks.threshold(mask),
-            classes=("colon polyp",),
-            assessed=("colon polyp",),
-            boxes=[_box(box) for box in boxes.get(name, {}).get("bbox", [])],
-            source=boxes.get(name),
-        )
+        with files.row(image):
+            yield Row(
+                id=name,
+                config="segmented",
+                image=image,
+                mask=masks.threshold(mask),
+                classes=("colon polyp",),
+                assessed=("colon polyp",),
+                **_kvasir.outlined(files, table, image, stated),
+            )
     for mask in drawn.values():
         yield Skipped(file=mask, reason="a mask whose image is not in this copy")
-
-
-def _box(box):
-    return Box(
-        name={"polyp": "colon polyp"}[box["label"]],
-        box=[box[key] for key in ("xmin", "ymin", "xmax", "ymax")],
-    )
 
 
 def miniature(make):

@@ -56,41 +56,56 @@ def rows(files):
     for found in drawn.values():
         for file in found.values():
             yield Skipped(file=file, reason="a mask whose photograph is not in this copy")
-    graded = {
-        (PLACES[part], row["Image name"].strip()): row
-        for table, part in files.match(GRADING)
-        for row in tables.rows(table)
-    }
+    graded = tables.Lines(files)
+    for table, part in files.match(GRADING):
+        for line in tables.rows(table):
+            graded.add((PLACES[part], line["Image name"].strip()), line, "Image name")
     for image, place, name in files.match(IMAGE.format(r"B\. Disease Grading")):
-        row = graded.get((place, name))
-        if row is None:
+        if (place, name) not in graded:
             yield Skipped(file=image, reason="no table in this copy has a row for it")
             continue
-        yield Row(
-            **_shared("grading", image, place, name),
-            classes=(GRADES[row["Retinopathy grade"]], RISKS[row["Risk of macular edema"]]),
-            assessed=(*GRADES.values(), *RISKS.values()),
-            source={column: cell for column, cell in row.items() if column != "Image name" and cell.strip()},
-        )
+        with files.row(image):
+            line = graded[place, name]
+            grade = line.one_of("Retinopathy grade", GRADES)
+            yield Row(
+                **_shared("grading", image, place, name),
+                classes=(grade, line.one_of("Risk of macular edema", RISKS)),
+                assessed=(*GRADES.values(), *RISKS.values()),
+                source={
+                    column: cell for column, cell in line.items() if column != "Image name" and cell.strip()
+                },
+            )
     marked = {}
     for table, code, part in files.match(CENTERS):
-        for row in tables.rows(table):
-            x, y = (next(cell for column, cell in row.items() if column[:1] == axis) for axis in "XY")
-            if x.strip() and y.strip():
-                marked.setdefault((PLACES[part], row["Image No"].strip()), {})[code] = (x, y)
+        lines = marked.setdefault(code, tables.Lines(files))
+        for line in tables.rows(table):
+            if any(cell.strip() for cell in line.values()):
+                lines.add((PLACES[part], line["Image No"].strip()), line, "Image No")
     for image, place, name in files.match(IMAGE.format(r"C\. Localization")):
-        found = marked.get((place, name))
-        if found is None:
+        listed = [code for code, lines in marked.items() if (place, name) in lines]
+        if not listed:
             yield Skipped(file=image, reason="no table in this copy has a row for it")
             continue
-        yield Row(
-            **_shared("localization", image, place, name),
-            points=[
-                Point(name=CENTER[code], point=[float(value) for value in xy]) for code, xy in found.items()
-            ],
-            assessed=[CENTER[code] for code in found],
-            source=found,
-        )
+        with files.row(image):
+            stated = {code: _center(marked[code][place, name]) for code in listed}
+            points = {code: point for code, (_, point) in stated.items() if point}
+            for code in CENTER:
+                if code not in points:
+                    files.tell(image, f"no table states the center of its {CENTER[code]}")
+            yield Row(
+                **_shared("localization", image, place, name),
+                points=[Point(name=CENTER[code], point=point) for code, point in points.items()],
+                assessed=[CENTER[code] for code in points],
+                source={code: cells for code, (cells, _) in stated.items()},
+            )
+
+
+def _center(line):
+    """The cells of a line's center, and its numbers; None where both cells are blank."""
+    columns = [next(column for column in line if column[:1] == axis) for axis in "XY"]
+    cells = [line[column] for column in columns]
+    blank = not any(cell.strip() for cell in cells)
+    return cells, None if blank else [line.number(column) for column in columns]
 
 
 def _shared(config, image, place, name):

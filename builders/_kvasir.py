@@ -1,6 +1,8 @@
 """Kvasir and HyperKvasir: classes, what was looked for with each, and where."""
 
-from medimg.schema import Row
+from medimg.errors import LabelError
+from medimg.readers import boxes
+from medimg.schema import Box, Row
 
 CITATION = {
     "title": "Kvasir: a multi-class image dataset for computer aided gastrointestinal disease detection",
@@ -49,6 +51,32 @@ def rows(files):
             assessed=tuple(term for group in groups for term in group),
             source=name,
         )
+
+
+def outlined(files, table, image, stated):
+    """Boxes of the polyps of one image, as the table of Kvasir-SEG and of HyperKvasir states them.
+
+    Args:
+        table: the JSON file, None where this copy has none.
+        image: whose stem is its key.
+        stated: the table's value.
+
+    Returns:
+        Fields of the row.
+    """
+    entry = stated.get(image.stem)
+    if entry is None:
+        lacking = f"{table.name} has no entry for it" if table else "the table of boxes is not in this copy"
+        files.tell(image, f"{lacking}: its boxes are not known")
+        return {}
+    found = []
+    for number, one in enumerate(entry.get("bbox", ()), 1):
+        place = f"box {number} of {image.stem}"
+        if one.get("label") != "polyp":
+            raise LabelError(f"{place} is labeled {one.get('label')!r}, not 'polyp'", file=table.path)
+        corners = boxes.corners(one, ("xmin", "ymin", "xmax", "ymax"), file=table, place=place)
+        found.append(Box(name="colon polyp", box=corners))
+    return {"boxes": found, "drawn_on": boxes.size(entry), "source": {table.name: entry}}
 
 
 GREEN = {0: (9, 9, 9), 1: (20, 200, 40), 2: (190, 110, 90), 3: (200, 120, 100), 4: (180, 100, 80)}

@@ -69,21 +69,28 @@ def rows(files):
         if outline is None and not kaggle:
             yield Skipped(file=image, reason="a photograph whose annotation is not in this copy")
             continue
-        objects = voc(outline).objects if outline else ()
-        whole = [one for one in objects if not one.empty]
-        found = [one.strip() for one in kind.split(",") if one.strip()] + [one.name for one in objects]
-        source = {"object": [one.raw for one in objects], "Category": kind}
-        yield Row(
-            id=f"kaggle-{name}" if kaggle else name,
-            split="train" if kaggle else SPLITS[part],
-            image=image,
-            classes=tuple(dict.fromkeys(DATASET.labels[one][0] for one in found)),
-            assessed=((*KINDS,) if kind else ()) + ((*CELLS.values(),) if outline else ()),
-            boxes=[Box(name=DATASET.labels[one.name][0], box=one.box) for one in whole],
-            source={key: value for key, value in source.items() if value},
-            meta=({"boxes_without_extent": len(objects) - len(whole)} if len(whole) < len(objects) else {})
-            | ({} if kaggle else {"ImageSets": part}),
-        )
+        with files.row(image):
+            annotation = voc(outline) if outline else None
+            objects = annotation.objects if annotation else ()
+            whole = [one for one in objects if not one.empty]
+            if len(whole) < len(objects):
+                files.tell(image, "a box has no extent: it is in label.source alone")
+            found = [one.strip() for one in kind.split(",") if one.strip()] + [one.name for one in objects]
+            source = {"object": [one.raw for one in objects], "Category": kind}
+            yield Row(
+                id=f"kaggle-{name}" if kaggle else name,
+                split="train" if kaggle else SPLITS[part],
+                image=image,
+                classes=tuple(dict.fromkeys(DATASET.labels[one][0] for one in found)),
+                assessed=((*KINDS,) if kind else ()) + ((*CELLS.values(),) if outline else ()),
+                boxes=[Box(name=DATASET.labels[one.name][0], box=one.box) for one in whole],
+                drawn_on=annotation.size if annotation else None,
+                source={key: value for key, value in source.items() if value},
+                meta=(
+                    {"boxes_without_extent": len(objects) - len(whole)} if len(whole) < len(objects) else {}
+                )
+                | ({} if kaggle else {"ImageSets": part}),
+            )
     for outline in drawn.values():
         yield Skipped(file=outline, reason="an annotation whose photograph is not in this copy")
     for image, part, kind in files.match(r"(TRAIN|TEST|TEST_SIMPLE)/([A-Z]+)/[^/]+\.jpe?g$"):

@@ -58,37 +58,40 @@ DATASET = Dataset(
 
 def rows(files):
     entry = files.find(r"Data_Entry_2017_v2020\.csv$") or files.need(r"(Data_Entry_2017|sample_labels)\.csv$")
-    header, entries, boxes = [], {}, {}
-    for one in tables.rows(entry):
-        header, cells = list(one), list(one.values())
-        entries[cells[0]] = cells
+    entries, boxes = tables.Lines(files), {}
+    for line in tables.rows(entry):
+        entries.add(line["Image Index"], line, "Image Index")
     found = files.find(r"BBox_List_2017\.csv$")
-    for one in tables.rows(found, pad=True) if found else ():
-        name, *said = list(one.values())[:6]
-        boxes.setdefault(name, []).append(said)
+    for line in tables.rows(found, pad=True) if found else ():
+        boxes.setdefault(line["Image Index"], []).append(line)
     lists = {part: files.find(rf"{part}_list(?:_NIH)?\.txt$") for part in ("train_val", "test")}
     parts = {name: part for part, file in lists.items() if file for name in tables.lines(file)}
     for image, name, patient in files.stream(r"((\d{8})_\d{3}\.png)$"):
         if name not in entries:
             yield Skipped(file=image, reason=f"not in {entry.name}: nothing is known about this image")
             continue
-        (_, findings, *more), drawn = entries[name], boxes.get(name, [])
-        yield Row(
-            id=name.removesuffix(".png"),
-            split="test" if parts.get(name) == "test" else "train",
-            subject=patient,
-            image=image,
-            classes=[term for finding in findings.split("|") for term in DATASET.labels[finding]],
-            assessed=tuple(_nih.FINDINGS.values()),
-            boxes=[_box(*one) for one in drawn],
-            source={"Finding Labels": findings} | ({"Bbox [x,y,w,h]": drawn} if drawn else {}),
-            meta=dict(zip(header[2:], more, strict=True)) | {"official_list": parts.get(name)},
-        )
+        with files.row(image):
+            said, drawn = entries[name], boxes.get(name, [])
+            findings, more = said["Finding Labels"], list(said.items())[2:]
+            source = {"Bbox [x,y,w,h]": [list(line.values())[1:6] for line in drawn]} if drawn else {}
+            yield Row(
+                id=name.removesuffix(".png"),
+                split="test" if parts.get(name) == "test" else "train",
+                subject=patient,
+                image=image,
+                classes=[term for finding in findings.split("|") for term in DATASET.labels[finding]],
+                assessed=tuple(_nih.FINDINGS.values()),
+                boxes=[_box(line) for line in drawn],
+                source={"Finding Labels": findings} | source,
+                meta={**dict(more), "official_list": parts.get(name)},
+            )
 
 
-def _box(finding, *numbers):
-    x, y, width, height = map(float, numbers)
-    return Box(name=DATASET.labels[finding][0], box=(x, y, x + width, y + height))
+def _box(line):
+    # The header's "Bbox [x,y,w,h]" is cut at its commas.
+    x, y, width, height = (line.number(column) for column in list(line)[2:6])
+    (name,) = line.one_of("Finding Label", DATASET.labels)
+    return Box(name=name, box=(x, y, x + width, y + height))
 
 
 def miniature(make):

@@ -66,30 +66,33 @@ DATASET = Dataset(
 def rows(files):
     images = files.index(r"(?:^|/)((?:images|volumes)/[^/]+)$")
     lungs = files.index(r"lungVAE-masks/(.+)_mask\.png$")
-    boxes = _covid.outlines(files.find(r"lung_bounding_boxes\.json$"))
+    outlines = _covid.outlines(files.find(r"lung_bounding_boxes\.json$"))
     scores = _covid.scores(files.find(r"covid-severity-scores\.csv$"))
     for row in _covid.records(files.need(r"(?:^|/)metadata\.csv$")):
         get = {name.lower(): cell for name, cell in row.items()}.get  # the case of names changed over time
         if not (image := images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)):
             continue
-        mask, drawn = lungs.pop(image.stem, None), boxes.get(image.name, ())
-        classes, assessed = _covid.findings(get("finding") or "")
-        places = (*(("lung",) if mask else ()), *(box.name for box in drawn))
-        yield Row(
-            id=image.name,
-            config="volumes" if image.suffix in (".nii", ".nii.gz") else "images",
-            subject=get("patientid"),
-            image=image,
-            modality="CT" if "CT" in (get("modality"), get("view")) else "X-ray",
-            license=licenses.normalize(get("license") or "") or licenses.UNKNOWN,
-            classes=classes,
-            assessed=tuple(dict.fromkeys((*assessed, *places))),
-            mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
-            boxes=drawn,
-            measures=scores.get(image.name, ()),
-            source={"finding": get("finding")},
-            meta={name: cell for name, cell in row.items() if cell and name.lower() != "finding"},
-        )
+        mask, outlined = lungs.pop(image.stem, None), outlines.get(image.name)
+        with files.row(image):
+            drawn = _covid.boxes(outlined) if outlined else ()
+            classes, assessed = _covid.findings(get("finding") or "")
+            places = (*(("lung",) if mask else ()), *(box.name for box in drawn))
+            yield Row(
+                id=image.name,
+                config="volumes" if image.suffix in (".nii", ".nii.gz") else "images",
+                subject=get("patientid"),
+                image=image,
+                modality="CT" if "CT" in (get("modality"), get("view")) else "X-ray",
+                license=licenses.normalize(get("license") or "") or licenses.UNKNOWN,
+                classes=classes,
+                assessed=tuple(dict.fromkeys((*assessed, *places))),
+                mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
+                boxes=drawn,
+                drawn_on=outlined.size if outlined else None,
+                measures=scores.get(image.name, ()),
+                source={"finding": get("finding")},
+                meta={name: cell for name, cell in row.items() if cell and name.lower() != "finding"},
+            )
     for image in images.values():
         yield Skipped(file=image, reason="metadata.csv has no row for it")
     for mask in lungs.values():

@@ -73,16 +73,28 @@ def rows(files):
             yield Skipped(file=image, reason="a training image whose masks are not in this copy")
             continue
         elif case in solved:
-            table, objects = solved[case]
-            meta["Usage"] = usage = objects[0]["Usage"]
-            if usage != "Ignored":
-                runs = [one["EncodedPixels"] for one in objects]
-                shape = (int(objects[0]["Height"]), int(objects[0]["Width"]))
-                label = {"mask": masks.rle_instances(runs, shape, file=table), "source": runs}
+            meta["Usage"] = solved[case][1][0]["Usage"]
         split = "train" if part == "stage1_train" else "test"
-        yield Row(id=case, split=split, image=image, instances="mask" in label, meta=meta, **label)
+        with files.row(image):
+            if "Usage" in meta:
+                label = _solution(*solved[case])
+            yield Row(id=case, split=split, image=image, instances="mask" in label, meta=meta, **label)
     for mask in (mask for left in drawn.values() for mask in left):
         yield Skipped(file=mask, reason="a nucleus whose image is not in this copy")
+
+
+def _solution(table, lines):
+    """The nuclei that a solution states for one image, one a line; nothing where it is ignored."""
+    first = lines[0]
+    for line in lines[1:]:
+        for column in ("Height", "Width", "Usage"):
+            if line[column] != first[column]:
+                raise line.wrong(column, f"contradicts line {first.at}, of the same image")
+    if first["Usage"] == "Ignored":
+        return {}
+    shape = (first.integer("Height"), first.integer("Width"))
+    runs = tables.run_lengths(lines, "EncodedPixels", nothing=None)
+    return {"mask": masks.rle_instances(runs, shape, file=table), "source": runs}
 
 
 def _edition(files):

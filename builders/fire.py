@@ -56,16 +56,17 @@ def rows(files):
         if target is None:
             yield Skipped(file=image, reason="the second photograph of the pair is not in this copy")
             continue
-        lines = [[float(number) for number in line.split()] for line in tables.lines(marked[pair])]
-        yield Row(
-            id=pair,
-            image=image,
-            target=target,
-            points=[Point(name="control point", point=(x, y)) for x, y, *_ in lines],
-            assessed=("control point",),
-            source={marked[pair].name: lines},
-            meta={"category": category, "category means": CATEGORIES[category]},
-        )
+        with files.row(image):
+            lines = tables.numbers(marked[pair], 4)
+            yield Row(
+                id=pair,
+                image=image,
+                target=target,
+                points=[Point(name="control point", point=(x, y)) for x, y, *_ in lines],
+                assessed=("control point",),
+                source={marked[pair].name: lines},
+                meta={"category": category, "category means": CATEGORIES[category]},
+            )
     for image in second.values():
         yield Skipped(file=image, reason="the first photograph of the pair is not in this copy")
     for (mask,) in files.match(r"(?:^|/)Masks/[^/]+\.png$"):

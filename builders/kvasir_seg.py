@@ -3,9 +3,10 @@
 1,000 images in which the polyps are outlined, with their boxes.
 """
 
+from medimg.builders import _kvasir
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
 from medimg.readers import masks, tables
-from medimg.schema import Box, Row, Skipped
+from medimg.schema import Row, Skipped
 
 PAGE = "simula/datasets.simula.no@baf1760 (datasets/kvasir-seg.md)"
 
@@ -76,37 +77,32 @@ def rows(files):
         if name not in drawn:
             yield Skipped(file=image, reason="an image whose mask is not in this copy")
             continue
-        boxes = stated.get(name, {}).get("bbox", [])
-        yield Row(
-            id=name,
-            image=image,
-            mask=masks.threshold(drawn[name]),
-            classes=["colon polyp"],
-            assessed=DATASET.every_label,
-            boxes=[_box(box) for box in boxes],
-            source={"kavsir_bboxes.json": stated[name]} if name in stated else None,
-        )
+        with files.row(image):
+            yield Row(
+                id=name,
+                image=image,
+                mask=masks.threshold(drawn[name]),
+                classes=["colon polyp"],
+                assessed=DATASET.every_label,
+                **_kvasir.outlined(files, table, image, stated),
+            )
     for name, mask in drawn.items():
         if name not in seen:
             yield Skipped(file=mask, reason="a mask whose image is not in this copy")
 
 
-def _box(box):
-    (name,) = DATASET.labels[box["label"]]
-    return Box(name=name, box=[box[key] for key in ("xmin", "ymin", "xmax", "ymax")])
-
-
 def miniature(make):
     # The table's name really is misspelled; masks have three channels and sizes vary; one image has two polyps.
     names = ("cju0qkwl35piu0993l0dewei2", "cju0qoxqj9q6s0835b43399p4", "cju0qx73cjw570799j4n5cjze")
-    boxes = [{"label": "polyp", "xmin": 8, "ymin": 5, "xmax": 30, "ymax": 40}]
+    first = {"label": "polyp", "xmin": 8, "ymin": 5, "xmax": 30, "ymax": 40}
+    second = {"label": "polyp", "xmin": 33, "ymin": 21, "xmax": 50, "ymax": 35}
     with make.zip("kvasir-seg.zip") as inner:
         for n, name in enumerate(names):
             size = (62 - 4 * n, 53 + n)
             inner.image(f"Kvasir-SEG/images/{name}.jpg", size, mode="RGB")
             inner.image(f"Kvasir-SEG/masks/{name}.jpg", size, mode="RGB", labels=(255,), quality=75)
         table = {
-            name: {"height": 53 + n, "width": 62 - 4 * n, "bbox": boxes * (1 + n % 2)}
+            name: {"height": 53 + n, "width": 62 - 4 * n, "bbox": [first, second][: 1 + n % 2]}
             for n, name in enumerate(names)
         }
         inner.json("Kvasir-SEG/kavsir_bboxes.json", table)

@@ -62,11 +62,10 @@ DATASET = Dataset(
 
 
 def rows(files):
-    said = {
-        row["ImgName"].rpartition(".")[0]: row
-        for (table,) in files.match(r"Fovea_locations?\.xlsx$")
-        for row in tables.rows(table)
-    }
+    said = tables.Lines(files)
+    for table, _ in files.match(r"(Fovea_locations?)\.xlsx$"):
+        for line in tables.rows(table):
+            said.add(line["ImgName"].rpartition(".")[0], line, "ImgName")
     drawn = files.index(r"(?:^|/)([gnVT]\d{4})\.(?:bmp|png)$")
     seen = set()
     for image, name, letter in files.match(r"(?:^|/)(([gnVT])\d{4})\.jpg$"):
@@ -74,26 +73,28 @@ def rows(files):
         if name not in drawn:
             yield Skipped(file=image, reason="a photograph whose mask is not in this copy")
             continue
-        row = said.get(name, {})
-        # The training set says it by name, the others in their workbooks.
-        known = {"g": "1", "n": "0"}.get(letter) or next(
-            (row[key] for key in _refuge.GLAUCOMA if key in row), None
-        )
-        yield Row(
-            id=name,
-            split=SPLITS[letter],
-            image=image,
-            mask=masks.index(drawn[name], {0: 2, 128: 1, 255: 0}),
-            classes=DATASET.labels[known] if known else (),
-            assessed=(
-                *(("glaucoma", "no glaucoma") if known else ()),
-                "optic disc",
-                "optic cup",
-                *(("fovea",) if row else ()),
-            ),
-            points=[Point(name="fovea", point=(float(row["Fovea_X"]), float(row["Fovea_Y"])))] if row else (),
-            source=row or {"file name": letter},
-        )
+        with files.row(image):
+            line = said.get(name)
+            # The training set says it by name, the others in their workbooks.
+            column = next((key for key in _refuge.GLAUCOMA if line and key in line), None)
+            known = {"g": "1", "n": "0"}.get(letter) or (line[column] if column else None)
+            yield Row(
+                id=name,
+                split=SPLITS[letter],
+                image=image,
+                mask=masks.index(drawn[name], {0: 2, 128: 1, 255: 0}),
+                classes=DATASET.labels[known] if known else (),
+                assessed=(
+                    *(("glaucoma", "no glaucoma") if known else ()),
+                    "optic disc",
+                    "optic cup",
+                    *(("fovea",) if line else ()),
+                ),
+                points=[Point(name="fovea", point=[line.number(f"Fovea_{axis}") for axis in "XY"])]
+                if line
+                else (),
+                source=line or {"file name": letter},
+            )
     for name, mask in drawn.items():
         if name not in seen:
             yield Skipped(file=mask, reason="a mask whose photograph is not in this copy")

@@ -68,37 +68,48 @@ DATASET = Dataset(
 
 
 def rows(files):
-    drawn, kinds, patients = {}, {}, {}
+    drawn, patients = {}, {}
     for row in tables.rows(files.need(r"stage_2_train_labels\.csv$")):
         drawn.setdefault(row["patientId"], []).append(row)
-    if table := files.find(r"stage_2_detailed_class_info\.csv$"):
-        kinds = {row["patientId"]: row["class"] for row in tables.rows(table)}
+    kinds = tables.lines_by(files, r"stage_2_detailed_class_info\.csv$", "patientId")
     if table := files.find(r"dataset-mappings_2018\.json$"):
         for row in tables.json_value(table):
             patients[row.get("subset_img_id")] = row["img_id"].partition("_")[0]
     for image, part, name in files.stream(r"stage_2_(train|test)_images/([^/]+)\.dcm$"):
-        told, kind = drawn.get(name), kinds.get(name)
+        told = drawn.get(name)
         if part == "train" and not told:
             yield Skipped(file=image, reason="stage_2_train_labels.csv has no row for it")
             continue
-        fields = {"meta": {"patientId": name}}
-        if told:
-            opacity = told[0]["Target"] == "1"
-            looked = KINDS.values() if kind else ["lung opacity"]
-            fields |= {
-                "classes": DATASET.labels[kind] if kind else ["lung opacity"] * opacity,
-                "assessed": tuple(looked),
-                "boxes": [box(row) for row in told] if opacity else (),
-                "source": {"labels": told} | ({"class": kind} if kind else {}),
-            }
-        picture = dicom.picture(image)
-        yield Row(
-            id=name, split=part, subject=patients.get(name), image=picture, **({"assessed": ()} | fields)
-        )
+        with files.row(image):
+            label = _label(told, kinds.get(name)) if told else {"assessed": ()}
+            yield Row(
+                id=name,
+                split=part,
+                subject=patients.get(name),
+                image=dicom.picture(image),
+                meta={"patientId": name},
+                **label,
+            )
 
 
-def box(row):
-    x, y, width, height = (float(row[key]) for key in ("x", "y", "width", "height"))
+def _label(lines, kind):
+    opacity = lines[0].one_of("Target", {"0": False, "1": True})
+    for line in lines[1:]:
+        if line["Target"] != lines[0]["Target"]:
+            raise line.wrong("Target", f"contradicts line {lines[0].at}, of the same image")
+    classes = kind.one_of("class", DATASET.labels) if kind else ["lung opacity"] * opacity
+    if opacity != ("lung opacity" in classes):
+        raise kind.wrong("class", f"contradicts Target {lines[0]['Target']} in {lines[0].file}")
+    return {
+        "classes": classes,
+        "assessed": tuple(KINDS.values()) if kind else ("lung opacity",),
+        "boxes": [_box(line) for line in lines] if opacity else (),
+        "source": {"labels": lines} | ({"class": kind["class"]} if kind else {}),
+    }
+
+
+def _box(line):
+    x, y, width, height = (line.number(column) for column in ("x", "y", "width", "height"))
     return Box(name="lung opacity", box=(x, y, x + width, y + height))
 
 

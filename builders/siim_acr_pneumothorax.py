@@ -66,21 +66,32 @@ DATASET = Dataset(
 def rows(files):
     runs = {}
     table = files.need(r"(?:^|/)(?:train-rle|stage_2_train)\.csv$")
-    for row in tables.rows(table):
-        runs.setdefault(row["ImageId"].strip(), []).append(row["EncodedPixels"].strip())
+    for line in tables.rows(table):
+        runs.setdefault(line["ImageId"].strip(), []).append(line)
     for image, tested, uid in files.stream(r"^(?:.*(dicom-images-test|stage_2_images)/)?.*?([^/]+)\.dcm$"):
-        fields = {"split": "test", "assessed": ()}
-        if uid in runs:
-            _, tags = next(dicom.headers([image]))
-            shape, drawn = (tags["Rows"], tags["Columns"]), runs[uid]
-            parts = [(masks.rle(one, shape, relative=True, file=table), 1) for one in drawn]
-            found = ("pneumothorax",) if {*drawn} != {"-1"} else ()
-            fields = {"mask": masks.union(parts), "classes": found, "assessed": ("pneumothorax",)}
-            fields |= {"source": {"EncodedPixels": drawn}}
-        elif not tested:
+        if uid not in runs and not tested:
             yield Skipped(file=image, reason=f"{table.name} has no row for it")
             continue
-        yield Row(id=uid, image=dicom.picture(image), meta={"ImageId": uid}, **fields)
+        with files.row(image):
+            label = (
+                _label(files, image, table, runs[uid]) if uid in runs else {"split": "test", "assessed": ()}
+            )
+            yield Row(id=uid, image=dicom.picture(image), meta={"ImageId": uid}, **label)
+
+
+def _label(files, image, table, lines):
+    drawn = tables.run_lengths(lines, "EncodedPixels", nothing="-1")
+    stated = [line["EncodedPixels"].strip() for line in lines]
+    if len({*stated}) < len(stated):
+        files.tell(image, "two lines of the table state the same run lengths for it: they count once")
+    _, tags = next(dicom.headers([image]))
+    shape = (tags["Rows"], tags["Columns"])
+    return {
+        "mask": masks.union([(masks.rle(one, shape, relative=True, file=table), 1) for one in drawn or [()]]),
+        "classes": ("pneumothorax",) if drawn else (),
+        "assessed": ("pneumothorax",),
+        "source": {"EncodedPixels": stated},
+    }
 
 
 def miniature(make):

@@ -29,9 +29,10 @@ def checked(label: Label, image: Image) -> Image:
     if isinstance(image, Clip):
         return image
     extent = image.shape[::-1] if isinstance(image, Picture) else image.shape[:3]
-    if label.drawn_on is not None and label.drawn_on != image.shape[:2]:
+    stated = label.drawn_on
+    if stated is not None and stated != image.shape[:2] and (label.boxes or label.points):
         raise GeometryError(
-            f"its labels were drawn on {label.drawn_on[0]} x {label.drawn_on[1]} pixels, the image has "
+            f"its labels were drawn on {stated[0]} x {stated[1]} pixels, the image has "
             f"{image.shape[0]} x {image.shape[1]}",
             next_step="see whether the image is the original one: it may have been resized or turned",
         )

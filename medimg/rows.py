@@ -338,7 +338,13 @@ def _finite(value: Any) -> Any:
 
 
 def _first_name(source: File | Pixels | None) -> str:
-    file = source if isinstance(source, File) else next(iter(source.files())) if source is not None else None
+    file = (
+        source
+        if isinstance(source, File)
+        else next(iter(source.files()), None)
+        if source is not None
+        else None
+    )
     return file.name if file is not None else ""
 
 

@@ -121,29 +121,6 @@ def union(
     return _Derived(parts, _union, ([value for _, value in pairs], overlap or {}))
 
 
-def stated_runs(cells: Sequence[str], *, nothing: str | None) -> list[str]:
-    """The run lengths that a table's lines state for one image: one text for each object, none where there is none.
-
-    Args:
-        cells: of all lines of the image.
-        nothing: what the source writes where there is no object, e.g. "-1"; None where it never does.
-
-    Raises:
-        LabelError: a cell says nothing at all (blank, "nan"), or run lengths stand beside `nothing`.
-    """
-    told = [cell.strip() for cell in cells]
-    if any(cell.lower() in ("", "nan", "na", "none", "null") for cell in told):
-        known = f"run lengths nor {nothing!r}" if nothing else "run lengths"
-        raise LabelError(
-            f"a cell of run lengths holds neither {known}: whether something was found is unknown",
-            next_step="take the table of the original download, or fill in the cell",
-        )
-    runs = [cell for cell in told if cell != nothing]
-    if runs and len(runs) < len(told):
-        raise LabelError(f"one line states run lengths, another says that nothing was found ({nothing!r})")
-    return runs
-
-
 def rle(
     runs: str | Sequence[int],
     shape: tuple[int, int],
@@ -158,7 +135,7 @@ def rle(
 
     The defaults are Kaggle's (column by column, first pixel 1). SIIM-ACR's need relative=True: each start
     counts from the end of the run before, and the first pixel is 0. No runs, or "-1", are an empty mask; a blank
-    text says nothing and is none: see `stated_runs`.
+    text says nothing and is none: see `tables.run_lengths`.
 
     Args:
         runs: numbers, or text of numbers between spaces.

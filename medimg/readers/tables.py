@@ -189,6 +189,30 @@ def lines_by(files: Files, pattern: str, column: str, *, lost: str | None = None
     return found
 
 
+def run_lengths(lines: Sequence[Line], column: str, *, nothing: str | None) -> list[str]:
+    """What the lines of one image state in a column of run lengths: one text for each object, none where there is none.
+
+    Args:
+        lines: all lines of the image.
+        column: of the run lengths.
+        nothing: what the source writes where there is no object, e.g. "-1"; None where it never does.
+
+    Raises:
+        FormatError: a cell says nothing at all (blank, "nan"), or run lengths stand beside `nothing`.
+    """
+    found = []
+    for line in lines:
+        cell = line[column].strip()
+        if cell.casefold() in NOT_GIVEN:
+            raise line.wrong(column, "says neither where something is nor that nothing is there")
+        if cell != nothing:
+            found.append(cell)
+    if found and len(found) < len(lines):
+        line = next(line for line in lines if line[column].strip() == nothing)
+        raise line.wrong(column, "says that nothing was found, another line of the image where something is")
+    return found
+
+
 def rows(
     file: File,
     *,
@@ -265,6 +289,26 @@ def lines(file: File, *, encoding: str | None = None) -> list[str]:
             return [line.strip() for line in _bounded(stream) if line.strip()]
     except MedimgError as error:
         raise error.within(file=file.path) from error
+
+
+def numbers(file: File, count: int) -> list[list[float]]:
+    """The lines of a text file that holds `count` numbers a line, separated by space, such as control points.
+
+    Raises:
+        FormatError: a line holds more or fewer, or something that is no finite number.
+    """
+    found = []
+    for at, line in enumerate(lines(file), 1):
+        try:
+            values = [float(word) for word in line.split()]
+        except ValueError:
+            values = []
+        if len(values) != count or not all(map(math.isfinite, values)):
+            raise FormatError(
+                f"line {at} does not hold {count} finite numbers: {line[:80]!r}", file=file.path
+            )
+        found.append(values)
+    return found
 
 
 def json_value(file: File, *, encoding: str | None = None) -> Any:

@@ -44,6 +44,7 @@ class Record:
         values: one entry per column of `schema.features`; pixels are {"bytes": buffer, "path": file name} or None.
         image, mask: decoded, for thumbnails and checks.
         mask_values: values that occur in the mask, with their counts; empty without a mask.
+        files: paths of the source files that the image is made of.
     """
 
     config: str
@@ -52,6 +53,7 @@ class Record:
     image: Image
     mask: Image | None
     mask_values: Mapping[int, int]
+    files: frozenset[str]
 
     @property
     def license(self) -> str:
@@ -74,10 +76,11 @@ def drafts(builder: Builder, files: Files, config: str | None = None) -> Iterato
         config: a hint; rows of other sub-collections may be among them.
 
     Raises:
-        MedimgError: whatever the builder raises, with dataset and file; the last opened file where it names none.
+        MedimgError: whatever the builder raises, with dataset and file; the file it opened last where it names none.
     """
     source = builder.rows(files, config)
     while True:
+        files.last = None
         try:
             item = next(source, None)
         except (MedimgError, *SOURCE_FAULTS) as error:
@@ -295,7 +298,8 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         if strange:
             raise LabelError(f"{kind} {strange} is not in the vocabulary")
     licenses.get(values["license"])
-    return Record(row.config, row.split, values, image, mask, counts)
+    paths = [row.image.path] if isinstance(row.image, File) else [file.path for file in row.image.files()]
+    return Record(row.config, row.split, values, image, mask, counts, frozenset(paths))
 
 
 def looked_for(dataset: Dataset, label: Label, legend: Mapping[int, tuple[str, ...]]) -> tuple[str, ...]:

@@ -53,7 +53,11 @@ class Line(dict[str, str]):
         self.at = at
 
     def __missing__(self, column: object) -> str:
-        raise FormatError(f"has no column {column!r}; there are {list(self)}", file=self.file or None)
+        raise FormatError(
+            f"has no column {column!r}; there are {list(self)}",
+            file=self.file or None,
+            next_step="Take the table of the original download; columns may have been renamed or removed in this one.",
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Line, (dict(self), self.file, self.at)

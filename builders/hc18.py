@@ -64,39 +64,52 @@ DATASET = Dataset(
 
 
 def rows(files):
-    stated = {
-        (part, row["filename"]): row
-        for table, part in files.match(r"(training|test)_set_pixel_size[^/]*\.csv$")
-        for row in tables.rows(table)
-    }
+    stated = tables.lines_by(
+        files,
+        r"(training|test)_set_pixel_size[^/]*\.csv$",
+        "filename",
+        lost="pixel sizes and head circumferences are",
+    )
     outlines = files.index(r"(?:^|/)(\d+_\d*HC)_Annotation\.png$")
     seen = set()
     for image, part, name, number in files.match(r"(?:^|/)(?:(training|test)_set/)?((\d+)_\d*HC)\.png$"):
-        part = part or ("training" if name in outlines else "test")
-        split = "train" if part == "training" else "test"
-        said = stated.get((part, image.name), {})
-        if split == "train":
+        if part is None and name not in outlines:
+            yield Skipped(file=image, reason="neither a folder nor an annotation says of which set it is")
+            continue
+        if part == "test":
+            with files.row(image):
+                yield row(files, "test", image, name, number, stated.get(("test", image.name)))
+        elif name in outlines:
             seen.add(name)
-            if name not in outlines:
-                yield Skipped(file=image, reason="a training image whose annotation is not in this copy")
-                continue
-        size = float(said[PIXEL]) if said else None
-        yield Row(
-            id=f"{split}-{name}",
-            split=split,
-            subject=f"{split}-{number}",
-            image=image,
-            spacing=(size, size) if size else None,
-            mask=masks.filled(outlines[name]) if split == "train" else None,
-            measures=[Measure(name="head circumference", value=float(said[HC]), unit="mm")]
-            if HC in said
-            else (),
-            source={HC: said[HC]} if HC in said else None,
-            meta={key: value for key, value in said.items() if key != HC},
-        )
+            with files.row(image):
+                said = stated.get(("training", image.name))
+                yield row(files, "train", image, name, number, said, outlines[name])
+        else:
+            yield Skipped(file=image, reason="a training image whose annotation is not in this copy")
     for name, outline in outlines.items():
         if name not in seen:
             yield Skipped(file=outline, reason="an annotation whose image is not in this copy")
+    stated.tell_rest("its image is not in this copy")
+
+
+def row(files, split, image, name, number, said, outline=None):
+    if said is None:
+        files.tell(
+            image, "no table in this copy has a line for it: its pixel size and circumference are not known"
+        )
+        said = {}
+    measured = HC in said
+    return Row(
+        id=f"{split}-{name}",
+        split=split,
+        subject=f"{split}-{number}",
+        image=image,
+        spacing=(said.number(PIXEL),) * 2 if said else None,
+        mask=masks.filled(outline) if outline else None,
+        measures=[Measure(name="head circumference", value=said.number(HC), unit="mm")] if measured else (),
+        source={HC: said[HC]} if measured else None,
+        meta={key: value for key, value in said.items() if key != HC},
+    )
 
 
 def miniature(make):

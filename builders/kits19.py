@@ -66,8 +66,8 @@ DATASET = Dataset(
 
 
 def rows(files):
-    found = files.find(r"(?:^|/)kits\.json$")
-    about = {entry["case_id"]: entry for entry in tables.json_value(found)} if found else {}
+    found = files.find(r"(?:^|/)kits\.json$", lost="clinical data are")
+    about = tables.objects_by(found, "case_id") if found else {}
     masks = files.index(r"(?:^|/)(case_\d{5})/segmentation\.nii(?:\.gz)?$")
     volumes = files.index(r"(?:^|/)(case_\d{5})(?:/imaging)?\.nii(?:\.gz)?$")
     for case, image in volumes.items():
@@ -75,14 +75,17 @@ def rows(files):
         if not test and case not in masks:
             yield Skipped(file=image, reason="a training volume whose segmentation is not in this copy")
             continue
-        yield Row(
-            id=case,
-            split="test" if test else "train",
-            subject=case,
-            image=image,
-            mask=None if test else masks[case],
-            meta={key: value for key, value in about.get(case, {}).items() if key != "case_id"},
-        )
+        if about and not test and case not in about:
+            files.tell(image, "kits.json has no entry for it: its clinical data are not known")
+        with files.row(image):
+            yield Row(
+                id=case,
+                split="test" if test else "train",
+                subject=case,
+                image=image,
+                mask=None if test else masks[case],
+                meta={key: value for key, value in about.get(case, {}).items() if key != "case_id"},
+            )
     for case, mask in masks.items():
         if case not in volumes:
             yield Skipped(file=mask, reason="a segmentation whose volume was not downloaded (get_imaging)")

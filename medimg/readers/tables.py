@@ -145,7 +145,7 @@ class Lines(dict[Any, Line]):
     def add(self, key: Any, line: Line, column: str) -> None:
         """One more line; one that belongs to nothing, for its key is blank, is told."""
         parts = key if isinstance(key, tuple) else (key,)
-        if not all(str(part).strip() for part in parts):
+        if not all(str(part).strip() for part in parts if part is not None):
             self._files.tell(line.file, f"a line of the table belongs to nothing: its {column!r} is blank")
             return
         other = self.setdefault(key, line)
@@ -179,7 +179,7 @@ def lines_by(files: Files, pattern: str, column: str, *, lost: str | None = None
     Args:
         files: the source.
         pattern: of the tables' paths. What it captures stands before the column's text; the key is a tuple then.
-        column: whose text is the key.
+        column: whose text, without blanks around it, is the key.
         lost: what rows lack where there is no such table; it is then told (`Files.tell`).
         options: of `rows`.
 
@@ -189,7 +189,8 @@ def lines_by(files: Files, pattern: str, column: str, *, lost: str | None = None
     found = Lines(files)
     for table, *captured in files.match(pattern, lost=lost):
         for line in rows(table, **options):
-            found.add((*captured, line[column]) if captured else line[column], line, column)
+            text = line[column].strip()
+            found.add((*captured, text) if captured else text, line, column)
     return found
 
 
@@ -330,6 +331,30 @@ def json_value(file: File, *, encoding: str | None = None) -> Any:
             return _json(text)
     except MedimgError as error:
         raise error.within(file=file.path) from error
+
+
+def objects_by(file: File, key: str) -> dict[str, dict[str, Any]]:
+    """The objects of a JSON list by the text of one field.
+
+    Raises:
+        FormatError: not a list of objects that all have the field, or two that have one value and differ.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    value = json_value(file)
+    if not isinstance(value, list) or not all(isinstance(one, dict) and key in one for one in value):
+        raise FormatError(
+            f"is no list of objects that all have {key!r}",
+            file=file.path,
+            next_step="Take the file of the original download.",
+        )
+    for one in value:
+        if found.setdefault(str(one[key]), one) != one:
+            raise FormatError(
+                f"two objects with the {key!r} {one[key]!r} differ",
+                file=file.path,
+                next_step="Remove the wrong one, or take the file of the original download.",
+            )
+    return found
 
 
 def key_values(file: File, *, separator: str | None = None, encoding: str | None = None) -> dict[str, str]:

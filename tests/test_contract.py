@@ -234,3 +234,37 @@ def test_pixel_columns_name_real_columns() -> None:
     for column in PIXEL_COLUMNS:
         first, _, rest = column.partition(".")
         assert first in schema and (not rest or rest in schema[first])
+
+
+ALWAYS_PRESENT: dict[str, dict[str, str]] = {}
+"""dataset -> label (or "*") -> why no row of it can say that the label is absent."""
+
+
+def present(record: Record) -> set[str]:
+    """All that a row says to be there, or to be uncertain."""
+    label = record.values["label"]
+    drawn = {
+        name for entry in label["legend"] if record.mask_values.get(entry["value"]) for name in entry["names"]
+    }
+    placed = {one["name"] for kind in ("boxes", "points") for one in label[kind]}
+    return drawn | placed | set(label["classes"]) | set(label["uncertain"])
+
+
+def test_every_label_can_be_absent(
+    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
+) -> None:
+    """A label that is nowhere assessed and absent has no negatives: `assessed` was forgotten, or is what is present.
+
+    What masks outline has its negatives within the image.
+    """
+    absent: set[str] = set()
+    for record in miniature[0]:
+        label = record.values["label"]
+        absent |= set(label["assessed"]) - present(record)
+        absent |= {name for entry in label["legend"] for name in entry["names"]}
+    exempt = ALWAYS_PRESENT.get(builder.name, {})
+    never = {name for name in builder.dataset.every_label if name not in absent}
+    if "*" not in exempt:
+        assert never == set(exempt), f"never absent: {sorted(never)}; exempt: {sorted(exempt)}"
+    else:
+        assert never, "the exemption is not needed"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medimg import __version__, registry
+from medimg import __version__, hub, registry
 from medimg.declaration import BadFiles, Dataset
 from medimg.errors import EmptySplitError, MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files
@@ -74,6 +74,7 @@ def load(
     Raises:
         UnknownDatasetError: no such dataset, config or split.
         SourceRequiredError: the data may not be redistributed, so a source is needed; says where to get it.
+        HubError: no source is given, and the Hub does not answer.
         SourceError: the source has no row of what was asked for; says why (with `streaming`, when it is read).
     """
     builder = registry.get(name)
@@ -81,6 +82,7 @@ def load(
     if source is None:
         if dataset.publish is Verdict.RECIPE:
             raise source_required(dataset)
+        hub.check()
         import datasets
 
         return datasets.load_dataset(

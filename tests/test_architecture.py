@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors", "report"},
-    {"vocab", "licenses", "pixels"},
+    {"vocab", "licenses", "pixels", "hub"},
     {"idc"},
     {"files"},
     {"schema"},

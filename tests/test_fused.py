@@ -619,3 +619,34 @@ def test_weights_as_they_are_typed() -> None:
     assert fused_cli.weights("lits=2, chaos=0.5") == {"lits": 2.0, "chaos": 0.5}
     with pytest.raises(MedimgError, match="not understood"):
         fused_cli.weights("lits=2=3")
+
+
+UNREACHABLE = """
+import time, datasets, medimg
+import medimg.fusion.fuse
+from medimg.errors import HubError
+asked = {"names": ["lits", "chaos"], "targets": ["liver"]}
+for call in (
+    lambda: medimg.fuse(**asked, plan=True),
+    lambda: medimg.fuse(**asked),
+    lambda: medimg.fuse(organ="liver", targets=["liver"], dimension="3d"),
+    lambda: medimg.load("msd-liver", split="train", streaming=True),
+):
+    began = time.monotonic()
+    try:
+        call()
+    except HubError as error:
+        print(f"{time.monotonic() - began:.1f}", error)
+"""
+
+
+def test_a_hub_that_does_not_answer_is_told_in_seconds(tmp_path: Path) -> None:
+    environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", UNREACHABLE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4, done.stderr
+    for line in lines:
+        assert float(line.split()[0]) < 10, line
+        assert "http://127.0.0.1:9 does not answer" in line
+        assert "Next: check the connection and HF_ENDPOINT; or pass source=" in line

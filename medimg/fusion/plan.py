@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from medimg import licenses, vocab
+from medimg import hub, licenses, vocab
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceRequiredError
 from medimg.fusion import align, mix
@@ -579,12 +579,17 @@ class Manifests:
         self.reachable = True
 
     def get(self, name: str) -> Manifest | None:
-        """The manifest; None where there is none or the Hub cannot be reached."""
+        """The manifest; None where there is none, or the connection broke.
+
+        Raises:
+            HubError: the Hub does not answer at all.
+        """
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
         if not self.reachable:
             return None
+        hub.check()
         try:
             path = hf_hub_download(f"{self.namespace}/{name}", MANIFEST_PATH, repo_type="dataset")
         except LocalEntryNotFoundError:

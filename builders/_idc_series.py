@@ -134,6 +134,8 @@ def _volumes(members, one, fields, held):
             try:
                 label = _label(drawing, held)
                 said |= drawing.failed
+                if not drawing.meanings:
+                    said = {file: "it holds no voxel of the image" for file, _ in held} | said
             except MedimgError as error:  # of the image: its row tells
                 said |= {file: error.problem for file, _ in held}
         yield Row(
@@ -159,16 +161,19 @@ def _label(drawing, held):
             lists = {"anatomy": part.segment.anatomy, "modifiers": part.segment.modifiers}
             entry |= {key: [list(code) for code in codes] for key, codes in lists.items() if codes}
         objects[part.file]["parts"].append(entry)
-    if not drawing.parts:
+    if not drawing.meanings:
         return {"assessed": ()}
     called = {value: names(part) for part, value in drawing.parts.items()}
+    lost = {drawing.parts[part] for part in drawing.vanished}
     source = {"objects": [one for one in objects.values() if one["parts"]]}
     if met := {value: some for value, some in drawing.meanings.items() if len(some) > 1}:
         source["combinations"] = met
     return {
         "mask": drawing.mask,
         "legend": drawing.legend(called),
-        "assessed": tuple(dict.fromkeys(name for some in called.values() for name in some)),
+        "assessed": tuple(
+            dict.fromkeys(name for value, some in called.items() if value not in lost for name in some)
+        ),
         "source": source,
     }
 

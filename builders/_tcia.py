@@ -378,5 +378,10 @@ def _contours(file, image, structures):
     drawing = drawn.drawing(image, [file], lambda part: mapped.get(part.number), above=max(names))
     if file in drawing.failed:
         raise FormatError(drawing.failed[file], file=file.path)
-    assessed = tuple(dict.fromkeys(name for value in sorted({*mapped.values()}) for name in names[value]))
+    if not drawing.meanings:
+        raise FormatError("no contour holds a voxel of the series", file=file.path)
+    # A structure none of whose contours is on a slice of this copy is neither there nor absent.
+    lost = {drawing.parts[part] for part in drawing.vanished} if drawing.vanished else set()
+    known = sorted({*mapped.values()} - lost)
+    assessed = tuple(dict.fromkeys(name for value in known for name in names[value]))
     return {"mask": drawing.mask, "legend": drawing.legend(names), "assessed": assessed, "source": source}

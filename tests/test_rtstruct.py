@@ -11,6 +11,7 @@ from medimg.builders import _tcia, _tcia_phantom
 from medimg.errors import FormatError, GeometryError
 from medimg.files import File, Files
 from medimg.phantom import Phantom
+from medimg.pixels import Volume
 from medimg.readers import dicom, metaimage, rtstruct, votes
 from medimg.readers import drawn as readers_drawn
 from medimg.readers.volumes import Painter, volume_of
@@ -104,3 +105,130 @@ def test_votes_count_readings_and_refuse_other_grids(tmp_path: Path) -> None:
     assert np.array_equal(volume_of(votes.count(readings[:2])).array, a.astype(np.uint8) + b)
     with pytest.raises(GeometryError, match="different grids"):
         volume_of(votes.count(readings))
+
+
+def contoured(root: Path, contours: list[tuple[float, list[tuple[float, float]]]], **tags: str) -> Volume:
+    """The mask of one structure: (z in slices, corners in voxels) on six slices, and what is told of it."""
+    make = Phantom(root)
+    slices = make.dicom_series("ct", 6, patient="P")
+    step = slices[1]["z"] - slices[0]["z"]
+    data = [
+        {
+            "ContourGeometricType": tags.get("kind", "CLOSED_PLANAR"),
+            "ContourData": [
+                number
+                for x, y in corners
+                for number in (
+                    _tcia_phantom.ORIGIN[0] + _tcia_phantom.SPACING * x,
+                    _tcia_phantom.ORIGIN[1] + _tcia_phantom.SPACING * y,
+                    slices[0]["z"] + step * z,
+                )
+            ],
+        }
+        for z, corners in contours
+    ]
+    roi = [{"ReferencedROINumber": 1, "ContourSequence": data}]
+    _tcia_phantom.structures(make, "rt/1-1.dcm", slices, {"GTV": []}, "P", ROIContourSequence=roi)
+    if "missing" in tags:
+        (root / slices[int(tags["missing"])]["path"]).unlink()
+    files = Files.open(root)
+    found = files.get("rt/1-1.dcm")
+    assert found is not None
+    image = dicom.series([file for file, *_ in files.match(r"ct/")], allow_gaps=True)
+    return volume_of(painted(found, image, {1: 1}).mask)
+
+
+def box(low: float, high: float) -> list[tuple[float, float]]:
+    low, high = low - 0.5, high - 0.5
+    return [(low, low), (high, low), (high, high), (low, high)]
+
+
+def test_contours_of_one_structure_never_cancel(tmp_path: Path) -> None:
+    """What is drawn is in the mask, however often and in however many planes; only holes are taken out."""
+    square = box(3, 8)
+    nudged = [(x + 0.03, y - 0.02) for x, y in square]
+    split = [
+        ((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in zip(square, square[1:] + square[:1], strict=True)
+    ]
+    more = [point for pair in zip(square, split, strict=True) for point in pair]
+    wanted = {
+        "once": ([(2, square)], [0, 0, 25, 0, 0, 0]),
+        "twice": ([(2, square)] * 2, [0, 0, 25, 0, 0, 0]),
+        "three times": ([(2, square)] * 3, [0, 0, 25, 0, 0, 0]),
+        "the other way round": ([(2, square), (2, square[::-1])], [0, 0, 25, 0, 0, 0]),
+        "from another corner": ([(2, square), (2, square[2:] + square[:2])], [0, 0, 25, 0, 0, 0]),
+        "with more points": ([(2, square), (2, more)], [0, 0, 25, 0, 0, 0]),
+        "rounded": ([(2, square), (2, nudged)], [0, 0, 25, 0, 0, 0]),
+        "two planes": ([(2, square), (2.76, square), (3.24, square)], [0, 0, 25, 25, 0, 0]),
+        "three planes": ([(2.76, square), (3, square), (3.24, square)], [0, 0, 0, 25, 0, 0]),
+        "planes that are a hair apart": ([(2, box(1, 10)), (2.004, box(4, 6))], [0, 0, 77, 0, 0, 0]),
+        "overlap": ([(2, box(3, 8)), (2, box(6, 10))], [0, 0, 37, 0, 0, 0]),
+        "a part drawn again": ([(2, box(3, 8)), (2, box(3, 6))], [0, 0, 25, 0, 0, 0]),
+        "side by side": ([(2, box(1, 4)), (2, box(6, 9))], [0, 0, 18, 0, 0, 0]),
+        "hole": ([(2, box(1, 10)), (2, box(4, 6))], [0, 0, 77, 0, 0, 0]),
+        "hole first": ([(2, box(4, 6)), (2, box(1, 10))], [0, 0, 77, 0, 0, 0]),
+        "hole stored twice": ([(2, box(1, 10)), (2, box(4, 6)), (2, box(4, 6))], [0, 0, 77, 0, 0, 0]),
+        "island in a hole": (
+            [(2, box(0, 11)), (2, box(2, 9)), (2, box(4, 6))],
+            [0, 0, 121 - 49 + 4, 0, 0, 0],
+        ),
+        "hole under an overlap": (
+            [(2, box(0, 8)), (2, box(2, 4)), (2, [(1.5, 1.5), (10.5, 1.5), (10.5, 3.5), (1.5, 3.5)])],
+            [0, 0, 64 + 6, 0, 0, 0],
+        ),
+        "keyhole": (
+            [(2, [*box(1, 10), box(1, 10)[0], *box(4, 6)[::-1][-1:], *box(4, 6)[::-1]])],
+            [0, 0, 77, 0, 0, 0],
+        ),
+    }
+    for number, (name, (contours, counts)) in enumerate(wanted.items()):
+        mask = contoured(tmp_path / str(number), contours)
+        assert [int(mask.array[:, :, k].sum()) for k in range(6)] == counts, name
+        assert "left_out" not in mask.meta, name
+    assert contoured(tmp_path / "told", [(2, square)] * 3).meta["contours_stored_twice"] == 2
+
+
+def test_exclusive_or_where_dicom_says_so(tmp_path: Path) -> None:
+    mask = contoured(tmp_path, [(2, box(3, 8)), (2, box(6, 10))], kind="CLOSEDPLANAR_XOR")
+    assert int(mask.array.sum()) == 25 + 16 - 8
+
+
+def test_what_falls_beside_the_image_or_vanishes_is_told(tmp_path: Path) -> None:
+    square = box(3, 8)
+    for number, (contours, missing, counts, key, words) in enumerate(
+        [
+            ([(2, square), (3, square)], "3", [0, 0, 25, 0, 0], "beside_the_image", "no slice"),
+            ([(4, square), (5, square)], "5", [0, 0, 0, 0, 25], "beside_the_image", "no slice"),
+            ([(1, square), (9, square)], None, [0, 25, 0, 0, 0, 0], "beside_the_image", "no slice"),
+            ([(1, square), (1, box(40, 44))], None, [0, 25, 0, 0, 0, 0], "beside_the_image", "no slice"),
+            (
+                [(2, square), (2.4, box(2, 8))],
+                None,
+                [0, 0, 25, 0, 0, 0],
+                "between_slices",
+                "nearer",
+            ),
+            ([(2, square), (2, box(1.6, 1.9))], None, [0, 0, 25, 0, 0, 0], "without_voxel", "center"),
+            ([(2, box(8, 14))], None, [0, 0, 24, 0, 0, 0], "cut_at_the_border", "border"),
+        ]
+    ):
+        tags = {} if missing is None else {"missing": missing}
+        mask = contoured(tmp_path / str(number), contours, **tags)
+        assert [int(mask.array[:, :, k].sum()) for k in range(mask.shape[2])] == counts, number
+        assert mask.meta[f"contours_{key}"] == 1 and words in " ".join(mask.meta["left_out"]), number
+
+
+def test_contours_stay_where_they_are_drawn_when_most_slices_are_missing(tmp_path: Path) -> None:
+    """The usual distance is then a multiple of the true one: nothing may move into a gap's neighbor."""
+    make = Phantom(tmp_path)
+    slices = make.dicom_series("ct", 9, patient="P")
+    _tcia_phantom.structures(make, "rt/1-1.dcm", slices, {"GTV": [(k, 3, 8) for k in (0, 1, 3)]}, "P")
+    for k in (3, 5, 7):
+        (tmp_path / slices[k]["path"]).unlink()
+    files = Files.open(tmp_path)
+    image = dicom.series([file for file, *_ in files.match(r"ct/")], allow_gaps=True)
+    found = files.get("rt/1-1.dcm")
+    assert found is not None
+    mask = volume_of(painted(found, image, {1: 1}).mask)
+    assert [int(mask.array[:, :, k].sum()) for k in range(6)] == [25, 25, 0, 0, 0, 0]
+    assert mask.meta["contours_beside_the_image"] == 1

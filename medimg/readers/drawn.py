@@ -6,6 +6,7 @@ a value; every combination of values that occurs gets a further one. So nothing 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from medimg.errors import FormatError, MedimgError
+from medimg.errors import MedimgError
 from medimg.pixels import Array, Volume
 from medimg.readers import dicom, dicom_seg, rtstruct
 from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of, pieces, smallest
@@ -78,10 +79,11 @@ class Drawing:
                 if file in failed:
                     continue
                 try:
-                    notes |= self._paint(file, painter, grid, taken)
+                    added = self._paint(file, painter, grid, taken)
                 except MedimgError as error:
                     failed[file] = error.problem
                     break  # it may have been painted in part
+                notes = _joined(notes, added)
             else:
                 return taken, painter, notes, failed
 
@@ -97,8 +99,6 @@ class Drawing:
         if not mine:
             return {}
         if held[0].segment is None:
-            if not isinstance(self.image, dicom.Series):
-                raise FormatError("contours can be drawn on a series of single frames alone")
             return rtstruct.paint_contours(painter, file, self.image, values)
         left_out = {one.number: None for one in held if one not in mine}
         return dicom_seg.paint_segments(
@@ -109,6 +109,14 @@ class Drawing:
     def parts(self) -> dict[Part, int]:
         """The parts that were taken, drawn anywhere or not, with their values."""
         return self._painted[0]
+
+    @property
+    def vanished(self) -> tuple[Part, ...]:
+        """Structures with contours of which no voxel is in the mask: whether they are there is not known."""
+        shown = {value for some in self.meanings.values() for value in some}
+        return tuple(
+            part for part, value in self.parts.items() if part.segment is None and value not in shown
+        )
 
     @property
     def failed(self) -> dict[File, str]:
@@ -140,6 +148,18 @@ class Drawing:
     def mask(self) -> VolumePixels:
         """The label map, on the image's grid."""
         return _Mask(self)
+
+
+def _joined(notes: dict[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
+    """Notes on several objects: numbers are added up, sentences are listed once, else the last counts."""
+    joined = notes | dict(added)
+    for key in notes.keys() & added.keys():
+        if key == "left_out":
+            joined[key] = list(dict.fromkeys([*notes[key], *added[key]]))
+        elif key.startswith("contours_"):
+            counts = Counter(notes[key]) + Counter(added[key]) if isinstance(notes[key], dict) else None
+            joined[key] = dict(counts) if counts is not None else notes[key] + added[key]
+    return joined
 
 
 @dataclass(frozen=True)
@@ -174,7 +194,7 @@ def drawing(
     """What was drawn on a series as one label map.
 
     Args:
-        image: the series; structure sets need one of single frames.
+        image: the series, or one object of several frames; structure sets need one that says where its slices are.
         objects: SEG and RTSTRUCT files that refer to it.
         value: the value of a part, from 1 on; parts may share one; None leaves a part out. Without it parts are counted
             from 1, object by object.

@@ -1,25 +1,29 @@
 """DICOM RT structure sets: contours that were drawn on the slices of a series, and the voxels that they hold.
 
 Contours are placed by their own coordinates, so structure sets whose references to single images are
-incomplete work too. A voxel belongs to a contour where its center is inside (even-odd rule); several contours
-of one structure on one slice are combined by exclusive or, so that a contour inside another one is a hole.
-`drawn` makes a label map of them.
+incomplete work too. A slice takes the contours of a structure from the plane nearest to it, at most half the
+distance between slices away (from two planes that are equally near, what either holds). A voxel belongs to a
+contour where its center is inside (even-odd rule).
+
+Several contours of one structure in one plane: one that is stored twice counts once; one that lies wholly
+inside another is a hole, one inside that an island, and so on; others are joined. Contours of the type
+CLOSEDPLANAR_XOR are combined by exclusive or, as DICOM says. `drawn` makes a label map of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from medimg.errors import FormatError, GeometryError
 from medimg.pixels import Array
-from medimg.readers.dicom import Series
-from medimg.readers.dicom_file import open_dataset
+from medimg.readers.dicom_file import TO_RAS, clusters, open_dataset
 from medimg.readers.masks import rasterize
 from medimg.readers.nifti import reading
-from medimg.readers.volumes import Painter
+from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -43,7 +47,7 @@ class Roi(NamedTuple):
         number: ROINumber.
         name: ROIName, verbatim.
         closed: contours that enclose an area.
-        other: points and open lines.
+        other: points, open lines, and contours of fewer than three points.
     """
 
     number: int
@@ -58,13 +62,14 @@ def references(file: File) -> tuple[str, ...]:
     Raises:
         FormatError: it is no DICOM.
     """
-    dataset = _read(file)
-    found = list(dataset.get("ReferencedSeriesSequence") or ())
-    for frame in dataset.get("ReferencedFrameOfReferenceSequence") or ():
-        for study in frame.get("RTReferencedStudySequence") or ():
-            found += study.get("RTReferencedSeriesSequence") or ()
-    uids = (str(one.get("SeriesInstanceUID") or "") for one in found)
-    return tuple(dict.fromkeys(uid for uid in uids if uid))
+    with reading(file):
+        dataset = _read(file)
+        found = list(dataset.get("ReferencedSeriesSequence") or ())
+        for frame in dataset.get("ReferencedFrameOfReferenceSequence") or ():
+            for study in frame.get("RTReferencedStudySequence") or ():
+                found += study.get("RTReferencedSeriesSequence") or ()
+        uids = (str(one.get("SeriesInstanceUID") or "") for one in found)
+        return tuple(dict.fromkeys(uid for uid in uids if uid))
 
 
 def rois(file: File) -> list[Roi]:
@@ -73,15 +78,17 @@ def rois(file: File) -> list[Roi]:
     Raises:
         FormatError: it is no RT structure set.
     """
-    dataset = _structures(file)
-    counts: dict[int, tuple[int, int]] = {}
-    for number, kind, _ in _contours(dataset):
-        closed, other = counts.get(number, (0, 0))
-        counts[number] = (closed + 1, other) if kind in CLOSED else (closed, other + 1)
-    return [
-        Roi(int(item.ROINumber), str(item.get("ROIName") or ""), *counts.get(int(item.ROINumber), (0, 0)))
-        for item in dataset.StructureSetROISequence
-    ]
+    with reading(file):
+        dataset = _structures(file)
+        counts: dict[int, tuple[int, int]] = {}
+        for number, kind, data in _contours(dataset):
+            closed, other = counts.get(number, (0, 0))
+            area = kind in CLOSED and len(data) >= 9
+            counts[number] = (closed + 1, other) if area else (closed, other + 1)
+        return [
+            Roi(int(item.ROINumber), str(item.get("ROIName") or ""), *counts.get(int(item.ROINumber), (0, 0)))
+            for item in dataset.StructureSetROISequence
+        ]
 
 
 def _read(file: File) -> Any:
@@ -114,26 +121,70 @@ class _Patch(NamedTuple):
     inside: Array
 
 
-def paint_contours(painter: Painter, file: File, image: Series, values: Mapping[int, int]) -> dict[str, Any]:
+class _Contour(NamedTuple):
+    """A closed contour: `points` (n, 3) in RAS mm, `height` along the normal of the slices."""
+
+    kind: str
+    points: Array
+    height: float
+
+
+class _Told(NamedTuple):
+    """What is not in the mask, or not as it was drawn: numbers of contours."""
+
+    without_area: Counter[str]
+    other: Counter[str]
+
+    def meta(self) -> dict[str, Any]:
+        """For `meta`; `left_out` has sentences for the report."""
+        meta: dict[str, Any] = {"contours_without_area": dict(self.without_area)} if self.without_area else {}
+        meta |= {f"contours_{key}": count for key, count in self.other.items() if count}
+        lost = [sentence for key, sentence in LOST.items() if self.other[key]]
+        if self.without_area:
+            lost.append("points and open lines of structures have no area and are not in the mask")
+        return meta | ({"left_out": lost} if lost else {})
+
+
+LOST = {
+    "beside_the_image": "contours lie on no slice of the image, or beside it, and are not in the mask",
+    "between_slices": "contours between slices show something that those nearer to the slices do not: not in the mask",
+    "cut_at_the_border": "contours reach beyond the image and are cut at its border",
+    "without_voxel": "contours hold the center of no voxel and are not in the mask",
+}
+"""What is told of contours that are not in the mask, or not as they were drawn."""
+NEAR = 0.1
+"""Outlines within this part of a voxel of each other run along each other; planes of contours within this part of the
+distance between slices are equally near."""
+PLANE = 0.02
+"""Contours within this part of the distance between slices are in one plane."""
+
+
+def paint_contours(
+    painter: Painter, file: File, image: VolumePixels, values: Mapping[int, int]
+) -> dict[str, Any]:
     """Paint the contours of some structures.
 
     Args:
         painter: its array is of the image's shape.
         file: the structure set.
-        image: the series on which the contours were drawn; only its headers are read.
+        image: the volume on which the contours were drawn; only its headers are read.
         values: ROI number -> value; other structures are left out.
 
     Returns:
-        For `meta`: contours that have no area or lie beside the image.
+        For `meta`: numbers of contours that have no area, lie beside the image or between its slices, are cut, hold no
+        voxel, or are stored twice; `left_out` says it in sentences.
 
     Raises:
         FormatError: no structure set, or contours without coordinates.
         GeometryError: a contour that is not parallel to the slices; or see `dicom.series`.
     """
+    grid = grid_of(image)
+    if grid.origins is None:
+        raise FormatError("the image does not say where its slices are: contours cannot be drawn on it")
     with reading(file):
-        patches, notes = _place(_structures(file), image, values)
+        patches, told = _place(_structures(file), grid, values)
     _paint(painter, patches)
-    return notes
+    return told.meta()
 
 
 def _paint(painter: Painter, patches: Iterable[_Patch]) -> None:
@@ -143,49 +194,201 @@ def _paint(painter: Painter, patches: Iterable[_Patch]) -> None:
         painter.paint(region, patch.inside, patch.value)
 
 
-def _place(dataset: Any, image: Series, values: Mapping[int, int]) -> tuple[list[_Patch], dict[str, Any]]:
-    """Put every contour on its slice."""
-    planes = [item.plane for item in image.plan.slices]
-    first, shape = planes[0], image.plan.shape
-    row, column = first.orientation[:3], first.orientation[3:]
-    normal = np.cross(row, column)
-    along = np.array([normal @ plane.position for plane in planes])
-    steps = np.abs(np.diff(along))
-    half = (float(np.median(steps)) if steps.size else first.thickness or 1.0) / 2
-    drawn: dict[tuple[int, int], list[Array]] = {}
-    pointless: dict[str, int] = {}
-    beside = 0
+def _place(dataset: Any, grid: Grid, values: Mapping[int, int]) -> tuple[list[_Patch], _Told]:
+    """Put every contour on its slices."""
+    told = _Told(Counter(), Counter())
+    along = grid.places @ grid.normal
+    step = _step(grid)
+    drawn: dict[int, list[_Contour]] = {}
     for number, kind, data in _contours(dataset):
         if number not in values:
             continue
         if kind not in CLOSED or len(data) < 9:
-            pointless[kind] = pointless.get(kind, 0) + 1
+            told.without_area[kind] += 1
             continue
-        if len(data) % 3:
-            raise FormatError(f"a contour of structure {number} has {len(data)} coordinates")
-        points = np.array([float(v) for v in data]).reshape(-1, 3)
-        heights = points @ normal
-        if not np.isfinite(points).all() or np.ptp(heights) > max(0.5 * half, 0.1):
-            raise GeometryError(f"a contour of structure {number} is not parallel to the slices")
-        height = float(heights.mean())
-        k = int(np.argmin(np.abs(along - height)))
-        if abs(along[k] - height) > half + 0.01:
-            beside += 1
-            continue
-        away = points - planes[k].position
-        # Rounded, so that corners which are meant to lie on centers do.
-        corners = np.stack([away @ row / first.spacing[1], away @ column / first.spacing[0]], axis=1).round(6)
-        drawn.setdefault((number, k), []).append(corners)
+        drawn.setdefault(number, []).append(_contour(number, kind, data, grid.normal, step))
     patches = []
-    for (number, k), contours in drawn.items():
-        plane = np.zeros(shape[:2], bool)
-        for corners in contours:
-            top, left, inside = rasterize(corners.tolist(), (shape[1], shape[0]), 0.0)
-            plane[left : left + inside.shape[1], top : top + inside.shape[0]] ^= inside.T
-        if plane.any():
-            patches.append(_cut(values[number], k, plane))
-    notes: dict[str, Any] = {"contours_without_area": pointless} if pointless else {}
-    return patches, notes | ({"contours_beside_the_image": beside} if beside else {})
+    for number, contours in drawn.items():
+        in_plane = clusters(np.array([[one.height] for one in contours]), PLANE * step)
+        planes: dict[int, list[_Contour]] = {}
+        for plane, one in zip(in_plane, contours, strict=True):
+            planes.setdefault(plane, []).append(one)
+        heights = np.array([np.mean([one.height for one in some]) for some in planes.values()])
+        used, between, beside = _nearest(along, heights, step)
+        shown: dict[int, Array] = {}
+        for k, some in used.items():
+            shown[k] = np.zeros(grid.shape[:2], bool)
+            for plane in some:
+                shown[k] |= _filled(planes[plane], grid.at(k), grid.shape[:2], told)
+            if shown[k].any():
+                patches.append(_cut(values[number], k, shown[k]))
+        for plane, k in between.items():
+            area = _filled(planes[plane], grid.at(k), grid.shape[:2], _Told(Counter(), Counter()))
+            if (area & ~shown[k]).any():
+                told.other["between_slices"] += len(planes[plane])
+        told.other["beside_the_image"] += sum(len(planes[plane]) for plane in beside)
+    return patches, told
+
+
+def _step(grid: Grid) -> float:
+    """The distance between neighboring slices: the smallest, but for slices that are closer by accident.
+
+    Not the usual one: where more slices are missing than not, that is a multiple of the true one.
+    """
+    steps = np.diff(np.sort(grid.places @ grid.normal))
+    if not steps.size:
+        return abs(float(grid.affine[:3, 2] @ grid.normal))
+    return float(steps[steps > 0.3 * np.median(steps)].min())
+
+
+def _contour(number: int, kind: str, data: Any, normal: Array, step: float) -> _Contour:
+    if len(data) % 3:
+        raise FormatError(f"a contour of structure {number} has {len(data)} coordinates")
+    points = np.array([float(v) for v in data]).reshape(-1, 3) @ TO_RAS[:3, :3]
+    if not np.isfinite(points).all():
+        raise GeometryError(f"ContourData of structure {number} holds a number that is not finite")
+    heights = points @ normal
+    if np.ptp(heights) > max(0.25 * step, 0.1):
+        raise GeometryError(f"a contour of structure {number} is not parallel to the slices")
+    return _Contour(kind, points, float(heights.mean()))
+
+
+def _nearest(
+    along: Array, heights: Array, step: float
+) -> tuple[dict[int, list[int]], dict[int, int], list[int]]:
+    """(slice -> planes that it takes, plane that no slice takes -> nearest slice, planes on no slice at all)."""
+    away = np.abs(along[:, None] - heights)
+    reach = 0.5 * step + 0.01
+    used: dict[int, list[int]] = {}
+    for k in np.flatnonzero(away.min(axis=1) <= reach):
+        near = away[k] <= min(reach, away[k].min() + NEAR * step)
+        used[int(k)] = [int(plane) for plane in np.flatnonzero(near)]
+    taken = {plane for some in used.values() for plane in some}
+    left = [plane for plane in range(len(heights)) if plane not in taken]
+    between = {plane: int(np.argmin(away[:, plane])) for plane in left if away[:, plane].min() <= reach}
+    return used, between, [plane for plane in left if plane not in between]
+
+
+def _filled(contours: Sequence[_Contour], slab: Array, shape: Sequence[int], told: _Told) -> Array:
+    """What the contours of one structure in one plane hold, (i, j), bool."""
+    to_voxel = np.linalg.inv(slab)
+    outlines: list[Array] = []
+    for one in contours:
+        # Rounded, so that corners which are meant to lie on centers do.
+        outline = (one.points @ to_voxel[:3, :3].T + to_voxel[:3, 3])[:, :2].round(6)
+        if any(_along(outline, other) for other in outlines):
+            told.other["stored_twice"] += 1
+        else:
+            outlines.append(outline)
+    areas = [_raster(outline, shape, told) for outline in outlines]
+    if any(one.kind == "CLOSEDPLANAR_XOR" for one in contours):
+        either: Array = np.logical_xor.reduce(areas)
+        return either
+    within = {
+        (inner, outer)
+        for inner, one in enumerate(outlines)
+        for outer, other in enumerate(outlines)
+        if inner != outer and _wholly_inside(one, other)
+    }
+    depth = _depths(len(outlines), within)
+    result = np.zeros(shape, bool)
+    for outer, area in enumerate(areas):
+        if depth[outer] % 2:
+            continue
+        holes = [n for n in range(len(outlines)) if (n, outer) in within and depth[n] == depth[outer] + 1]
+        solid = area.copy()
+        for hole in holes:
+            solid &= ~areas[hole]
+        if holes and area.any() and not solid.any():
+            told.other["without_voxel"] += 1
+        result |= solid
+    return result
+
+
+def _depths(count: int, within: set[tuple[int, int]]) -> list[int]:
+    """How many outlines lie around each, one inside the other."""
+    depth = [0] * count
+    # What is inside of something is inside of fewer things than what is inside of that.
+    around = [sum(inner == n for inner, _ in within) for n in range(count)]
+    for n in sorted(range(count), key=around.__getitem__):
+        depth[n] = max((depth[outer] + 1 for inner, outer in within if inner == n), default=0)
+    return depth
+
+
+def _raster(outline: Array, shape: Sequence[int], told: _Told) -> Array:
+    """Voxels (i, j) whose centers lie inside."""
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    border = np.array(shape) - 0.5
+    area = np.zeros(shape, bool)
+    if (high <= -0.5).any() or (low >= border).any():
+        told.other["beside_the_image"] += 1
+        return area
+    if (low < -0.5 - NEAR).any() or (high > border + NEAR).any():
+        told.other["cut_at_the_border"] += 1
+    top, left, inside = rasterize(outline.tolist(), (shape[1], shape[0]), 0.0)
+    area[left : left + inside.shape[1], top : top + inside.shape[0]] = inside.T
+    if not area.any():
+        told.other["without_voxel"] += 1
+    return area
+
+
+def _spaced(outline: Array) -> Array:
+    """Points along a closed outline, a quarter of a voxel apart or less."""
+    ends = np.roll(outline, -1, axis=0)
+    counts = np.clip(np.ceil(np.abs(ends - outline).max(axis=1) * 4), 1, 1 << 16).astype(int)
+    return np.concatenate(
+        [
+            start + (end - start) * (np.arange(count) / count)[:, None]
+            for start, end, count in zip(outline, ends, counts, strict=True)
+        ]
+    )
+
+
+def _to_outline(points: Array, outline: Array) -> tuple[Array, Array]:
+    """(distance of each point from a closed outline, whether it is inside by the even-odd rule)."""
+    ends = np.roll(outline, -1, axis=0)
+    along = ends - outline
+    length = np.maximum((along**2).sum(axis=1), 1e-12)
+    distances, inside = np.empty(len(points)), np.empty(len(points), bool)
+    piece = max(1, (1 << 20) // len(outline))
+    for start in range(0, len(points), piece):
+        some = points[start : start + piece, None]
+        part = np.clip(((some - outline) * along).sum(axis=2) / length, 0, 1)
+        distances[start : start + piece] = np.linalg.norm(
+            some - outline - part[..., None] * along, axis=2
+        ).min(axis=1)
+        across = (outline[:, 1] > some[..., 1]) != (ends[:, 1] > some[..., 1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            at = outline[:, 0] + (some[..., 1] - outline[:, 1]) * (along[:, 0] / along[:, 1])
+        inside[start : start + piece] = (across & (some[..., 0] < at)).sum(axis=1) % 2 == 1
+    return distances, inside
+
+
+def _boxed(inner: Array, outer: Array) -> bool:
+    """Whether the bounding box of one lies in that of the other."""
+    return bool(
+        (inner.min(axis=0) >= outer.min(axis=0) - NEAR).all()
+        and (inner.max(axis=0) <= outer.max(axis=0) + NEAR).all()
+    )
+
+
+def _along(one: Array, other: Array) -> bool:
+    """Whether two outlines are the same line, wherever they begin and whichever way they go."""
+    if not (_boxed(one, other) and _boxed(other, one)):
+        return False
+    pairs = ((one, other), (other, one))
+    return all(bool((_to_outline(_spaced(a), b)[0] <= NEAR).all()) for a, b in pairs)
+
+
+def _wholly_inside(inner: Array, outer: Array) -> bool:
+    """Whether an outline lies within another without running along it: a hole, not a part of the same drawn again."""
+    if not _boxed(inner, outer):
+        return False
+    points = _spaced(inner)
+    distances, inside = _to_outline(points, outer)
+    # Touching in a point is no more than that; a shared edge is.
+    touching = int(np.count_nonzero(distances <= NEAR))
+    return bool((inside | (distances <= NEAR)).all()) and touching <= min(8, 0.25 * len(points))
 
 
 def _cut(value: int, k: int, plane: Array) -> _Patch:

@@ -65,10 +65,13 @@ def rows(files):
                     mask=masks.threshold(drawn[name, observer]),
                     meta={"eye": name[2], "observer": observer},
                 )
-    outlined = {name for name, _ in drawn}
     for name, image in images.items():
-        if name not in outlined:
+        missing = [config for observer, config in OBSERVERS.items() if (name, observer) not in drawn]
+        if len(missing) == len(OBSERVERS):
             yield Skipped(file=image, reason="a photograph whose vessel maps are not in this copy")
+            continue
+        for config in missing:
+            files.tell(image, f"the vessel map of the {config.replace('-', ' ')} is not in this copy")
     for (name, _), mask in drawn.items():
         if name not in images:
             yield Skipped(file=mask, reason="a vessel map whose photograph is not in this copy")

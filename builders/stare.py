@@ -15,6 +15,8 @@ SUMS = {
     "labels-ah": "ebf2f1e17ca955f24579d9edd990e2dae79a5c82def69f0985d8e24f826ddd2f",
     "labels-vk": "47474a701536b0cfdb369fdce012be36141e9f44d80387f0179446b5cb0f5576",
 }
+TWICE = "the same picture stands in another file, too"
+UNKNOWN = "all-mg-codes.txt has no line for it, or is not in this copy, and no vessel map is of it"
 OBSERVERS = {"ah": "first-observer", "vk": "second-observer"}
 DATASET = Dataset(
     name="stare",
@@ -74,41 +76,64 @@ DATASET = Dataset(
 
 
 def rows(files):
-    table = files.find(r"(?:^|/)all-mg-codes\.txt$")
-    names = ("image", "codes", "diagnosis")
-    listed = tables.rows(table, delimiter="\t", header=False, columns=names, pad=True) if table else ()
-    stated = {row["image"].strip(): row for row in listed}
-    for image, name in files.match(r"(?:^|/)(im\d{4})\.(?:ppm|jpg)$"):
-        row = stated.get(name)
-        if row is None:
-            yield Skipped(file=image, reason="all-mg-codes.txt has no line for it, or is not in this copy")
-            continue
-        # Where the ophthalmologist could not tell there is no number.
-        codes = [code for code in row["codes"].split() if code in DATASET.labels]
-        yield Row(
-            id=name,
-            config="diagnoses",
-            image=image,
-            classes=[name for code in dict.fromkeys(codes) for name in DATASET.labels[code]],
-            assessed=tuple(name for names in DATASET.labels.values() for name in names) if codes else (),
-            source=row,
-        )
-    drawn = files.index(r"(?:^|/)(im\d{4})\.(ah|vk)\.ppm(?:\.gz)?$", key=(1, 2))
-    photographs = files.index(r"(?:^|/)(im\d{4})\.ppm\.gz$")
-    for (name, observer), vessels in drawn.items():
-        if name not in photographs:
+    photographs, drawn = {}, {}
+    for file, name, observer in files.match(r"(?:^|/)(im\d{4})(?:\.(ah|vk))?\.(?:ppm|jpg)(?:\.gz)?$"):
+        (drawn if observer else photographs).setdefault((name, observer), []).append(file)
+    columns = ("image", "codes", "diagnosis")
+    options = {"delimiter": "\t", "header": False, "columns": columns, "pad": True}
+    stated = tables.Lines(files)
+    for table, _ in files.match(r"(?:^|/)(all-mg-codes)\.txt$", lost="diagnoses are"):
+        for line in tables.rows(table, **options):
+            stated.add(line["image"].strip(), line, "image")
+    for (name, _), copies in photographs.items():
+        copies = sorted(copies, key=lambda file: file.suffix == ".jpg")  # what is lossless first
+        maps = {observer: drawn.pop((name, observer), ()) for observer in OBSERVERS}
+        general, probed = min(copies, key=_probed), max(copies, key=_probed)
+        used = set()
+        if name in stated:
+            used.add(general)
+            with files.row(general):
+                yield _diagnosed(name, general, stated[name])
+        for observer, vessels in maps.items():
+            if vessels:
+                used |= {probed, vessels[0]}
+                yield Row(
+                    id=f"{name}-{observer}",
+                    config=OBSERVERS[observer],
+                    image=raster.picture(probed),
+                    mask=masks.threshold(raster.picture(vessels[0])),
+                    meta={"observer": observer},
+                )
+            elif any(maps.values()):
+                files.tell(
+                    probed,
+                    f"the vessel map of the {OBSERVERS[observer].replace('-', ' ')} is not in this copy",
+                )
+        for file in (*copies, *(vessels for every in maps.values() for vessels in every)):
+            if file not in used:
+                yield Skipped(file=file, reason=TWICE if used else UNKNOWN)
+    for every in drawn.values():
+        for vessels in every:
             yield Skipped(file=vessels, reason="a vessel map whose photograph is not in this copy")
-            continue
-        yield Row(
-            id=f"{name}-{observer}",
-            config=OBSERVERS[observer],
-            image=raster.picture(photographs[name]),
-            mask=masks.threshold(raster.picture(vessels)),
-            meta={"observer": observer},
-        )
-    for name, image in photographs.items():
-        if not any((name, observer) in drawn for observer in OBSERVERS):
-            yield Skipped(file=image, reason="a photograph whose vessel maps are not in this copy")
+    stated.tell_rest("its photograph is not in this copy")
+
+
+def _probed(file):
+    """Whether a photograph is of the archive that belongs to the vessel maps, rather than of all photographs."""
+    return "stare-images" in file.path, file.path.endswith(".gz")
+
+
+def _diagnosed(name, image, line):
+    # Where the ophthalmologist could not tell there is no number.
+    codes = [code for code in line["codes"].split() if code in DATASET.labels]
+    return Row(
+        id=name,
+        config="diagnoses",
+        image=raster.picture(image),
+        classes=[term for code in dict.fromkeys(codes) for term in DATASET.labels[code]],
+        assessed=DATASET.every_label if codes else (),
+        source=line,
+    )
 
 
 def miniature(make):

@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from miniatures import Miniature, pixels
+from miniatures import Miniature, pixels, write
+
+from medimg.files import Files
+from medimg.report import LoadReport
+from medimg.rows import iterate
 
 
 @pytest.mark.quirk(1)
@@ -29,3 +34,16 @@ def test_one_bit_becomes_a_label_map(mini: Miniature) -> None:
 def test_both_eyes_are_one_subject(mini: Miniature) -> None:
     rows = mini.rows("/first-observer/01")
     assert [(row["subject"], row["meta"]["eye"]) for row in rows] == [("01", "L"), ("01", "R")]
+
+
+def test_a_map_of_one_observer_that_is_not_there_is_told(mini: Miniature, tmp_path: Path) -> None:
+    whole = {path: data for path, data in mini.files.items() if path.startswith("Image_")}
+    assert len(whole) == 9
+    report = LoadReport("chase-db1")
+    root = write({path: data for path, data in whole.items() if path != "Image_01L_2ndHO.png"}, tmp_path)
+    with Files.open(root, dataset="chase-db1") as files:
+        rows = list(iterate(mini.builder, files, report=report))
+    assert len(rows) == 5
+    (reason,) = report.incomplete
+    assert reason == "the vessel map of the second observer is not in this copy"
+    assert report.incomplete[reason].examples == ["Image_01L.jpg"]

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
-from miniatures import Miniature, pixels
+from miniatures import Miniature, copied, pixels, written
 
 
 def config(mini: Miniature, name: str) -> list[dict[str, Any]]:
@@ -39,3 +41,48 @@ def test_each_observer_is_a_sub_collection(mini: Miniature) -> None:
     for observer, name in (("ah", "first-observer"), ("vk", "second-observer")):
         assert len(mini.paths(rf"\.{observer}\.ppm\.gz$")) == 2
         assert [row["meta"]["observer"] for row in config(mini, name)] == [observer] * 2
+
+
+def unpacked(gunzip: bool, beside: bool = False) -> dict[str, bytes]:
+    """The miniature with its tars unpacked, and the pictures gunzipped (`beside`: both forms stay)."""
+    contents = written("stare")
+    for name in ("stare-images", "labels-ah", "labels-vk"):
+        with tarfile.open(fileobj=io.BytesIO(contents.pop(f"{name}.tar"))) as archive:
+            for member in archive.getmembers():
+                data = archive.extractfile(member)
+                assert data is not None
+                packed = data.read()
+                if not gunzip or beside:
+                    contents[f"{name}/{member.name}"] = packed
+                if gunzip:
+                    contents[f"{name}/{member.name.removesuffix('.gz')}"] = gzip.decompress(packed)
+    return contents
+
+
+@pytest.mark.parametrize(("gunzip", "beside"), [(False, False), (True, False), (True, True)])
+def test_gunzipped_pictures_give_the_same_rows(
+    mini: Miniature, tmp_path: Path, gunzip: bool, beside: bool
+) -> None:
+    found = copied("stare", unpacked(gunzip, beside), tmp_path)
+    assert {row["id"]: row["content"] for row in found.rows()} == {
+        row["id"]: row["content"] for row in mini.rows()
+    }
+    for name in ("first-observer", "second-observer"):
+        masks = {row["id"]: pixels(row["label"]["mask"]) for row in config(found, name)}
+        for row in config(mini, name):
+            assert np.array_equal(masks[row["id"]], pixels(row["label"]["mask"]))
+    twice = 6 if beside else 0
+    assert (
+        len([why for why in found.skipped.values() if "another file" in why]) == twice == len(found.skipped)
+    )
+    assert not found.unread
+
+
+def test_photographs_of_the_vessels_alone_are_enough_for_both(tmp_path: Path) -> None:
+    contents = {path: data for path, data in unpacked(gunzip=True).items() if path != "all-images.zip"}
+    found = copied("stare", contents, tmp_path / "both")
+    assert {row["config"] for row in found.rows()} == {"diagnoses", "first-observer", "second-observer"}
+    assert len(found.rows()) == 6 and not found.skipped
+    del contents["all-mg-codes.txt"]
+    found = copied("stare", contents, tmp_path / "vessels")
+    assert [row["config"] for row in found.rows()].count("diagnoses") == 0 and len(found.rows()) == 4

@@ -404,7 +404,7 @@ def fuse(
             help="concatenate, interleave, uniform, proportional, temperature=2, or lits=2,chaos=1."
         ),
     ] = "concatenate",
-    on_duplicate: Annotated[str, typer.Option(help="drop, keep or error.")] = "drop",
+    on_duplicate: Annotated[str, typer.Option(help="drop, keep, error or ignore.")] = "drop",
     encoding: Annotated[str | None, typer.Option(help="Of masks: index or channels.")] = None,
     blueprint: Annotated[str | None, typer.Option(help="A named request, e.g. liver-ct.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,

@@ -417,7 +417,7 @@ def _origin(members: Iterable[FusedMember], hub: Hub, old: FusedManifest | None)
 
 
 def _duplicates(report: Report | None, *, dropped: bool) -> Duplicates | None:
-    if report is None:
+    if report is None or not report.rows:
         return None
     return Duplicates(
         compared=report.rows,

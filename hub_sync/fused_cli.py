@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ORDERS = ("concatenate", "interleave", "uniform", "proportional")
 CHOICES: Mapping[str, Sequence[str]] = {
     "dimension": ("2d", "3d", "video"),
-    "on_duplicate": ("drop", "keep", "error"),
+    "on_duplicate": ("drop", "keep", "error", "ignore"),
     "encoding": ("index", "channels"),
 }
 

@@ -52,7 +52,9 @@ class Member(NamedTuple):
     @property
     def token(self) -> str:
         """Says cheaply whether the content changed."""
-        return "" if self.crc is None else f"{self.crc:08x}"
+        if self.crc is not None:
+            return f"{self.crc:08x}"
+        return f"{self.archive.version}@{self.offset}" if self.archive.version else ""
 
     def blob(self) -> Blob:
         """The content, to be read as an archive."""
@@ -74,6 +76,8 @@ class Archive(ABC):
     def __init__(self, blob: Blob, budget: Budget) -> None:
         self.blob = blob
         self.budget = budget
+        self.version = ""
+        """Of the archive's own file, where that is known."""
         self.notes: list[tuple[str, str]] = []
         """(member, reason) of members that are no files."""
         self._paths: dict[str, Member] = {}

@@ -96,6 +96,15 @@ class File:
         """In lower case, ".nii.gz" and ".tar.gz" as one."""
         return split_name(self.name)[1]
 
+    @property
+    def version(self) -> str:
+        """Changes with the content, as far as that can be told without reading it; empty where it cannot.
+
+        The time of change, the server's ETag or date, the CRC of a member of a zip, or a tar's version and the
+        member's place in it.
+        """
+        return "" if callable(self._opener) else self._opener.token
+
     def open(self) -> BinaryIO:
         """A seekable binary stream with its own position."""
         opener = self._opener
@@ -809,6 +818,7 @@ class Files:
                     remote.refuse_page(item.path, item.info)
                 blob = item.blob()
                 opened = _Opened(item, blob, open_archive(blob, kind, self._budget))
+                opened.archive.version = item.token
                 self._archives[id(item)] = opened
             return opened
 

@@ -38,7 +38,8 @@ class Blueprint(Frozen):
         encoding: of masks.
         split: of the fused set; a plan calls it `splits`.
         notes: what a user must know.
-        source, namespace, weights, on_duplicate, seed, shuffle_buffer, grid, unlabeled, near, repeat: see `fuse`.
+        prefer, source, namespace, weights, on_duplicate, seed, shuffle_buffer, grid, unlabeled, near, repeat: see
+            `fuse`.
     """
 
     blueprint: str | None = None
@@ -53,6 +54,7 @@ class Blueprint(Frozen):
     targets: tuple[str, ...] = ()
     encoding: Any = None
     split: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     source: str | None = None
     namespace: str | None = None
@@ -66,7 +68,16 @@ class Blueprint(Frozen):
     repeat: Any = None
 
     @field_validator(
-        "names", "modality", "organ", "task", "license_terms", "targets", "split", "notes", mode="before"
+        "names",
+        "modality",
+        "organ",
+        "task",
+        "license_terms",
+        "targets",
+        "split",
+        "prefer",
+        "notes",
+        mode="before",
     )
     @classmethod
     def _listed(cls, value: object) -> object:

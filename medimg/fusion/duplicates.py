@@ -7,9 +7,10 @@ signatures that survive re-saving (`medimg.fusion.signatures`). All decisions ar
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from medimg import licenses
@@ -37,7 +38,7 @@ __all__ = [
 
 SPLITS = ("test", "validation", "train")
 """Splits whose rows stay, first to last, where one image or person stands in several."""
-OnDuplicate = Literal["drop", "keep", "error"]
+OnDuplicate = Literal["drop", "keep", "error", "ignore"]
 Within = Literal["keep", "exact", "near"]
 Reason = Literal["exact duplicate", "near duplicate", "leak: image", "leak: subject", "leak: linked"]
 
@@ -51,13 +52,14 @@ class Entry(NamedTuple):
 
     Attributes:
         key: the row's id, `<dataset>/<case>`.
-        content: the row's hash of the decoded pixels.
+        content: the row's hash of the decoded pixels; empty where nobody has looked, and then it equals no other's.
         signature: None where only `content` is to be compared.
         subject: patient id, which is only meaningful within the row's dataset. A blank one is nobody's.
         split: the split of the fused set that the row would stand in.
         member: the fused set's name for where the row comes from; empty takes the dataset.
         assessed: which of the asked-for targets the row was assessed for.
         license: the row's license id.
+        place: the source's split, and the row's number among the published rows of it.
     """
 
     key: str
@@ -68,6 +70,7 @@ class Entry(NamedTuple):
     member: str = ""
     assessed: tuple[str, ...] = ()
     license: str = ""
+    place: tuple[str, int] = ("", 0)
 
     @property
     def dataset(self) -> str:
@@ -95,6 +98,9 @@ class Drop:
         of_member, of_split: where that row stands.
         similarity: of the two signatures, where that decided.
         why: the same in a sentence.
+        labels: targets that it was assessed for, and the row that stays for it was not.
+        into: the row that stays and gets its labels; empty where none does, and then `labels` are lost.
+        apart: why labels of equal pixels were not merged.
     """
 
     key: str
@@ -106,6 +112,71 @@ class Drop:
     of_split: str
     similarity: float | None
     why: str
+    labels: tuple[str, ...] = ()
+    into: str = ""
+    apart: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two rows of one image that say different things of one target; what `kept` says stands.
+
+    Attributes:
+        kept, other: ids of the rows.
+        target: what they differ in.
+        what: "mask", "classes", "boxes" or "measures".
+        count: pixels (mask), or statements.
+        said, said_other: what each says; empty for masks.
+    """
+
+    kept: str
+    other: str
+    target: str
+    what: str
+    count: int
+    said: str = ""
+    said_other: str = ""
+
+
+class Told:
+    """What is learned while the rows are read, in the process that reads them; a copy in another one starts empty.
+
+    Attributes:
+        contradictions: by (kept, other, target, what), each once however often the rows are read.
+        unmerged: row that was left out -> why its labels could not be had.
+        left_out: member -> what of it is no row.
+    """
+
+    def __init__(self) -> None:
+        self.contradictions: dict[tuple[str, str, str, str], Contradiction] = {}
+        self.unmerged: dict[str, str] = {}
+        self.left_out: dict[str, Any] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Told, ()
+
+    def __deepcopy__(self, memo: Any) -> Told:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Told) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def contradict(self, found: Iterable[Contradiction]) -> None:
+        """Take note."""
+        for each in found:
+            self.contradictions[each.kept, each.other, each.target, each.what] = each
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A row that could not be read for the comparison, so that it was not compared, and the reason."""
+
+    key: str
+    member: str
+    split: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +189,36 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """An overlap that a declaration states between two datasets of the set; `found`: images that both hold."""
+    """An overlap that a declaration states between two datasets of the set.
+
+    Attributes:
+        dataset, other, relation, evidence: as declared.
+        found: images that both hold; None where they were not compared.
+        limits: what was not compared; empty where both were compared by equal pixels and by signatures.
+    """
 
     dataset: str
     other: str
     relation: str
     evidence: str
     found: int | None = None
+    limits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was compared, what was found, what is left out and why.
+    """What was compared, what was found, what is left out and why, and what became of its labels.
 
     Attributes:
-        rows: number of entries; `signed`: of those, how many had a signature that could be compared.
+        rows: number of entries; `hashed` and `signed`: of those, how many had a hash of their pixels, and a signature,
+            that could be compared. The others were compared by subject alone.
         groups: rows of one image, the largest groups first.
         dropped: rows to leave out, in the order of the entries.
         overlaps: what the declarations state, with what was found.
         warnings: what a person should look at.
+        not_compared: member -> what of it was not compared, and why.
+        unread: rows that could not be read for the comparison.
+        told: what is learned while the rows are read.
     """
 
     rows: int
@@ -145,6 +227,10 @@ class Report:
     dropped: tuple[Drop, ...] = ()
     overlaps: tuple[Declared, ...] = ()
     warnings: tuple[str, ...] = ()
+    hashed: int = 0
+    not_compared: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
+    told: Told = field(default_factory=Told)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -159,22 +245,88 @@ class Report:
             counts[drop.member, drop.of_member, drop.reason] += 1
         return dict(sorted(counts.items()))
 
+    @property
+    def lost(self) -> dict[str, int]:
+        """Target -> rows that were left out and whose statement on it no row that stays has."""
+        return dict(
+            sorted(Counter(name for drop in self.dropped if not drop.into for name in drop.labels).items())
+        )
+
+    @property
+    def merged(self) -> dict[str, int]:
+        """Target -> rows that stay and get a statement on it from a row that was left out."""
+        gained = {(drop.into, name) for drop in self.dropped if drop.into for name in drop.labels}
+        return dict(sorted(Counter(name for _, name in gained).items()))
+
+    @property
+    def contradictions(self) -> tuple[Contradiction, ...]:
+        """Statements of merged rows that differ; known once the rows have been read."""
+        return tuple(self.told.contradictions.values())
+
+    @property
+    def left_out(self) -> Mapping[str, Any]:
+        """Member -> `medimg.report.LoadReport` of what is no row; filled while the rows are read."""
+        return self.told.left_out
+
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dictionaries, strings and numbers."""
-        return dataclasses.asdict(self)
+
+        def plain(values: Iterable[Any]) -> list[dict[str, Any]]:
+            return [dataclasses.asdict(value) for value in values]
+
+        return {
+            "rows": self.rows,
+            "hashed": self.hashed,
+            "signed": self.signed,
+            "groups": plain(self.groups),
+            "dropped": plain(self.dropped),
+            "labels_merged": self.merged,
+            "labels_lost": self.lost,
+            "contradictions": plain(self.contradictions),
+            "overlaps": plain(self.overlaps),
+            "warnings": list(self.warnings),
+            "not_compared": dict(self.not_compared),
+            "unread": plain(self.unread),
+            "unmerged": dict(self.told.unmerged),
+            "left_out": {member: report.to_json() for member, report in self.left_out.items()},
+        }
 
     def __str__(self) -> str:
-        lines = [f"{self.rows} rows compared ({self.signed} by signature), {len(self.dropped)} left out"]
-        lines += [
-            f"  {number} of {member}: {reason} ({other} stays)"
-            for (member, other, reason), number in self.counts.items()
-        ]
-        lines += [
-            f"  declared: {each.dataset} / {each.other}: {each.relation}"
-            + ("" if each.found is None else f" ({each.found} images found in both)")
-            for each in self.overlaps
-        ]
-        return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)])
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield (
+            f"{self.rows} rows compared ({self.hashed} by equal pixels, {self.signed} by signature), "
+            f"{len(self.dropped)} left out"
+        )
+        for (member, other, reason), number in self.counts.items():
+            yield f"  {number} of {member}: {reason} ({other} stays)"
+        for name, numbers in (("merged", self.merged), ("lost", self.lost)):
+            if numbers:
+                yield f"  labels {name}: " + ", ".join(
+                    f"{target} {number} row{'s'[: number > 1]}" for target, number in numbers.items()
+                )
+        apart = Counter(drop.apart for drop in self.dropped if drop.apart)
+        yield from (f"  not merged: {why} ({number})" for why, number in apart.items())
+        yield from (f"  not merged: {key}: {why}" for key, why in self._some(self.told.unmerged.items()))
+        for each in self._some(self.contradictions):
+            how = f"{each.count} pixels" if each.what == "mask" else f"{each.said} against {each.said_other}"
+            yield f"  contradiction: {each.kept} and {each.other} on {each.target} ({each.what}: {how})"
+        for each in self.overlaps:
+            found = "" if each.found is None else f" ({each.found} images found in both)"
+            yield f"  declared: {each.dataset} / {each.other}: {each.relation}{found}" + (
+                f"; {each.limits}" if each.limits else ""
+            )
+        yield from (f"  not compared: {member}: {why}" for member, why in self.not_compared.items())
+        yield from (f"  not read: {row.key}: {row.reason}" for row in self._some(self.unread))
+        for report in self.left_out.values():
+            yield from (f"  {line}" for line in str(report).splitlines() if report)
+        yield from (f"  warning: {warning}" for warning in self.warnings)
+
+    @staticmethod
+    def _some(items: Iterable[Any], most: int = 20) -> Iterator[Any]:
+        """The first few; `to_json` has all."""
+        return islice(items, most)
 
 
 def preference(entry: Entry) -> tuple[int, ...]:
@@ -263,6 +415,7 @@ def find_duplicates(
     splits: Sequence[str] | None = SPLITS,
     overlaps: Iterable[Declared] = (),
     thresholds: Mapping[int, tuple[float, float]] = THRESHOLD,
+    refusal: Callable[[Entry, Entry], str] | None = None,
 ) -> Report:
     """Which rows of a fused set to leave out, so that no image comes twice and no image or person leaks.
 
@@ -274,7 +427,7 @@ def find_duplicates(
     Args:
         entries: of all members.
         on_duplicate: "drop"; "keep" leaves duplicates within a split alone (splits still become disjoint); "error"
-            raises where anything would be left out.
+            raises where anything would be left out; "ignore" leaves nothing out.
         within: which duplicates inside one member and split go: none ("keep"), those with equal pixels ("exact"),
             or near ones too ("near"; frames of a video are near duplicates of each other).
         prefer: the entry with the lowest key stays.
@@ -282,6 +435,8 @@ def find_duplicates(
             persons stand in several splits.
         overlaps: what the declarations state (`declared_overlaps`), to be compared with what is found.
         thresholds: see `Matcher`.
+        refusal: why the labels of a row cannot be merged into one with equal pixels, empty where they can; None: they
+            never can.
 
     Raises:
         DuplicateError: see `on_duplicate`.
@@ -290,9 +445,9 @@ def find_duplicates(
     every = list(entries)
     _unique(every)
     links = _Links(every, thresholds)
-    leaks = {} if splits is None else _leaks(every, links, splits)
+    leaks = {} if splits is None or on_duplicate == "ignore" else _leaks(every, links, splits)
     staying = [number for number in range(len(every)) if number not in leaks]
-    copies = {} if on_duplicate == "keep" else _copies(every, links, staying, within, prefer)
+    copies = {} if on_duplicate in ("keep", "ignore") else _copies(every, links, staying, within, prefer)
     dropped = tuple(drop for _, drop in sorted((leaks | copies).items()))
     if dropped and on_duplicate == "error":
         shown = "; ".join(drop.why for drop in dropped[:3])
@@ -304,9 +459,10 @@ def find_duplicates(
     overlaps, warnings = _compare(list(overlaps), every, links)
     return Report(
         rows=len(every),
+        hashed=sum(bool(entry.content) for entry in every),
         signed=sum(entry.signature is not None and not entry.signature.blank for entry in every),
         groups=links.groups(),
-        dropped=dropped,
+        dropped=_labels(dropped, every, refusal),
         overlaps=overlaps,
         warnings=warnings,
     )
@@ -342,8 +498,10 @@ class _Links:
 
     def __init__(self, entries: Sequence[Entry], thresholds: Mapping[int, tuple[float, float]]) -> None:
         self.entries = entries
-        numbers: dict[str, int] = {}
-        self.image = [numbers.setdefault(entry.content, len(numbers)) for entry in entries]
+        numbers: dict[str | int, int] = {}
+        self.image = [
+            numbers.setdefault(entry.content or place, len(numbers)) for place, entry in enumerate(entries)
+        ]
         self.members: list[list[int]] = [[] for _ in numbers]
         self.near: dict[int, dict[int, float]] = defaultdict(dict)
         matcher = Matcher(thresholds)
@@ -512,6 +670,32 @@ def _drop(entry: Entry, other: Entry, reason: Reason, score: float | None, why: 
     )
 
 
+def _labels(
+    dropped: Sequence[Drop], entries: Sequence[Entry], refusal: Callable[[Entry, Entry], str] | None
+) -> tuple[Drop, ...]:
+    """The same with what becomes of each row's labels."""
+    if not dropped:
+        return ()
+    known = {entry.key: entry for entry in entries}
+    instead = {drop.key: drop.of for drop in dropped}
+    told = []
+    for drop in dropped:
+        of = drop.of
+        while of in instead:  # a leak names a row of the other split, which may be a copy itself
+            of = instead[of]
+        entry, kept = known[drop.key], known[of]
+        alike = drop.reason in ("exact duplicate", "near duplicate", "leak: image")
+        labels = tuple(name for name in entry.assessed if not alike or name not in kept.assessed)
+        into, apart = "", ""
+        if alike and entry.content and entry.content == kept.content and entry.assessed:
+            apart = "" if refusal is None else refusal(kept, entry)
+            into = kept.key if refusal is not None and not apart else ""
+        elif labels and drop.reason == "near duplicate":
+            apart = "near duplicates differ in pixels or grid"
+        told.append(dataclasses.replace(drop, labels=labels, into=into, apart=apart))
+    return tuple(told)
+
+
 def _compare(
     declared: Sequence[Declared], entries: Sequence[Entry], links: _Links
 ) -> tuple[tuple[Declared, ...], tuple[str, ...]]:
@@ -523,16 +707,29 @@ def _compare(
         for one in own:
             for other in reached - {one}:
                 common[frozenset((one, other))].add(min(image, *links.near.get(image, ()), image))
-    present = {entry.dataset for entry in entries}
+    hashed = {entry.dataset for entry in entries if entry.content}
+    signed = {entry.dataset for entry in entries if entry.signature is not None}
     found, warnings = [], []
     for each in declared:
         pair = frozenset((each.dataset, each.other))
         number = len(common.pop(pair, ()))
-        found.append(dataclasses.replace(each, found=number))
-        if number == 0 and pair <= present:
+        blind, exact = sorted(pair - hashed), sorted(pair - signed)
+        if blind and not number:
+            why = f"declared, not compared: there are no pixels of {' and '.join(blind)} to compare"
+            found.append(dataclasses.replace(each, limits=why))
+            continue
+        limits = ""
+        if exact:
+            limits = (
+                f"by equal pixels only, as there are no signatures of {' and '.join(exact)}: copies with another "
+                "encoding, dtype or grid are declared, not compared"
+            )
+        found.append(dataclasses.replace(each, found=number, limits=limits))
+        if number == 0:
             warnings.append(
                 f"{each.dataset} declares an overlap with {each.other} ({each.relation}), but no image of these rows "
                 "was found in both: other splits, cropped or otherwise changed copies"
+                + (" (near=True compares copies in another encoding)" if exact else "")
             )
     for pair, images in sorted(common.items(), key=lambda item: sorted(item[0])):
         one, other = sorted(pair)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from medimg import registry
 from medimg.fusion import blueprint as blueprints
-from medimg.fusion.duplicates import OnDuplicate, Report
+from medimg.fusion.duplicates import OnDuplicate
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Encoding, Harmonizer, fused_features
 from medimg.fusion.mix import Stream, Weights, mix
-from medimg.fusion.plan import Manifests, Plan, Request, make_plan
+from medimg.fusion.plan import Manifests, Plan, Request, make_plan, ranks
 from medimg.fusion.scanning import find
 from medimg.fusion.sources import Rows, rows_of
 from medimg.loading import open_source
@@ -37,6 +37,7 @@ def fuse(
     streaming: bool = True,
     weights: Weights | None = None,
     on_duplicate: OnDuplicate | None = None,
+    prefer: Some = None,
     seed: int | None = None,
     plan: bool = False,
     dimension: Dimension | None = None,
@@ -70,8 +71,10 @@ def fuse(
         streaming: False writes the rows to the `datasets` cache and returns a `Dataset`.
         weights: order of the members: "concatenate" (the default), "interleave", "uniform", "proportional",
             {"temperature": T} or {member: weight}. See `medimg.fusion.mix.mix`.
-        on_duplicate: "drop" (the default) keeps an image once, "keep" leaves duplicates within a split alone,
-            "error" raises.
+        on_duplicate: "drop" (the default) keeps an image once, with the labels of all its equal copies; "keep" leaves
+            duplicates within a split alone; "error" raises; "ignore" compares nothing, not even across splits.
+        prefer: members whose rows stay where an image is in several, first to last; then come those with more of the
+            targets, then those with the more permissive license.
         seed: of the draws and of shuffling; 0 where it is not given.
         plan: only say what would be done; no pixel is read.
         dimension: "2d", "3d" or "video"; needed where members differ.
@@ -84,8 +87,10 @@ def fuse(
         grid: common voxels, as `medimg.fusion.grid.Grid` or its fields, e.g. {"orientation": "RAS", "spacing": 1.0}.
         minimum: images that a member must declare at least.
         unlabeled: also give rows that say nothing about any target.
-        near: look for near duplicates by the pixels of every row (once; the result is cached). None does so where
-            the originals are at hand, and on the Hub compares `content` alone, which costs kilobytes.
+        near: True: look for near duplicates by the pixels of every row (once; the result is cached). None does so
+            where the originals are on this computer; on the Hub it compares `content` alone, which costs kilobytes,
+            and addresses ("official", URLs) are not compared. False: equal pixels only; with on_duplicate="keep" no
+            pixel is read before the first row.
         repeat: start ended members again until each has been seen; not for "concatenate".
         storage_options: for fsspec, where the source is a URL.
 
@@ -112,6 +117,7 @@ def fuse(
         source=None if source is None else os.fspath(source),
         weights=weights,
         on_duplicate=on_duplicate,
+        prefer=prefer,
         seed=seed,
         dimension=dimension,
         license_terms=license_terms,
@@ -129,8 +135,13 @@ def fuse(
         return made
     options = request.options
     members = _members(made, request, shape, options["unlabeled"], storage_options)
-    report = _report(members, options["on_duplicate"], options["near"])
-    members = [each.without(report.keys) for each in members] if report else members
+    report, partners = find(
+        members,
+        on_duplicate=options["on_duplicate"],
+        near=options["near"],
+        ranks=ranks(options["prefer"], {each.key: each.name for each in made.members}),
+    )
+    members = [each.without(report, partners) for each in members]
     features = fused_features(made.dimension)
     single = made.request["splits"]
     stream = mix(
@@ -143,7 +154,7 @@ def fuse(
         split=single[0] if len(single) == 1 else None,
     )
     result: Any = stream if streaming else _stored(stream, members, features)
-    result.info.description = str(report) if report else ""
+    result.info.description = str(report)
     result.info.license = made.license.strictest
     result.info.citation = "\n".join(dict.fromkeys(_cited(member.name) for member in made.members))
     result.plan, result.report = made, report
@@ -171,12 +182,6 @@ def _members(
         )
         for member in made.members
     ]
-
-
-def _report(members: Sequence[Rows], on_duplicate: OnDuplicate, near: bool | None) -> Report | None:
-    """What to leave out; None where there is nothing to compare."""
-    several = len(members) > 1 or any(len(each.every_split) > 1 for each in members)
-    return find(members, on_duplicate=on_duplicate, near=near) if several else None
 
 
 def _needs_rows(weights: Weights) -> bool:

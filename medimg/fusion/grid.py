@@ -21,7 +21,7 @@ import numpy as np
 from medimg.errors import GeometryError, MedimgError
 from medimg.fusion import scene as geometry
 from medimg.fusion.errors import RequestError
-from medimg.fusion.labels import Harmonizer
+from medimg.fusion.labels import Harmonizer, single
 from medimg.fusion.scene import PLANES, Scene
 from medimg.fusion.scene_rows import (
     FUSED_CHANNELS,
@@ -363,6 +363,10 @@ def _sliced_row(
         return changed(flat, _fused_classes(flat["fused"], picture))
     plane = picture.labels.get(FUSED_CHANNELS, picture.labels.get(FUSED_MASK))
     found = harmonizer.of_slice(flat["label"], values, plane, pointed)
+    if (row.get("provenance") or {}).get("merged"):  # the slice's own label does not know what others said
+        others = _fused_classes(flat["fused"], picture)["fused.classes"]
+        classes = [one if one != -1 else other for one, other in zip(found["classes"], others, strict=True)]
+        found = {"classes": classes, "label": single(classes, harmonizer.targets)}
     return changed(flat, {f"fused.{name}": value for name, value in found.items()})
 
 

@@ -325,15 +325,9 @@ class Harmonizer:
         self, row: Mapping[str, Any], facts: Facts, dimension: Dimension, fused: dict[str, Any]
     ) -> set[int]:
         """Write the mask in the asked encoding into `fused`; returns the values of the source's mask that occur."""
-        label, legend = row["label"], dict(facts.legend)
-        mask = _Mask(label["mask"]["bytes"], dimension)
-        spacing = row.get("spacing")
-        marked = unplaced(label, legend, mask.grid, mask.integers, spacing)
-        facts = replace(facts, unplaced=marked.everywhere)
+        mask, facts, near, places = read_mask(row, facts, dimension)
         maps, values = remap(mask.flat, mask.scaling, table(facts, self.targets, self.encoding))
-        if marked.region is not None:
-            near = replace(facts, unplaced=marked.everywhere | marked.near)
-            places = np.flatnonzero(marked.region.reshape(-1, order=mask.order))
+        if places is not None:
             told, _ = remap(mask.flat[places], mask.scaling, table(near, self.targets, self.encoding))
             maps = [_overlaid(whole, places, part) for whole, part in zip(maps, told, strict=True)]
         if self.encoding == "index":
@@ -437,7 +431,33 @@ def _names(values: Collection[int], facts: Facts) -> frozenset[str]:
     return frozenset(name for value in values if value for name in legend.get(value, default))
 
 
-class _Mask:
+def read_mask(
+    row: Mapping[str, Any], facts: Facts, dimension: Dimension
+) -> tuple[Mask, Facts, Facts, Array | None]:
+    """A row's mask and what the label says around it.
+
+    Args:
+        row: with the mask undecoded, as {"bytes", "path"}.
+        facts: of its label.
+        dimension: of the row.
+
+    Returns:
+        (the mask, the facts of most places, those near something that is marked and not outlined, indices of the
+        places near; None where there are none).
+
+    Raises:
+        FormatError, LabelError: the mask cannot be read.
+    """
+    mask = Mask(row["label"]["mask"]["bytes"], dimension)
+    marked = unplaced(row["label"], dict(facts.legend), mask.grid, mask.integers, row.get("spacing"))
+    most = replace(facts, unplaced=marked.everywhere)
+    if marked.region is None:
+        return mask, most, most, None
+    places = np.flatnonzero(marked.region.reshape(-1, order=mask.order))
+    return mask, most, replace(facts, unplaced=marked.everywhere | marked.near), places
+
+
+class Mask:
     """A stored label map, decoded.
 
     Attributes:

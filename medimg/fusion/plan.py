@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from medimg import hub, licenses, vocab
+from medimg import hub, licenses, registry, vocab
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceRequiredError
 from medimg.fusion import align, mix
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
     from medimg.fusion.blueprint import Blueprint
 
-
-OnDuplicate = Literal["drop", "keep", "error"]
+OnDuplicate = Literal["drop", "keep", "error", "ignore"]
+Look = Literal["nothing", "subjects", "content", "pixels"]
+"""How much of a member's rows is compared: each step with the ones before it."""
 
 
 class Split(Frozen):
@@ -206,7 +207,7 @@ SPLITS = ("train", "validation", "test")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "dimension": ("2d", "3d", "video"),
     "encoding": ("index", "channels"),
-    "on_duplicate": ("drop", "keep", "error"),
+    "on_duplicate": ("drop", "keep", "error", "ignore"),
 }
 DEFAULTS: Mapping[str, Any] = {
     "encoding": "index",
@@ -293,7 +294,10 @@ class Request(Frozen):
             source=value("source"),
             namespace=value("namespace") or "medimg",
             sliced=bool(grid and grid.get("slices") is not None),
-            options={name: single[name] for name in DEFAULTS if name not in ("encoding", "minimum")},
+            options={
+                **{name: single[name] for name in DEFAULTS if name not in ("encoding", "minimum")},
+                "prefer": list(listed("prefer")),
+            },
         )
 
 
@@ -345,6 +349,52 @@ def _split(name: str) -> str:
     return fused
 
 
+def look(source: str | None, on_duplicate: str, near: bool | None) -> Look:
+    """How much of a member is looked at for duplicates before its rows are given.
+
+    Args:
+        source: where its rows are; None for the Hub, whose metadata have the hash of all pixels.
+        on_duplicate, near: see `fuse`.
+    """
+    if on_duplicate == "ignore":
+        return "nothing"
+    if near:
+        return "pixels"
+    if source is None:
+        return "content"
+    if source == OFFICIAL or "://" in source:
+        return "nothing"
+    if near is None:
+        return "pixels"
+    return "subjects" if on_duplicate == "keep" else "content"
+
+
+def ranks(prefer: Sequence[str], members: Mapping[str, str]) -> dict[str, int]:
+    """Member -> place in the order of those whose rows stay where an image is in several.
+
+    Args:
+        prefer: members first to last, by key or by the name or alias of the dataset.
+        members: key -> name of the dataset.
+
+    Raises:
+        RequestError: a name is no member's.
+        UnknownDatasetError: nor any dataset's; the message has the closest ones.
+    """
+    found: dict[str, int] = {}
+    for place, asked in enumerate(prefer):
+        name, _, config = asked.partition("/")
+        name = registry.get(name).name
+        keys = [key for key in members if key == f"{name}/{config}" or (not config and members[key] == name)]
+        if not keys:
+            raise RequestError(
+                f"prefer names {asked!r}, which is no member",
+                next_step=f"the members are {', '.join(members)}.",
+            )
+        for key in keys:
+            found.setdefault(key, place)
+    return found
+
+
 def make_plan(request: Request) -> Plan:
     """Run the four phases on declarations, manifests and file sizes.
 
@@ -374,6 +424,7 @@ def make_plan(request: Request) -> Plan:
         aligned = {each.key: aligned[each.key] for each in candidates}
         align.check(aligned, targets, outputs, growing=growing)
     mix.check(request.options.get("weights", "concatenate"), [each.key for each in candidates])
+    ranks(request.options.get("prefer", ()), {each.key: each.builder.name for each in candidates})
     dimension = _dimension(candidates, sliced=request.sliced)
     manifests = Manifests(request.namespace)
     members = [
@@ -393,7 +444,7 @@ def make_plan(request: Request) -> Plan:
         dimension=dimension,
         members=tuple(members),
         left_out=tuple(left_out),
-        overlaps=tuple(_overlaps(candidates, request.options.get("on_duplicate", "drop"))),
+        overlaps=tuple(_overlaps(candidates, request)),
         license=combined,
         warnings=tuple(dict.fromkeys(warnings)),
     )
@@ -609,13 +660,25 @@ def _size(place: str) -> int | None:
     return None
 
 
-def _overlaps(candidates: Sequence[Candidate], action: str) -> Iterable[SharedImages]:
+def _overlaps(candidates: Sequence[Candidate], request: Request) -> Iterable[SharedImages]:
     """Declared images in common of each two members, said from the first one's side."""
-    words = {
-        "drop": "rows with equal or near-equal images are matched and kept once",
-        "keep": "kept twice, as asked for",
-        "error": "an error where two rows have equal or near-equal images",
-    }
+    on_duplicate = request.options.get("on_duplicate", "drop")
+    how = look(request.source, on_duplicate, request.options.get("near"))
+    if how in ("nothing", "subjects"):
+        action = "declared, not compared: " + (
+            'kept twice, as on_duplicate="ignore" asks'
+            if on_duplicate == "ignore"
+            else "no pixels are read before the first row (near=True does)"
+        )
+    else:
+        equal = "equal" if how == "content" else "equal or near-equal"
+        action = {
+            "drop": f"rows with {equal} images are matched and kept once, with the labels of both where equal",
+            "keep": "kept twice, as asked for",
+            "error": f"an error where two rows have {equal} images",
+        }[on_duplicate]
+        if how == "content":
+            action += "; copies with another encoding, dtype or grid are declared, not compared"
     datasets = {each.builder.name: each.builder.dataset for each in candidates}
     for first, second in combinations(datasets.values(), 2):
         for one, other in ((first, second), (second, first)):
@@ -626,7 +689,7 @@ def _overlaps(candidates: Sequence[Candidate], action: str) -> Iterable[SharedIm
                     second=other.name,
                     relation=overlap.relation,
                     evidence=overlap.evidence,
-                    action=words[action],
+                    action=action,
                 )
             if found:
                 break

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import sqlite3
-from collections.abc import Iterator, MutableMapping, Sequence
-from dataclasses import replace
+import sys
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from medimg import __version__, registry
-from medimg.fusion.duplicates import Entry, OnDuplicate, Report, declared_overlaps, find_duplicates, scan
+from medimg import __version__, licenses, registry
+from medimg.errors import FormatError, MedimgError
+from medimg.files import File
+from medimg.fusion.duplicates import (
+    Entry,
+    OnDuplicate,
+    Report,
+    Unread,
+    declared_overlaps,
+    find_duplicates,
+    preference,
+    scan,
+)
 from medimg.fusion.labels import Facts
+from medimg.fusion.merging import Partner, Partners, refusal
+from medimg.fusion.plan import Look, look
 from medimg.fusion.select import split_fused
 from medimg.fusion.signatures import VERSION, Signature
 from medimg.fusion.sources import Item, Rows
-from medimg.loading import open_source
+from medimg.rows import naming_file
+from medimg.schema import Row
+
+DELAY = 2
+"""Seconds after which a comparison shows its progress."""
 
 
 class Cache(MutableMapping[str, str]):
@@ -64,87 +86,229 @@ def cache_path() -> Path:
     return Path(HF_HOME) / "medimg" / f"signatures-{VERSION}.sqlite"
 
 
-def find(members: Sequence[Rows], *, on_duplicate: OnDuplicate, near: bool | None) -> Report:
-    """Which rows of the members are duplicates or leak into another split.
+def find(
+    members: Sequence[Rows],
+    *,
+    on_duplicate: OnDuplicate,
+    near: bool | None,
+    ranks: Mapping[str, int] | None = None,
+) -> tuple[Report, Partners]:
+    """Which rows of the members are duplicates or leak into another split, and whose labels go into which row.
 
     All splits of all members are compared, also where only one split was asked for: so the train part of a fused
-    set never shows an image or a person of its test part, even if the two are made by two calls.
+    set never shows an image or a person of its test part, even if the two are made by two calls. How much of a
+    member is looked at, `look` decides. A row that cannot be read is not compared, and the report says so; whether it
+    ends the stream is decided when it is read there.
 
     Args:
         members: as they are going to be read.
-        on_duplicate: see `find_duplicates`.
-        near: compare signatures of the pixels, too; None: where the pixels are at hand, so not for the Hub.
+        on_duplicate: see `find_duplicates`; "ignore" compares nothing.
+        near: compare signatures of the pixels, too; None: where the originals are on this computer.
+        ranks: member -> place in the order of those whose rows stay; the others come after them.
 
     Raises:
         DuplicateError: there are some, and `on_duplicate` is "error".
         MedimgError: a source cannot be read.
     """
-    cache = Cache(cache_path())
-    try:
-        entries: list[Entry] = []
+    found = _Found()
+    looks = {member.key: _look(member, members, on_duplicate, near) for member in members}
+    with contextlib.closing(Cache(cache_path())) as cache:
         for member in members:
-            every = replace(member, splits=member.every_split, dropped=frozenset())
-            entries += _entries(every, cache, near=member.place is not None if near is None else near)
-    finally:
-        cache.close()
+            if (how := looks[member.key]) == "nothing":
+                found.not_compared[member.key] = _why_not(member, members, on_duplicate)
+                continue
+            if how == "subjects":
+                found.not_compared[member.key] = (
+                    'images: near=False and on_duplicate="keep" read no pixels before the first row; '
+                    "subjects were compared"
+                )
+            every = replace(member, splits=member.every_split, dropped=frozenset(), partners=None)
+            found.entries += _entries(every, how, cache, found.unread)
     names = dict.fromkeys(member.name for member in members)
-    overlaps = declared_overlaps(registry.get(name).dataset for name in names)
-    return find_duplicates(entries, on_duplicate=on_duplicate, overlaps=overlaps)
+    by_key = {member.key: member for member in members}
+    ranks = ranks or {}
+
+    def prefer(entry: Entry) -> tuple[int, ...]:
+        return (ranks.get(entry.source, len(ranks)), *preference(entry))
+
+    report = find_duplicates(
+        found.entries,
+        on_duplicate=on_duplicate,
+        prefer=prefer,
+        overlaps=declared_overlaps(registry.get(name).dataset for name in names),
+        refusal=partial(_refusal, {key for key, member in by_key.items() if member.dimension == "video"}),
+    )
+    report = replace(report, not_compared=found.not_compared, unread=tuple(found.unread))
+    return report, _partners(report, found.entries, by_key, prefer)
 
 
-def _entries(member: Rows, cache: MutableMapping[str, str], *, near: bool) -> Iterator[Entry]:
-    if member.place is None:
-        items = member.open(0) if near else member.outlines()
-        for split, row in items:
-            if isinstance(row, dict) and member.wants((split, row)):
-                yield from _scanned(member, split, row, cache, near=near)
-        return
-    builder = registry.get(member.name)
-    with open_source(builder, member.place, storage_options=dict(member.storage_options) or None) as files:
-        state = files.fingerprint()
-    for item in member.open(0):
-        if member.wants(item):
-            yield from _own(
-                member, item, f"{__version__}/{state}/{member.name}/{member.config}", cache, near=near
-            )
+@dataclass
+class _Found:
+    entries: list[Entry] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    not_compared: dict[str, str] = field(default_factory=dict)
 
 
-def _own(
-    member: Rows, item: Item, place: str, cache: MutableMapping[str, str], *, near: bool
+def _look(member: Rows, members: Sequence[Rows], on_duplicate: OnDuplicate, near: bool | None) -> Look:
+    if len(members) == 1 and len(member.every_split) == 1:
+        return "nothing"
+    how = look(member.place, on_duplicate, near)
+    splits = {split_fused(split) for each in members for split in each.every_split}
+    alone = on_duplicate == "keep" and len(splits) == 1 and not near
+    return "nothing" if alone and member.place is not None else how
+
+
+def _why_not(member: Rows, members: Sequence[Rows], on_duplicate: OnDuplicate) -> str:
+    if on_duplicate == "ignore":
+        return 'on_duplicate="ignore": images and persons may come twice, also in two splits'
+    if look(member.place, on_duplicate, None) == "nothing":
+        return (
+            "it is not on this computer, and comparing would download all of it (near=True does): its images and "
+            "persons may come twice, also in two splits"
+        )
+    one = "one split" if len(members) > 1 else "one member with one split"
+    return f"there is {one}, in which duplicates are {'kept' if len(members) > 1 else 'left alone'}"
+
+
+def _refusal(videos: Collection[str], kept: Entry, other: Entry) -> str:
+    if kept.source in videos or other.source in videos:
+        return "labels of videos are not merged"
+    return refusal(kept.license or licenses.UNKNOWN, other.license or licenses.UNKNOWN)
+
+
+def _partners(
+    report: Report, entries: Sequence[Entry], members: Mapping[str, Rows], prefer: Callable[[Entry], Any]
+) -> Partners:
+    """Whose labels go into which row, the preferred ones first."""
+    merged = {drop.key: drop.into for drop in report.dropped if drop.into}
+    given = [(prefer(entry), number) for number, entry in enumerate(entries) if entry.key in merged]
+    of: dict[str, list[Partner]] = {}
+    for _, number in sorted(given):
+        entry = entries[number]
+        of.setdefault(merged[entry.key], []).append(
+            Partner(entry.source, entry.place[0], entry.key, entry.place[1])
+        )
+    needed = {partner.member for partners in of.values() for partner in partners}
+    whole = {
+        key: replace(member, splits=member.every_split, dropped=frozenset(), partners=None)
+        for key, member in members.items()
+        if key in needed
+    }
+    return Partners(whole, of)
+
+
+# the rows of one member
+
+
+def _entries(
+    member: Rows, how: Look, cache: MutableMapping[str, str], unread: list[Unread]
 ) -> Iterator[Entry]:
-    """The entry of a row of one's own copy; it is decoded only where this has never been done."""
+    """What is known of each row that is wanted; `unread` gets those that could not be read."""
+    near = how == "pixels" and member.dimension != "video"
+    items = member.open(0) if member.place is not None or near else member.outlines()
+    count: Counter[str] = Counter()
+    for item in _shown(items, member):
+        split, row = item
+        place = (split, count[split])
+        count[split] += 1
+        if not member.wants(item):
+            continue
+        try:
+            entry = (
+                _published(member, item, cache, near=near)
+                if isinstance(row, dict)
+                else _outlined(member, item)
+                if how == "subjects"
+                else _own(member, item, cache, near=near)
+            )
+        except MedimgError as error:
+            unread.append(Unread(member.id(item), member.key, split, str(error)))
+            if not isinstance(row, dict):
+                continue
+            entry = _published(member, item, cache, near=False)
+        if entry is not None:
+            yield entry._replace(place=place)
+
+
+def _shown(items: Iterator[Item], member: Rows) -> Iterator[Item]:
+    """The items, with progress on a terminal where it takes long."""
+    from datasets.utils import tqdm
+
+    yield from tqdm(
+        items,
+        total=member.rows,
+        desc=f"comparing images of {member.key}",
+        unit=" rows",
+        delay=DELAY,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def _published(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Entry:
     split, row = item
-    assert not isinstance(row, dict)
+    (entry,) = scan(
+        [row],  # type: ignore[list-item]
+        split=split_fused(split),
+        member=member.key,
+        targets=partial(_assessed, member),
+        cache=cache,
+        near=near,
+    )
+    return entry
+
+
+def _outlined(member: Rows, item: Item) -> Entry:
+    """The entry of a row of one's own copy whose pixels nobody has looked at."""
+    split, row = item
+    assert isinstance(row, Row)
     about = member.outline(row)
-    key = f"{place}/{about['id']}"
-    content = cache.get(key)
-    if content is None or (near and content not in cache):
-        stored = member.decode(item)
-        if stored is None:
-            return
-        cache[key] = stored["content"]
-        yield from _scanned(member, split, stored, cache, near=near)
-        return
-    yield Entry(
+    return Entry(
         key=about["id"],
-        content=content,
-        signature=Signature.from_text(cache[content]) if near and cache[content] else None,
+        content="",
         subject=row.subject,
         split=split_fused(split),
         member=member.key,
-        assessed=member.harmonizer.assessed(Facts.of(about["label"])),
+        assessed=_assessed(member, about),
         license=about["license"],
     )
 
 
-def _scanned(
-    member: Rows, split: str, row: dict[str, Any], cache: MutableMapping[str, str], *, near: bool
-) -> Iterator[Entry]:
-    return scan(
-        [row],
-        split=split_fused(split),
-        member=member.key,
-        targets=lambda one: member.harmonizer.assessed(Facts.of(one["label"])),
-        cache=cache,
-        near=near and member.dimension != "video",
-    )
+def _own(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Entry | None:
+    """The entry of a row of one's own copy; it is decoded only where this has never been done with these files."""
+    _, row = item
+    assert isinstance(row, Row)
+    key = _key(member, row)
+    content = cache.get(key) if key else None
+    if content is not None and (not near or content in cache):
+        signed = Signature.from_text(cache[content]) if near and cache[content] else None
+        return _outlined(member, item)._replace(content=content, signature=signed)
+    stored = member.decode(item)
+    if stored is None:
+        raise FormatError("the row cannot be read", dataset=member.name, file=naming_file(row).path)
+    entry = _published(member, (item[0], stored), cache, near=near)
+    if key:
+        cache[key] = entry.content
+    return entry
+
+
+def _key(member: Rows, row: Row) -> str | None:
+    """Says which pixels a row has, by the versions of its files; None where a file has no version."""
+    label = row.label
+    parts = [part for part in (row.image, label.mask, label.target) if part is not None]
+    files = {
+        file.path: file for part in parts for file in ([part] if isinstance(part, File) else part.files())
+    }
+    versions = [f"{path}\0{file.size}\0{file.version}" for path, file in sorted(files.items())]
+    if not all(file.version for file in files.values()):
+        return None
+    digest = hashlib.sha256("\n".join(versions).encode()).hexdigest()
+    return f"{__version__}/{member.name}/{row.config}/{row.id}/{digest}"
+
+
+def _assessed(member: Rows, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The targets that a row says something of; without targets all that it was assessed for. And its measures."""
+    label, harmonizer = row["label"], member.harmonizer
+    found = harmonizer.assessed(Facts.of(label)) if harmonizer.targets else tuple(label["assessed"] or ())
+    measures = (each["name"] for each in label["measures"] or ())
+    return (*found, *dict.fromkeys(name for name in measures if name in (harmonizer.measures or (name,))))

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from medimg import licenses, registry, vocab
 from medimg.declaration import Dataset
 from medimg.errors import HubError, LabelError, MedimgError
+from medimg.fusion.duplicates import Report, Told
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Facts, Harmonizer
+from medimg.fusion.merging import Partners, with_partners
 from medimg.fusion.parquet import ParquetRows
 from medimg.fusion.plan import Manifests, Member
 from medimg.fusion.select import allowed, kind_of, split_fused
@@ -37,7 +39,8 @@ class Rows:
         miniature: the source is a phantom copy.
         modality: ids of which the row's must be a kind; empty takes all.
         license_terms: terms that the row's own license must meet.
-        dropped: ids of rows that are left out as duplicates.
+        dropped: ids of rows that are left out as duplicates; `partners`: whose labels go into which row.
+        told: what is learned while rows are read.
         harmonizer: makes the column `fused`.
         unlabeled: also give rows that say nothing about the targets.
         grid: voxels that are asked for.
@@ -56,6 +59,8 @@ class Rows:
     modality: tuple[str, ...] = ()
     license_terms: tuple[str, ...] = ()
     dropped: frozenset[str] = frozenset()
+    partners: Partners | None = None
+    told: Told = field(default_factory=Told, compare=False)
     unlabeled: bool = False
     grid: Grid = field(default_factory=Grid)
     license: str = licenses.UNKNOWN
@@ -87,9 +92,9 @@ class Rows:
         """All splits that there are, not only the asked ones."""
         return tuple(self.shards) if self.place is None else tuple(self.dataset.config(self.config).splits)
 
-    def without(self, dropped: frozenset[str]) -> Rows:
-        """The same without these rows."""
-        return replace(self, dropped=dropped)
+    def without(self, report: Report, partners: Partners) -> Rows:
+        """The same without the rows that the report leaves out, but with their labels."""
+        return replace(self, dropped=report.keys, partners=partners, told=report.told)
 
     def open(self, start: int = 0) -> Iterator[Item]:
         """Items from `start` on; what is before it is not decoded.
@@ -180,25 +185,41 @@ class Rows:
 
     def _fused(self, split: str, row: dict[str, Any]) -> dict[str, Any]:
         targets = ", ".join(self.harmonizer.targets)
+        merged: list[dict[str, Any]] = []
+        if self.partners is None or not self.partners.of(row["id"]):
+            fused, terms = self.harmonizer(row, self.dimension), row["license"]
+        else:
+            fused, merged, terms, contradictions = with_partners(
+                self.partners, self.harmonizer, row, self.dimension
+            )
+            self.told.contradict(contradictions)
         return {
             **row,
-            "fused": self.harmonizer(row, self.dimension),
+            "license": terms,
+            "fused": fused,
             "provenance": {
                 "member": self.name,
                 "config": self.config,
                 "split": split,
                 "split_fused": split_fused(split),
                 "operations": [f"labels: {self.harmonizer.encoding} of {targets}"] if targets else [],
-                "merged": [],
+                "merged": merged,
             },
         }
+
+    def id(self, item: Item) -> str:
+        """The id that the row is stored under."""
+        _, row = item
+        if isinstance(row, dict):
+            return str(row["id"])
+        return f"{self.name}/{row.config}/{row.id}" if self.dataset.configs else f"{self.name}/{row.id}"
 
     def outline(self, row: Row) -> dict[str, Any]:
         """What the row will be stored as, without its pixels."""
         dataset, label = self.dataset, row.label
         legend = {} if label.mask is None else dataset.legend if label.legend is None else label.legend
         return {
-            "id": f"{dataset.name}/{row.config}/{row.id}" if dataset.configs else f"{dataset.name}/{row.id}",
+            "id": self.id(("", row)),
             "modality": row.modality,
             "license": row.license or self.license,
             "label": {

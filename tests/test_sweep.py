@@ -1,6 +1,6 @@
 """Every builder on copies that lack one thing: rows, a report with counts, or a named error. Never silence.
 
-Each file of the miniature is left out in turn, and each cell of each of its tables is blanked in turn.
+Each kind of file of the miniature is left out in turn, and each cell of a line of its tables is blanked in turn.
 """
 
 from __future__ import annotations
@@ -86,6 +86,14 @@ def unpacked(name: str) -> dict[str, bytes]:
             return {file.path: file.read() for file in files}
 
 
+def of_each_kind(name: str) -> list[str]:
+    """The files to leave out: of those whose paths differ in digits alone, the first two and the last."""
+    kinds: dict[str, list[str]] = {}
+    for path in unpacked(name):
+        kinds.setdefault(re.sub(r"\d+", "#", path), []).append(path)
+    return [path for held in kinds.values() for path in dict.fromkeys((*held[:2], held[-1]))]
+
+
 @pytest.fixture(params=NAMES)
 def copy(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Builder, Path, Outcome]:
     builder = registry.get(request.param)
@@ -99,10 +107,10 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Builder, Path,
 def test_a_missing_file_is_told(copy: tuple[Builder, Path, Outcome]) -> None:
     builder, root, whole = copy
     silent = []
-    for path, data in unpacked(builder.name).items():
+    for path in of_each_kind(builder.name):
         (root / path).unlink()
         found = outcome(builder, root)
-        (root / path).write_bytes(data)
+        (root / path).write_bytes(unpacked(builder.name)[path])
         if any(re.search(pattern, path) for pattern, _ in UNANNOUNCED.get(builder.name, ())):
             continue
         if problem := judge_missing(builder, path, whole, found):

@@ -56,6 +56,11 @@ class Collection:
         return idc.series(self.selection)
 
     @functools.cached_property
+    def INDEX(self):
+        """What the index says of these series, on which rows and miniature depend."""
+        return "\n".join(map(repr, self.series))
+
+    @functools.cached_property
     def wanted(self):
         """(kind, whether commercial use is allowed, analysis) -> (series, licenses), of what can become rows."""
         found = {}

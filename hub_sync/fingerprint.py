@@ -1,21 +1,38 @@
-"""What a build depends on. Equal fingerprints: nothing is rebuilt."""
+"""What a build depends on. Equal fingerprints: nothing is rebuilt.
+
+| part | what is in it |
+|---|---|
+| declaration | the builder's declaration, but for what only the card says |
+| builder | the code of the builder and of every helper of builders that it imports, directly or not |
+| engine | the code of all else that turns its files into rows and shards, its readers among them |
+| vocabulary | what the names in its code mean; all terms where code looks up names that only the source knows |
+| licenses | the terms of all licenses where code reads them; of others, the plan compares the verdicts |
+| index | facts that the builder takes from an index on this computer |
+| source | the files; of a miniature, the code that draws it |
+
+Which modules these are is found by `imports.reached`.
+"""
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import medimg
-from medimg import cards, phantom
 from medimg.cards import card
+from medimg.declaration import Dataset
 from medimg.files import Files
+from medimg.hub_sync import imports
+from medimg.hub_sync.imports import reached
 from medimg.manifest import Origin
 from medimg.registry import Builder
 from medimg.schema import SCHEMA_VERSION
+from medimg.vocab import EDGES, normalize
 
 CARD_ONLY = {
     "title", "aliases", "homepage", "citation", "sources", "evidence", "access", "how", "overlaps", "notes",
@@ -23,15 +40,39 @@ CARD_ONLY = {
 }  # fmt: skip
 """Fields of the declaration that change the card and no row."""
 
-
 TEXT = "text"
 """The part that says from which text `builder`, `engine` and (of a miniature) `source` were made: a short cut only."""
+TERMS = "terms"
+"""The same for `vocabulary` and `licenses`."""
+SHORT_CUTS = (TEXT, TERMS)
+
+ENGINE = "medimg.hub_sync.build"
+"""Where every build starts; rows, readers, shards and pictures are reached from here."""
+CARDS = ("medimg.cards.card", "medimg.cards.croissant")
+PHANTOM = "medimg.phantom"
+COMMONS = "medimg.files.idc"
+"""Reads the addresses of the Imaging Data Commons, by name of their protocol."""
+MAKERS = ("medimg.hub_sync.fingerprint", "medimg.hub_sync.imports")
+"""What decides which text counts."""
+
+VOCABULARY, LICENSES = "medimg.vocab", "medimg.licenses"
+"""Of their tables, what counts is what they say of the names that a dataset uses."""
+GIVEN_NAMES = frozenset(
+    {"medimg.declaration", "medimg.rows", "medimg.cards.pictures", ENGINE, LICENSES, VOCABULARY}
+)
+"""Modules that look up only names and licenses that a declaration or a row gives them, none of a source's own words."""
+WORDS = 8
+"""Of the longest names of the vocabulary."""
+LICENSE_TERMS = (
+    "name", "redistribute", "adapt", "commercial", "share_alike", "attribution", "gate", "format_shift", "per_row",
+)  # fmt: skip
+"""Fields of a license on which rows can depend."""
 
 
 def fingerprint(
     builder: Builder, files: Files | None, origin: Origin, known: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Digests by part: declaration, builder, engine, source.
+    """Digests by part.
 
     Args:
         builder: the builder.
@@ -39,81 +80,231 @@ def fingerprint(
         origin: what the source is.
         known: an earlier fingerprint; what was made of the very same text is taken from it.
     """
+    known = known or {}
+    drawn = reached(builder.source_module, PHANTOM, miniature=True) if files is None else ()
+    used = modules(builder, origin)
+    text = _digest(["\n".join([origin, *_texts({*used, *drawn, *MAKERS})])])
+    same = known.get(TEXT) == text
+    terms = _digest([text, *_table_texts()])
     declared = builder.dataset.model_dump(mode="json", exclude=CARD_ONLY)
-    code = builder.code
-    text = _digest([origin, code, _phantoms() if files is None else "", *_engine_texts()])
-    if known is None or known.get(TEXT) != text or not {"builder", "engine", "source"} <= set(known):
-        known = None
-    if files is not None:
-        source = files.fingerprint()
-    else:
-        source = known["source"] if known else _digest([_function(code, "miniature"), _phantoms()])
-    return {
+
+    def once(part: str, valid: bool, names: Sequence[str], make: Callable[[Sequence[str]], str]) -> str:
+        return known[part] if valid and part in known else make(names)
+
+    of_builder = [name for name in used if imports.code(name).of_builder]
+    others = [name for name in used if not imports.code(name).of_builder]
+    meant = known.get(TERMS) == terms
+    prints = {
         "origin": origin,
         "schema": SCHEMA_VERSION,
         "declaration": _digest([json.dumps(declared, sort_keys=True)]),
-        "builder": known["builder"] if known else _digest([_code(code)]),
-        "engine": known["engine"] if known else engine(),
-        "source": source,
+        "builder": once("builder", same, of_builder, _rows_code),
+        "engine": once("engine", same, others, _rows_code),
+        "vocabulary": once("vocabulary", meant, used, lambda names: _vocabulary(names, builder.dataset)),
+        "licenses": once("licenses", meant, used, _licenses),
+        "source": files.fingerprint() if files is not None else once("source", same, drawn, _whole_code),
         TEXT: text,
+        TERMS: terms,
     }
+    if index := builder.index:
+        prints["index"] = _digest([index])
+    return prints
 
 
-def texts(builder: Builder, namespace: str) -> str:
-    """Digest of what the card and its kin are rendered from, besides the manifest and the hand-written block."""
-    declared = builder.dataset.model_dump(mode="json")
-    text = json.dumps(declared, sort_keys=True)
+def modules(builder: Builder, origin: Origin) -> tuple[str, ...]:
+    """Every module of medimg on which the rows of a builder depend."""
+    roots = [builder.source_module, ENGINE]
+    if origin == "official" and any(source.url.startswith("idc://") for source in builder.dataset.sources):
+        roots.append(COMMONS)
+    return reached(*roots)
+
+
+def refresh(builders: Iterable[Builder]) -> None:
+    """Take the code as it is now; it is compared and recorded so until the next call (see `imports.refresh`)."""
+    imports.refresh()
+    for builder in builders:
+        for name in reached(builder.source_module, ENGINE, PHANTOM, miniature=True):
+            imports.code(name)
+
+
+def texts(builder: Builder, namespace: str, known: str = "") -> str:
+    """What the card and its kin are rendered from, besides the manifest and the hand-written block.
+
+    Two digests: of the text as it is written, which is a short cut, and of what it means. Equal ones: the card is not
+    rendered anew.
+
+    Args:
+        builder: the builder.
+        namespace: organization on the Hub.
+        known: an earlier answer; it is given again where it was made of the very same text.
+    """
+    declared = json.dumps(builder.dataset.model_dump(mode="json"), sort_keys=True)
     loader = card._environment().loader
     assert loader is not None
     template, _, _ = loader.get_source(card._environment(), "card.md.j2")
-    return _digest([builder.description, text, namespace, template, _card_engine()])
+    own = [builder.description, declared, namespace, template, *_table_texts()]
+    names = reached(*CARDS)
+    written = _digest([*own, *_texts({*names, *MAKERS})])
+    if known.startswith(f"{written} "):
+        return known
+    return f"{written} {_digest([*own, _card_code(tuple(_texts(names)))])}"
 
 
-@functools.cache
-def _card_engine() -> str:
-    """Digest of the code and the tables behind the texts."""
-    root = Path(medimg.__file__).parent
-    code = [Path(cards.__file__).parent / name for name in ("card.py", "croissant.py")]
-    code += [root / name for name in ("layout.py", "schema.py", "licenses.py")]
-    tables = [root / "licenses.toml", *sorted((root / "vocab").glob("*.toml"))]
-    return _digest(
-        [*(_code(path.read_text("utf-8")) for path in code), *(path.read_text("utf-8") for path in tables)]
+def same_texts(old: str, new: str) -> bool:
+    """Whether two answers of `texts` mean the same."""
+    return old.split(" ")[-1] == new.split(" ")[-1]
+
+
+@functools.lru_cache(maxsize=2)
+def _card_code(texts: tuple[str, ...]) -> str:
+    return _rows_code(reached(*CARDS))
+
+
+def engine() -> str:
+    """Digest of the code that turns files into rows and shards, but for builders and readers that only they name."""
+    return _rows_code(reached(ENGINE))
+
+
+def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Names of the parts that differ."""
+    return [key for key in new if key not in SHORT_CUTS and old.get(key) != new[key]]
+
+
+# code
+
+
+def _texts(names: Iterable[str]) -> Iterator[str]:
+    """Modules and their data files as they are written."""
+    return (f"{name} {imports.digest(name)}" for name in sorted(names))
+
+
+def _rows_code(names: Sequence[str]) -> str:
+    return _digest(text for name in names for text in (name, imports.code(name).rows, *_beside(name)))
+
+
+def _whole_code(names: Sequence[str]) -> str:
+    return _digest(text for name in names for text in (name, imports.code(name).whole, *_beside(name)))
+
+
+def _beside(name: str) -> Iterator[str]:
+    """Data files of a module."""
+    for path in imports.beside(name):
+        yield f"{path.name} {imports.content_digest(path)}"
+
+
+# terms
+
+
+def _table_texts() -> tuple[str, ...]:
+    """The vocabulary and the table of licenses as they are written."""
+    return tuple(imports.content_digest(path) for path in (*_vocabulary_files(), _license_table()))
+
+
+def _vocabulary_files() -> list[Path]:
+    return sorted(imports.code(VOCABULARY).path.parent.glob("*.toml"))
+
+
+def _license_table() -> Path:
+    return imports.code(LICENSES).path.with_name("licenses.toml")
+
+
+def _reads(names: Iterable[str], table: str) -> bool:
+    """Whether a module among these looks up the source's own words in a table."""
+    return any(
+        table in (one.package, f"{one.package}.{one.name}")
+        for name in set(names) - GIVEN_NAMES
+        for one in imports.code(name).imports(miniature=False)
     )
 
 
-@functools.cache
-def _phantoms() -> str:
-    return _digest([Path(phantom.__file__).read_text("utf-8")])
+def _vocabulary(names: Sequence[str], dataset: Dataset) -> str:
+    """What the names in the builder's code and declaration mean: their terms, and what these are kinds or parts of.
+
+    A term or a synonym that no builder writes changes no row. Where code looks up what only the source says, any term
+    may be met: then it is the whole vocabulary.
+    """
+    tables = _terms(tuple(imports.content(path).decode() for path in _vocabulary_files()))
+    if _reads(names, VOCABULARY):
+        return _digest([json.dumps(tables, sort_keys=True)])
+    declared = _phrases(tuple(sorted(_strings(json.loads(dataset.model_dump_json(exclude=CARD_ONLY))))))
+    phrases = declared.union(
+        *(
+            _phrases(tuple(sorted(imports.code(name).strings)))
+            for name in names
+            if imports.code(name).of_builder
+        )
+    )
+    return _digest([json.dumps(sorted(meaning for text in phrases for meaning in _meanings(text, tables)))])
 
 
-@functools.cache
-def _engine_texts() -> tuple[str, ...]:
-    """The engine as it is written, and this module, which decides what of a text counts."""
-    return tuple(path.read_text("utf-8") for path in (*_engine_modules(), Path(__file__)))
+@functools.lru_cache(maxsize=512)
+def _phrases(texts: tuple[str, ...]) -> frozenset[str]:
+    """Keys, as of `vocab.normalize`, of every text and of the runs of words in it: a text may be a list of names."""
+    found = {normalize(text) for text in texts}
+    for text in texts:
+        words = [normalize(word) for word in re.findall(r"[\w'-]+", text)]
+        for first in range(len(words)):
+            found.update("".join(words[first:last]) for last in range(first + 1, first + 1 + WORDS))
+    return frozenset(found)
 
 
-@functools.cache
-def engine() -> str:
-    """Digest of the code that turns files into rows and shards."""
-    return _digest(_code(module.read_text("utf-8")) for module in _engine_modules())
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from (str(key), *_strings(each))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)
 
 
-def _engine_modules() -> list[Path]:
-    root = Path(medimg.__file__).parent
-    sync = Path(__file__).parent
-    modules = [
-        root / "pixels.py",
-        root / "rows.py",
-        root / "schema.py",
-        sync / "build.py",
-        sync / "shards.py",
-    ]
-    return modules + sorted((root / "readers").glob("*.py")) + sorted((root / "files").glob("*.py"))
+def _meanings(key: str, tables: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """(file, key, term, wider terms) of every vocabulary that knows the text; the reason where it is no term."""
+    for file, table in tables.items():
+        if key in table["names"]:
+            term = table["names"][key]
+            yield (file, key, term, *_wider(term, tables))
+        elif key in table["rejected"]:
+            yield (file, key, "", table["rejected"][key])
 
 
-def changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Names of the parts that differ."""
-    return [key for key in new if key != TEXT and old.get(key) != new[key]]
+def _wider(term: str, tables: Mapping[str, Any]) -> list[str]:
+    found: set[str] = set()
+    pending = [term]
+    while pending:
+        one = pending.pop()
+        for table in tables.values():
+            fields = table["terms"].get(one, {})
+            new = {each for edge in EDGES for each in fields.get(edge, ())} - found
+            found |= new
+            pending += new
+    return sorted(found)
+
+
+@functools.lru_cache(maxsize=2)
+def _terms(texts: tuple[str, ...]) -> dict[str, Any]:
+    """By file: its terms, the term of each name, and the reasons of what is no term."""
+    tables = {}
+    for path, text in zip(_vocabulary_files(), texts, strict=True):
+        table = tomllib.loads(text)
+        names = {
+            normalize(name): id
+            for id, fields in table["terms"].items()
+            for name in (id, *fields.get("synonyms", ()))
+        }
+        rejected = {normalize(name): reason for name, reason in table.get("not_a_term", {}).items()}
+        tables[path.stem] = {"terms": table["terms"], "names": names, "rejected": rejected}
+    return tables
+
+
+def _licenses(names: Sequence[str]) -> str:
+    """The terms of all licenses, where code reads them; "" where rows carry licenses that stand in the code."""
+    if not _reads(names, LICENSES):
+        return ""
+    table = tomllib.loads(imports.content(_license_table()).decode())
+    terms = {id: [fields.get(field) for field in LICENSE_TERMS] for id, fields in table.items()}
+    return _digest([json.dumps(terms, sort_keys=True)])
 
 
 def _digest(texts: Iterable[str]) -> str:
@@ -121,37 +312,3 @@ def _digest(texts: Iterable[str]) -> str:
     for text in texts:
         digest.update(hashlib.sha256(text.encode()).digest())
     return digest.hexdigest()[:16]
-
-
-def _code(source: str) -> str:
-    """The code without docstrings, comments, layout, the declaration and the miniature."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            node.body = [
-                each
-                for each in node.body
-                if not (
-                    isinstance(each, ast.Expr)
-                    and isinstance(each.value, ast.Constant)
-                    and isinstance(each.value.value, str)
-                )
-                and not (isinstance(each, ast.FunctionDef) and each.name == "miniature")
-                and not (isinstance(each, ast.Assign) and _targets(each) == ["DATASET"])
-            ] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def _function(source: str, name: str) -> str:
-    """The code of the top-level function `name`, and of the constants and helpers beside it."""
-    kept = [
-        node
-        for node in ast.parse(source).body
-        if (isinstance(node, ast.FunctionDef) and (node.name == name or node.name.startswith("_")))
-        or (isinstance(node, ast.Assign) and _targets(node) != ["DATASET"])
-    ]
-    return "\n".join(ast.unparse(node) for node in kept)
-
-
-def _targets(node: ast.Assign) -> list[str]:
-    return [target.id for target in node.targets if isinstance(target, ast.Name)]

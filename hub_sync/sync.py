@@ -22,7 +22,7 @@ from medimg.errors import MedimgError, SourceError, SourceRequiredError, Unknown
 from medimg.files import Files
 from medimg.hub_sync import topics
 from medimg.hub_sync.build import Built, build
-from medimg.hub_sync.fingerprint import changed, fingerprint
+from medimg.hub_sync.fingerprint import changed, fingerprint, refresh, same_texts
 from medimg.hub_sync.fingerprint import texts as texts_digest
 from medimg.hub_sync.publish import (
     HOLD_PATH,
@@ -224,7 +224,8 @@ _TEXTS = (layout.CARD_PATH, layout.CROISSANT_PATH, MANIFEST_PATH)
 def fresh_texts(builder: Builder, namespace: str, state: Published) -> bool:
     """Whether the published texts are what would be rendered now, told without rendering or reading them."""
     known = {} if state.manifest is None else dict(state.manifest.texts)
-    if known.pop("inputs", None) != texts_digest(builder, namespace):
+    inputs = known.pop("inputs", "")
+    if not same_texts(inputs, texts_digest(builder, namespace, inputs)):
         return False
     return bool(known) and all(state.files.get(path) == digest for path, digest in known.items())
 
@@ -290,6 +291,7 @@ def sync(
             f"the source root {source} is no folder",
             next_step="SOURCE is a folder with one folder per dataset.",
         )
+    refresh(builders)
     watcher.begin([builder.name for builder in builders])
     hub.note = watcher.note
     hub.stopped.clear()

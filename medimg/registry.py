@@ -9,7 +9,6 @@ import importlib.util
 import inspect
 import pkgutil
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -76,15 +75,16 @@ class Builder:
         return miniature
 
     @property
-    def code(self) -> str:
-        """Source text of the module and of the family helpers that it imports."""
-        own = self.module if inspect.ismodule(self.module) else sys.modules[type(self.module).__module__]
-        modules = [own] + [
-            value
-            for value in vars(own).values()
-            if inspect.ismodule(value) and value.__name__.startswith(PACKAGE + ".")
-        ]
-        return "\n".join(inspect.getsource(module) for module in modules)
+    def source_module(self) -> str:
+        """Dotted name of the module in which the builder is written."""
+        own: str = self.module.__name__ if inspect.ismodule(self.module) else type(self.module).__module__
+        return own
+
+    @property
+    def index(self) -> str:
+        """Facts on which rows depend that stand neither in the code nor in the source; "" for most builders."""
+        facts: str = getattr(self.module, "INDEX", "")
+        return facts
 
 
 def module_names() -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
+from medimg import registry
 from medimg.hub_sync import fingerprint
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.hub.store import Commit, HubRefusal
@@ -163,7 +164,7 @@ def warm() -> None:
     import datasets  # noqa: F401
 
     fingerprint.engine()
-    fingerprint._card_engine()
+    fingerprint.texts(registry.builders()[0], "warm")
 
 
 def child(folder: str, url: str, namespace: str, root: str, names: list[str], told: str) -> None:

@@ -21,7 +21,7 @@ import tifffile
 from datasets import Image as StockImage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 from pydantic import ValidationError
 from scipy import ndimage
 
@@ -331,6 +331,55 @@ def test_a_picture_without_places_may_be_turned_and_one_that_is_not_turned_is_ne
         image, *_ = raster.one_frame(cast(Any, frame), *tags_of(6), placed=False)
         assert isinstance(image, Picture) and image.orientation == (1 if frame == "stored" else 6)
         assert raster.one_frame(cast(Any, frame), *tags_of(1, 1, 1), placed=True)[1] is not None
+
+
+def test_colors_that_are_no_rgb_are_named_and_are_no_mask() -> None:
+    smooth = ndimage.gaussian_filter(noise((40, 50, 4), "uint8"), (3, 3, 0))
+    ink = saved(Image.fromarray(smooth[..., :3]).convert("CMYK"), "JPEG")
+    lab = tiff(noise((20, 30, 3), "uint8"), photometric="cielab", compression="zlib")
+    for file, color in ((ink, "CMYK"), (lab, "LAB")):
+        one, data, _ = check(raster.picture(file))
+        assert one.meta["color"] == color and data == file.data
+        for pixels in (
+            masks.threshold(file),
+            masks.index(file),
+            masks.union([(file, 1)]),
+            masks.filled(file),
+        ):
+            with pytest.raises(FormatError, match=f"a mask in the colors of {color}"):
+                pixels.read()
+
+
+def test_what_a_decoder_passes_over_in_a_tiff_is_said() -> None:
+    deep, gray = noise((20, 30), "uint16"), noise((20, 30), "uint8")
+    for compression in (None, "zlib"):
+        white = picture(raster.picture(tiff(deep, photometric="miniswhite", compression=compression)))
+        assert np.array_equal(white.array, deep) and white.meta["photometric"] == raster.MIN_IS_WHITE
+        plain = picture(raster.picture(tiff(gray, photometric="miniswhite", compression=compression)))
+        assert np.array_equal(plain.array, 255 - gray) and plain.meta == {}
+        more = {"extrasamples": ["unspecified"], "compression": compression, "planarconfig": "contig"}
+        one, _, _ = check(
+            raster.picture(tiff(noise((20, 30, 4), "uint8"), photometric="rgb", **cast(Any, more)))
+        )
+        assert one.array.shape == (20, 30, 3) and "1 of 4 samples" in one.meta["left_out"][0]
+        rgba = tiff(noise((20, 30, 4), "uint8"), photometric="rgb", extrasamples=["unassalpha"])
+        assert picture(raster.picture(rgba)).meta == {}
+
+
+def test_a_program_that_lets_pillow_fill_up_what_is_cut_does_not_change_what_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    smooth = Image.fromarray(ndimage.gaussian_filter(noise((200, 300, 3), "uint8"), (3, 3, 0)))
+    files = [saved(smooth, "JPEG", progressive=progressive) for progressive in (False, True)]
+    files += [saved(smooth, kind) for kind in ("PNG", "BMP", "PPM", "WEBP")]
+    files += [saved(smooth.convert("P"), "GIF"), saved(smooth, "TIFF", compression="tiff_lzw")]
+    for tolerant in (False, True):
+        monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", tolerant)
+        for file in files:
+            check(raster.picture(file))
+            for cut in (40, len(file.data) // 2):
+                with pytest.raises(FormatError, match=r"case/file\..*"):
+                    raster.picture(Memory(file.data[:-cut], file.path)).read()
 
 
 def test_slices_of_a_volume_are_not_turned() -> None:
@@ -864,25 +913,30 @@ def test_rle_instances() -> None:
         masks.rle_instances(["-1"], (2, 3), expect=2).read()
 
 
+def runs_of(cells: list[str], nothing: str | None) -> list[str]:
+    lines = [tables.Line({"runs": cell}, "train-rle.csv", at) for at, cell in enumerate(cells, 2)]
+    return tables.run_lengths(lines, "runs", nothing=nothing)
+
+
 @pytest.mark.parametrize("blank", ["", " ", "\t", "nan", "NaN", "NA"])
 def test_a_blank_cell_of_run_lengths_is_no_empty_mask(blank: str) -> None:
     for nothing in ("-1", None):
-        with pytest.raises(LabelError, match="whether something was found is unknown"):
-            masks.stated_runs([blank], nothing=nothing)
-        with pytest.raises(LabelError, match="whether something was found is unknown"):
-            masks.stated_runs(["1 2", blank], nothing=nothing)
+        with pytest.raises(FormatError, match=r"line 2, column 'runs'.*says neither where something is"):
+            runs_of([blank], nothing)
+        with pytest.raises(FormatError, match=r"line 3, column 'runs'.*says neither where something is"):
+            runs_of(["1 2", blank], nothing)
     for pixels in (masks.rle(blank, (2, 3)), masks.rle_instances([blank], (2, 3))):
         with pytest.raises(LabelError, match=r"blank run lengths|whole numbers"):
             pixels.read()
 
 
 def test_run_lengths_of_one_image_say_one_thing() -> None:
-    assert masks.stated_runs([" 1 2", "4 1 "], nothing="-1") == ["1 2", "4 1"]
-    assert masks.stated_runs([" -1"], nothing="-1") == masks.stated_runs(["-1", "-1"], nothing="-1") == []
+    assert runs_of([" 1 2", "4 1 "], "-1") == ["1 2", "4 1"]
+    assert runs_of([" -1"], "-1") == runs_of(["-1", "-1"], "-1") == []
     for cells in (["-1", "1 2"], ["1 2", "-1"]):
-        with pytest.raises(LabelError, match="another says that nothing was found"):
-            masks.stated_runs(cells, nothing="-1")
-    assert masks.stated_runs(["-1", "1 2"], nothing=None) == ["-1", "1 2"]
+        with pytest.raises(FormatError, match="another line of the image where something is"):
+            runs_of(cells, "-1")
+    assert runs_of(["-1", "1 2"], None) == ["-1", "1 2"]
 
 
 @given(

@@ -256,6 +256,10 @@ class _Derived(Pixels):
             image = self.parts[number].read()
             if not isinstance(image, Picture):
                 raise FormatError("a picture is needed here, not a volume or a video")
+            if color := image.meta.get("color"):
+                raise FormatError(
+                    f"a mask in the colors of {color}", next_step="save it in gray, RGB or a palette"
+                )
             turns.add(image.orientation)
             if len(turns) > 1:
                 raise GeometryError(

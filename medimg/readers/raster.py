@@ -26,6 +26,7 @@ from PIL import (
     ExifTags,
     GifImagePlugin,  # noqa: F401
     Image,
+    ImageFile,
     ImageOps,
     JpegImagePlugin,  # noqa: F401
     PngImagePlugin,  # noqa: F401
@@ -44,6 +45,9 @@ MAX_PIXELS = 2_000_000_000
 """A header that promises more pixels than this is refused before anything is allocated."""
 MAX_INFLATED = 1 << 30
 """A gzipped picture may expand to this many bytes."""
+INKS = ("CMYK", "YCbCr", "LAB", "HSV")
+"""Pillow's modes whose channels are no red, green and blue; `meta["color"]` names them. No mask is read from them."""
+MIN_IS_WHITE = "MinIsWhite; values are as stored"
 STOCK_PIXELS = 178_956_970
 """Pillow's own bomb limit: the stock `datasets.Image` refuses larger pictures, so `encode` does too."""
 
@@ -67,6 +71,9 @@ def picture(file: File, *, page: int | None = None, reduced: bool = False) -> Pi
         page: frame or TIFF page, counted from 0. None refuses a file with several.
         reduced: accept that 16-bit color shows as its high 8 bits. The source's bytes are stored, so they
             lose nothing; `meta["stored_bits"]` is 16.
+
+    `meta` says what a decoder passes over: "color" for modes other than gray, palette and RGB (see `INKS`),
+    "photometric" where 0 is white in deep gray, "left_out" for samples of a TIFF that nobody names.
 
     Raises (on `read`):
         FormatError: not a picture, truncated, several pages and no `page`, or a depth that cannot be kept.
@@ -468,12 +475,12 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
     with image:
         frames = _frames(image)
         _check_page(page, frames)
-        if image.format == "PNG" and data.rfind(_PNG_END) < 0:
-            raise FormatError("a truncated PNG (its last chunk, IEND, is missing)")
+        _whole(image, data)
         meta: dict[str, Any] = {"page": page} if frames > 1 else {}
         try:
             image.seek(page or 0)
             orientation = _orientation(image)
+            meta |= _tiff_meta(image)
             if _deep(image, data):
                 if not reduced:
                     raise _deep_color("16 bits per color channel")
@@ -492,6 +499,8 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
         except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error and more
             raise FormatError(f"a damaged or truncated {image.format} ({error})") from error
         meta |= _stated(orientation)
+        if image.mode in INKS:
+            meta["color"] = image.mode
         if image.format == "PNG" and array.dtype == np.int32:
             array = array.astype(np.uint16)  # Pillow < 11.3 opens 16-bit gray PNG as mode I
         encoded: bytes | None = data
@@ -516,7 +525,42 @@ def _stated(orientation: int) -> dict[str, Any]:
     return {} if orientation == exif.UPRIGHT else {"exif_orientation": orientation}
 
 
+def _tiff_meta(image: Image.Image) -> dict[str, Any]:
+    """What Pillow passes over in a TIFF: that 0 is white in deep gray, and samples of no stated meaning."""
+    meta: dict[str, Any] = {}
+    bits = max(_tag(image, TiffImagePlugin.BITSPERSAMPLE, (1,)))
+    if bits > 8 and _tag(image, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 1) == 0:
+        meta["photometric"] = MIN_IS_WHITE
+    samples = _tag(image, TiffImagePlugin.SAMPLESPERPIXEL, 1)
+    if image.format == "TIFF" and samples > (shown := len(image.getbands())):
+        meta["left_out"] = [
+            f"{samples - shown} of {samples} samples of each pixel: the file does not say what they are"
+        ]
+    return meta
+
+
+def _whole(image: Image.Image, data: bytes) -> None:
+    """Refuse a truncated file that a decoder may fill up with gray.
+
+    Pillow refuses most by itself, but a program may have told it not to (`ImageFile.LOAD_TRUNCATED_IMAGES`), for all
+    that runs in the process.
+    """
+    kind = image.format
+    cut = kind == "PNG" and data.rfind(_PNG_END) < 0
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        cut |= kind in ("JPEG", "MPO") and data.rfind(b"\xff\xd9") < data.find(b"\xff\xda")
+        cut |= kind == "GIF" and data.rstrip(b"\0")[-1:] != b";"
+        cut |= kind == "BMP" and any(
+            codec == "raw" and offset + args[1] * image.height > len(data)
+            for codec, _, offset, args in getattr(image, "tile", ())
+        )
+    if cut:
+        raise FormatError(f"a truncated {kind} (its end is missing)")
+
+
 def _check_page(page: int | None, count: int) -> None:
+    if not count:
+        raise FormatError("a damaged or truncated file: it has no page")
     if count > 1 and page is None:
         raise FormatError(f"{count} pages or frames in one file", next_step="pass page=, or use raster.stack")
     if page is not None and not 0 <= page < count:
@@ -606,7 +650,9 @@ def _decode_tiff(data: bytes, page: int | None, reason: FormatError | None) -> P
         orientation = _leaf_orientation(leaf)
         return Picture(
             exif.turned(_leaf_array(leaf, len(data)), orientation),
-            meta=({"page": page} if count > 1 else {}) | _stated(orientation),
+            meta=({"page": page} if count > 1 else {})
+            | _stated(orientation)
+            | ({"photometric": MIN_IS_WHITE} if leaf.photometric == 0 else {}),
             orientation=orientation,
         )
 

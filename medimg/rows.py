@@ -88,7 +88,7 @@ def drafts(builder: Builder, files: Files, config: str | None = None) -> Iterato
             raise mended from error.__cause__ if mended is error else error
         while files.quarantined:
             file, problem = files.quarantined.pop(0)
-            yield _quarantined(file, problem)
+            yield quarantined(file, problem)
         if item is None:
             return
         yield item
@@ -131,7 +131,7 @@ def iterate(
         return item
 
     for item in drafts(builder, files, config):
-        _told(files, report)
+        take_told(files, report)
         if isinstance(item, Skipped):
             yield skipped(item)
             continue
@@ -153,14 +153,14 @@ def iterate(
             problem = named(error, dataset=dataset.name, file=naming_file(item).path)
             if not files.quarantine:
                 raise problem from error.__cause__ if problem is error else error
-            yield skipped(_quarantined(naming_file(item), problem))
+            yield skipped(quarantined(naming_file(item), problem))
             continue
         report.rows[item.split] += 1
-        for text in (*_left_out(record.image), *_left_out(record.mask)):
+        for text in (*left_out(record.image), *left_out(record.mask)):
             report.lack(naming_file(item).path, text)
         yield record
         del record  # or this row would stay in memory while the next one is read
-    _told(files, report)
+    take_told(files, report)
     if builder.whole:
         for file in unread(files):
             report.skip(file.path, "no rule of this builder covers it")
@@ -169,7 +169,7 @@ def iterate(
     report.finished = True
 
 
-def _told(files: Files, report: LoadReport) -> None:
+def take_told(files: Files, report: LoadReport) -> None:
     """Move what the view has to tell into the report."""
     while files.told:
         report.lack(*files.told.pop(0))
@@ -177,7 +177,7 @@ def _told(files: Files, report: LoadReport) -> None:
         report.skip(*files.notes.pop(0))
 
 
-def _left_out(image: Image | None) -> Iterable[str]:
+def left_out(image: Image | None) -> Iterable[str]:
     """What a reader had to leave out of an image or a mask."""
     return () if image is None else image.meta.get("left_out", ())
 
@@ -190,7 +190,8 @@ def _files_of(row: Row) -> Iterator[File]:
             yield from part.files()
 
 
-def _quarantined(file: File, error: MedimgError) -> Skipped:
+def quarantined(file: File, error: MedimgError) -> Skipped:
+    """A row that went wrong, as a file that is none."""
     where = f" ({error.file})" if error.file not in (None, file.path) else ""
     return Skipped(file=file, reason=f"quarantined: {error.problem}{where}")
 

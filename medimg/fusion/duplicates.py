@@ -18,6 +18,7 @@ from medimg.declaration import Dataset
 from medimg.errors import FormatError
 from medimg.fusion.errors import FusionError
 from medimg.fusion.signatures import THRESHOLD, Matcher, Signature, signature, similarity
+from medimg.report import LoadReport
 
 __all__ = [
     "Declared",
@@ -60,6 +61,7 @@ class Entry(NamedTuple):
         assessed: which of the asked-for targets the row was assessed for.
         license: the row's license id.
         place: the source's split, and the row's number among the published rows of it.
+        name: of the dataset; empty takes what stands before the key's first slash.
     """
 
     key: str
@@ -71,11 +73,12 @@ class Entry(NamedTuple):
     assessed: tuple[str, ...] = ()
     license: str = ""
     place: tuple[str, int] = ("", 0)
+    name: str = ""
 
     @property
     def dataset(self) -> str:
         """The dataset that the row belongs to."""
-        return self.key.partition("/")[0]
+        return self.name or self.key.partition("/")[0]
 
     @property
     def source(self) -> str:
@@ -150,7 +153,7 @@ class Told:
     def __init__(self) -> None:
         self.contradictions: dict[tuple[str, str, str, str], Contradiction] = {}
         self.unmerged: dict[str, str] = {}
-        self.left_out: dict[str, Any] = {}
+        self.left_out: dict[str, LoadReport] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Told, ()
@@ -171,7 +174,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A row that could not be read for the comparison, so that it was not compared, and the reason."""
+    """A row that could not be read for the comparison, so that it was not compared, and the reason.
+
+    `key` is its id; the file's path where the builder itself made no row of it.
+    """
 
     key: str
     member: str
@@ -264,7 +270,7 @@ class Report:
         return tuple(self.told.contradictions.values())
 
     @property
-    def left_out(self) -> Mapping[str, Any]:
+    def left_out(self) -> Mapping[str, LoadReport]:
         """Member -> `medimg.report.LoadReport` of what is no row; filled while the rows are read."""
         return self.told.left_out
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from medimg import licenses
-from medimg.errors import FormatError, LabelError, MedimgError
+from medimg.errors import SOURCE_FAULTS, FormatError, LabelError, MedimgError
 from medimg.fusion.duplicates import Contradiction
 from medimg.fusion.errors import FusionError
 from medimg.fusion.labels import (
@@ -143,7 +143,7 @@ class Partners:
                     if len(known) == len(wanted):
                         break
         found = self._own[partner.member].get(partner.id)
-        return None if found is None else member.decode(found)
+        return None if found is None else member.read(found[1])
 
 
 def refusal(one: str, other: str) -> str:
@@ -624,7 +624,7 @@ def with_partners(
     for partner in partners.of(row["id"]):
         try:
             other = partners.read(partner)
-        except MedimgError as error:
+        except (MedimgError, *SOURCE_FAULTS) as error:
             entries[partner.id]["problem"] = str(error)
             continue
         if other["content"] == row["content"]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from medimg import __version__, licenses, registry
-from medimg.errors import FormatError, MedimgError
+from medimg.errors import SOURCE_FAULTS, MedimgError
 from medimg.files import File
 from medimg.fusion.duplicates import (
     Entry,
@@ -32,7 +32,6 @@ from medimg.fusion.plan import Look, look
 from medimg.fusion.select import split_fused
 from medimg.fusion.signatures import VERSION, Signature
 from medimg.fusion.sources import Item, Rows
-from medimg.rows import naming_file
 from medimg.schema import Row
 
 DELAY = 2
@@ -122,8 +121,7 @@ def find(
                     'images: near=False and on_duplicate="keep" read no pixels before the first row; '
                     "subjects were compared"
                 )
-            every = replace(member, splits=member.every_split, dropped=frozenset(), partners=None)
-            found.entries += _entries(every, how, cache, found.unread)
+            found.entries += _entries(member.alone(), how, cache, found.unread)
     names = dict.fromkeys(member.name for member in members)
     by_key = {member.key: member for member in members}
     ranks = ranks or {}
@@ -189,12 +187,7 @@ def _partners(
             Partner(entry.source, entry.place[0], entry.key, entry.place[1])
         )
     needed = {partner.member for partners in of.values() for partner in partners}
-    whole = {
-        key: replace(member, splits=member.every_split, dropped=frozenset(), partners=None)
-        for key, member in members.items()
-        if key in needed
-    }
-    return Partners(whole, of)
+    return Partners({key: member.alone() for key, member in members.items() if key in needed}, of)
 
 
 # the rows of one member
@@ -207,13 +200,18 @@ def _entries(
     near = how == "pixels" and member.dimension != "video"
     items = member.open(0) if member.place is not None or near else member.outlines()
     count: Counter[str] = Counter()
+    seen: set[str] = set()
     for item in _shown(items, member):
         split, row = item
         place = (split, count[split])
         count[split] += 1
-        if not member.wants(item):
-            continue
         try:
+            if not member.wants(item):
+                continue
+            if (id_ := member.id(item)) in seen:
+                unread.append(Unread(id_, member.key, split, "two rows have this id"))
+                continue
+            seen.add(id_)
             entry = (
                 _published(member, item, cache, near=near)
                 if isinstance(row, dict)
@@ -221,13 +219,17 @@ def _entries(
                 if how == "subjects"
                 else _own(member, item, cache, near=near)
             )
-        except MedimgError as error:
+        except (MedimgError, *SOURCE_FAULTS) as error:
             unread.append(Unread(member.id(item), member.key, split, str(error)))
             if not isinstance(row, dict):
                 continue
             entry = _published(member, item, cache, near=False)
-        if entry is not None:
-            yield entry._replace(place=place)
+        yield entry._replace(place=place, name=member.name)
+    for text, reason in member.report.skipped.items():
+        if text.startswith("quarantined: "):
+            more = reason.count - len(reason.examples)
+            told = text.removeprefix("quarantined: ") + (f" (and {more} more)" if more else "")
+            unread += [Unread(path, member.key, "", told) for path in reason.examples]
 
 
 def _shown(items: Iterator[Item], member: Rows) -> Iterator[Item]:
@@ -274,7 +276,7 @@ def _outlined(member: Rows, item: Item) -> Entry:
     )
 
 
-def _own(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Entry | None:
+def _own(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Entry:
     """The entry of a row of one's own copy; it is decoded only where this has never been done with these files."""
     _, row = item
     assert isinstance(row, Row)
@@ -283,9 +285,7 @@ def _own(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: boo
     if content is not None and (not near or content in cache):
         signed = Signature.from_text(cache[content]) if near and cache[content] else None
         return _outlined(member, item)._replace(content=content, signature=signed)
-    stored = member.decode(item)
-    if stored is None:
-        raise FormatError("the row cannot be read", dataset=member.name, file=naming_file(row).path)
+    stored = member.read(row)
     entry = _published(member, (item[0], stored), cache, near=near)
     if key:
         cache[key] = entry.content

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from medimg import licenses, registry, vocab
 from medimg.declaration import Dataset
-from medimg.errors import HubError, LabelError, MedimgError
+from medimg.errors import SOURCE_FAULTS, DuplicateIdError, HubError, MedimgError, named
 from medimg.fusion.duplicates import Report, Told
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Facts, Harmonizer
@@ -19,8 +17,9 @@ from medimg.fusion.parquet import ParquetRows
 from medimg.fusion.plan import Manifests, Member
 from medimg.fusion.select import allowed, kind_of, split_fused
 from medimg.loading import MINIATURE, miniature, open_source, plain
-from medimg.rows import looked_for, materialize, naming_file
-from medimg.schema import Dimension, Row
+from medimg.report import LoadReport
+from medimg.rows import drafts, left_out, looked_for, materialize, naming_file, quarantined, take_told
+from medimg.schema import Dimension, Row, Skipped
 
 Shards = Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]
 Item = tuple[str, "Row | dict[str, Any]"]
@@ -41,6 +40,7 @@ class Rows:
         license_terms: terms that the row's own license must meet.
         dropped: ids of rows that are left out as duplicates; `partners`: whose labels go into which row.
         told: what is learned while rows are read.
+        lenient: a bad row ends nothing, whatever the declaration says.
         harmonizer: makes the column `fused`.
         unlabeled: also give rows that say nothing about the targets.
         grid: voxels that are asked for.
@@ -61,6 +61,7 @@ class Rows:
     dropped: frozenset[str] = frozenset()
     partners: Partners | None = None
     told: Told = field(default_factory=Told, compare=False)
+    lenient: bool = False
     unlabeled: bool = False
     grid: Grid = field(default_factory=Grid)
     license: str = licenses.UNKNOWN
@@ -92,6 +93,12 @@ class Rows:
         """All splits that there are, not only the asked ones."""
         return tuple(self.shards) if self.place is None else tuple(self.dataset.config(self.config).splits)
 
+    def alone(self) -> Rows:
+        """All rows of all splits, to be compared or to be looked up: a bad one ends nothing."""
+        return replace(
+            self, splits=self.every_split, dropped=frozenset(), partners=None, told=Told(), lenient=True
+        )
+
     def without(self, report: Report, partners: Partners) -> Rows:
         """The same without the rows that the report leaves out, but with their labels."""
         return replace(self, dropped=report.keys, partners=partners, told=report.told)
@@ -121,14 +128,50 @@ class Rows:
     def _own(self, start: int) -> Iterator[Item]:
         builder = registry.get(self.name)
         assert self.place is not None
+        report = self.report
+        report.restart()
+        seen: set[str] = set()
         with open_source(builder, self.place, storage_options=dict(self.storage_options) or None) as files:
-            for row in _declared(builder.rows(files, self.config), self.name):
-                if not isinstance(row, Row) or row.config != self.config or row.split not in self.splits:
+            files.quarantine = self.lenient or self.dataset.bad_files == "quarantine"
+            for row in drafts(builder, files, self.config):
+                take_told(files, report)
+                if isinstance(row, Skipped):
+                    report.skip(row.file.path, row.reason)
                     continue
+                if row.config != self.config or row.split not in self.splits:
+                    report.elsewhere[row.config, row.split] += 1
+                    continue
+                if row.id in seen:
+                    self._bad(row, DuplicateIdError(f"two rows have the id {row.id!r}"))
+                    continue
+                seen.add(row.id)
                 if start:
                     start -= 1
                     continue
                 yield row.split, row
+            take_told(files, report)
+            if not seen and not report.elsewhere:
+                raise files.barren(report.reasons())
+        report.finished = True
+        if not self.lenient:
+            report.warn()
+
+    @property
+    def report(self) -> LoadReport:
+        """What of the member is no row, as far as it has been read."""
+        return self.told.left_out.setdefault(self.key, LoadReport(self.name, self.config))
+
+    def _bad(self, row: Row, error: Exception) -> None:
+        """One bad row: told where the declaration says to go on.
+
+        Raises:
+            MedimgError: it says to stop.
+        """
+        file = naming_file(row)
+        problem = named(error, dataset=self.name, file=file.path)
+        if self.dataset.bad_files == "stop" and not self.lenient:
+            raise problem from error.__cause__ if problem is error else error
+        self.report.skip(file.path, quarantined(file, problem).reason)
 
     def wants(self, item: Item) -> bool:
         """Whether a row belongs to the fused set, told without its pixels."""
@@ -155,20 +198,36 @@ class Rows:
         _, row = item
         if isinstance(row, dict):
             return row
-        dataset = self.dataset
         try:
-            return plain(materialize(dataset, row, "miniature" if self.miniature else "source").values)
-        except MedimgError as error:
-            error.within(dataset=dataset.name, file=naming_file(row).path)
-            if dataset.bad_files == "stop":
-                raise
+            return self.read(row)
+        except (MedimgError, *SOURCE_FAULTS) as error:
+            self._bad(row, error)
             return None
+
+    def read(self, row: Row) -> dict[str, Any]:
+        """A row of one's own copy as it is stored.
+
+        Raises:
+            MedimgError: it cannot be read.
+        """
+        record = materialize(self.dataset, row, "miniature" if self.miniature else "source")
+        for text in (*left_out(record.image), *left_out(record.mask)):
+            self.report.lack(naming_file(row).path, text)
+        return plain(record.values)
 
     def expand(self, item: Item) -> Iterator[Item]:
         """The wanted rows that an item becomes, with pixels as they are stored: none, one, or its slices."""
-        row = self.decode(item) if self.wants(item) else None
+        try:
+            wanted = self.wants(item)
+        except MedimgError as error:
+            if isinstance(item[1], dict):
+                raise
+            self._bad(item[1], error)
+            return
+        row = self.decode(item) if wanted else None
         if row is None:
             return
+        self.report.rows[item[0]] += 1
         if self.grid.slices is None:
             yield item[0], row
             return
@@ -193,6 +252,7 @@ class Rows:
                 self.partners, self.harmonizer, row, self.dimension
             )
             self.told.contradict(contradictions)
+            self.told.unmerged |= {each["id"]: each["problem"] for each in merged if each["problem"]}
         return {
             **row,
             "license": terms,
@@ -230,21 +290,6 @@ class Rows:
                 "assessed": list(looked_for(dataset, label, legend)),
             },
         }
-
-
-def _declared(rows: Iterator[Any], name: str) -> Iterator[Any]:
-    """A builder's rows, with errors that name the dataset."""
-    while True:
-        try:
-            yield next(rows)
-        except StopIteration:
-            return
-        except ValidationError as error:
-            raise LabelError(
-                f"the builder yielded an invalid row: {error.errors()[0]['msg']}", dataset=name
-            ) from error
-        except MedimgError as error:
-            raise error.within(dataset=name) from None
 
 
 def rows_of(

@@ -381,17 +381,26 @@ def _modality(dataset: Dataset, config: Config, row: Row) -> str:
 
 def _spacing(row: Row, image: Image) -> list[float] | None:
     spacing = row.spacing if row.spacing is not None else image.spacing
-    if not spacing:
+    if not spacing or 0 in spacing:  # 0 is no size: not known, see `_unsized`
         return None
     if not all(np.isfinite(value) and value > 0 for value in spacing):
         raise GeometryError(f"spacing {list(spacing)} is not positive and finite")
     return [float(value) for value in spacing]
 
 
+def _unsized(row: Row, image: Image) -> str | None:
+    """Why the size of the pixels is not known where the source should say it; None where it is known or never said."""
+    if row.spacing:
+        return f"the source states {' x '.join(map(str, row.spacing))} mm" if 0 in row.spacing else None
+    return image.unsized if row.spacing is None and isinstance(image, Volume) else None
+
+
 def _meta(row: Row, image: Image, mask: Image | None, file: File, origin: Origin) -> dict[str, Any]:
     meta: dict[str, Any] = {**row.meta, "source_path": file.path}
     if image.meta:
         meta["source_header"] = dict(image.meta)
+    if reason := _unsized(row, image):
+        meta["source_header"] = meta.get("source_header", {}) | {"spacing_unknown": reason}
     if mask is not None and mask.meta:
         meta["mask_header"] = dict(mask.meta)
     if origin == "miniature":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import tracemalloc
 from typing import Any
 
@@ -485,6 +486,32 @@ def test_pictures_are_resampled_and_nothing_else() -> None:
     assert len(after["fused"]["channels"]) == 2
     wide = decoded(one(Grid(spacing=(0.25, 2.0)), row, "2d"), "2d")
     assert np.asarray(wide["image"]).shape == (12, 2, 3)
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_uneven_slices_are_never_resampled_as_even(stacked: bool) -> None:
+    """A series that lacks slices: `meta` says so, also of rows that were published and read back."""
+    note = {"uneven": "slices are 2.000 mm apart, but 4.000 mm between slice 1 and slice 2"}
+    header = {"stack": [{}, note]} if stacked else note
+    row = {**volume_row(), "meta": json.dumps({"source_header": header})}
+    for spacing in (1.0, (1.0, 1.0, 2.0), (2.0, 2.0, 2.0)):
+        with pytest.raises(GeometryError, match=r"lits.*unevenly apart.*4\.000 mm between.*unknown_spacing"):
+            one(Grid(spacing=spacing), row)
+        assert list(Grid(spacing=spacing, unknown_spacing="drop").rows(row, "3d")) == []
+    # Without resampling it stays, and only pictures within a slice have a spacing.
+    assert one(Grid(orientation="LPS"), row)["spacing"] == [1.0, 1.0, 2.0]
+    for grid, sized in (
+        (Grid(slices=2), True),
+        (Grid(slices=0), False),
+        (Grid(slices="coronal"), False),
+        (Grid(orientation="SPL", slices=0), True),
+        (Grid(orientation="SPL", slices=2), False),
+    ):
+        found = {None if each["spacing"] is None else len(each["spacing"]) for each in grid.rows(row, "3d")}
+        assert found == ({2} if sized else {None}), grid
+    assert next(Grid(slices=0).rows(volume_row(), "3d"))["spacing"] == [2.0, 1.0]
+    unknown = {**volume_row(), "spacing": None}
+    assert next(Grid(slices=0).rows(unknown, "3d"))["spacing"] is None, "the header's numbers mean nothing"
 
 
 def test_errors_name_the_row() -> None:

@@ -30,7 +30,7 @@ from medimg.errors import (
 )
 from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels, Volume
-from medimg.readers import dicom, dicom_seg, lidc, metaimage, nifti, volumes
+from medimg.readers import dicom, dicom_seg, lidc, metaimage, nifti, volumes, votes
 
 FAST = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -248,6 +248,56 @@ def test_units_become_millimeters() -> None:
     )
 
 
+@pytest.mark.parametrize("codes", [(0, 0), (0, 1), (2, 0)])
+@pytest.mark.parametrize("sizes", [(0, 0, 0), (0.7, 0.7, 0), (0, 1, 1)])
+def test_a_pixdim_of_zero_is_no_spacing(codes: tuple[int, int], sizes: tuple[float, ...]) -> None:
+    """Readers make 1 of it. Where there is an sform, that says the spacing."""
+    import nibabel as nib
+
+    block = bytearray(nii(noise((3, 4, 5), "i2"), np.diag([2.0, 3, 4, 1])))
+    header = nib.Nifti1Header(bytes(block[:348]), check=False)
+    header["sform_code"], header["qform_code"] = codes
+    header["pixdim"][1:4] = sizes
+    block[:348] = header.binaryblock
+    volume = nifti.volume(memory(data=bytes(block))).read()
+    if codes[0]:
+        assert volume.spacing == pytest.approx((2, 3, 4)) and volume.unsized is None
+    else:
+        assert volume.spacing is None and "pixdim is" in str(volume.unsized)
+        assert volumes.mask(nifti.volume(memory(data=bytes(block)))).read().spacing is None
+        assert next(volumes.slices(volume)).spacing is None
+
+
+@pytest.mark.parametrize("kind", ["AnalyzeImage", "Spm2AnalyzeImage", "Nifti1Pair"])
+def test_a_pair_without_sizes_has_no_spacing(kind: str, tmp_path: Path) -> None:
+    import nibabel as nib
+
+    nib.save(getattr(nib, kind)(noise((3, 4, 5), "i2"), None), tmp_path / "a.img")
+    block = bytearray((tmp_path / "a.hdr").read_bytes())
+    for sizes, known in (((0, 0, 0), None), ((1, 2, 3), (1, 2, 3)), ((-1, 2, 3), (1, 2, 3))):
+        block[80:92] = np.array(sizes, "<f4").tobytes()
+        (tmp_path / "a.hdr").write_bytes(bytes(block))
+        spacing = nifti.volume(folder(tmp_path, "a.hdr")).read().spacing
+        assert spacing == (None if known is None else pytest.approx(known)), sizes
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "no ElementSpacing"),
+        ({"ElementSize": "1 2 3"}, "no ElementSpacing"),
+        ({"ElementSpacing": "0 0 0"}, "ElementSpacing = 0 0 0"),
+        ({"ElementSpacing": "1 0 1"}, "ElementSpacing = 1 0 1"),
+        ({"ElementSpacing": "1 2 3", "ElementSize": "0 0 0"}, None),
+    ],
+)
+def test_metaimage_without_a_spacing(fields: dict[str, str], reason: str | None) -> None:
+    volume = metaimage.volume(memory("x/a.mha", b"".join(mhd(b"x" * 48, "LOCAL", **fields)))).read()
+    assert (volume.spacing is None) == (reason is not None)
+    assert reason is None or reason in str(volume.unsized)
+    assert volume.meta.get("ElementSize") == fields.get("ElementSize")
+
+
 def test_spacing_where_pixdim_is_none() -> None:
     volume = nifti.volume(memory(data=nii(pixdim=[1, np.nan, 1, 1, 1, 1, 1, 1], qform_code=0))).read()
     assert volume.spacing == pytest.approx((1, 1, 2))
@@ -436,6 +486,91 @@ def test_same_grid() -> None:
         volumes.same_grid(a, made(noise((3, 4, 6), "u1")).volume)
     with pytest.raises(GeometryError, match="affines"):
         volumes.same_grid(a, made(noise((3, 4, 5), "u1"), np.diag([1.01, 2, 3, 1])).volume)
+
+
+def turned(affine: Array, angle: float, axis: int = 2) -> Array:
+    """Other directions, the same first voxel."""
+    a, b = [n for n in range(3) if n != axis]
+    turn = np.eye(3)
+    turn[a, a] = turn[b, b] = np.cos(angle)
+    turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
+    result = affine.copy()
+    result[:3, :3] = turn @ affine[:3, :3]
+    return result
+
+
+@pytest.mark.parametrize("origin", [(0, 0, 0), (-200, -210, -632.75), (-250, -250, -1600), (1e4, 1e4, 1e4)])
+@pytest.mark.parametrize("sizes", [(0.7, 0.7, 2.5), (0.4, 0.4, 0.625), (0.9, 0.9, 10.0), (1.0, 1.0, 1.0)])
+def test_a_grid_is_compared_in_parts_of_a_voxel(origin: Any, sizes: Any) -> None:
+    """Wherever the volume lies: what rounding does is one grid, what moves a voxel is another."""
+    affine = np.diag([*sizes, 1.0])
+    affine[:3, 3] = origin
+    shape = (512, 512, 120)
+    grid = volumes.Grid(shape, affine)
+    for axis in range(3):
+        for part in (1.0, 0.5, 0.2, -0.2):
+            moved = affine.copy()
+            moved[:3, 3] += part * affine[:3, axis]
+            assert "affines differ" in str(grid.differs(volumes.Grid(shape, moved))), (axis, part)
+        moved = affine.copy()
+        moved[:3, 3] += 0.1 * affine[:3, axis]
+        assert grid.differs(volumes.Grid(shape, moved)) is None, axis
+        for angle in (1e-3, -1e-3, 3e-4):
+            noisy = turned(affine, angle, axis).astype(np.float32).astype(np.float64)
+            assert grid.differs(volumes.Grid(shape, noisy)) is None, (axis, angle)
+            noisy[:3, 3] += affine[:3, axis]
+            assert grid.differs(volumes.Grid(shape, noisy)), "rounded directions do not excuse a shift"
+        assert grid.differs(volumes.Grid(shape, turned(affine, 0.01, axis)))
+        stretched = affine.copy()
+        stretched[:3, axis] *= 1 + 1 / shape[axis]
+        assert grid.differs(volumes.Grid(shape, stretched)), "one voxel at the far end"
+    assert grid.differs(volumes.Grid(shape, affine.astype(np.float32).astype(np.float64))) is None
+
+
+def test_series_that_lack_different_slices_are_not_one_grid() -> None:
+    def without(*gone: int) -> Any:
+        slices = [ds for n, ds in enumerate(oblique(9)) if n not in gone]
+        return dicom.series(written(slices), allow_gaps=True)
+
+    for one, other in (((3,), (5,)), ((0,), (8,)), ((3, 4), (3, 6)), ((1, 2, 3), (5, 6, 7))):
+        a, b = without(*one), without(*other)
+        assert a.grid().differs(b.grid()) and volumes.Grid.of(a.read()).differs(volumes.Grid.of(b.read())), (
+            one
+        )
+        with pytest.raises(GeometryError, match="cannot be stacked"):
+            volumes.stack([a, b]).read()
+        with pytest.raises(GeometryError, match="different grids"):
+            votes.count([a, b]).read()
+    twice = volumes.stack([without(3), without(3)]).read()
+    assert np.allclose(twice.origins, without(3).grid().origins)
+    # A file that knows only an affine is not on slices that no affine can say.
+    even = dicom.series(written(oblique(8)))
+    assert even.grid().differs(without(3).grid()) and without(3).grid().differs(even.grid())
+    assert volumes.Grid.of(even.read()).differs(volumes.Grid.of(without(3).read()))
+    assert without(8).grid().differs(even.grid()) is None, "the last slice is missing: what is left is even"
+
+
+def test_images_are_grouped_with_a_tolerance() -> None:
+    """Directions and positions that differ by rounding are one, on whichever side of a rounded number they lie."""
+    for base in (0.0, 0.0005, 0.00049999, 0.1234995):
+        slices = oblique(6, angles=(0, 0, 0))
+        for n, ds in enumerate(slices):
+            noise_of = base + (4e-4 if n % 2 else -4e-4)
+            ds.ImageOrientationPatient = [1, f"{noise_of:.7f}", 0, f"{-noise_of:.7f}", 1, 0]
+            ds.ImagePositionPatient = [0, 0, f"{n * 2.5 + (0.0051 if n % 2 else 0.0049):.4f}"]
+        if base > 0.1:
+            for ds in slices:
+                length = float(np.hypot(1, ds.ImageOrientationPatient[1]))
+                ds.ImageOrientationPatient = [f"{float(v) / length:.7f}" for v in ds.ImageOrientationPatient]
+        found = dicom.placed(written(slices))
+        assert {one.direction for one in found} == {0} and len({one.place for one in found}) == 6
+        assert dicom.series(written(slices)).read().shape == (4, 6, 6)
+    again = oblique(6, angles=(0, 0, 0))
+    for n, ds in enumerate(again):
+        ds.SOPInstanceUID = f"1.9.{n}"
+        ds.ImagePositionPatient = [*ds.ImagePositionPatient[:2], float(ds.ImagePositionPatient[2]) + 0.004]
+    found = dicom.placed(written([*oblique(6, angles=(0, 0, 0)), *again]))
+    assert len({one.place for one in found}) == 6, "two images at each place"
 
 
 def test_on_grid() -> None:
@@ -653,7 +788,7 @@ def test_metaimage_bad(fields: dict[str, str], body: bytes) -> None:
 def test_metaimage_bad_geometry_and_identity() -> None:
     for fields in (
         {"TransformMatrix": "1 0 0 1 0 0 0 0 1"},
-        {"ElementSpacing": "1 0 1"},
+        {"ElementSpacing": "1 nan 1"},
         {"Offset": "nan 0 0"},
     ):
         with pytest.raises(GeometryError, match="x/a"):
@@ -1288,6 +1423,53 @@ def test_segmentation_flipped_and_cropped(a: str, b: str) -> None:
         ds.PixelSpacing = [0.5, 0.5]
     volume = dicom_seg.segmentation(file, written(image)).read()
     assert np.array_equal(volume.array, mask.transpose(2, 1, 0))
+
+
+@pytest.mark.parametrize("gone", [(3,), (0,), (8,), (2, 3), (1, 4, 6), (0, 1, 2, 4, 5)])
+def test_a_segment_lies_on_the_slice_on_which_it_was_drawn(gone: tuple[int, ...]) -> None:
+    """Whatever slices a copy lacks, each frame is where its position is, or that is an error."""
+    slices = oblique(9, (16, 16))
+    kept = [n for n in range(9) if n not in gone]
+    image = dicom.series(written([oblique(9, (16, 16))[n] for n in kept]), allow_gaps=True)
+    for drawn in range(9):
+        masks = np.zeros((9, 16, 16, 1), np.uint8)
+        masks[drawn, 2:5, 3:9] = 1
+        pixels = dicom_seg.segmentation(memory("seg.dcm", seg(slices, masks)), image)
+        if drawn in gone:
+            with pytest.raises(
+                GeometryError, match=r"seg\.dcm.*(outside|not on the voxels).*slice \d|nearest"
+            ):
+                pixels.read()
+            continue
+        volume = pixels.read()
+        found = np.argwhere(volume.array)
+        assert {int(k) for k in found[:, 2]} == {kept.index(drawn)} and len(found) == 18, drawn
+        volumes.same_grid(volume, image.read())
+
+
+def test_a_segment_of_rounded_directions_is_on_the_voxels() -> None:
+    slices = oblique(3, (512, 512), angles=(0, 0, 0))
+    masks = np.zeros((3, 512, 512, 1), np.uint8)
+    masks[1, 500:510, 490:505] = 1
+    image = dicom.series(written(slices))
+    turn = [[1, 0.0009, 0, -0.0009, 1, 0], [0.9999, 0, 0.0009, 0, 1, 0]]
+    for directions in turn:
+        noisy = oblique(3, (512, 512), angles=(0, 0, 0))
+        for ds in noisy:
+            ds.ImageOrientationPatient = directions
+        volume = dicom_seg.segmentation(memory("seg.dcm", seg(noisy, masks)), image).read()
+        assert np.array_equal(volume.array, masks[..., 0].transpose(2, 1, 0))
+    for shift in (0.5, 1.0, 0.2):
+        moved = oblique(3, (512, 512), angles=(0, 0, 0))
+        for ds in moved:
+            x, y, z = ds.ImagePositionPatient
+            ds.ImagePositionPatient = [x + shift * 0.5, y, z]
+        pixels = dicom_seg.segmentation(memory("seg.dcm", seg(moved, masks)), image)
+        if shift == 1.0:
+            assert np.array_equal(pixels.read().array, np.roll(masks[..., 0].transpose(2, 1, 0), 1, axis=0))
+            continue
+        with pytest.raises(GeometryError, match="not on the voxels"):
+            pixels.read()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -9,6 +9,7 @@ changed something is told in `provenance.operations`. What the source said of th
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +66,7 @@ class Grid:
             "drop", or the fraction of them that is kept, the same ones at each run. Rows without masks, boxes and
             points keep all.
         unknown_spacing: what becomes of rows that are to be resampled and whose source states no spacing, or a wrong
-            one (20 volumes of LiTS): "error" or "drop".
+            one (20 volumes of LiTS), or whose slices are unevenly apart (a series that lacks some): "error" or "drop".
     """
 
     orientation: str | None = None
@@ -152,14 +153,16 @@ class Grid:
                 do, and a whole that its part may hide is unknown.
 
         Raises:
-            GeometryError: the row states no spacing, or has another number of axes than `spacing`.
+            GeometryError: the row states no spacing, has slices that are unevenly apart, or has another number of axes
+                than `spacing`.
             FormatError: pixels that cannot be read, or a slice that no picture can hold.
         """
         if self.idle or dimension == "video":
             yield dict(row)
             return
-        if self.spacing is not None and self.unknown_spacing == "drop" and not row.get("spacing"):
-            return
+        if self.spacing is not None and self.unknown_spacing == "drop":
+            if not row.get("spacing") or uneven(row):
+                return
         try:
             yield from self._volume(row, harmonizer) if dimension == "3d" else self._picture(row)
         except MedimgError as error:
@@ -167,6 +170,8 @@ class Grid:
 
     def _volume(self, row: Mapping[str, Any], harmonizer: Harmonizer | None) -> Iterator[Values]:
         scene, scalings = read_volume(row)
+        assert scene.affine is not None
+        across = scene.affine[:3, 2] / np.linalg.norm(scene.affine[:3, 2]) if uneven(row) else None
         aside = target_aside(row, scene)
         operations: list[str] = []
         scene = self._moved(row, scene, operations)
@@ -181,7 +186,7 @@ class Grid:
         if self.slices is not None:
             if aside is not None:
                 operations.append("target: left out, it has another grid")
-            yield from self._cut(row, scene, scalings, operations, harmonizer)
+            yield from self._cut(row, scene, scalings, operations, harmonizer, across)
         elif operations:
             yield write_volume(row, scene, scalings, aside, operations)
         else:
@@ -211,7 +216,12 @@ class Grid:
             if scene.spacing is None or not row.get("spacing"):
                 raise GeometryError(
                     "the row states no spacing, so it cannot be resampled",
-                    next_step='drop such rows (grid={..., "unknown_spacing": "drop"}), or leave the voxels as they are',
+                    next_step=_LEAVE,
+                )
+            if reason := uneven(row):
+                raise GeometryError(
+                    f"the slices are unevenly apart, so the row cannot be resampled as if they were even ({reason})",
+                    next_step=_LEAVE,
                 )
             if not np.allclose(scene.spacing, wanted, rtol=geometry.TOLERANCE, atol=0):
                 was = _numbers(scene.spacing)
@@ -226,9 +236,14 @@ class Grid:
         scalings: Scalings,
         operations: Sequence[str],
         harmonizer: Harmonizer | None,
+        across: Array | None,
     ) -> Iterator[Values]:
-        assert self.slices is not None
+        """`across`: the direction in which the row's slices are unevenly apart, None where they are even."""
+        assert self.slices is not None and scene.affine is not None
         axis = geometry.plane_axis(scene, self.slices)
+        # Pictures that hold rows of several uneven slices have no spacing.
+        stacked = axis if across is None else int(np.argmax(np.abs(across @ scene.affine[:3, :3])))
+        sized = bool(row.get("spacing")) and stacked == axis
         filled = None if self.empty == "keep" else _filled(scene, axis)
         channels = scene.images[IMAGE].shape[3:]
         for index in range(scene.shape[axis]):
@@ -236,6 +251,7 @@ class Grid:
             if filled is not None and not filled[index] and not self._keeps(f"{row['id']}/{name}"):
                 continue
             picture, in_boxes, in_points = geometry.cut(scene, axis, index)
+            picture = picture if sized else replace(picture, affine=None)
             step = f"slice: {self.slices if isinstance(self.slices, str) else 'voxel'} {'ijk'[axis]}={index}"
             flat = _sliced_row(row, picture, scalings, in_boxes, in_points, harmonizer)
             flat["id"] = f"{row['id']}/{name}"
@@ -249,6 +265,22 @@ class Grid:
         if isinstance(self.empty, str):
             return self.empty == "keep"
         return random.Random(name).random() < self.empty
+
+
+def uneven(row: Mapping[str, Any]) -> str | None:
+    """What the header of the row's source says of slices that are missing or unevenly apart; None for even ones."""
+    text = row.get("meta")
+    if not text or '"uneven"' not in text:
+        return None
+    return _noted(json.loads(text).get("source_header"))
+
+
+def _noted(header: Any) -> str | None:
+    """The note in a header, or in those of the volumes that it was stacked of."""
+    if isinstance(header, Mapping) and header.get("uneven"):
+        return str(header["uneven"])
+    inner = header.values() if isinstance(header, Mapping) else header if isinstance(header, list) else ()
+    return next((note for one in inner if (note := _noted(one))), None)
 
 
 def _is_number(value: object) -> bool:
@@ -271,6 +303,7 @@ def _is_window(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and _is_number(value[0]) and _positive(value[1])
 
 
+_LEAVE = 'drop such rows (grid={..., "unknown_spacing": "drop"}), or leave the voxels as they are'
 _AXES = [{a, b, c} for a in "RL" for b in "AP" for c in "SI"]
 
 

@@ -13,6 +13,7 @@ from medimg.fusion import scene as geometry
 from medimg.fusion.scene import Scene
 from medimg.pixels import Array, Picture, Volume
 from medimg.readers import raster
+from medimg.readers.volumes import Grid as VoxelGrid
 
 IGNORE = 255
 """In `fused` pixels: not assessed."""
@@ -75,9 +76,7 @@ def read_volume(row: Mapping[str, Any]) -> tuple[Scene, Scalings]:
         if pixels is None:
             continue
         volume = Volume(pixels["bytes"])
-        if place == TARGET and (
-            volume.shape[:3] != shape or not np.allclose(volume.affine, image.affine, atol=1e-3)
-        ):
+        if place == TARGET and VoxelGrid.of(image).differs(VoxelGrid.of(volume)):
             continue
         if volume.shape[:3] != shape:
             raise GeometryError(f"{place} has the shape {volume.shape}, the image {image.shape}")

@@ -54,7 +54,7 @@ _USED = {
         "Rotation",
         "Orientation",
     ),
-    *("Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "ElementSize", "HeaderSize"),
+    *("Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "HeaderSize"),
     *("ElementNumberOfChannels", "ElementType", "ElementDataFile", "ElementMin", "ElementMax"),
 }
 # ITK writes DICOM tags under their numbers; free text and what says "patient" can identify.
@@ -77,6 +77,7 @@ class _Header:
     data: tuple[str, ...]
     start: int
     meta: dict[str, Any]
+    unsized: str | None
 
 
 def _numbers(text: str, count: int, name: str) -> list[float]:
@@ -134,11 +135,12 @@ def _parse(stream: BinaryIO) -> _Header:
         raise FormatError(f"unknown ElementType {fields.get('ElementType')!r}")
     big = _true(fields.get("ElementByteOrderMSB", fields.get("BinaryDataByteOrderMSB", "False")))
     packed_size = fields.get("CompressedDataSize")
+    affine, reason = _affine(fields, dims)
     return _Header(
         shape=(*shape, *(1,) * (3 - dims), *((channels,) if channels > 1 else ())),
         channels=channels,
         dtype=np.dtype(_TYPES[name]).newbyteorder(">" if big else "<"),
-        affine=_affine(fields, dims),
+        affine=affine,
         packed=_true(fields.get("CompressedData", "False")),
         packed_size=_whole(packed_size, "CompressedDataSize") if packed_size else None,
         skip=_whole(fields.get("HeaderSize", "0"), "HeaderSize"),
@@ -147,11 +149,17 @@ def _parse(stream: BinaryIO) -> _Header:
         meta={
             key: value for key, value in fields.items() if key not in _USED and not _IDENTIFYING.search(key)
         },
+        unsized=reason,
     )
 
 
-def _affine(fields: dict[str, str], dims: int) -> Array:
-    """4x4, RAS+ in mm."""
+def _affine(fields: dict[str, str], dims: int) -> tuple[Array, str | None]:
+    """(4x4, RAS+ in mm, why the size of the voxels is not known).
+
+    ElementSize, how large the spot is that a voxel was measured on, does not say how far voxels are apart. The affine
+    has it where there is no ElementSpacing, as ITK does, but the spacing is not known. One below 0 turns its axis, as
+    in ITK.
+    """
 
     def first(*names: str) -> tuple[str, str] | None:
         return next(((name, fields[name]) for name in names if name in fields), None)
@@ -161,15 +169,19 @@ def _affine(fields: dict[str, str], dims: int) -> Array:
         rows = np.array(_numbers(found[1], dims * dims, found[0])).reshape(dims, dims)
     if found := first("Offset", "Position", "Origin"):
         offset = np.array(_numbers(found[1], dims, found[0]))
+    space = min(dims, 3)
+    reason = None if "ElementSpacing" in fields else "there is no ElementSpacing"
     if found := first("ElementSpacing", "ElementSize"):
         spacing = np.array(_numbers(found[1], dims, found[0]))
-    space = min(dims, 3)
+        if not spacing[:space].all():
+            reason = f"{found[0]} = {found[1]}"
+            spacing[spacing == 0] = 1
     affine = np.eye(4)
     affine[:space, :space] = rows[:space, :space].T * spacing[:space]
     affine[:space, 3] = offset[:space]
     affine = np.diag([-1.0, -1, 1, 1]) @ affine
     check_affine(affine)
-    return affine
+    return affine, reason
 
 
 def _data(value: str, stream: BinaryIO, shape: list[int]) -> tuple[str, ...]:
@@ -245,7 +257,9 @@ class _Meta(VolumePixels):
             for part in parts:
                 with reading(part):
                     check_ratio(part, size // len(parts), packed=header.packed)
-            volume = Volume.empty(header.shape, header.dtype, header.affine, meta=header.meta)
+            volume = Volume.empty(
+                header.shape, header.dtype, header.affine, meta=header.meta, unsized=header.unsized
+            )
             target = volume.array.reshape(-1, order="F")
             count = target.size // len(parts)
             for number, part in enumerate(parts):

@@ -11,7 +11,7 @@ import io
 import math
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 from zlib import decompressobj
 from zlib import error as ZlibError
@@ -19,7 +19,7 @@ from zlib import error as ZlibError
 import numpy as np
 
 from medimg.errors import FormatError, GeometryError, MedimgError
-from medimg.pixels import Volume, parse_header, silent
+from medimg.pixels import Volume, parse_header, silent, unsized
 from medimg.readers.volumes import Grid, VolumePixels
 
 if TYPE_CHECKING:
@@ -314,6 +314,8 @@ def _read_pair(header_file: File, voxel_file: File, voxels: bool) -> Volume:
             between = b"\0\0\0\0"
     kind = nib.nifti1.Nifti1PairHeader if pair else nib.Spm2AnalyzeImage.header_class
     old: Any = kind(start, check=False)
+    sizes = [float(size) for size in old["pixdim"][1 : 1 + min(3, max(1, int(old["dim"][0])))]]
+    reason = None if pair or all(sizes) else f"pixdim is {' x '.join(f'{size:g}' for size in sizes)}"
     old.check_fix(logger=silent)
     size = _check(old, 0)
     offset = int(old["vox_offset"])
@@ -342,7 +344,7 @@ def _read_pair(header_file: File, voxel_file: File, voxels: bool) -> Volume:
     new["vox_offset"] = 348 + len(between)
     _check_extensions(new, between)
     if not voxels:
-        return Volume(new.binaryblock, meta)
+        return Volume(new.binaryblock, meta, unsized=reason)
     with voxel_file.open() as stream:
         source = Inflated(stream)
         check_ratio(voxel_file, size)
@@ -353,7 +355,7 @@ def _read_pair(header_file: File, voxel_file: File, voxels: bool) -> Volume:
         buffer[348 : 348 + len(between)] = between
         source.readinto(memoryview(buffer)[348 + len(between) :])
         source.finish()
-    return Volume(buffer, meta)
+    return Volume(buffer, meta, unsized=reason)
 
 
 @dataclass(frozen=True)
@@ -378,6 +380,7 @@ class _Nifti(VolumePixels):
             else:
                 with self.file.open() as stream:
                     volume = _read_single(self.file, stream, voxels)
+            volume = replace(volume, unsized=volume.unsized or unsized(memoryview(volume.nifti)[:348]))
             _ = volume.scaling
             try:
                 _ = volume.affine
@@ -400,7 +403,7 @@ def volume(file: File) -> VolumePixels:
     Takes .nii and .nii.gz (NIfTI-1 passes byte for byte after gunzip; NIfTI-2 becomes NIfTI-1 where that
     holds it exactly, its affine in single precision) and the .hdr or the .img half of a NIfTI or Analyze 7.5
     pair. Whether a file is gzipped is told by its bytes, not its name. Byte order stays. Axes of length 1
-    stay. SPM's .mat files are not read.
+    stay. SPM's .mat files are not read. A pixdim of 0 without an sform states no spacing: it is not known (`unsized`).
 
     Raises:
         FormatError: on `read`: no such file, truncated, too long, damaged, or not exact in NIfTI-1.

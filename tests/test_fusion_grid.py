@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import tracemalloc
@@ -9,12 +10,15 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import PIL.Image
 import pytest
+from datasets import Image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
 from medimg.errors import GeometryError
+from medimg.fusion import labels, signatures
 from medimg.fusion import scene as geometry
 from medimg.fusion.errors import RequestError
 from medimg.fusion.grid import Grid
@@ -275,6 +279,38 @@ def volume_row(image: Any = None, mask: Any = None, affine: Any = None, **change
         },
     }
     return {**row, **changes}
+
+
+def turned(array: Any, orientation: int, kind: str) -> dict[str, Any]:
+    """A file that stores these pixels and states an EXIF orientation."""
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    PIL.Image.fromarray(array).save(out, kind, exif=exif, **({"quality": 100} if kind == "JPEG" else {}))
+    return {"bytes": out.getvalue(), "path": f"a.{kind.lower()}"}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_that_states_an_orientation_stays_with_its_mask(kind: str, orientation: int) -> None:
+    stored = np.zeros((40, 64), np.uint8)
+    stored[8:16, 8:32] = 255
+    image, file = turned(stored, orientation, kind), turned(stored // 255, orientation, "PNG")
+    shown = np.asarray(Image().decode_example(image)) > 128
+    row = {
+        "image": image,
+        "label": {"mask": file, "target": None, "boxes": [], "points": []},
+        "fused": {"mask": file, "channels": [], "boxes": [], "points": []},
+        "spacing": [1.0, 1.0],
+        "shape": list(shown.shape),
+        "meta": "{}",
+    }
+    after = decoded(one(Grid(spacing=0.5), row, "2d"), "2d")
+    picture, mask = np.asarray(after["image"]) > 128, np.asarray(after["fused"]["mask"]) > 0
+    assert np.array_equal(mask, shown.repeat(2, 0).repeat(2, 1))
+    assert (picture != mask).mean() < 0.02
+    assert np.array_equal(labels._picture(file["bytes"]) > 0, shown)
+    assert np.array_equal(signatures._opened(image["bytes"], "a") > 128, shown)
 
 
 def one(grid: Grid, row: dict[str, Any], dimension: Any = "3d") -> dict[str, Any]:

@@ -153,7 +153,8 @@ def _decoded(pixels: Mapping[str, Any]) -> Array:
     """(height, width[, channels]); palette colors as RGB, since indices cannot be interpolated."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(pixels["bytes"])) as image:
+    with Image.open(io.BytesIO(pixels["bytes"])) as opened:
+        image = raster.as_shown(opened)
         return np.asarray(image.convert("RGB") if image.mode == "P" else image)
 
 

@@ -170,9 +170,11 @@ def _pixels(image: object, axes: Literal[2, 3] | None) -> tuple[Array, Literal[2
 def _opened(data: bytes, name: str) -> Array:
     from PIL import Image
 
+    from medimg.readers import raster
+
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return _raster(image)
+            return _raster(raster.as_shown(image))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise FormatError(f"cannot be decoded ({error})", file=name or None) from error
 

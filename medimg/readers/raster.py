@@ -224,6 +224,13 @@ def encode(picture: Picture) -> tuple[bytes, str]:
     return _saved(image, "PNG"), ".png"
 
 
+def as_shown(image: Image.Image) -> Image.Image:
+    """A picture opened with Pillow as the stock image feature shows it: turned by its EXIF orientation."""
+    image.load()
+    turn = ExifTags.Base.Orientation in image.getexif()
+    return ImageOps.exif_transpose(image) if turn else image
+
+
 def stored(picture: Picture) -> Picture:
     """The pixels as the file stores them, before its EXIF orientation was applied.
 
@@ -487,10 +494,7 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
                 meta["stored_bits"] = 16
             if _altered(image):
                 return _decode_tiff(data, page, None)
-            image.load()
-            # What datasets.Image does after load(); a TIFF is turned by load() already.
-            again = ExifTags.Base.Orientation in image.getexif()
-            shown = ImageOps.exif_transpose(image) if again else image
+            shown = as_shown(image)
             array = np.asarray(shown)
         except MedimgError:
             raise

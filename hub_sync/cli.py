@@ -399,15 +399,60 @@ def fuse(
         ),
     ] = None,
     weights: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="concatenate, interleave, uniform, proportional, temperature=2, or lits=2,chaos=1."
+            help="concatenate (the default), interleave, uniform, proportional, temperature=2, or lits=2,chaos=1."
         ),
-    ] = "concatenate",
-    on_duplicate: Annotated[str, typer.Option(help="drop, keep, error or ignore.")] = "drop",
-    encoding: Annotated[str | None, typer.Option(help="Of masks: index or channels.")] = None,
-    blueprint: Annotated[str | None, typer.Option(help="A named request, e.g. liver-ct.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    ] = None,
+    on_duplicate: Annotated[
+        str | None, typer.Option(help="drop (the default), keep, error or ignore.")
+    ] = None,
+    prefer: Annotated[
+        list[str] | None, typer.Option(help="Members whose rows stay where an image is in several, in order.")
+    ] = None,
+    near: Annotated[
+        bool | None,
+        typer.Option(
+            "--near/--no-near",
+            help="Compare all pixels for near duplicates; without it, where they are at hand.",
+        ),
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of masks: index (the default) or channels.")] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="Common voxels, one option per field: orientation=LPS, spacing=1 or 1,1,2.5 (mm), window=40,400 (HU), "
+            "slices=axial, empty=drop, unknown_spacing=drop.",
+        ),
+    ] = None,
+    minimum: Annotated[int | None, typer.Option(help="Images that a member must declare at least.")] = None,
+    unlabeled: Annotated[
+        bool | None, typer.Option("--unlabeled", help="Also rows that say nothing about any target.")
+    ] = None,
+    blueprint: Annotated[
+        str | None, typer.Option(help="A named request, e.g. liver-ct, or a TOML or JSON file of one.")
+    ] = None,
+    shuffle_buffer: Annotated[
+        int | None, typer.Option(help="Rows that are permuted together; 0 (the default) keeps the order.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the draws and of shuffling; 0 by default.")] = None,
+    repeat: Annotated[
+        bool | None,
+        typer.Option(
+            "--repeat", help="Start ended members again until each has been seen; not to be pushed."
+        ),
+    ] = None,
+    storage_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="For fsspec, where the source is a URL, e.g. anon=true."),
+    ] = None,
+    streaming: Annotated[
+        bool,
+        typer.Option(
+            help="--no-streaming writes all rows to the `datasets` cache before the first is shown."
+        ),
+    ] = True,
     namespace: NamespaceOption = NAMESPACE,
     hub: HubOption = None,
     store: StoreOption = STORE,
@@ -429,7 +474,9 @@ def fuse(
 
       medimg fuse msd-liver msd-spleen --modality CT --target liver --target spleen --source ~/originals --limit 5
 
-      medimg fuse --organ liver --target liver --license adapt --push liver --plan
+      medimg fuse lits chaos --target liver --source miniature --grid orientation=LPS --grid slices=axial --limit 5
+
+      medimg fuse --organ liver --target liver --dimension 3d --license adapt --push liver --plan
 
       medimg fuse msd-liver msd-spleen --verbatim --push abdomen --hub https://huggingface.co --namespace my-org
     """
@@ -447,9 +494,17 @@ def fuse(
         source=source or None,
         weights=weights,
         on_duplicate=on_duplicate,
+        prefer=prefer,
+        near=near,
         encoding=encoding,
+        grid=grid,
+        minimum=minimum,
+        unlabeled=unlabeled,
         blueprint=blueprint,
+        shuffle_buffer=shuffle_buffer,
         seed=seed,
+        repeat=repeat,
+        storage_options=storage_option,
         namespace=namespace,
     )
     wanted = push is not None and not plan
@@ -482,7 +537,8 @@ def fuse(
 
         made = medimg.fuse(**asked, plan=True)
         if limit and not plan:
-            for line in fused_cli.lines(medimg.fuse(**asked), limit, made, as_json=as_json):
+            rows = medimg.fuse(**asked, streaming=streaming)
+            for line in fused_cli.lines(rows, limit, made, as_json=as_json):
                 print(line)
         elif as_json:
             print(made.to_json(), end="")

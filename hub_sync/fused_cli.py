@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,8 +39,39 @@ def request(**given: Any) -> dict[str, Any]:
                 f"--{option.replace('_', '-')} takes {', '.join(choices)}, not {given[option]!r}",
                 next_step="see `medimg fuse --help`.",
             )
-    given["weights"] = weights(given["weights"])
-    return {key: value for key, value in given.items() if value not in (None, [])}
+    if given["weights"] is not None:
+        given["weights"] = weights(given["weights"])
+    for option in ("grid", "storage_options"):
+        given[option] = fields(f"--{option.replace('_', '-').removesuffix('s')}", given[option] or ())
+    return {key: value for key, value in given.items() if value not in (None, [], {})}
+
+
+def fields(option: str, texts: Sequence[str]) -> dict[str, Any]:
+    """`key=value` texts as a dictionary; values are JSON, numbers with commas between them, or text.
+
+    Raises:
+        MedimgError: a text has no `=`, or a key comes twice.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise MedimgError(
+                f"{option} {text!r} is not understood",
+                next_step=f"use {option} key=value, once for each field.",
+            )
+        if key in found:
+            raise MedimgError(f"{option} {key}=… is given twice", next_step="leave one of them out.")
+        found[key] = _value(value.strip())
+    return found
+
+
+def _value(text: str) -> Any:
+    for candidate in (text, f"[{text}]"):
+        with suppress(ValueError):
+            return json.loads(candidate)
+    return text
 
 
 def weights(text: str) -> Weights:

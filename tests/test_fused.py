@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from fault_proxy import FAULTS, FaultProxy
+from typer.testing import CliRunner
 
 import medimg
 from medimg import registry
@@ -27,7 +29,7 @@ from medimg.cards.card import escape
 from medimg.declaration import Evidence
 from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
-from medimg.hub_sync import fused, fused_cli, publish
+from medimg.hub_sync import cli, fused, fused_cli, publish
 from medimg.hub_sync.fused import _missing, _published, _RowTerms, push, verify
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.serve import EmbeddedHub
@@ -601,6 +603,10 @@ def test_command_prints_plan_and_rows(tmp_path: Path) -> None:
         (["lits", "--target", "liver", "--weights", "much"], "--weights 'much'"),
         (["msd-liver", "--push", "../x", "--plan"], "cannot be the name"),
         (["msd-liver", "--target", "liver", "--weights", "lits=1", "--limit", "1"], "lits"),
+        (["msd-liver", "--grid", "spacng=1"], "do you mean 'spacing'"),
+        (["msd-liver", "--grid", "slices=oblique"], "not 'oblique'"),
+        (["msd-liver", "--grid", "slices"], "--grid 'slices' is not understood"),
+        (["msd-liver", "--grid", "slices=axial", "--grid", "slices=0"], "--grid slices=… is given twice"),
     ],
 )
 def test_command_says_what_is_wrong(arguments: list[str], words: str, tmp_path: Path) -> None:
@@ -611,6 +617,77 @@ def test_command_says_what_is_wrong(arguments: list[str], words: str, tmp_path: 
 def test_help_has_examples(tmp_path: Path) -> None:
     text = run("fuse", "--help", cwd=tmp_path).stdout
     assert "Examples:" in text and "--push" in text
+
+
+def test_every_argument_of_fuse_is_an_option_of_the_command() -> None:
+    spelled = {"targets": "target", "license_terms": "license_", "storage_options": "storage_option"}
+    options = inspect.signature(cli.fuse).parameters
+    for name in inspect.signature(medimg.fuse).parameters:
+        assert spelled.get(name, name) in options, f"`medimg fuse` has no option for {name}"
+
+
+def test_options_of_the_command_reach_fuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def caught(**given: Any) -> None:
+        seen.update(given)
+        raise FusionError("seen")
+
+    monkeypatch.setattr(medimg, "fuse", caught)
+    typed = """lits chaos --modality CT --organ liver --task segmentation --target liver --dimension 3d
+        --license adapt --split train --source miniature --weights temperature=2 --on-duplicate keep --no-near --prefer chaos
+        --encoding channels --grid orientation=LPS --grid spacing=1,1,2.5 --grid window=40,400 --grid slices=axial
+        --grid empty=0.5 --minimum 5 --unlabeled --blueprint liver-ct --shuffle-buffer 8 --seed 3 --repeat
+        --storage-option anon=true --storage-option key=abc --namespace mine"""
+    CliRunner().invoke(cli.app, ["fuse", *typed.split()])
+    assert seen == {
+        "names": ["lits", "chaos"],
+        "modality": ["CT"],
+        "organ": ["liver"],
+        "task": ["segmentation"],
+        "targets": ["liver"],
+        "dimension": "3d",
+        "license_terms": ["adapt"],
+        "split": ["train"],
+        "source": "miniature",
+        "weights": {"temperature": 2.0},
+        "on_duplicate": "keep",
+        "prefer": ["chaos"],
+        "near": False,
+        "encoding": "channels",
+        "grid": {
+            "orientation": "LPS",
+            "spacing": [1, 1, 2.5],
+            "window": [40, 400],
+            "slices": "axial",
+            "empty": 0.5,
+        },
+        "minimum": 5,
+        "unlabeled": True,
+        "blueprint": "liver-ct",
+        "shuffle_buffer": 8,
+        "seed": 3,
+        "repeat": True,
+        "storage_options": {"anon": True, "key": "abc"},
+        "namespace": "mine",
+        "plan": True,
+    }
+    seen.clear()
+    CliRunner().invoke(cli.app, ["fuse", "--blueprint", "liver-ct", "--source", "miniature"])
+    assert set(seen) == {"blueprint", "source", "namespace", "plan"}, (
+        "what is not typed does not beat a blueprint"
+    )
+
+
+def test_rows_on_a_grid_from_the_command(tmp_path: Path) -> None:
+    base = ("fuse", "msd-spleen", "--target", "spleen", "--source", "miniature", "--limit", "3")
+    done = run(*base, "--grid", "slices=axial", "--grid", "empty=drop", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3 and all("/k00" in line and "present: spleen" in line for line in lines)
+    stored = run(*base, "--no-streaming", cwd=tmp_path)
+    assert stored.returncode == 0, stored.stderr
+    assert run(*base, cwd=tmp_path).stdout == stored.stdout != ""
 
 
 def test_weights_as_they_are_typed() -> None:

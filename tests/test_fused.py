@@ -636,8 +636,9 @@ def test_options_of_the_command_reach_fuse(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(medimg, "fuse", caught)
     typed = """lits chaos --modality CT --organ liver --task segmentation --target liver --dimension 3d
         --license adapt --split train --source miniature --weights temperature=2 --on-duplicate keep --no-near
-        --prefer chaos --encoding channels --grid orientation=LPS --grid spacing=1,1,2.5 --grid window=40,400 --grid slices=axial
-        --grid empty=0.5 --minimum 5 --unlabeled --blueprint liver-ct --shuffle-buffer 8 --seed 3 --repeat
+        --prefer chaos --encoding channels --grid orientation=LPS --grid spacing=1,1,2.5 --grid window=40,400
+        --grid slices=axial --grid empty=0.5 --minimum 5 --unlabeled --blueprint liver-ct --shuffle-buffer 8
+        --seed 3 --repeat
         --storage-option anon=true --storage-option key=abc --namespace mine"""
     CliRunner().invoke(cli.app, ["fuse", *typed.split()])
     assert seen == {

@@ -1,6 +1,5 @@
 """The 14 observations of CheXpert's labeler, as CheXpert and the collections after it write them."""
 
-from medimg.errors import LabelError
 from medimg.readers import tables
 
 LABELS = {
@@ -22,18 +21,17 @@ LABELS = {
 """Column -> canonical name, in the tables' order."""
 
 
-def read(row, table):
+def read(row):
     """The label's fields of one row: 1 is present, 0 absent, -1 uncertain, blank not mentioned.
 
     Args:
-        row: cells by column; columns that are not there count as blank.
-        table: the file, for error messages.
+        row: line of the table; columns that are not there count as blank.
     """
     found = {"1": [], "0": [], "-1": []}
     for column, name in LABELS.items():
         if value := row.get(column, "").strip().removesuffix(".0"):
             if value not in found:
-                raise LabelError(f"{column} is {value}, not 1, 0, -1 or blank", file=table.path)
+                raise row.wrong(column, "is not 1, 0, -1 or blank")
             found[value].append(name)
     return {
         "classes": found["1"],
@@ -43,8 +41,11 @@ def read(row, table):
 
 
 def key(path):
-    """patient/study/view of an image: what all releases and tables agree on, whatever stands in front."""
-    return "/".join(path.split("/")[-3:])
+    r"""patient/study/view of an image: what all releases and tables agree on, whatever stands in front.
+
+    Tables that were saved on Windows have "\" between the parts.
+    """
+    return "/".join(path.strip().replace("\\", "/").split("/")[-3:])
 
 
 def packed(row):

@@ -74,24 +74,33 @@ def rows(files):
     others = {f"{n}.csv": _chexpert.answers(files.find(rf"(?:^|/){n}\.csv$")) for n in AUTOMATIC}
     book = files.find(r"CHEXPERT DEMO\.xlsx$")
     people = {person["PATIENT"]: person for person in tables.rows(book)} if book else {}
+    seen = set()
     for table, name in files.match(rf"(?:^|/)({'|'.join(TABLES)})\.csv$"):
         for row in tables.rows(table):
             key = _chexpert.key(row["Path"])
             image = images.pop(key, None)
             if image is None:
+                again = (
+                    "another table had a line for its image"
+                    if key in seen
+                    else "its image is not in this copy"
+                )
+                files.tell(table, f"a line of the table is no row: {again}")
                 continue
+            seen.add(key)
             patient, study, view = key.split("/")
             source = {other: _chexpert.unpacked(rest[key]) for other, rest in others.items() if key in rest}
             meta = {column: cell for column, cell in row.items() if column not in DATASET.labels}
-            yield Row(
-                id=f"{patient}-{study}-{view.rpartition('.')[0]}",
-                split=TABLES[name],
-                subject=patient,
-                image=image,
-                source={table.name: _chexpert.unpacked(_chexpert.packed(row))} | source,
-                meta=meta | ({book.name: people[patient]} if patient in people else {}),
-                **_chexpert.read(row, table),
-            )
+            with files.row(image):
+                yield Row(
+                    id=f"{patient}-{study}-{view.rpartition('.')[0]}",
+                    split=TABLES[name],
+                    subject=patient,
+                    image=image,
+                    source={table.name: _chexpert.unpacked(_chexpert.packed(row))} | source,
+                    meta=meta | ({book.name: people[patient]} if patient in people else {}),
+                    **_chexpert.read(row),
+                )
     for image in images.values():
         yield Skipped(file=image, reason="no table of this copy (train.csv, valid.csv, …) has a row for it")
 

@@ -68,36 +68,44 @@ DATASET = Dataset(
 
 
 def rows(files):
-    said = {
-        row.get("image_id") or row["image"]: row
-        for (table,) in files.match(r"(?:HAM10000_metadata|ISIC2018_Task3_Test_GroundTruth)(?:\.csv|\.tab)?$")
-        for row in tables.rows(table)
-    }
-    outlines = files.index(r"(?:^|/)(ISIC_\d{7})_segmentation\.png$")
+    said = tables.Lines(files)
+    for (table,) in files.match(r"(?:HAM10000_metadata|ISIC2018_Task3_Test_GroundTruth)(?:\.csv|\.tab)?$"):
+        for line in tables.rows(table):
+            column = "image_id" if "image_id" in line else "image"
+            said.add(line[column].strip().removesuffix(".jpg"), line, column)
+    outlines = files.index(r"(?:^|/)(ISIC_\d{7})_segmentation\.png$", lost="outlines of the lesions are")
     seen = set()
     for image, test, name in files.match(r"^(?:(.*Task3_Test[^/]*)/)?(?:.*/)?(ISIC_\d{7})\.jpg$"):
-        row, outline = said.get(name), outlines.get(name)
-        if row is None:
+        if name not in said:
             yield Skipped(file=image, reason="no table in this copy has a row for it")
             continue
         seen.add(name)
-        dx = {key: row[key] for key in row if key.startswith("dx") or key in _isic.DIAGNOSES}
-        yield Row(
-            id=name,
-            split="test" if test else "train",
-            subject=row.get("lesion_id"),
-            image=image,
-            mask=masks.index(outline, {0: 0, 255: 1}) if outline else None,
-            classes=DATASET.labels[row["dx"]] if "dx" in row else _isic.diagnoses(row),
-            assessed=(*_isic.DIAGNOSES.values(), *(("skin lesion",) if outline else ())),
-            source=dx,
-            meta={key: row[key] for key in ("age", "sex", "localization", "dataset") if key in row},
-        )
+        outline = outlines.get(name)
+        if outlines and not outline and not test:
+            files.tell(image, "its outline is not in this copy")
+        with files.row(image):
+            yield row("test" if test else "train", image, name, said[name], outline)
     for name, outline in outlines.items():
         if name not in seen:
             yield Skipped(
                 file=outline, reason="an outline whose image, or its line in the table, is not in this copy"
             )
+    said.tell_rest("its image is not in this copy")
+
+
+def row(split, image, name, line, outline):
+    diagnosis = {key: line[key] for key in line if key.startswith("dx") or key in _isic.DIAGNOSES}
+    return Row(
+        id=name,
+        split=split,
+        subject=line.get("lesion_id"),
+        image=image,
+        mask=masks.index(outline, {0: 0, 255: 1}) if outline else None,
+        classes=line.one_of("dx", DATASET.labels) if "dx" in line else _isic.diagnoses(line),
+        assessed=(*DATASET.every_label, *(("skin lesion",) if outline else ())),
+        source=diagnosis,
+        meta={key: line[key] for key in ("age", "sex", "localization", "dataset") if key in line},
+    )
 
 
 def miniature(make):

@@ -65,4 +65,4 @@ LEGEND = {
 
 def diagnoses(answer):
     """What a row of one-hot numbers (1.0 and 0.0) says."""
-    return [name for column, name in DIAGNOSES.items() if float(answer[column]) >= 0.5]
+    return [name for column, name in DIAGNOSES.items() if answer.number(column) >= 0.5]

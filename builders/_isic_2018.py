@@ -34,22 +34,38 @@ SOURCES = (
 PART = r"ISIC2018_{}_(Training|Validation|Test)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
 
 
+OUTLINES, ATTRIBUTES = "outlines (task 1) are", "attributes (task 2) are"
+
+
 def segmented(files):
     """Rows of tasks 1 and 2, which share their images."""
-    lesions = files.index(PART.format("Task1", "GroundTruth", r"_segmentation\.png"), key=(1, 2))
-    found = files.index(PART.format("Task2", r"GroundTruth(?:_v3)?", r"_attribute_(\w+)\.png"), key=(1, 2, 3))
+    lesions = files.index(
+        PART.format("Task1", "GroundTruth", r"_segmentation\.png"), key=(1, 2), lost=OUTLINES
+    )
+    found = files.index(
+        PART.format("Task2", r"GroundTruth(?:_v3)?", r"_attribute_(\w+)\.png"), key=(1, 2, 3), lost=ATTRIBUTES
+    )
     used = set()
     for image, where, name in files.match(PART.format("Task1-2", "Input", r"\.jpg")):
         shared = {"split": _isic.SPLITS[where], "image": image}
-        if lesion := lesions.get((where, name)):
+        lesion = lesions.get((where, name))
+        drawn = {a: found[where, name, a] for a in _isic.ATTRIBUTES if (where, name, a) in found}
+        if lesion:
             used.add(lesion)
             mask = masks.index(lesion, {0: 0, 255: 1})
             yield Row(id=f"task1-{name}", config="task1", mask=mask, legend={1: ("skin lesion",)}, **shared)
-        if drawn := {a: found[where, name, a] for a in _isic.ATTRIBUTES if (where, name, a) in found}:
-            drawn = {attribute: found[where, name, attribute] for attribute in _isic.ATTRIBUTES}
+        if drawn:
             used.update(drawn.values())
-            mask = masks.union([(file, _isic.BITS[a]) for a, file in drawn.items()], _isic.MEETING)
-            yield Row(id=f"task2-{name}", config="task2", mask=mask, legend=_isic.LEGEND, **shared)
+            if len(drawn) == len(_isic.ATTRIBUTES):
+                mask = masks.union([(file, _isic.BITS[a]) for a, file in drawn.items()], _isic.MEETING)
+                yield Row(id=f"task2-{name}", config="task2", mask=mask, legend=_isic.LEGEND, **shared)
+            else:
+                for file in drawn.values():
+                    yield Skipped(file=file, reason="not all attributes of its image are in this copy")
+        if drawn and lesions and not lesion:
+            files.tell(image, "its outline (task 1) is not in this copy")
+        if lesion and found and not drawn:
+            files.tell(image, "its attributes (task 2) are not in this copy")
         if not lesion and not drawn:
             yield Skipped(file=image, reason="neither of its two kinds of ground truth is in this copy")
     for file in (*lesions.values(), *found.values()):
@@ -59,29 +75,30 @@ def segmented(files):
 
 def diagnosed(files):
     """Rows of task 3."""
-    answers = {
-        row["image"]: row
-        for (table,) in files.match(r"ISIC2018_Task3_(?:Training|Validation|Test)_GroundTruth\.csv$")
-        for row in tables.rows(table, columns=("image", *_isic.DIAGNOSES))
-    }
-    listed = files.find(r"ISIC2018_Task3_Training_LesionGroupings\.csv$")
-    groups = {row["image"]: row for row in tables.rows(listed)} if listed else {}
+    pattern = r"ISIC2018_Task3_(?:Training|Validation|Test)_GroundTruth\.csv$"
+    answers = tables.lines_by(files, pattern, "image", columns=("image", *_isic.DIAGNOSES))
+    pattern = r"ISIC2018_Task3_Training_LesionGroupings\.csv$"
+    groups = tables.lines_by(files, pattern, "image", lost="lesions of the training images are")
     for image, where, name in files.match(PART.format("Task3", "Input", r"\.jpg")):
         if name not in answers:
             yield Skipped(file=image, reason="no ground truth in this copy has a row for it")
             continue
-        group = groups.get(name, {})
-        yield Row(
-            id=f"task3-{name}",
-            config="task3",
-            split=_isic.SPLITS[where],
-            subject=group.get("lesion_id"),
-            image=image,
-            classes=_isic.diagnoses(answers[name]),
-            assessed=tuple(_isic.DIAGNOSES.values()),
-            source={column: answers[name][column] for column in _isic.DIAGNOSES},
-            meta={key: value for key, value in group.items() if key not in ("image", "lesion_id")},
-        )
+        if groups and where == "Training" and name not in groups:
+            files.tell(image, "no line of the groupings is for it: its lesion is not known")
+        with files.row(image):
+            group = groups.get(name, {})
+            yield Row(
+                id=f"task3-{name}",
+                config="task3",
+                split=_isic.SPLITS[where],
+                subject=group.get("lesion_id"),
+                image=image,
+                classes=_isic.diagnoses(answers[name]),
+                assessed=tuple(_isic.DIAGNOSES.values()),
+                source={column: answers[name][column] for column in _isic.DIAGNOSES},
+                meta={key: value for key, value in group.items() if key not in ("image", "lesion_id")},
+            )
+    answers.tell_rest("its image is not in this copy")
 
 
 def miniature(make):
@@ -104,7 +121,7 @@ def miniature(make):
                     inner.image(f"{folder}/{name}_attribute_{attribute}.png", (48, 40), labels=labels)
     # Answers are floats; 24306 and 24307 are two images of one lesion, with the pixels of HAM10000.
     images = {
-        "Training": ("ISIC_0024306", "ISIC_0024307"),
+        "Training": ("ISIC_0024306", "ISIC_0024307", "ISIC_0024323"),
         "Validation": ("ISIC_0034321",),
         "Test": ("ISIC_0034524",),
     }
@@ -114,9 +131,13 @@ def miniature(make):
                 inner.image(f"ISIC2018_Task3_{part}_Input/{name}.jpg", (60, 45), mode="RGB", seed=name)
         with make.zip(f"ISIC2018_Task3_{part}_GroundTruth.zip") as inner:
             path = f"ISIC2018_Task3_{part}_GroundTruth/ISIC2018_Task3_{part}_GroundTruth.csv"
-            answers = [(name, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0) for name in names]
+            melanoma = {"ISIC_0024323"}
+            answers = [
+                (name, float(name in melanoma), float(name not in melanoma), *[0.0] * 5) for name in names
+            ]
             inner.csv(path, ["image", *_isic.DIAGNOSES], answers)
-    groups = [(name, "HAM_0000550", "serial imaging showing no change") for name in images["Training"]]
+    groups = [(name, "HAM_0000550", "serial imaging showing no change") for name in images["Training"][:2]]
+    groups.append(("ISIC_0024323", "HAM_0003521", "histopathology"))
     make.csv(
         "ISIC2018_Task3_Training_LesionGroupings.csv",
         ["image", "lesion_id", "diagnosis_confirm_type"],

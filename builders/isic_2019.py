@@ -68,26 +68,36 @@ DATASET = Dataset(
 
 
 def rows(files):
-    said = {}
-    for (table,) in files.match(r"ISIC_2019_(?:Training|Test)_(?:GroundTruth|Metadata)\.csv$"):
-        for row in tables.rows(table):
-            said.setdefault(row["image"], {}).update(row)
+    answers = _table(files, "GroundTruth", "what the test and training images show is")
+    people = _table(files, "Metadata", "age, sex, site and lesion are")
     pattern = r"ISIC_2019_(Training|Test)_Input/(?:.*/)?(ISIC_\d{7}(?:_downsampled)?)\.jpg$"
     for image, where, name in files.match(pattern):
-        row = said.get(name, {})
-        if "MEL" not in row:
+        if name not in answers:
             yield Skipped(file=image, reason="no ground truth in this copy has a row for it")
             continue
-        yield Row(
-            id=name,
-            split=_isic.SPLITS[where],
-            subject=row.get("lesion_id") or None,
-            image=image,
-            classes=[term for code, term in DIAGNOSES.items() if float(row[code]) >= 0.5],
-            assessed=tuple(DIAGNOSES.values()),
-            source={code: row[code] for code in DIAGNOSES},
-            meta={key: cell for key, cell in row.items() if key not in ("image", "lesion_id", *DIAGNOSES)},
-        )
+        if people and name not in people:
+            files.tell(
+                image, "no line of a metadata table is for it: age, sex, site and lesion are not known"
+            )
+        with files.row(image):
+            row, person = answers[name], people.get(name, {})
+            meta = {**person, **{key: cell for key, cell in row.items() if key not in DIAGNOSES}}
+            yield Row(
+                id=name,
+                split=_isic.SPLITS[where],
+                subject=meta.get("lesion_id"),
+                image=image,
+                classes=[term for code, term in DIAGNOSES.items() if row.number(code) >= 0.5],
+                assessed=tuple(DIAGNOSES.values()),
+                source={code: row[code] for code in DIAGNOSES},
+                meta={key: cell for key, cell in meta.items() if key not in ("image", "lesion_id")},
+            )
+    answers.tell_rest("its image is not in this copy")
+
+
+def _table(files, kind, lost):
+    pattern = rf"ISIC_2019_(?:Training|Test)_{kind}\.csv$"
+    return tables.lines_by(files, pattern, "image", lost=lost, columns=("image",))
 
 
 def miniature(make):

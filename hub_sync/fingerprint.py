@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medimg import imports
 from medimg.cards import card
 from medimg.declaration import Dataset
 from medimg.files import Files
-from medimg.hub_sync import imports
-from medimg.hub_sync.imports import reached
+from medimg.imports import reached
 from medimg.manifest import Origin
 from medimg.registry import Builder
 from medimg.schema import SCHEMA_VERSION
@@ -52,7 +52,7 @@ CARDS = ("medimg.cards.card", "medimg.cards.croissant")
 PHANTOM = "medimg.phantom"
 COMMONS = "medimg.files.idc"
 """Reads the addresses of the Imaging Data Commons, by name of their protocol."""
-MAKERS = ("medimg.hub_sync.fingerprint", "medimg.hub_sync.imports")
+MAKERS = ("medimg.hub_sync.fingerprint", "medimg.imports")
 """What decides which text counts."""
 
 VOCABULARY, LICENSES = "medimg.vocab", "medimg.licenses"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medimg import __version__, hub, registry
+from medimg import __version__, hub, imports, registry
 from medimg.declaration import BadFiles, Dataset
 from medimg.errors import EmptySplitError, MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files
@@ -216,7 +216,8 @@ class _Call:
 
         report: LoadReport = arguments["report"]
         with open_source(self.builder, self.source, storage_options=self.storage_options) as files:
-            state = [files.fingerprint(), __version__, self.builder.code, self.bad_files, arguments["split"]]
+            state = [files.fingerprint(), __version__, self.builder.index, self.bad_files, arguments["split"]]
+        state.append(imports.written(self.builder.source_module, "medimg.rows"))
         state += [self.builder.address, self.config]
         key = hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"errors", "report"},
+    {"imports", "errors", "report"},
     {"vocab", "licenses", "pixels", "hub"},
     {"idc"},
     {"files"},

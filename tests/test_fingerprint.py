@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 import medimg
-from medimg import registry
+from medimg import imports, registry
 from medimg.hub_sync import fingerprint as prints
-from medimg.hub_sync import imports
 from medimg.hub_sync.fingerprint import changed, fingerprint
 from medimg.manifest import Origin
 from medimg.registry import Builder

@@ -239,6 +239,17 @@ def digest(name: str) -> str:
     return _WRITTEN[name]
 
 
+def written(*names: str) -> str:
+    """One digest of all that these modules reach, as it is written, data of their packages included."""
+    found = hashlib.sha256()
+    for name in reached(*names):
+        found.update(f"{name} {digest(name)}\n".encode())
+        if name in TABLES:
+            for path in _data(code(name).path.parent):
+                found.update(f"{path.name} {content_digest(path)}\n".encode())
+    return found.hexdigest()
+
+
 def _data(folder: Path) -> tuple[Path, ...]:
     """Files below a folder that are no code."""
     if folder not in _DATA:

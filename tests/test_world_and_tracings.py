@@ -70,6 +70,20 @@ def test_outlined_frames(view):
     ]
 
 
+@pytest.mark.parametrize("outline", [[(40, 3), (50, 3), (50, 7)], [(2.1, 3.1), (2.4, 3.1), (2.4, 3.4)]])
+def test_an_outline_that_leaves_nothing_is_told(view, outline):
+    pytest.importorskip("av")
+    files = view(lambda make: make.video("a.avi", 4, (32, 24)))
+    square = [(2, 3), (9, 3), (9, 7), (2, 7)]
+    for outlines, told in (
+        ({1: [(1, square)]}, []),
+        ({1: [(1, square), (1, outline)], 2: [(1, outline)]}, [1]),
+    ):
+        mask = tracings.frames(files.get("a.avi"), outlines, center=0.0).read()
+        left_out = mask.meta.get("left_out", [])
+        assert len(left_out) == len(told) and all("no pixel of its frame" in text for text in left_out)
+
+
 @pytest.mark.parametrize("outlines", [{9: []}, {0: [(255, [(0, 0), (5, 0), (5, 5)])]}, {0: [(1, [(0, 0)])]}])
 def test_outlines_that_do_not_fit(view, outlines):
     pytest.importorskip("av")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,8 @@ def frames(
 ) -> Pixels:
     """A label map (width, height, frames), uint8: what is drawn in traced frames, `UNTRACED` in all others.
 
-    A legend for it has the entry `{UNTRACED: ()}`: not annotated there.
+    A legend for it has the entry `{UNTRACED: ()}`: not annotated there. Parts outside the frame are cut off; an outline
+    of which nothing is left is told (`meta["left_out"]`).
 
     Args:
         clip: the video.
@@ -67,7 +68,7 @@ class _Frames(Pixels):
             raise FormatError("outlines of frames need a video", file=path)
         count, height, width = video.size
         volume = Volume.empty((width, height, count), np.uint8, np.eye(4))
-        array = volume.array
+        array, told = volume.array, []
         array[...] = UNTRACED
         try:
             for frame, outlines in self.outlines.items():
@@ -80,8 +81,10 @@ class _Frames(Pixels):
                     if not 0 <= value < UNTRACED:
                         raise LabelError(f"{value} is no label value of outlines (0 to {UNTRACED - 1})")
                     top, left, inside = rasterize(corners, (height, width), self.center)
+                    if not inside.any():
+                        told.append("an outline holds no pixel of its frame: it left nothing in the mask")
                     rows, columns = inside.shape
                     array[left : left + columns, top : top + rows, frame][inside.T] = value
         except MedimgError as error:
             raise error.within(file=self.table.path if self.table else path) from error
-        return volume
+        return replace(volume, meta={"left_out": told[:1]}) if told else volume

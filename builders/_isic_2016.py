@@ -53,31 +53,47 @@ def rows(files):
 
 
 def _lesions(files, shared):
-    answers = {
-        row["image"]: row["answer"]
-        for (table,) in files.match(r"ISBI2016_ISIC_Part3B?_(?:Training|Test)_GroundTruth\.csv$")
-        for row in tables.rows(table, header=False, columns=("image", "answer"))
-    }
-    drawn = files.index(PART.format("1", "GroundTruth", r"_[Ss]egmentation\.png"), key=(1, 2))
+    answers = tables.lines_by(
+        files,
+        r"ISBI2016_ISIC_Part3B?_(?:Training|Test)_GroundTruth\.csv$",
+        "image",
+        lost="diagnoses are",
+        header=False,
+        columns=("image", "answer"),
+    )
+    pattern = PART.format("1", "GroundTruth", r"_[Ss]egmentation\.png")
+    drawn = files.index(pattern, key=(1, 2))
     for mask, where, name in files.match(PART.format("3B", "Data", r"_[Ss]egmentation\.png")):
         if drawn.setdefault((where, name), mask) is not mask:
             yield Skipped(file=mask, reason="read from part 1, the same mask")
+    if shared and not drawn:
+        files.tell(pattern, "no outline is in this copy: masks are not known")
+    outlined, diagnosed = bool(drawn), bool(answers)
     for place, row in shared.items():
-        answer, mask = answers.get(place[1]), drawn.pop(place, None)
-        if answer is None and mask is None:
+        mask = drawn.pop(place, None)
+        if mask is None and place[1] not in answers:
             yield Skipped(file=row["image"], reason="neither its mask nor its diagnosis is in this copy")
             continue
-        known = ("benign lesion", "malignant lesion") if answer else ()
-        yield Row(
-            **row,
-            classes=(LABELS[answer],) if answer else (),
-            source=answer,
-            mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
-            legend={1: ("skin lesion",)},
-            assessed=(*known, *(("skin lesion",) if mask else ())),
-        )
+        if outlined and mask is None:
+            files.tell(row["image"], "its outline is not in this copy")
+        if diagnosed and place[1] not in answers:
+            files.tell(row["image"], "no table in this copy has a line for it: its diagnosis is not known")
+        with files.row(row["image"]):
+            line = answers.get(place[1])
+            yield Row(
+                **row,
+                classes=(line.one_of("answer", LABELS),) if line else (),
+                source=line["answer"] if line else None,
+                mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
+                legend={1: ("skin lesion",)},
+                assessed=(
+                    *(("benign lesion", "malignant lesion") if line else ()),
+                    *(("skin lesion",) if mask else ()),
+                ),
+            )
     for mask in drawn.values():
         yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+    answers.tell_rest("its image is not in this copy")
 
 
 def _features(files, shared):
@@ -85,17 +101,23 @@ def _features(files, shared):
     tiles = files.index(PART.format("2", "Data", r"_superpixels\.png"), key=(1, 2))
     said = files.index(PART.format("2", "GroundTruth", r"\.json"), key=(1, 2))
     for place, row in shared.items():
-        answers = _isic_features.answered(said[place], FEATURES) if place in said else None
+        image = row["image"]
         pair = [drawn.pop((*place, feature), None) for feature in FEATURES]
-        if all(pair):
-            mask = masks.union(zip(pair, (1, 2), strict=True), {frozenset((1, 2)): 3})
-        elif answers and place in tiles:
-            mask = _isic_features.mask(tiles.pop(place), answers)
-        else:
-            yield Skipped(file=row["image"], reason="the answers to its features are not in this copy")
+        if not all(pair) and not (place in said and place in tiles):
+            yield Skipped(file=image, reason="the answers to its features are not in this copy")
+            for file in filter(None, pair):
+                yield Skipped(file=file, reason="a mask whose image, or whose partner, is not in this copy")
             continue
-        source = _isic_features.source(answers) if answers else None
-        yield Row(**row, mask=mask, legend=_isic_features.legend(FEATURES), source=source)
+        if all(pair) and said and place not in said:
+            files.tell(image, "its answers by superpixel are not in this copy")
+        with files.row(image):
+            answers = _isic_features.answered(said[place], FEATURES) if place in said else None
+            if all(pair):
+                mask = masks.union(zip(pair, (1, 2), strict=True), {frozenset((1, 2)): 3})
+            else:
+                mask = _isic_features.mask(tiles.pop(place), answers)
+            source = _isic_features.source(answers) if answers else None
+            yield Row(**row, mask=mask, legend=_isic_features.legend(FEATURES), source=source)
     for mask in drawn.values():
         yield Skipped(file=mask, reason="a mask whose image, or whose partner, is not in this copy")
     for file in tiles.values():

@@ -23,53 +23,73 @@ PART = r"ISIC-2017_(Training|Validation|Test_v2)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
 
 
 def rows(files):
-    answers = _table(files, r"_Part3_GroundTruth", "image_id")
-    people = _table(files, r"_Data_metadata", "image_id")
-    drawn = files.index(PART.format("Part1_GroundTruth", r"_segmentation\.png"), key=(1, 2))
+    answers = _table(files, r"_Part3_GroundTruth", "diagnoses (part 3) are")
+    people = _table(files, r"_Data_metadata", "age and sex are")
+    drawn = files.index(PART.format("Part1_GroundTruth", r"_segmentation\.png"), key=(1, 2), lost=OUTLINES)
     tiles = files.index(PART.format("Data", r"_superpixels\.png"), key=(1, 2))
-    said = files.index(PART.format("Part2_GroundTruth", r"(?:_features)?\.json"), key=(1, 2))
+    said = files.index(PART.format("Part2_GroundTruth", r"(?:_features)?\.json"), key=(1, 2), lost=FEATURED)
+    parts = {"diagnosis (part 3)": answers, "age and sex": people, "outline (part 1)": drawn}
+    expected = {what for what, held in parts.items() if held} | ({"features (part 2)"} if said else set())
     for image, where, name in files.match(PART.format("Data", r"\.jpg")):
         place = (where, name)
-        answer, mask = answers.get(name), drawn.pop(place, None)
-        shared = {"split": SPLITS[where], "image": image, "meta": people.get(name, {})}
-        if answer or mask:
-            found = [term for key, term in DIAGNOSES.items() if float(answer[key]) >= 0.5] if answer else []
-            yield Row(
-                id=f"lesion-{name}",
-                config="lesion",
-                **shared,
-                mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
-                legend={1: ("skin lesion",)},
-                classes=found or ((NEVUS,) if answer else ()),
-                assessed=((*DIAGNOSES.values(), NEVUS) if answer else ())
-                + (("skin lesion",) if mask else ()),
-                source=answer,
-            )
         features = place in said and place in tiles
-        if features:
-            value = _isic_features.answered(said[place], FEATURES)
-            yield Row(
-                id=f"features-{name}",
-                config="features",
-                **shared,
-                mask=_isic_features.mask(tiles.pop(place), value),
-                legend=_isic_features.legend(list(FEATURES.values())),
-                source=_isic_features.source(value),
-            )
-        if not (answer or mask or features):
+        here = {"diagnosis (part 3)": name in answers, "age and sex": name in people}
+        here |= {"outline (part 1)": place in drawn, "features (part 2)": features}
+        if not any(there for what, there in here.items() if what != "age and sex"):
             yield Skipped(file=image, reason="no ground truth of it is in this copy")
+            continue
+        for what in sorted(expected):
+            if not here[what]:
+                files.tell(image, f"its {what} not in this copy")
+        with files.row(image):
+            person = people.get(name, {})
+            meta = {key: cell for key, cell in person.items() if key != "image_id"}
+            shared = {"split": SPLITS[where], "image": image, "meta": meta}
+            if name in answers or place in drawn:
+                yield lesion(name, answers.get(name), drawn.pop(place, None), shared)
+            if features:
+                yield featured(name, said.pop(place), tiles.pop(place), shared)
     for mask in drawn.values():
         yield Skipped(file=mask, reason="a mask whose image is not in this copy")
     for file in tiles.values():
         yield Skipped(file=file, reason="superpixels whose answers, or whose image, are not in this copy")
+    for file in said.values():
+        files.tell(file, "answers whose superpixels, or whose image, are not in this copy")
+    answers.tell_rest("its image is not in this copy")
 
 
-def _table(files, name, key):
-    return {
-        row[key]: {column: cell for column, cell in row.items() if column != key}
-        for (table,) in files.match(rf"ISIC-2017_(?:Training|Validation|Test_v2){name}\.csv$")
-        for row in tables.rows(table)
-    }
+def lesion(name, answer, mask, shared):
+    found = [term for key, term in DIAGNOSES.items() if answer.number(key) >= 0.5] if answer else []
+    return Row(
+        id=f"lesion-{name}",
+        config="lesion",
+        **shared,
+        mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
+        legend={1: ("skin lesion",)},
+        classes=found or ((NEVUS,) if answer else ()),
+        assessed=((*DIAGNOSES.values(), NEVUS) if answer else ()) + (("skin lesion",) if mask else ()),
+        source={key: cell for key, cell in answer.items() if key != "image_id"} if answer else None,
+    )
+
+
+def featured(name, answers, tiles, shared):
+    value = _isic_features.answered(answers, FEATURES)
+    return Row(
+        id=f"features-{name}",
+        config="features",
+        **shared,
+        mask=_isic_features.mask(tiles, value),
+        legend=_isic_features.legend(list(FEATURES.values())),
+        source=_isic_features.source(value),
+    )
+
+
+OUTLINES, FEATURED = "outlines (part 1) are", "features (part 2) are"
+
+
+def _table(files, name, lost):
+    pattern = rf"ISIC-2017_(?:Training|Validation|Test_v2){name}\.csv$"
+    return tables.lines_by(files, pattern, "image_id", lost=lost)
 
 
 def miniature(make):

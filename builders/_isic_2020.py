@@ -26,59 +26,84 @@ KINDS = (
     FOLDER.format("[^/]*", "dcm"),
 )
 TABLES = r"(?:^|/)(?:ISIC_2020_(?:Training_GroundTruth(?:_v2)?|Test_Metadata)|train|test)\.csv$"
-IDENTITY = {"image_name": "image", "patient_id": "patient"}
-"""Names of columns in the training tables -> in the archive's test table."""
 
 
 def rows(files):
-    said, twins, taken, done = {}, {}, {}, set()
+    said, twins, taken, done = {}, _twins(files), {}, set()
     for (table,) in files.match(TABLES):
-        for row in tables.rows(table):
-            said.setdefault(_cell(row, "image_name"), {}).update(row)
-    for (table,) in files.match(r"ISIC_2020_Training_Duplicates\.csv$"):
-        for row in tables.rows(table):
-            one, other = row["image_name_1"], row["image_name_2"]
-            twins.setdefault(one, []).append(other)
-            twins.setdefault(other, []).append(one)
+        column = None
+        for line in tables.rows(table):
+            column = column or next(
+                name for name in ("image_name", "image") if name in line or name == "image"
+            )
+            name = line[column].strip().removesuffix(".jpg").removesuffix(".dcm")
+            if not name:
+                files.tell(table, "a line of the table belongs to nothing: its image is blank")
+            said.setdefault(name, []).append(line)
     for kind in KINDS:
         for image, where, name in files.match(kind):
             if image in done:
                 continue
             done.add(image)
-            row, first = said.get(name), taken.setdefault(name, image)
+            first = taken.setdefault(name, image)
             if first != image:
-                yield Skipped(file=image, reason=f"the same picture is read from {first.path}")
-            elif row is None:
+                yield Skipped(file=image, reason="the same picture is read from another archive")
+            elif name not in said:
                 yield Skipped(file=image, reason="no table in this copy has a row for it")
             else:
-                meta = {key: cell for key, cell in row.items() if key not in _LABEL}
-                yield Row(
-                    id=name,
-                    split=where.lower(),
-                    subject=_cell(row, "patient_id"),
-                    image=image,
-                    meta=meta | ({"duplicates": twins[name]} if name in twins else {}),
-                    **_said(row),
-                )
+                with files.row(image):
+                    yield _row(name, where.lower(), image, said[name], twins.get(name))
     for (file,) in files.match(r"\.tfrec$"):
         yield Skipped(file=file, reason="the JPEG pictures once more, packed for TensorFlow")
+    for name, held in said.items():
+        if name and name not in taken:
+            files.tell(held[0].file, "a line of the table is no row: its image is not in this copy")
 
 
-def _cell(row, column):
-    return row[column] if column in row else row[IDENTITY[column]]
+def _twins(files):
+    """Image -> the images that are the same lesion's picture again, as the list of duplicates says."""
+    twins = {}
+    for (table,) in files.match(r"ISIC_2020_Training_Duplicates\.csv$"):
+        for line in tables.rows(table):
+            pair = [line["image_name_1"].strip(), line["image_name_2"].strip()]
+            if not all(pair):
+                files.tell(table, "a line of the duplicates names one image only")
+                continue
+            for one, other in (pair, reversed(pair)):
+                twins.setdefault(one, []).append(other)
+    return twins
 
 
-_LABEL = ("diagnosis", "benign_malignant", "target", *IDENTITY, *IDENTITY.values())
+def _row(name, split, image, lines, twins):
+    """The row of an image; its lines (up to two tables of the archive) must not contradict each other."""
+    said = {}
+    for line in lines:
+        for column, cell in line.items():
+            if said.setdefault(column, cell) != cell:
+                raise line.wrong(column, f"is another than in line {lines[0].at} of {lines[0].file}")
+    line = tables.Line(said, lines[-1].file, lines[-1].at)
+    meta = {key: cell for key, cell in said.items() if key not in _LABEL}
+    return Row(
+        id=name,
+        split=split,
+        subject=line["patient_id" if "patient_id" in line else "patient"],
+        image=image,
+        meta=meta | ({"duplicates": twins} if twins else {}),
+        **_said(line),
+    )
 
 
-def _said(row):
-    if "benign_malignant" not in row:  # the test set
+_LABEL = ("diagnosis", "benign_malignant", "target", "image_name", "patient_id", "image", "patient")
+
+
+def _said(line):
+    if "benign_malignant" not in line:  # the test set
         return {"assessed": ()}
-    term = DIAGNOSES[row["diagnosis"]]
+    term = line.one_of("diagnosis", DIAGNOSES)
     return {
-        "classes": [*((term,) if term else ()), LABELS[row["benign_malignant"]]],
+        "classes": [*((term,) if term else ()), line.one_of("benign_malignant", LABELS)],
         "assessed": tuple(dict.fromkeys((*ALWAYS, *(KNOWN if term else ())))),
-        "source": {key: row[key] for key in ("diagnosis", "benign_malignant", "target")},
+        "source": {key: line[key] for key in ("diagnosis", "benign_malignant", "target")},
     }
 
 

@@ -1,6 +1,9 @@
 """The ISIC challenges of 2016 and 2017: dermoscopic features that are answered for each superpixel."""
 
+from medimg.errors import FormatError
 from medimg.readers import superpixels, tables
+
+AGAIN = "Take the file of the original download."
 
 
 def legend(names):
@@ -12,8 +15,16 @@ def legend(names):
 
 
 def answered(file, keys):
-    """The lists of a JSON file: one number for each superpixel and key."""
+    """The lists of a JSON file: one number for each superpixel and key.
+
+    Raises:
+        FormatError: a list is missing, or holds something else.
+    """
     value = tables.json_value(file)
+    for key in keys:
+        numbers = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(numbers, list) or not all(isinstance(one, int | float) for one in numbers):
+            raise FormatError(f"has no list of numbers {key!r}", file=file.path, next_step=AGAIN)
     return {key: [number >= 0.5 for number in value[key]] for key in keys}
 
 

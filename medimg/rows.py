@@ -261,7 +261,10 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
     if missing:
         raise LabelError(f"labels are present that were not assessed: {', '.join(sorted(missing))}")
     if row.subject is None and dataset.no_subject is None:
-        raise LabelError("the row has no subject and the declaration gives no reason (`no_subject`)")
+        raise LabelError(
+            "the row has no subject, and the declaration knows no reason for that (`no_subject`)",
+            next_step="Look for a blank patient in the source's table; nobody knows then whose image it is.",
+        )
     file = naming_file(row)
     many = len(dataset.configs) > 0
     values: dict[str, Any] = {

@@ -45,7 +45,7 @@ def key(path):
 
     Tables that were saved on Windows have "\" between the parts.
     """
-    return "/".join(path.strip().replace("\\", "/").split("/")[-3:])
+    return tables.file_name("/".join(path.strip().replace("\\", "/").split("/")[-3:]))
 
 
 def packed(row):

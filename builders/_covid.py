@@ -86,7 +86,7 @@ def scores(table):
     """File name -> severity scores. Lines of remarks stand above the header."""
     lines = [line.split(",") for line in tables.lines(table) if line[0] != "#"][1:] if table else []
     return {
-        name: [
+        tables.file_name(name): [
             Measure(name=kind, value=float(cell), unit="1") for kind, cell in zip(SCORES, cells, strict=True)
         ]
         for name, *cells in lines
@@ -95,7 +95,7 @@ def scores(table):
 
 def outlines(file):
     """File name -> outlines of the right and the left lung, each with its box."""
-    return coco(file).images if file else {}
+    return {tables.file_name(name): image for name, image in coco(file).images.items()} if file else {}
 
 
 def boxes(outlined):

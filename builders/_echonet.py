@@ -9,7 +9,8 @@ def traced(table):
     """File name without suffix -> frame -> [(x1, y1, x2, y2), …], in the table's order."""
     found = {}
     for row in tables.rows(table, columns=COLUMNS):
-        frames = found.setdefault(row["FileName"].removesuffix(".avi"), {})
+        name = tables.file_name(row["FileName"]).removesuffix(".avi")
+        frames = found.setdefault(name, {})
         line = tuple(float(row[column]) for column in COLUMNS[1:5])
         frames.setdefault(int(row["Frame"]), []).append(line)
     return found

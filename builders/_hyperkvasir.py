@@ -70,7 +70,7 @@ def rows(files):
         r"(?:^|[/_])(image-labels|[25]_fold_split|video-labels|hyper-kvasir-video-metadata)\.csv$"
     ):
         for row in tables.rows(table):
-            key = row.get("Video file") or row["file-name"]
+            key = tables.file_name(row.get("Video file") or row["file-name"])
             said.setdefault(key.removesuffix(".jpg"), {})[name] = row
     for image, group, name in files.match(
         r"(?:^|/)labeled-images/(\w+-gi-tract/[\w-]+)/([\w-]+)/[^/]+\.jpg$"
@@ -89,7 +89,7 @@ def rows(files):
     for (image,) in files.match(r"(?:^|/)unlabeled-images/(?:.*/)?[^/]+\.jpg$"):
         yield Row(id=image.stem, config="unlabeled", image=image, assessed=())
     for clip, group in files.match(r"(?:^|/)labeled-videos/(?:(.+)/)?[^/]+\.(?:avi|mpg)$"):
-        row = next(iter(said.get(clip.name, said.get(clip.stem, {})).values()), {})
+        row = next(iter(said.get(clip.key, said.get(clip.stem, {})).values()), {})
         text = row.get("finding") or row.get("Finding")
         yield Row(
             id=clip.stem,

@@ -57,7 +57,7 @@ def rows(files, dataset, channels=(), spacing=None):
     found = files.find(r"(?:^|/)dataset\.json$")
     about = tables.json_value(found) if found else {}
     _agree(dataset, channels, about)
-    listed = {entry["image"].rsplit("/", 1)[-1] for entry in about.get("training", [])}
+    listed = {tables.file_name(entry["image"]).rsplit("/", 1)[-1] for entry in about.get("training", [])}
     masks = files.index(r"(?:^|/)labels(?:Tr)?/([^/]+)\.nii(?:\.gz)?$")
     paired = set()
     for image, part, case in files.match(r"(?:^|/)images(Tr|Ts)?/([^/]+)\.nii(?:\.gz)?$"):
@@ -74,7 +74,7 @@ def rows(files, dataset, channels=(), spacing=None):
             assessed=() if part == "Ts" else None,
             sequence=channels,
             spacing=spacing(image, case) if spacing else None,
-            meta={"listed_in_dataset_json": image.name in listed} if listed and part != "Ts" else {},
+            meta={"listed_in_dataset_json": image.key in listed} if listed and part != "Ts" else {},
         )
     for case, mask in masks.items():
         if case not in paired:

@@ -63,9 +63,11 @@ def rows(files):
         entries.add(line["Image Index"], line, "Image Index")
     found = files.find(r"BBox_List_2017\.csv$")
     for line in tables.rows(found, pad=True) if found else ():
-        boxes.setdefault(line["Image Index"], []).append(line)
+        boxes.setdefault(tables.file_name(line["Image Index"]), []).append(line)
     lists = {part: files.find(rf"{part}_list(?:_NIH)?\.txt$") for part in ("train_val", "test")}
-    parts = {name: part for part, file in lists.items() if file for name in tables.lines(file)}
+    parts = {
+        tables.file_name(name): part for part, file in lists.items() if file for name in tables.lines(file)
+    }
     for image, name, patient in files.stream(r"((\d{8})_\d{3}\.png)$"):
         if name not in entries:
             yield Skipped(file=image, reason=f"not in {entry.name}: nothing is known about this image")

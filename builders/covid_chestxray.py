@@ -72,13 +72,13 @@ def rows(files):
         get = {name.lower(): cell for name, cell in row.items()}.get  # the case of names changed over time
         if not (image := images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)):
             continue
-        mask, outlined = lungs.pop(image.stem, None), outlines.get(image.name)
+        mask, outlined = lungs.pop(image.stem, None), outlines.get(image.key)
         with files.row(image):
             drawn = _covid.boxes(outlined) if outlined else ()
             classes, assessed = _covid.findings(get("finding") or "")
             places = (*(("lung",) if mask else ()), *(box.name for box in drawn))
             yield Row(
-                id=image.name,
+                id=image.key,
                 config="volumes" if image.suffix in (".nii", ".nii.gz") else "images",
                 subject=get("patientid"),
                 image=image,
@@ -89,7 +89,7 @@ def rows(files):
                 mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
                 boxes=drawn,
                 drawn_on=outlined.size if outlined else None,
-                measures=scores.get(image.name, ()),
+                measures=scores.get(image.key, ()),
                 source={"finding": get("finding")},
                 meta={name: cell for name, cell in row.items() if cell and name.lower() != "finding"},
             )

@@ -67,7 +67,11 @@ DATASET = Dataset(
 def rows(files):
     book, listed = files.find(r"Patient_details\.csv$"), files.find(r"(?:^|/)all\.csv$")
     people = {row["Patient ID"].strip().lower(): row for row in tables.rows(book)} if book else {}
-    kinds = {row["filename"].strip(): row["class"] for row in tables.rows(listed)} if listed else {}
+    kinds = (
+        {tables.file_name(row["filename"].strip()): row["class"] for row in tables.rows(listed)}
+        if listed
+        else {}
+    )
     groups = r"(?i)(?:(?:^|/)[a-z0-9]*(covid|normal)[a-z0-9]*/)?(patient\d+)/(SR_\d+)/([^/]+)\.tiff?$"
     for image, group, person, series, name in files.stream(groups):
         said = people.get(person.lower(), {})
@@ -77,7 +81,7 @@ def rows(files):
     parts, seen = {}, set()
     for table, part in files.match(r"(?:^|/)((?:train|validation|test)\d)\.csv$"):
         for line in tables.rows(table):
-            parts.setdefault(line["filename"].strip(), []).append(part)
+            parts.setdefault(tables.file_name(line["filename"].strip()), []).append(part)
     chosen = r"(?i)(?:^|/)([a-z0-9]*(covid|normal)[a-z0-9]*_(patient\d+)_(SR_\d+)_[^/]+\.tiff?)$"
     for image, name, group, person, series in files.stream(chosen):
         if name in seen:

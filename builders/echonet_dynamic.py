@@ -70,7 +70,7 @@ def rows(files):
     table = files.find(r"(?:^|/)VolumeTracings\.csv$")
     traced = _echonet.traced(table) if table else {}
     for row in tables.rows(files.need(r"(?:^|/)FileList\.csv$")):
-        name = row["FileName"].removesuffix(".avi")
+        name = tables.file_name(row["FileName"]).removesuffix(".avi")
         video = videos.pop(name, None)
         if video is None:
             continue

@@ -61,7 +61,7 @@ DATASET = Dataset(
 
 def rows(files):
     patients = {
-        (kind.lower(), name): cells[0].strip()
+        (kind.lower(), tables.file_name(name)): cells[0].strip()
         for table, kind in files.match(r"patientid_cellmapping_(parasitized|uninfected)\.csv$")
         for cells in (line.removeprefix("\ufeff").split(",") for line in tables.lines(table))
         for name in (cell.strip(" \"'[]") for cell in cells[1:])
@@ -72,7 +72,7 @@ def rows(files):
     ):
         yield Row(
             id=f"{kind.lower()}-{image.stem}",
-            subject=patients.get((kind.lower(), image.name)),
+            subject=patients.get((kind.lower(), image.key)),
             image=image,
             classes=DATASET.labels[kind],
             assessed=tuple(name for every in DATASET.labels.values() for name in every),

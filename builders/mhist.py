@@ -48,9 +48,12 @@ DATASET = Dataset(
 
 def rows(files):
     table = files.need(r"(?:^|/)annotations\.csv$")
-    said = {row["Image Name"]: row for row in tables.rows(table, columns=("Image Name", VOTES, "Partition"))}
+    said = {
+        tables.file_name(row["Image Name"]): row
+        for row in tables.rows(table, columns=("Image Name", VOTES, "Partition"))
+    }
     for (image,) in files.match(r"(?:^|/)MHIST_\w+\.png$"):
-        row = said.get(image.name)
+        row = said.get(image.key)
         if row is None:
             yield Skipped(file=image, reason="annotations.csv has no row for it")
             continue

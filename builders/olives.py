@@ -112,7 +112,7 @@ def rows(files):
 
 
 def _key(path):
-    found = re.search(PATH, path)
+    found = re.search(PATH, tables.file_name(path))
     return (found[1].replace("_DME", " DME"), *found.groups()[1:]) if found else None
 
 

@@ -7,12 +7,15 @@ import traceback
 import zlib
 from pathlib import Path
 
+_ENDS = (".", "!", "?", ":", "…", "\n")
+"""After these a message goes on without a full stop; a list of lines ends in a line end."""
+
 
 class MedimgError(Exception):
     """Base of all errors raised by medimg.
 
     Args:
-        problem: what is wrong, in one sentence.
+        problem: what is wrong, in one sentence; its full stop may be left out.
         dataset: slug of the dataset, where known.
         file: path inside the source, where known.
         next_step: what the reader of the message can do about it.
@@ -35,6 +38,8 @@ class MedimgError(Exception):
     def __str__(self) -> str:
         place = ": ".join(part for part in (self.dataset, self.file) if part)
         text = f"{place}: {self.problem}" if place else self.problem
+        if text and not text.endswith(_ENDS):
+            text += "."
         return f"{text} Next: {self.next_step}" if self.next_step else text
 
     def within(self, *, dataset: str | None = None, file: str | None = None) -> MedimgError:

@@ -366,7 +366,7 @@ def _encoded(image: Image, name: str) -> dict[str, Any]:
 
 
 def _renamed(name: str, suffix: str) -> str:
-    own = PurePosixPath(name.removesuffix(".gz"))
+    own = PurePosixPath(name[:-3] if name.lower().endswith(".gz") else name)
     return name if name.lower().endswith(suffix) else own.stem + suffix
 
 

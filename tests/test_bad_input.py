@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import io
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,3 +200,31 @@ def test_source_root_that_is_not_there(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result, *_ = sync(["lits"], hub, source=str(tmp_path / "empty"), check=False)
     assert result.status == "blocked" and "codalab" in result.reason
+
+
+def test_every_message_ends_its_sentence() -> None:
+    """The problem is a sentence of its own before the next step, whoever wrote its full stop."""
+    assert str(errors.UnknownDatasetError("there is no dataset 'lit'", next_step="did you mean lits?")) == (
+        "there is no dataset 'lit'. Next: did you mean lits?"
+    )
+    assert str(errors.SourceError("is cut.", dataset="lits", file="a.zip")) == "lits: a.zip: is cut."
+    kinds = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.MedimgError)
+    }
+    ends = 0
+    for module in ("medimg", "medimg.builders", "medimg.hub_sync", "medimg.cards"):
+        for path in Path(next(iter(importlib.import_module(module).__path__))).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                name = getattr(
+                    getattr(node, "func", None), "id", getattr(getattr(node, "func", None), "attr", None)
+                )
+                if not isinstance(node, ast.Call) or name not in kinds or not node.args:
+                    continue
+                last = node.args[0].values[-1] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
+                if isinstance(last, ast.Constant) and isinstance(last.value, str) and last.value.strip():
+                    ends += 1
+                    told = str(errors.MedimgError(f"problem{last.value}", next_step="step"))
+                    assert re.search(r"[^.\s][.!?:…]\s+Next: step$", told), f"{path}:{node.lineno}: {told}"
+    assert ends > 200

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import hashlib
 import io
 import os
 import pickle
 import random
+import shutil
 import struct
+import subprocess
 import tarfile
 import tempfile
 import threading
@@ -202,7 +205,7 @@ def test_the_root_and_the_archives_disappear_from_paths(tmp_path: Path) -> None:
     saved(tmp_path, "set/train.zip", zipped({"train/1.png": b"1", "train/2.png": b"2"}))
     saved(tmp_path, "set/test.zip", zipped({"3.png": b"3"}))
     saved(tmp_path, "set/mixed.tar.gz", tarred({"mixed/4.png": b"4", "5.png": b"5"}, "w:gz"))
-    saved(tmp_path, "set/table.csv.gz", gzip.compress(b"a,b"))
+    saved(tmp_path, "set/table.csv.gz", gzip.compress(b"a,b", mtime=0))
     planted(
         tmp_path / "set",
         {"train/1.png": b"unpacked", ".git/config": b"", "._x": b"", "Thumbs.db": b"", "a/.DS_Store": b""},
@@ -212,7 +215,7 @@ def test_the_root_and_the_archives_disappear_from_paths(tmp_path: Path) -> None:
     assert content(files) == {
         "mixed/5.png": b"5",
         "mixed/mixed/4.png": b"4",
-        "table.csv.gz": gzip.compress(b"a,b"),
+        "table.csv.gz": gzip.compress(b"a,b", mtime=0),
         "test/3.png": b"3",
         "train/1.png": b"unpacked",
         "train/2.png": b"2",
@@ -671,6 +674,94 @@ def test_names_that_leave_the_archive(tmp_path: Path, name: str) -> None:
         )
 
 
+def test_archives_that_windows_programs_wrote_are_folders(tmp_path: Path) -> None:
+    def backslashed(system: int) -> bytes:
+        sink = io.BytesIO()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in (("set\\", b""), ("set\\Training Batch 1\\v-0.nii", b"0"), ("set/b.png", b"1")):
+                info = zipfile.ZipInfo("x")
+                info.filename = name  # ZipInfo would replace what the system's separator is
+                info.create_system = system
+                archive.writestr(info, data)
+        return sink.getvalue()
+
+    right = {"Training Batch 1/v-0.nii": b"0", "b.png": b"1"}
+    for system in (0, 3, 10):
+        assert content(Files.open(saved(tmp_path, f"{system}/a.zip", backslashed(system)))) == right
+    tar = tarred({"set\\Training Batch 1\\v-0.nii": b"0", "set\\b.png": b"1"})
+    assert content(Files.open(saved(tmp_path, "a.tar", tar))) == right
+    unpacked = planted(tmp_path / "u", {"set\\Training Batch 1\\v-0.nii": b"0", "set\\b.png": b"1"})
+    assert content(Files.open(unpacked)) == right  # by a program that knows nothing of it
+    twice = zipped({"a/b.png": b"1", "a\\b.png": b"2"})
+    with pytest.raises(ArchiveError, match="twice"):
+        len(Files.open(saved(tmp_path, "twice.zip", twice)))
+    share = zipped({"\\\\server\\share\\x": b""})
+    with pytest.raises(UnsafePathError, match="absolute"):
+        len(Files.open(saved(tmp_path, "share.zip", share)))
+
+
+# -------------------------------------------------------------------------------------------- case of suffixes
+
+
+def test_suffixes_count_in_lower_case(tmp_path: Path) -> None:
+    tree = {
+        "P.1/IM-2.DCM": b"2", "P.1/IM-10.dcm": b"10", "volume-0.NII.GZ": b"0", "volume-1.Nii": b"1",
+        "im0001.PPM.gz": b"p", "Dr. Smith/README": b"r", "a.Jpg": b"j",
+    }  # fmt: skip
+    files = Files.open(planted(tmp_path, tree), dataset="phantom")
+    assert [(file.path, name) for file, name in files.match(r"([^/]+\.dcm)$")] == [
+        ("P.1/IM-2.DCM", "IM-2.dcm"),
+        ("P.1/IM-10.dcm", "IM-10.dcm"),
+    ]
+    assert [file.path for (file,) in files.stream(r"\.dcm$")] == ["P.1/IM-2.DCM", "P.1/IM-10.dcm"]
+    assert [[file.name for file in folder] for folder in files.folders(r"\.dcm$")] == [
+        ["IM-2.DCM", "IM-10.dcm"]
+    ]
+    index = files.index(r"volume-(\d+)\.nii(?:\.gz)?$")
+    assert {key: file.path for key, file in index.items()} == {"0": "volume-0.NII.GZ", "1": "volume-1.Nii"}
+    named = files.index(r"([^/]+\.(?:jpg|ppm\.gz))$")
+    for name in ("a.jpg", "a.JPG", "a.Jpg"):
+        assert name in named and named[name].path == "a.Jpg" == named.get(name).path
+    assert named.pop("a.JPG").path == "a.Jpg" and "a.jpg" not in named and named.get("a.jpg") is None
+    with pytest.raises(SourceError, match=r"no file for 'a\.JPG'"):
+        named["a.JPG"]
+    photo = files.get("a.jpg")
+    assert (
+        photo
+        and photo == files.get("a.JPG")
+        and (photo.name, photo.key, photo.suffix) == ("a.Jpg", "a.jpg", ".jpg")
+    )
+    slice_ = files.need("IM-2")
+    assert slice_.sibling("IM-10.DCM") == files.get("P.1/IM-10.dcm") and "P.1/IM-2.dcm" in files
+    assert files.get("p.1/IM-2.dcm") is None and files.get("A.jpg") is None  # the suffix alone
+    assert [file.path for file in files] == [
+        "Dr. Smith/README", "P.1/IM-2.DCM", "P.1/IM-10.dcm", "a.Jpg", "im0001.PPM.gz",
+        "volume-0.NII.GZ", "volume-1.Nii",
+    ]  # fmt: skip
+
+
+def test_files_that_differ_in_the_case_of_the_suffix_alone_are_two(tmp_path: Path) -> None:
+    files = Files.open(
+        planted(tmp_path, {"s/a.dcm": b"1", "s/a.DCM": b"2", "t/b.png": b""}), dataset="phantom"
+    )
+    assert [file.read() for (file,) in files.match(r"a\.dcm$")] in ([b"1", b"2"], [b"2", b"1"])
+    assert files.get("s/a.dcm").read() == b"1" and files.get("s/a.DCM").read() == b"2"  # type: ignore[union-attr]
+    for clash in (
+        lambda: files.get("s/a.Dcm"),
+        lambda: files.index(r"(a)\.dcm$"),
+        lambda: files.find(r"a\.dcm$"),
+    ):
+        with pytest.raises(SourceError, match=r"both 's/a\.(dcm|DCM)' and 's/a\.(dcm|DCM)'"):
+            clash()
+
+
+def test_archives_are_known_by_suffixes_of_any_case(tmp_path: Path) -> None:
+    saved(tmp_path, "A.ZIP", zipped({"1.png": b"1"}))
+    saved(tmp_path, "B.Tar.GZ", tarred({"2.png": b"2"}, "w:gz"))
+    assert content(Files.open(tmp_path)) == {"A/1.png": b"1", "B/2.png": b"2"}
+    assert content(Files.open(tmp_path / "A.ZIP")) == {"1.png": b"1"}
+
+
 def test_nul_in_a_name(tmp_path: Path) -> None:
     data = patched(zipped({"imageXpng": b"x"}), b"imageXpng", b"image\0png")
     with pytest.raises(UnsafePathError, match="NUL"):
@@ -729,22 +820,65 @@ def test_links_in_zips(tmp_path: Path) -> None:
 
 
 def test_links_in_folders(tmp_path: Path) -> None:
+    """A local folder is the user's own: links are followed, wherever they lead; loops end."""
     root = planted(tmp_path / "root", {"real/a.png": b"1", "b.txt": b"2"})
+    planted(tmp_path, {"outside/c.png": b"3", "outside/deep/d.png": b"4"})
     (root / "alias.png").symlink_to("real/a.png")
     (root / "folder").symlink_to("real")
     (root / "real/loop").symlink_to("..")
-    (root / "lost").symlink_to("nowhere")
-    files = Files.open(root)
-    assert [file.path for file in files] == ["alias.png", "b.txt", "folder/a.png", "real/a.png"]
-    assert sorted(path for path, _ in files.notes) == ["folder/loop", "lost", "real/loop"]
+    (root / "all").symlink_to("/")
+    (root / "self").symlink_to("self")
+    (root / "out").symlink_to("../outside")
+    (root / "out.png").symlink_to(tmp_path / "outside/c.png")
+    (tmp_path / "outside/back").symlink_to("../root/real")
+    (tmp_path / "outside/deep/up").symlink_to("../../outside")
+    files = Files.open(root, dataset="phantom")
+    assert content(files) == {
+        "alias.png": b"1", "b.txt": b"2", "folder/a.png": b"1", "real/a.png": b"1",
+        "out.png": b"3", "out/c.png": b"3", "out/deep/d.png": b"4", "out/back/a.png": b"1",
+    }  # fmt: skip
+    noted = dict(files.notes)
+    assert set(noted) == {"all", "folder/loop", "real/loop", "self", "out/back/loop", "out/deep/up"}
+    assert "around it" in noted["real/loop"] and "is not there" in noted["self"]
     (tmp_path / "link").symlink_to(root)
-    assert len(Files.open(tmp_path / "link")) == 4
-    planted(tmp_path, {"outside/secret.txt": b"s"})
-    for target in ("../outside/secret.txt", "../outside", "/etc"):
-        (root / "out").symlink_to(target)
-        with pytest.raises(UnsafePathError, match=r"phantom: out: is a link that leaves the folder.*Next"):
-            len(Files.open(root, dataset="phantom"))
-        (root / "out").unlink()
+    assert len(Files.open(tmp_path / "link")) == 8
+
+
+def test_a_snapshot_folder_of_the_hub_is_a_folder_of_links(tmp_path: Path) -> None:
+    repo = tmp_path / "datasets--someone--set"
+    planted(repo / "blobs", {"sha-a": b"1", "sha-zip": zipped({"in.png": b"2"})})
+    snapshot = repo / "snapshots/abc"
+    (snapshot / "images").mkdir(parents=True)
+    for name, blob in (("images/a.PNG", "sha-a"), ("more.zip", "sha-zip"), ("images/lost.png", "sha-lost")):
+        (snapshot / name).symlink_to(Path("../../../blobs" if "/" in name else "../../blobs", blob))
+    files = Files.open(snapshot)
+    assert content(files) == {"images/a.PNG": b"1", "more/in.png": b"2"}
+    ((path, reason),) = files.notes
+    assert path == "images/lost.png" and "hf download" in reason
+
+
+def test_content_that_was_not_fetched_is_told(tmp_path: Path) -> None:
+    lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    planted(
+        tmp_path,
+        {"lfs.nii": lfs, "annex.nii": b"/annex/objects/MD5E-s9--0.nii\n", "note.txt": b"/annex/ is a word"},
+    )
+    (tmp_path / "volume-0.nii").symlink_to(".git/annex/objects/aa/bb/MD5E-s1--x/MD5E-s1--x.nii")
+    (tmp_path / "disk.nii").symlink_to("/mnt/no-such-disk/disk.nii")
+    files = Files.open(tmp_path, dataset="phantom")
+    noted = dict(files.notes) if len(files) else {}
+    assert 'datalad get "volume-0.nii"' in noted["volume-0.nii"]
+    assert "/mnt/no-such-disk" in noted["disk.nii"] and len(noted) == 2
+    assert files.need("note").read() == b"/annex/ is a word"
+    for name, words in (("lfs.nii", "git lfs pull"), ("annex.nii", "datalad get")):
+        with pytest.raises(
+            SourceError, match=f"phantom: {name}: its content was not fetched.*Next: .*{words}"
+        ):
+            files.need(name).read()
+    for name in ("lfs.nii", "annex.nii", "note.txt"):
+        (tmp_path / name).unlink()
+    barren = str(Files.open(tmp_path).barren())
+    assert "disk.nii" in barren and "datalad get" in barren
 
 
 def read_all(where: Path, limits: Limits | None = None) -> None:
@@ -833,6 +967,110 @@ def test_hostile_and_damaged_archives(tmp_path: Path) -> None:
             read_all(where, limits)
             pytest.fail(f"{title}: not noticed")
         assert type(caught.value) is kind, title
+
+
+def sparse_tar(folder: Path, kind: str, packing: str) -> tuple[bytes, dict[str, bytes]]:
+    """What GNU tar makes of files with holes, and their content."""
+    holed = {"set/volume-0.nii": (3 << 20, {0: b"head", 1 << 20: texture(70_000), (3 << 20) - 5: b"tail!"}),
+             "set/empty.nii": (200_000, {}), "set/plain.nii": (5, {0: b"plain"})}  # fmt: skip
+    root = folder / f"{kind}-{packing}"
+    whole = {}
+    for path, (size, parts) in holed.items():
+        planted(root, {path: b""})
+        with (root / path).open("r+b") as stream:
+            for at, data in parts.items():
+                stream.seek(at)
+                stream.write(data)
+            stream.truncate(size)
+        whole[path.removeprefix("set/")] = (root / path).read_bytes()
+    for n in range(60):  # more extents than an old header holds
+        with (root / "set/volume-0.nii").open("r+b") as stream:
+            stream.seek((1 << 20) + 100_000 + 16_384 * n)
+            stream.write(b"%d" % n)
+    whole["volume-0.nii"] = (root / "set/volume-0.nii").read_bytes()
+    options = ["--format=gnu"] if kind == "old" else ["--format=posix", f"--sparse-version={kind}"]
+    subprocess.run(
+        ["tar", packing, f"{root}.tar", "-S", "--hole-detection=raw", *options, "-C", str(root), "set"],
+        check=True,
+    )
+    return Path(f"{root}.tar").read_bytes(), whole
+
+
+@pytest.mark.skipif(not shutil.which("tar"), reason="needs GNU tar")
+@pytest.mark.parametrize("kind", ["old", "0.0", "0.1", "1.0"])
+def test_sparse_files_of_tars_are_whole(tmp_path: Path, kind: str) -> None:
+    for packing, suffix in (("-cf", ".tar"), ("-czf", ".tar.gz")):
+        data, whole = sparse_tar(tmp_path, kind, packing)
+        assert len(data) < 2 << 20
+        files = Files.open(saved(tmp_path, f"out/{kind}{suffix}", data))
+        assert content(files) == whole and not files.notes
+        with files.need("volume").open() as stream:
+            stream.seek((1 << 20) - 10)
+            assert stream.read(30) == whole["volume-0.nii"][(1 << 20) - 10 :][:30]
+        if suffix == ".tar":
+            for at in (
+                *range(512, 6000, 700),
+                len(data) // 2,
+            ):  # cut, and damaged, anywhere: nothing but named errors
+                for bad in (data[:at], data[:at] + b"99999999 GNU.sparse.map=-1,9" * 30 + data[at + 840 :]):
+                    with contextlib.suppress(ArchiveError):
+                        content(Files.open(saved(tmp_path, "bad.tar", bad)))
+
+
+def test_a_sparse_file_that_states_its_stored_size(tmp_path: Path) -> None:
+    """As of files over 8 GiB, whose sizes stand in the extended header."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        data = b"2\n0\n4\n5000\n3\n".ljust(512, b"\0") + b"headend"
+        info = tarfile.TarInfo("GNUSparseFile.7/volume.nii")
+        info.size = len(data)
+        info.pax_headers = {
+            "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "volume.nii",
+            "GNU.sparse.realsize": "6000", "size": str(len(data)),
+        }  # fmt: skip
+        archive.addfile(info, io.BytesIO(data))
+        after = tarfile.TarInfo("after.txt")
+        after.size = 5
+        archive.addfile(after, io.BytesIO(b"after"))
+    whole = b"head" + bytes(4996) + b"end" + bytes(997)
+    files = Files.open(saved(tmp_path, "a.tar", sink.getvalue()))
+    assert content(files) == {"after.txt": b"after", "volume.nii": whole}
+
+
+def test_other_members_of_tars(tmp_path: Path) -> None:
+    long = "/".join(["a" * 90] * 5) + ".png"
+    for kind in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        sink = io.BytesIO()
+        about = (
+            {"comment": "0123456789abcdef"} if kind == tarfile.PAX_FORMAT else None
+        )  # as `git archive` writes
+        with tarfile.open(fileobj=sink, mode="w", format=kind, pax_headers=about) as archive:
+            for path, data in ((long, b"long"), ("b/ü.png", b"u")):
+                info = tarfile.TarInfo(path)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        assert content(Files.open(saved(tmp_path, "a.tar", sink.getvalue()))) == {
+            long: b"long",
+            "b/ü.png": b"u",
+        }
+
+
+def test_a_tar_is_told_by_its_content(tmp_path: Path) -> None:
+    """Browsers unpack .tar.gz on the way, or keep one packed under the name .tar."""
+    tree = {"a.png": b"1", "b/c.png": b"2"}
+    assert content(Files.open(saved(tmp_path, "x.tar.gz", tarred(tree)))) == tree
+    assert content(Files.open(saved(tmp_path, "y.tar", tarred(tree, "w:xz")))) == tree
+    for name, data, words in (
+        ("a.zip", tarred(tree), "is a tar archive, not zip.*Next: give it the name"),
+        ("a.zip", b"7z\xbc\xaf\x27\x1c" + bytes(99), "is a 7z archive, not zip.*Next: unpack it once"),
+        ("a.tar", b"Rar!\x1a\x07" + bytes(999), "is a rar archive, not tar.*Next: unpack it once"),
+        ("download", b"Rar!\x1a\x07" + bytes(999), "is a rar archive.*Next: unpack it once"),
+    ):
+        with pytest.raises(ArchiveError, match=words):
+            len(Files.open(saved(tmp_path, name, data)))
+    for name in ("data.7z", "data.7z.001", "data.tar.zst", "data.zip.001"):
+        with pytest.raises(SourceError, match=rf"{name} is an archive that must be unpacked first"):
+            Files.open(saved(tmp_path / name, name, b"?")).need("png")
 
 
 def test_one_file_from_two_archives(tmp_path: Path) -> None:

@@ -14,13 +14,9 @@ import threading
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from medimg.errors import ArchiveError, MedimgError, SourceError
-
-if TYPE_CHECKING:
-    pass
-
 from medimg.files.blobs import (
     AGAIN,
     UNPACK,
@@ -28,13 +24,14 @@ from medimg.files.blobs import (
     BlobStream,
     BytesBlob,
     MiB,
+    Sparse,
     Window,
     buffered,
     not_an_archive,
 )
 from medimg.files.inflate import CODECS, Decompressed
 from medimg.files.limits import Budget
-from medimg.files.names import is_junk, link_target, safe_path
+from medimg.files.names import is_junk, link_target, safe_path, sniff
 
 
 class Member(NamedTuple):
@@ -48,6 +45,8 @@ class Member(NamedTuple):
     method: int = 0
     crc: int | None = None
     encrypted: bool = False
+    extents: tuple[tuple[int, int], ...] | None = None
+    """Of a sparse file: (offset, size) of what is stored; the rest are zeros."""
 
     @property
     def token(self) -> str:
@@ -159,6 +158,9 @@ class Archive(ABC):
                 self.notes.append((path, f"a link to {first!r}, which is no file of the archive"))
 
 
+_DOS_FOLDER = 0x10
+
+
 class ZipArchive(Archive):
     """A zip: its directory through `zipfile`, its members as windows, so that opens do not disturb each other."""
 
@@ -205,7 +207,8 @@ class ZipArchive(Archive):
             name = _zip_name(info)
             path = safe_path(name)
             mode = info.external_attr >> 16 if info.create_system == 3 else 0
-            if name.endswith("/") or not path or stat.S_ISDIR(mode):
+            folder = name.endswith(("/", "\\")) or (info.external_attr & _DOS_FOLDER and not info.file_size)
+            if folder or not path or stat.S_ISDIR(mode):
                 continue
             packed, encrypted = info.compress_size, bool(info.flag_bits & 1)
             if not 0 <= info.header_offset <= start - 30 - packed:
@@ -281,6 +284,16 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
         return info.orig_filename
 
 
+_BARE = (ValueError, LookupError, TypeError, OverflowError)
+"""What tarfile lets out of damaged headers beside its own errors."""
+
+
+def _extents(info: tarfile.TarInfo) -> tuple[tuple[int, int], ...] | None:
+    """(offset, size) of what is stored of a sparse file; None for other members."""
+    stored: Any = info.sparse
+    return None if stored is None else tuple((offset, size) for offset, size in stored if size)
+
+
 class TarArchive(Archive):
     """A tar: a scan over its headers, then windows."""
 
@@ -294,11 +307,16 @@ class TarArchive(Archive):
         raw = _Headers(self.blob)
         try:
             tar = tarfile.TarFile(fileobj=raw, errors="surrogateescape")
-        except tarfile.ReadError as error:
+        except (tarfile.ReadError, *_BARE) as error:
             raise not_an_archive(self.blob, "tar") from error
         info: tarfile.TarInfo | None = tar.firstmember  # type: ignore[attr-defined]
         while info is not None:
             offset = tar.offset
+            extents = _extents(info)
+            if (
+                extents and "size" in info.pax_headers
+            ):  # tarfile takes the size with holes for the one without
+                offset = info.offset_data + -(-sum(size for _, size in extents) // 512) * 512
             self._member(info)
             yield
             tar.members.clear()  # type: ignore[attr-defined]  # tarfile would keep a kilobyte per member
@@ -327,9 +345,14 @@ class TarArchive(Archive):
             raise ArchiveError(
                 f"is damaged: no tar header at byte {tar.offset:,}", next_step=AGAIN
             ) from error
+        except _BARE as error:
+            raise ArchiveError(
+                f"is damaged: the tar header at byte {tar.offset:,} cannot be read ({error})", next_step=AGAIN
+            ) from error
 
     def _member(self, info: tarfile.TarInfo) -> None:
-        name = info.name
+        extents = _extents(info)
+        name = (info.pax_headers.get("GNU.sparse.name") if extents is not None else None) or info.name
         try:
             name.encode()
         except UnicodeEncodeError:
@@ -337,8 +360,8 @@ class TarArchive(Archive):
         path = safe_path(name)
         if info.isdir() or not path:
             return
-        if info.issparse():
-            self.notes.append((path, "a sparse file of a tar"))
+        if extents is not None:
+            self._sparse(info, path, extents)
         elif info.issym():
             self._link(path, info.linkname, relative=True)
         elif info.islnk():
@@ -357,9 +380,30 @@ class TarArchive(Archive):
                 )
             self._take(Member(path, info.size, self, info.offset_data, info.size))
 
+    def _sparse(self, info: tarfile.TarInfo, path: str, extents: tuple[tuple[int, int], ...]) -> None:
+        """A file with holes, in any of GNU tar's four ways of writing them."""
+        said = info.pax_headers
+        size = int(said.get("GNU.sparse.realsize") or said.get("GNU.sparse.size") or info.size)
+        ends = [0, *(offset + size for offset, size in extents)]
+        packed = sum(size for _, size in extents)
+        if any(size < 0 or offset < end for (offset, size), end in zip(extents, ends, strict=False)) or (
+            ends[-1] > size
+        ):
+            raise ArchiveError(
+                "is damaged: the map of the holes of a sparse file contradicts itself",
+                file=path,
+                next_step=AGAIN,
+            )
+        if self.blob.size is not None and info.offset_data + packed > self.blob.size:
+            raise ArchiveError(
+                "is truncated: the member's data lie beyond the tar", file=path, next_step=AGAIN
+            )
+        self._take(Member(path, size, self, info.offset_data, packed, extents=extents))
+
     def content(self, member: Member, *, kept: bool) -> Blob:
         """See `Archive`."""
-        return Window(self.blob, member.offset, member.size)
+        window = Window(self.blob, member.offset, member.packed)
+        return window if member.extents is None else Sparse(window, member.extents, member.size)
 
 
 class _Headers(io.RawIOBase):
@@ -391,7 +435,15 @@ class _Headers(io.RawIOBase):
 
 
 def open_archive(blob: Blob, kind: str, budget: Budget) -> Archive:
-    """The archive in `blob`; `kind` as of `archive_kind`."""
+    """The archive in `blob`; `kind` as of `archive_kind`.
+
+    Browsers unpack a .tar.gz on the way, or keep one packed as .tar: of a tar the compression is told by its content.
+    """
     if kind == "zip":
         return ZipArchive(blob, budget)
+    if kind != "tar":
+        blob.forward()
+    found = sniff(blob.read_at(0, 512))
+    if found in CODECS or found == "tar":
+        kind = found
     return TarArchive(blob if kind == "tar" else Decompressed(blob, CODECS[kind], budget), budget)

@@ -7,8 +7,10 @@ import os
 import threading
 import zlib
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -141,6 +143,42 @@ class Window(Blob):
         self._source.forward()
 
 
+class Sparse(Blob):
+    """A file with holes: what is stored of it, one extent after the other, and zeros between.
+
+    Args:
+        stored: the bytes of all extents.
+        extents: (offset, size) in the file, in order and apart.
+        size: of the file.
+    """
+
+    def __init__(self, stored: Blob, extents: Sequence[tuple[int, int]], size: int) -> None:
+        self.size: int = size
+        self._stored = stored
+        self._extents = extents
+        self._ends = [offset + length for offset, length in extents]
+        self._starts = [0, *accumulate(length for _, length in extents)]
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """See `Blob`."""
+        data = bytearray(max(0, min(count, self.size - offset)))
+        for index in range(bisect_right(self._ends, offset), len(self._extents)):
+            begin, length = self._extents[index]
+            first = max(begin, offset)
+            last = min(begin + length, offset + len(data))
+            if last <= first:
+                break
+            piece = self._stored.read_at(self._starts[index] + first - begin, last - first)
+            if len(piece) < last - first:
+                return bytes(data[: first - offset]) + piece
+            data[first - offset : last - offset] = piece
+        return bytes(data)
+
+    def forward(self) -> None:
+        """See `Blob`."""
+        self._stored.forward()
+
+
 class BlobStream(io.RawIOBase):
     """A seekable stream over a blob, with its own position.
 
@@ -239,11 +277,25 @@ def crc_error(expected: int, found: int) -> ArchiveError:
 def not_an_archive(blob: Blob, kind: str) -> ArchiveError:
     """The error for a file that is not the archive that its name claims."""
     head = blob.read_at(0, 512)
-    if sniff(head) == "html":
+    found = sniff(head)
+    if found == "html":
         return html_error()
     if not head:
         return ArchiveError(f"is empty, not a {kind} archive", next_step=AGAIN)
+    if found and found != kind:
+        return other_kind(found, kind)
     return ArchiveError(f"is truncated or no {kind} archive: it starts with {head[:8]!r}", next_step=AGAIN)
+
+
+def other_kind(found: str, kind: str | None = None) -> ArchiveError:
+    """The error for an archive of a kind that is not read, or of another kind than its name says."""
+    if found in ("7z", "rar"):
+        step = f"unpack it once ({'7-Zip' if found == '7z' else 'unrar or 7-Zip'}) and pass the folder"
+    else:
+        step = f"give it the name of what it is (… .{found}), or unpack it once and pass the folder"
+    return ArchiveError(
+        f"is a {found} archive, {'whatever its name says' if kind is None else f'not {kind}'}", next_step=step
+    )
 
 
 def html_error() -> ArchiveError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import os
 import re
 import threading
@@ -23,11 +24,21 @@ from medimg.errors import (
     UnsafePathError,
     named,
 )
-from medimg.files import remote
+from medimg.files import local, remote
 from medimg.files.archives import Archive, open_archive
-from medimg.files.blobs import Blob, BlobStream, GiB, Handles, LocalBlob, MiB, buffered, html_error
+from medimg.files.blobs import (
+    Blob,
+    BlobStream,
+    GiB,
+    Handles,
+    LocalBlob,
+    MiB,
+    buffered,
+    html_error,
+    other_kind,
+)
 from medimg.files.limits import Budget, Limits
-from medimg.files.names import archive_kind, is_junk, natural_key, sniff, split_name
+from medimg.files.names import archive_kind, is_junk, lower_key, lower_suffix, natural_key, sniff, split_name
 
 if TYPE_CHECKING:
     from medimg.declaration import Source
@@ -92,6 +103,11 @@ class File:
         return split_name(self.name)[0]
 
     @property
+    def key(self) -> str:
+        """Name with its suffix in lower case: for ids, and for what tables say by file name (`lower_suffix`)."""
+        return lower_suffix(self.name)
+
+    @property
     def suffix(self) -> str:
         """In lower case, ".nii.gz" and ".tar.gz" as one."""
         return split_name(self.name)[1]
@@ -152,14 +168,33 @@ def _file_again(view: Files, path: str) -> File:
 
 
 class Index(dict[Any, File]):
-    """Files by what a pattern captured. A missing key is a SourceError that says what was looked for."""
+    """Files by what a pattern captured. A missing key is a SourceError that says what was looked for.
+
+    Captured suffixes are in lower case, whatever the file's; a key may spell its own either way.
+    """
 
     def __init__(self, pattern: str, view: Files) -> None:
         super().__init__()
         self.pattern = pattern
         self._view = view
 
+    def _spelled(self, key: Any) -> Any:
+        return key if super().__contains__(key) else lower_key(key)
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(self._spelled(key))
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The file of a key, `default` without one."""
+        return super().get(self._spelled(key), default)
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        """The same, and remove it."""
+        return super().pop(self._spelled(key), *default)
+
     def __missing__(self, key: object) -> File:
+        if (spelled := self._spelled(key)) != key and super().__contains__(spelled):
+            return self[spelled]
         raise SourceError(
             f"no file for {key!r} among the {len(self)} that match {self.pattern!r}",
             dataset=self._view.dataset,
@@ -195,15 +230,7 @@ class _Local(NamedTuple):
         return LocalBlob(Path(self.where), self.size, self.view._handles)
 
     def stream(self, blame: Blame) -> BinaryIO:
-        try:
-            return Path(self.where).open("rb")
-        except OSError as error:
-            raise blame(
-                SourceError(
-                    f"cannot be read: {error.strerror or error}",
-                    next_step="check the file and its permissions",
-                )
-            ) from error
+        return io.BufferedReader(local.LocalStream(self.where, self.size, blame))
 
 
 class _Remote(NamedTuple):
@@ -305,6 +332,7 @@ class Files:
         self._archives: dict[int, _Opened] = {}
         self._strip: list[str] | None = None
         self._files: dict[str, File] | None = None
+        self._cased: dict[str, list[str]] = {}
         self._order: list[File] = []
         self._lock = threading.RLock()
         if declared and not self._fetched and isinstance(self._root, Path):
@@ -362,21 +390,36 @@ class Files:
         return len(self._list())
 
     def __contains__(self, path: object) -> bool:
-        return (path.path if isinstance(path, File) else path) in self._list()
+        text = path.path if isinstance(path, File) else path
+        return isinstance(text, str) and self.get(text) is not None
 
     def get(self, path: str | None) -> File | None:
-        """The file at exactly this path."""
-        return None if path is None else self._list().get(path)
+        """The file at exactly this path, or at the only one whose suffix is this in upper or lower case.
+
+        Raises:
+            SourceError: there are several of those.
+        """
+        if path is None:
+            return None
+        files = self._list()
+        if (file := files.get(path)) is not None:
+            return file
+        plain = lower_suffix(path)
+        close = [one for one in (plain, *self._cased.get(plain, ())) if one in files]
+        if len(close) > 1:
+            raise self._both(close[0], close[1], path)
+        return files[close[0]] if close else None
 
     def match(self, pattern: str, *, lost: str | None = None) -> Iterator[tuple[Any, ...]]:
         """(File, *groups) of all files whose path `re.search` finds `pattern` in, in natural order.
 
+        Suffixes count in lower case, and patterns spell them so: ".dcm" finds IM1.DCM, a group captures "IM1.dcm".
+        Where a path does not match, it is tried with the folders that hold everything (and are no part of any
+        path) in front: a copy that is one archive or one case alone may have what a pattern needs there.
+
         Args:
             pattern: a regular expression over the path.
             lost: what rows lack where no file matches; it is then told (`tell`).
-
-        Where a path does not match, it is tried with the folders that hold everything (and are no part of any
-        path) in front: a copy that is one archive or one case alone may have what a pattern needs there.
         """
         search = self._searcher(pattern)
         none = True
@@ -484,6 +527,7 @@ class Files:
         search = re.compile(pattern).search
 
         def found(path: str) -> re.Match[str] | None:
+            path = lower_suffix(path)
             return search(path) or (search("/".join([*self._strip, path])) if self._strip else None)
 
         return found
@@ -539,15 +583,18 @@ class Files:
             if found := search(path):
                 name = found[key] if isinstance(key, int | str) else tuple(found[one] for one in key)
                 if name in result:
-                    raise SourceError(
-                        f"both {result[name].path!r} and {path!r} stand for {name!r}",
-                        dataset=self.dataset,
-                        next_step="pass only the original download, without copies",
-                    )
+                    raise self._both(result[name].path, path, name)
                 result[name] = file
         if lost and not result:
             self.tell(pattern, f"no file matches {pattern!r}: {lost} not known")
         return result
+
+    def _both(self, one: str, other: str, name: object) -> SourceError:
+        return SourceError(
+            f"both {one!r} and {other!r} stand for {name!r}",
+            dataset=self.dataset,
+            next_step="pass only the original download, without copies",
+        )
 
     def barren(self, reasons: str = "") -> SourceError:
         """The error for a source that gives no row; says why, what is there, and which archive is in the way."""
@@ -561,8 +608,9 @@ class Files:
 
     def _inventory(self) -> str:
         files = self._list()
+        left = "".join(f"; {path} is left out: {reason}" for path, reason in self.notes[:3])
         if not files:
-            return "the source holds no files"
+            return f"the source holds no files{left}"
         names = list(files)
         text = (
             f"the source holds {len(names):,} files: "
@@ -572,9 +620,13 @@ class Files:
         closed = [
             name
             for name in names
-            if re.search(r"\.(rar|7z|zip\.\d+|tar\.\w+\.\d+|z\d\d|part\d+)$", name, re.I)
+            if re.search(
+                r"\.(rar|7z(\.\d+)?|zip\.\d+|tar\.\w+\.\d+|z\d\d|part\d+|tar\.(zst|lz4?|z|lzma)|tzst)$",
+                name,
+                re.I,
+            )
         ]
-        return text + (f" ({closed[0]} is an archive that must be unpacked first)" if closed else "")
+        return text + (f" ({closed[0]} is an archive that must be unpacked first)" if closed else "") + left
 
     # --------------------------------------------------------------------------------------- changes and sums
 
@@ -696,8 +748,7 @@ class Files:
                 raise SourceError(
                     "does not exist", file=source.url, next_step="pass the file's address or path"
                 )
-            status = where.stat()
-            items = [_Local(path, status.st_size, str(status.st_mtime_ns), str(where), self)]
+            items = [self._own_file(path, where)]
         self._single = False
         if len(items) == 1 and items[0].path == path:
             self._compare_size(source, items[0], items[0].size)
@@ -705,59 +756,33 @@ class Files:
         return items
 
     def _claim(self, items: Sequence[_Item]) -> None:
-        by_path = {item.path: item for item in items}
-        by_name = {item.path.rpartition("/")[2]: item for item in reversed(items)}
+        by_path = {lower_suffix(item.path): item for item in items}
+        by_name = {lower_suffix(item.path.rpartition("/")[2]): item for item in reversed(items)}
         for source in self._declared:
-            name = source.path or remote.last_part(source.url)
+            name = lower_suffix(source.path or remote.last_part(source.url))
             item = by_path.get(name) or by_name.get(name.rpartition("/")[2])
             if item is not None:
                 self._compare_size(source, item, item.size)
                 self._claims.append((source, item))
 
+    def _own_file(self, path: str, where: Path) -> _Local:
+        try:
+            status = where.stat()
+        except OSError as error:
+            raise SourceError(
+                f"cannot be looked at: {error.strerror or error}",
+                file=path,
+                next_step="check the file and its permissions",
+            ) from error
+        return _Local(local.readable(path), status.st_size, str(status.st_mtime_ns), str(where), self)
+
     def _local(self, root: Path) -> Iterator[_Item]:
         if not root.is_dir():
             self._single = True
-            status = root.stat()
-            yield _Local(root.name, status.st_size, str(status.st_mtime_ns), str(root), self)
+            yield self._own_file(root.name, root)
             return
-        real = root.resolve()
-        pending: list[tuple[str, str, tuple[str, ...]]] = [("", str(root), (str(real),))]
-        while pending:
-            prefix, folder, above = pending.pop()
-            try:
-                entries = list(os.scandir(folder))
-            except OSError as error:
-                raise SourceError(
-                    f"cannot be listed: {error.strerror or error}",
-                    file=prefix or str(root),
-                    next_step="check the permissions of the folder",
-                ) from error
-            for entry in entries:
-                if is_junk(entry.name):
-                    continue
-                path = f"{prefix}{entry.name}"
-                below = above
-                if entry.is_symlink():
-                    target = Path(entry.path).resolve()
-                    if not target.is_relative_to(real):
-                        raise UnsafePathError(
-                            "is a link that leaves the folder",
-                            file=path,
-                            next_step="put the file itself there, or pass the folder that holds the files",
-                        )
-                    if not target.exists() or str(target) in above:
-                        self.notes.append((path, "a link to nothing, or to a folder around it"))
-                        continue
-                    below = (*above, str(target))
-                elif entry.is_dir():
-                    below = (*above, str(Path(above[-1], entry.name)))
-                if entry.is_dir():
-                    pending.append((path + "/", entry.path, below))
-                elif entry.is_file():
-                    status = entry.stat()
-                    yield _Local(path, status.st_size, str(status.st_mtime_ns), entry.path, self)
-                else:
-                    self.notes.append((path, "a device or a pipe"))
+        for place in local.walk(root, lambda path, reason: self.notes.append((path, reason))):
+            yield _Local(place.path, place.size, str(place.changed), place.where, self)
 
     def _address(self, url: str, path: str) -> Iterator[_Item]:
         """The file at `url`, standing at `path`, or all files below it."""
@@ -800,6 +825,8 @@ class Files:
             found = sniff(item.blob().read_at(0, 512))
             if found == "html":
                 raise html_error()
+            if found in ("7z", "rar"):
+                raise other_kind(found)
             return found
         return kind
 
@@ -908,6 +935,9 @@ class Files:
                         dataset=self.dataset,
                         next_step="unpack the archive once and pass the folder",
                     )
+                for path in files:
+                    if (plain := lower_suffix(path)) != path:
+                        self._cased.setdefault(plain, []).append(path)
                 self._files = files
             return self._files
 

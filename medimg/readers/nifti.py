@@ -289,12 +289,12 @@ def _stem(name: str) -> tuple[str, str]:
 def _pair(file: File) -> tuple[File, File]:
     """(header file, voxel file) of the pair that `file` is one of; each may be gzipped."""
     stem, end = _stem(file.name)
-    inner = file.name[: len(file.name) - len(end)].rpartition(".")[2]
-    other = {"hdr": "img", "img": "hdr", "HDR": "IMG", "IMG": "HDR"}[inner]
+    inner = file.name[: len(file.name) - len(end)].rpartition(".")[2].lower()
+    other = {"hdr": "img", "img": "hdr"}[inner]
     for candidate in dict.fromkeys((end, "", ".gz")):
         found = file.sibling(f"{stem}.{other}{candidate}")
         if found is not None:
-            return (file, found) if inner.lower() == "hdr" else (found, file)
+            return (file, found) if inner == "hdr" else (found, file)
     raise FormatError(f"the other half, {stem}.{other}, is missing", file=file.path)
 
 

@@ -24,6 +24,7 @@ from xml.etree.ElementTree import Element
 
 from medimg.errors import BombError, FormatError, MedimgError, MissingExtraError
 from medimg.files import File
+from medimg.files.names import lower_key, lower_suffix
 
 if TYPE_CHECKING:
     from medimg.files import Files
@@ -134,6 +135,7 @@ class Lines(dict[Any, Line]):
     """Lines of tables by a key, with what is wrong among them kept for the row that it concerns.
 
     `get` and `[]` raise a FormatError for a key of which two lines say different things; two equal ones count once.
+    The suffix of a file name counts in lower case, in the table and where it is asked for.
     """
 
     def __init__(self, files: Files) -> None:
@@ -148,6 +150,7 @@ class Lines(dict[Any, Line]):
         if not all(str(part).strip() for part in parts if part is not None):
             self._files.tell(line.file, f"a line of the table belongs to nothing: its {column!r} is blank")
             return
+        key = lower_key(key)
         other = self.setdefault(key, line)
         if other is not line and dict(other) != dict(line):
             differ = [name for name in line if line[name] != other.get(name)]
@@ -156,7 +159,11 @@ class Lines(dict[Any, Line]):
                 column, f"stands in {where}, too, with another {', '.join(map(repr, differ[:3]))}"
             )
 
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(lower_key(key))
+
     def __getitem__(self, key: Any) -> Line:
+        key = lower_key(key)
         self._asked.add(key)
         if key in self._contradict:
             raise self._contradict[key]
@@ -171,6 +178,11 @@ class Lines(dict[Any, Line]):
         for key, line in self.items():
             if key not in self._asked:
                 self._files.tell(line.file, f"a line of the table is no row: {reason}")
+
+
+def file_name(text: str) -> str:
+    """A file's name or path in a table, spelled as `File.key`: its suffix in lower case, "IM1.DCM" -> "IM1.dcm"."""
+    return lower_suffix(text)
 
 
 def lines_by(files: Files, pattern: str, column: str, *, lost: str | None = None, **options: Any) -> Lines:

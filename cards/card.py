@@ -24,7 +24,7 @@ from medimg import layout, licenses, vocab
 from medimg.declaration import Citation, Dataset, Source
 from medimg.errors import LicenseError, MedimgError
 from medimg.licenses import License, Verdict
-from medimg.manifest import ConfigStats, Manifest, Shard
+from medimg.manifest import ConfigStats, LeftOut, Manifest, Shard
 from medimg.schema import features
 
 if TYPE_CHECKING:
@@ -455,17 +455,34 @@ def check_publishable(dataset: Dataset, manifest: Manifest) -> None:
     """
     if manifest.origin == "miniature":
         return
+    for id_ in forbidden(dataset, manifest):
+        raise LicenseError(
+            f"the manifest holds published rows under {id_}, which does not allow redistribution",
+            dataset=dataset.name,
+            next_step=f"build it again without these rows: medimg sync {dataset.name} --source <root>.",
+        )
+
+
+def forbidden(dataset: Dataset, manifest: Manifest) -> dict[str, int]:
+    """License -> published rows that it does not let out, as the table of licenses stands today."""
+    if manifest.rows and dataset.publish is Verdict.RECIPE:
+        return {dataset.license: manifest.rows}
+    found: Counter[str] = Counter()
     for config in manifest.configs:
-        if not config.rows:
-            continue
-        ids = config.license or {dataset.config(config.name).license or dataset.license: config.rows}
-        for id_ in ids:
-            if licenses.get(id_).publish is Verdict.RECIPE:
-                raise LicenseError(
-                    f"the manifest holds published rows under {id_}, which does not allow redistribution",
-                    dataset=dataset.name,
-                    next_step="withhold these rows; the card of a recipe holds no data.",
-                )
+        if config.rows:
+            there = config.name in dataset.config_names
+            declared = (dataset.config(config.name).license if there else None) or dataset.license
+            for id_, count in (config.license or {declared: config.rows}).items():
+                if licenses.verdict(id_) is Verdict.RECIPE:
+                    found[id_] += count
+    return dict(found)
+
+
+def freed(manifest: Manifest) -> dict[str, int]:
+    """License -> withheld rows that it lets out, as the table of licenses stands today."""
+    return {
+        id_: count for id_, count in manifest.withheld.items() if licenses.verdict(id_) is not Verdict.RECIPE
+    }
 
 
 def render(
@@ -578,9 +595,12 @@ def _context(dataset: Dataset, description: str, manifest: Manifest | None, repo
         "notes": [prose(note) for note in dataset.notes if clean(note)],
         "shared_subjects": prose(dataset.shared_subjects or ""),
         "findings": _findings(manifest),
-        "skipped": _skipped(manifest),
-        "skipped_count": _of(len(manifest.skipped), "file") if manifest is not None else "",
+        "skipped": _left_out(manifest.skipped) if manifest is not None else None,
+        "skipped_count": _of(sum(left.count for left in manifest.skipped.values()), "file")
+        if manifest is not None
+        else "",
         "withheld": _of(withheld, "row") if withheld else "",
+        "withheld_by": _withheld(manifest),
         "citation": _citation(dataset.citation),
         "bibtex": Markup(bibtex(dataset)),
         "human": Markup(f"{HUMAN_START}\n{HUMAN_END}"),
@@ -848,18 +868,31 @@ def _findings(manifest: Manifest | None) -> Markup | None:
     return table(["level", "check", "finding", "count", "examples"], rows, limit=MAX_ROWS)
 
 
-def _skipped(manifest: Manifest | None) -> Markup | None:
-    """Files that are no row, by reason."""
-    if manifest is None or not manifest.skipped:
-        return None
-    reasons: dict[str, list[str]] = {}
-    for file, reason in manifest.skipped:
-        reasons.setdefault(reason, []).append(file)
+def _left_out(reasons: Mapping[str, LeftOut]) -> Markup | None:
+    """Files by reason, the commonest first."""
     rows = [
-        (reason, f"{len(files):,}", Markup(", ").join(code(file) for file in sorted(files)[:MAX_EXAMPLES]))
-        for reason, files in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
+        (reason, f"{left.count:,}", Markup(", ").join(code(path) for path in left.examples[:MAX_EXAMPLES]))
+        for reason, left in sorted(reasons.items(), key=lambda item: (-item[1].count, item[0]))
     ]
-    return table(["reason", "files", "such as"], rows, limit=MAX_ROWS)
+    return table(["reason", "files", "such as"], rows, limit=MAX_ROWS) if rows else None
+
+
+def _withheld(manifest: Manifest | None) -> Markup | None:
+    """Rows that were built but not published, by license."""
+    rows = sorted(
+        (manifest.withheld if manifest is not None else {}).items(), key=lambda one: (-one[1], one[0])
+    )
+    if not rows:
+        return None
+    return table(["license", "rows"], [(_license_link(id_), f"{count:,}") for id_, count in rows])
+
+
+def _license_link(id_: str) -> Markup:
+    """A license by its name; by its id where the table does not know it any more."""
+    if id_ not in licenses.known():
+        return code(id_)
+    license = licenses.get(id_)
+    return link(license.name, license.url)
 
 
 def _citation(citation: Citation) -> Markup:

@@ -18,15 +18,17 @@ from medimg.declaration import Dataset
 from medimg.errors import MedimgError
 from medimg.files import Files
 from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, write_table
-from medimg.manifest import ConfigStats, Finding, Manifest, Origin, Shard, SplitStats
+from medimg.manifest import ConfigStats, Finding, LeftOut, Manifest, Origin, Shard, SplitStats
 from medimg.registry import Builder
+from medimg.report import OTHER, LoadReport, Reason
 from medimg.rows import Record, iterate, unread
 from medimg.schema import SCHEMA_VERSION, Box, Point, Skipped
 
 PREVIEW_ROWS = 32
 CONTACT_TILES = 12
 EXAMPLES = 5
-SKIPPED_KEPT = 1000
+REASONS = 100
+"""Different reasons that the manifest keeps apart; rarer ones are counted together."""
 
 Progress = Callable[[int, int], None]
 """Called after each row with (rows, bytes) of that row."""
@@ -64,7 +66,7 @@ class _Counts:
             name: Counter()
             for name in (
                 "modality", "organ", "task", "license", "classes", "uncertain",
-                "structures", "boxes", "points", "measures", "texts",
+                "structures", "boxes", "points", "measures", "texts", "withheld",
             )
         }
     )  # fmt: skip
@@ -123,12 +125,10 @@ def build(
     counts = {name: _Counts() for name in dataset.config_names}
     tiles: list[_Tile] = []
     splits: dict[tuple[str, str], _Split] = {}
-    skipped: list[tuple[str, str]] = []
+    report = LoadReport(dataset.name)
     with ExitStack() as stack:
-        for record in iterate(builder, files, origin=origin):
+        for record in iterate(builder, files, origin=origin, report=report):
             if isinstance(record, Skipped):
-                skipped.append((record.file.path, record.reason))
-                checks.skip()
                 continue
             key = (record.config, record.split)
             if key not in splits:
@@ -137,6 +137,7 @@ def build(
             checks.row(record)
             if not record.publishable:
                 split.withheld += 1
+                counts[record.config].values["withheld"][record.license] += 1
                 continue
             split.rows += 1
             if record.values["subject"] is not None:
@@ -147,12 +148,8 @@ def build(
             split.writer.add(record.values)
             on_row(1, len(record.values["image"]["bytes"]))
             del record  # or this row would stay in memory while the next one is read
-    listed = {path for path, _ in skipped}
     for file in unread(files):
-        if file.path not in listed:
-            checks.lost(file.path)
-    for file_path in listed:
-        checks.named(file_path)
+        checks.lost(file.path)
     return _finish(
         dataset,
         folder,
@@ -161,8 +158,8 @@ def build(
         splits,
         counts,
         tiles,
-        skipped,
-        checks.findings(splits_rows(splits)),
+        report,
+        checks.findings(splits_rows(splits), report),
     )
 
 
@@ -198,6 +195,17 @@ def _open(
     )
     split = _Split(writer)
     return split
+
+
+def by_reason(reasons: Mapping[str, Reason]) -> dict[str, LeftOut]:
+    """Of a report, what a manifest keeps: the commonest reasons, and the others in one."""
+    commonest = sorted(reasons.items(), key=lambda one: (one[0] == OTHER, -one[1].count, one[0]))
+    apart, rest = commonest[:REASONS], commonest[REASONS:]
+    found = {text: LeftOut(count=one.count, examples=tuple(one.examples[:EXAMPLES])) for text, one in apart}
+    if rest:
+        examples = [path for _, one in rest for path in one.examples[:1]]
+        found[OTHER] = LeftOut(count=sum(one.count for _, one in rest), examples=tuple(examples[:EXAMPLES]))
+    return found
 
 
 # preview
@@ -240,7 +248,7 @@ def _finish(
     splits: Mapping[tuple[str, str], _Split],
     counts: Mapping[str, _Counts],
     tiles: list[_Tile],
-    skipped: list[tuple[str, str]],
+    report: LoadReport,
     findings: tuple[Finding, ...],
 ) -> Built:
     files: dict[str, Path] = {}
@@ -279,7 +287,8 @@ def _finish(
         origin=origin,
         fingerprint=fingerprint,
         configs=tuple(configs),
-        skipped=tuple(skipped[:SKIPPED_KEPT]),
+        skipped=by_reason(report.skipped),
+        incomplete=by_reason(report.incomplete),
         findings=findings,
     )
     if tiles:
@@ -393,6 +402,10 @@ def _says_something(value: Any) -> bool:
     return value is not None and text not in _NOBODY and bool(text.strip("x0"))
 
 
+def _found(rows: Mapping[tuple[str, str], int], config: str) -> int:
+    return sum(count for (name, _), count in rows.items() if name == config)
+
+
 class Checks:
     """What is looked at across rows; errors inside one row are raised by `medimg.rows` already."""
 
@@ -402,8 +415,7 @@ class Checks:
         self._crossing: dict[str, tuple[str, str]] = {}
         self._by_content: dict[tuple[str, int], str] = {}
         self._twins: list[tuple[str, str]] = []
-        self._lost: list[str] = []
-        self._skipped = 0
+        self._lost = Reason()
         self._identifying: Counter[str] = Counter()
         self._identified: list[str] = []
 
@@ -423,24 +435,20 @@ class Checks:
         if twin != record.values["id"]:
             self._twins.append((twin, record.values["id"]))
 
-    def skip(self) -> None:
-        """A file was left out with a reason."""
-        self._skipped += 1
-
     def lost(self, path: str) -> None:
         """A pixel file that no row has opened and no reason names."""
-        self._lost.append(path)
+        self._lost.add(path)
 
-    def named(self, path: str) -> None:
-        """A file with a reason is not lost."""
-        if path in self._lost:
-            self._lost.remove(path)
+    def findings(self, rows: Mapping[tuple[str, str], int], report: LoadReport) -> tuple[Finding, ...]:
+        """What was seen, most serious first.
 
-    def findings(self, rows: Mapping[tuple[str, str], int]) -> tuple[Finding, ...]:
-        """The report, most serious first."""
-        return tuple(self._all(rows))
+        Args:
+            rows: found per (config, split), published or withheld.
+            report: of the pass over the source.
+        """
+        return tuple(self._all(rows, report))
 
-    def _all(self, rows: Mapping[tuple[str, str], int]) -> Iterator[Finding]:
+    def _all(self, rows: Mapping[tuple[str, str], int], report: LoadReport) -> Iterator[Finding]:
         dataset = self._dataset
         if self._identified:
             under = ", ".join(
@@ -473,20 +481,37 @@ class Checks:
                 count=len(self._twins),
                 examples=tuple(f"{a} = {b}" for a, b in self._twins[:EXAMPLES]),
             )
-        if self._lost:
+        bare = [name for name in dataset.config_names if not _found(rows, name)]
+        if bare and len(dataset.config_names) > 1:
+            yield Finding(
+                level="warning",
+                check="sub-collections",
+                message="the source holds no row of these sub-collections",
+                count=len(bare),
+                examples=tuple(bare),
+            )
+        for text, left in by_reason(report.incomplete).items():
+            yield Finding(
+                level="warning",
+                check="incomplete",
+                message=f"rows came without something: {text}",
+                count=left.count,
+                examples=left.examples,
+            )
+        if self._lost.count:
             yield Finding(
                 level="warning",
                 check="unread files",
-                message="pixel files of the source are neither part of a row nor skipped with a reason",
-                count=len(self._lost),
-                examples=tuple(self._lost[:EXAMPLES]),
+                message="pixel files of the source are neither part of a row nor skipped by the builder",
+                count=self._lost.count,
+                examples=tuple(self._lost.examples),
             )
-        if self._skipped:
+        if report.skipped:
             yield Finding(
                 level="note",
                 check="skipped files",
                 message="files were left out, each with its reason",
-                count=self._skipped,
+                count=report.left_out,
             )
         for name in dataset.config_names:
             for split, declared in dataset.config(name).splits.items():

@@ -669,20 +669,23 @@ def _published_names(target: Hub) -> list[str]:
 
 def _print_results(results: list[Result], *, own_store: Path | None, namespace: str, dry_run: bool) -> None:
     table = Table(box=None, pad_edge=False)
-    for column in ("dataset", "status", "rows", "uploaded", "license verdict", "address", "reason"):
-        table.add_column(
-            column, no_wrap=column != "reason", justify="right" if column in ("rows", "uploaded") else "left"
-        )
+    numbers = ("rows", "left out", "withheld", "incomplete", "uploaded")
+    for column in ("dataset", "status", *numbers, "license verdict", "address", "reason"):
+        table.add_column(column, no_wrap=column != "reason", justify="right" if column in numbers else "left")
     for result in results:
         address = f"{namespace}/{result.name}" if own_store is not None else result.address
+        told = result.left_out if result.status != "unchanged" else ""
         table.add_row(
             result.name,
             result.status if result.good else f"[bold red]{result.status}[/bold red]",
             str(result.rows),
+            str(sum(left.count for left in result.skipped.values())),
+            str(sum(result.withheld.values())),
+            str(sum(left.count for left in result.incomplete.values())),
             _size(result.uploaded_bytes),
             result.publish,
             address if result.good else "",
-            _plain(result.reason),
+            _plain("; ".join(filter(None, (result.reason, told)))),
         )
     _wide().print(table)
     counts: dict[str, int] = {}
@@ -815,6 +818,8 @@ def _lines() -> Any:
             left = spent / self.done * (self.total - self.done)
             more = f", about {_time(left)} left" if self.done < self.total and spent > 10 else ""
             said = f"{result.name}: {result.status}, {result.rows} rows, {result.seconds} s"
+            if result.status != "unchanged" and result.left_out:
+                said += f"; {result.left_out}"
             err.print(f"[{self.done}/{self.total}] {said}{more}", highlight=False, markup=False)
 
     return Lines()

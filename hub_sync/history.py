@@ -16,7 +16,7 @@ from huggingface_hub import (
 from huggingface_hub.errors import HfHubHTTPError
 
 from medimg import __version__, layout, registry
-from medimg.cards.card import clean, escape, link
+from medimg.cards.card import clean, escape, forbidden, link
 from medimg.declaration import Dataset
 from medimg.errors import HubError, VerifyError
 from medimg.hub_sync.publish import HOLD_PATH, OWNED, Hub, Operation, Published
@@ -51,7 +51,7 @@ def rollback(hub: Hub, name: str, to: str, *, reason: str = "", reader: Reader |
         reader: one that runs already.
 
     Raises:
-        HubError: there is no such tag, or it holds nothing that sync published.
+        HubError: there is no such tag, it holds nothing that sync published, or rows that may not be shown any more.
         MovedError: somebody else committed meanwhile.
         VerifyError: what is published now does not equal its manifest.
     """
@@ -66,6 +66,13 @@ def rollback(hub: Hub, name: str, to: str, *, reason: str = "", reader: Reader |
     problems = stored(target)
     if problems:
         raise HubError(f"{to} does not equal its own manifest: {'; '.join(problems[:2])}", dataset=name)
+    if shut := forbidden(registry.get(name).dataset, target.manifest):
+        held = ", ".join(f"{count:,} rows under {id}" for id, count in shut.items())
+        raise HubError(
+            f"{to} holds {held}, which may not be published any more",
+            dataset=name,
+            next_step=f"Build it again without them: medimg sync {name} --source <root> --restore.",
+        )
     wanted = {path: digest for path, digest in target.files.items() if _ours(path) and path != HOLD_PATH}
     hold = _hold(ROLLED_BACK, reason or f"to {to}", to)
     operations: list[Operation] = [

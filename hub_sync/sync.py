@@ -10,13 +10,13 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from medimg import __version__, cards, layout, licenses, registry
-from medimg.cards.card import gates
+from medimg.cards.card import forbidden, freed, gates
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files
@@ -38,8 +38,8 @@ from medimg.hub_sync.scratch import scratch, sweep
 from medimg.hub_sync.shards import SHARD_BYTES
 from medimg.hub_sync.verify import Reader, stored, verify
 from medimg.licenses import Verdict
-from medimg.loading import OFFICIAL, locate_source, open_source
-from medimg.manifest import MANIFEST_PATH, Manifest, Origin
+from medimg.loading import ARCHIVES, OFFICIAL, locate_source, open_source
+from medimg.manifest import MANIFEST_PATH, LeftOut, Manifest, Origin
 from medimg.phantom import Phantom
 from medimg.registry import Builder
 from medimg.schema import SCHEMA_VERSION
@@ -52,6 +52,8 @@ AHEAD = 16
 """Repositories that are looked at ahead of the one that is worked on."""
 GATE_KEY = "\nextra_gated_prompt:"
 """In the YAML of a card: readers are asked to accept terms."""
+SHOWN = 3
+"""Reasons that are named in one line."""
 RECIPE = {"recipe": "1"}
 """Fingerprint of a repository without data."""
 
@@ -77,7 +79,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Result:
-    """What sync did with one dataset."""
+    """What sync did with one dataset.
+
+    Attributes:
+        rows: published.
+        skipped: reason -> files of the source that are no row.
+        withheld: license -> rows that were built but not published, because it does not allow it.
+        incomplete: reason -> files whose row lacks something that the source is expected to say.
+    """
 
     name: str
     status: Status
@@ -88,6 +97,29 @@ class Result:
     seconds: float = 0.0
     publish: str = ""
     address: str = ""
+    skipped: Mapping[str, LeftOut] = field(default_factory=dict)
+    withheld: Mapping[str, int] = field(default_factory=dict)
+    incomplete: Mapping[str, LeftOut] = field(default_factory=dict)
+
+    def told(self, manifest: Manifest) -> Result:
+        """With what this build left out."""
+        return replace(
+            self, skipped=manifest.skipped, withheld=manifest.withheld, incomplete=manifest.incomplete
+        )
+
+    @property
+    def left_out(self) -> str:
+        """The commonest reasons why files are no row, rows are not published or lack something, in one line."""
+        parts = [f"{count:,} rows withheld under {id}" for id, count in self.withheld.items()]
+        for reasons, kind in ((self.skipped, "left out"), (self.incomplete, "incomplete")):
+            commonest = sorted(reasons.items(), key=lambda one: -one[1].count)
+            parts += [
+                f"{left.count:,} {kind}: {reason}" + (f" (e.g. {left.examples[0]})" if left.examples else "")
+                for reason, left in commonest[:SHOWN]
+            ]
+            if rest := commonest[SHOWN:]:
+                parts.append(f"{sum(left.count for _, left in rest):,} {kind} for {len(rest)} other reasons")
+        return "; ".join(parts)
 
     @property
     def good(self) -> bool:
@@ -137,7 +169,10 @@ def make_plan(
     asked: bool,
     restore: bool = False,
 ) -> Plan:
-    """Compare the source's fingerprint with the published manifest.
+    """Compare the source's fingerprint, and the licenses of its rows, with the published manifest.
+
+    Rows that are published and that no license lets out any more are never left where they are without a word: where
+    they cannot be built anew now, the plan is blocked and says what to do.
 
     Args:
         builder: the dataset.
@@ -147,6 +182,33 @@ def make_plan(
         asked: the dataset was named by the user, so that a missing source is an error.
         restore: build also what was retired or rolled back.
     """
+    plan = _plan(builder, hub, state, source, asked=asked, restore=restore)
+    if plan.action == "build" or state.manifest is None:
+        return plan
+    shut = forbidden(builder.dataset, state.manifest)
+    if not shut or (plan.action == "card" and builder.dataset.publish is Verdict.RECIPE):
+        return plan
+    name = builder.name
+    again = f"medimg sync {name} --source <root>" + (" --restore" if plan.action == "held" else "")
+    told = f"{_by_license(shut)} may not be published any more"
+    step = f"Next: {again} builds it without them; medimg retire {name} takes all of it down."
+    return replace(plan, action="blocked", reason=f"{told}, and it is not built now ({plan.reason}). {step}")
+
+
+def _by_license(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} rows under {id}" for id, count in sorted(rows.items()))
+
+
+def _turned(dataset: Dataset, manifest: Manifest) -> list[str]:
+    """Rows whose license allows something else now than when they were built."""
+    shut, free = forbidden(dataset, manifest), freed(manifest)
+    found = [f"{_by_license(shut)} may not be published any more"] if shut else []
+    return found + ([f"{_by_license(free)} may be published now"] if free else [])
+
+
+def _plan(
+    builder: Builder, hub: Hub, state: Published, source: str | None, *, asked: bool, restore: bool
+) -> Plan:
     dataset = builder.dataset
     origin: Origin = "miniature" if source is None else "official" if source == OFFICIAL else "source"
 
@@ -154,7 +216,8 @@ def make_plan(
         return Plan(dataset.name, action, reason, origin, place)
 
     manifest = state.manifest
-    if HOLD_PATH in state.files and not restore:
+    closed = dataset.publish is Verdict.RECIPE and manifest is not None and manifest.rows > 0
+    if HOLD_PATH in state.files and not restore and not closed:
         hold = state.hold or {}
         told = f"{hold.get('kind', 'held')}: {hold.get('reason', '')}"
         return plan("held", f"{told}; sync leaves it alone, --restore builds it again")
@@ -198,7 +261,7 @@ def make_plan(
         except SourceRequiredError as error:
             return plan("blocked" if asked else "absent", str(error))
     differs = changed(old, prints)
-    problems = stored(state) if manifest is not None else []
+    problems = [*_turned(dataset, manifest), *stored(state)] if manifest is not None else []
     if not differs and not problems and HOLD_PATH not in state.files:
         if not fresh_texts(builder, hub.namespace, state):
             done = plan("card", "the texts may differ", place)
@@ -214,7 +277,8 @@ def make_plan(
         return replace(done, fingerprint=prints)
     reason = "new"
     if old:
-        reason = f"changed: {', '.join(differs)}" if differs else "; ".join(problems[:2]) or "restored"
+        turned = [f"changed: {', '.join(differs)}"] if differs else []
+        reason = "; ".join([*turned, *problems][:2]) or "restored"
     return replace(plan("build", reason, place), fingerprint=prints)
 
 
@@ -274,6 +338,7 @@ def sync(
 
     Raises:
         UnknownDatasetError: a name is unknown; nothing was done.
+        SourceError: nothing in the source root is called like a dataset; nothing was done.
     """
     watcher = watcher or Watcher()
     builders = list(dict.fromkeys([registry.get(name) for name in names] if names else registry.builders()))
@@ -297,6 +362,8 @@ def sync(
     hub.stopped.clear()
     for folder in sweep():
         watcher.note(f"removed what an ended run had left in {folder}")
+    if not names:
+        _look_below(source, builders, watcher)
     results: list[Result] = []
     try:
         with Reader(hub) as reader, contextlib.closing(_ahead(hub, builders)) as coming:
@@ -324,6 +391,27 @@ def sync(
             # They help to find what is published; what is published is as it should be without them.
             watcher.note(f"the topic collections are not up to date: {error}")
     return results
+
+
+def _look_below(source: str | None, builders: Sequence[Builder], watcher: Watcher) -> None:
+    """Say what lies in a source root and is called like no dataset.
+
+    Raises:
+        SourceError: nothing there is called like one, so that the run would do nothing and say nothing.
+    """
+    if source is None or source == OFFICIAL or "://" in source:
+        return
+    known = {f"{builder.name}{suffix}" for builder in builders for suffix in ("", *ARCHIVES)}
+    every = sorted(path.name for path in Path(source).expanduser().iterdir() if not path.name.startswith("."))
+    strange = [name for name in every if name not in known]
+    shown = ", ".join(strange[:5]) + (f" and {len(strange) - 5} more" if len(strange) > 5 else "")
+    if len(strange) == len(every):
+        raise SourceError(
+            f"nothing in the source root {source} is called like a dataset ({shown or 'it is empty'})",
+            next_step="Name each folder or archive after its dataset, e.g. hc18/ or hc18.zip; see `medimg list`.",
+        )
+    if strange:
+        watcher.note(f"in {source} and called like no dataset: {shown}")
 
 
 def _ahead(hub: Hub, builders: Sequence[Builder]) -> Generator[tuple[Builder, Callable[[], Published]]]:
@@ -375,10 +463,12 @@ class _Run:
             return Result(builder.name, "failed", self.hub.redacted(str(error)))
         except OSError as error:
             what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-            return Result(builder.name, "failed", self.hub.redacted(f"{type(error).__name__}: {what}"))
+            told = f"{builder.name}: {type(error).__name__}: {what}. Next: mend this, then run it again."
+            return Result(builder.name, "failed", self.hub.redacted(told))
         except Exception as error:  # a mistake in one builder does not stop a run of a thousand
             _LOG.exception("%s: unexpected error", builder.name)
-            return Result(builder.name, "failed", self.hub.redacted(f"{type(error).__name__}: {error}"))
+            told = f"{builder.name}: {type(error).__name__}: {error}. Next: report this; the log has the details."
+            return Result(builder.name, "failed", self.hub.redacted(told))
 
 
 class _Job(contextlib.AbstractContextManager["_Job"]):
@@ -403,15 +493,20 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
 
     def attempt(self, look: Callable[[], Published]) -> Result | None:
         """Plan and do. Raises MovedError where somebody else committed in between."""
-        run, name = self.run, self.name
         state = look()
+        result = self._attempt(state)
+        manifest = self.built.manifest if self.built is not None else state.manifest
+        return result.told(manifest) if result is not None and manifest is not None else result
+
+    def _attempt(self, state: Published) -> Result | None:
+        run, name = self.run, self.name
         plan = make_plan(self.builder, self.hub, state, run.source, asked=run.asked, restore=run.restore)
         if plan.action == "absent":
             return None
         run.watcher.start(plan)
-        if plan.action == "blocked":
-            return Result(name, "blocked", plan.reason)
         rows = state.manifest.rows if state.manifest is not None else 0
+        if plan.action == "blocked":
+            return Result(name, "blocked", plan.reason, rows=rows)
         idle: Status = "unchanged" if rows else "card-only"
         if run.dry_run:
             status = "published" if plan.action == "build" else idle
@@ -449,11 +544,14 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
         errors = [finding for finding in manifest.findings if finding.level == "error"]
         if errors:
             first = errors[0]
-            return Result(
-                self.name, "failed", f"{first.check}: {first.message} ({', '.join(first.examples)})"
-            )
+            told = f"{self.name}: {first.check}: {first.message} ({', '.join(first.examples)})."
+            return Result(self.name, "failed", f"{told} Next: {_MEND.get(first.check, 'mend the builder')}.")
         if not manifest.rows:
             return self._no_rows(state, plan, manifest)
+        if gone := _gone(dataset, state.manifest, manifest):
+            told = f"{self.name}: no row of {', '.join(gone)}, of which rows are published; these stay."
+            step = "Next: pass a source that holds them, or retire the dataset and publish it again."
+            return Result(self.name, "failed", f"{told} {step}")
         self._gate(state, manifest)
         manifest = manifest.model_copy(update={"tag": self._tag(state, manifest)})
         manifest, rendered = texts(self.builder, manifest, self.hub.namespace, state.card)
@@ -526,17 +624,9 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
         return next_tag(version, state.tags)
 
     def _no_rows(self, state: Published, plan: Plan, manifest: Manifest) -> Result:
-        """A source without one publishable row: a card that says so, unless that would take published rows away."""
-        withheld = sum(split.withheld for config in manifest.configs for split in config.splits.values())
-        reasons = [f"{path}: {reason}" for path, reason in manifest.skipped[:3]]
-        why = "; ".join(reasons) or (
-            f"{withheld} rows are withheld by their own license" if withheld else "no file matches"
-        )
-        if state.manifest is not None and state.manifest.rows:
-            return Result(
-                self.name, "failed", f"the source holds no publishable row, the published ones stay: {why}"
-            )
-        return replace(self._card(state, manifest, plan), reason=f"no row in this source: {why}")
+        """All rows are withheld: a card, and no data any more. A source without any row is an error before this."""
+        why = f"no row is published: {_by_license(manifest.withheld)} are withheld"
+        return replace(self._card(state, manifest, plan), reason=why)
 
     def _card(self, state: Published, manifest: Manifest, plan: Plan) -> Result:
         """Update the texts; data files stay as they are. A recipe keeps no data file."""
@@ -583,6 +673,24 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
         return result
 
 
+_MEND = {
+    "subjects": "say in the declaration why they are (`shared_subjects`), or mend the splits",
+    "identifiers": "let the builder leave it out",
+}
+
+
+def _gone(dataset: Dataset, old: Manifest | None, new: Manifest) -> list[str]:
+    """Sub-collections with published rows of which the source holds none now, withheld ones included.
+
+    Rows that must go anyhow, and phantoms that originals replace, are not missed.
+    """
+    if old is None or forbidden(dataset, old) or (old.origin == "miniature" != new.origin):
+        return []
+    found = {config.name for config in new.configs if config.rows or config.withheld}
+    published = [config.name for config in old.configs if config.rows]
+    return [name for name in published if name in dataset.config_names and name not in found]
+
+
 def _held_by(dataset: Dataset, old: Manifest) -> list[str]:
     """Licenses of published rows that ask for a gate, and that no changed declaration has replaced.
 
@@ -595,7 +703,7 @@ def _held_by(dataset: Dataset, old: Manifest) -> list[str]:
         declared = (dataset.config(config.name).license if there else None) or dataset.license
         if there and not licenses.get(declared).per_row:
             continue
-        found |= {id for id in config.license if licenses.get(id).publish is not Verdict.OPEN}
+        found |= {id for id in config.license if licenses.verdict(id) is not Verdict.OPEN}
     return sorted(found)
 
 
@@ -616,7 +724,15 @@ def report(results: Iterable[Result], about: Mapping[str, Any] | None = None) ->
         about: further facts of the run, before the datasets.
     """
     keys = ("name", "status", "reason", "commits", "rows", "uploaded_bytes", "seconds", "publish", "address")
-    listed = [{key: asdict(each)[key] for key in keys} for each in results]
+    listed = [
+        {
+            **{key: getattr(each, key) for key in keys},
+            "skipped": {reason: left.model_dump(mode="json") for reason, left in each.skipped.items()},
+            "withheld": dict(each.withheld),
+            "incomplete": {reason: left.model_dump(mode="json") for reason, left in each.incomplete.items()},
+        }
+        for each in results
+    ]
     return json.dumps({**(about or {}), "datasets": listed}, indent=1)
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from medimg import layout, registry
+from medimg.cards.card import forbidden
 from medimg.hub_sync.publish import Hub, Published
 from medimg.hub_sync.scratch import scratch
 from medimg.manifest import Manifest, Shard
@@ -108,7 +109,7 @@ class Reader:
 def verify(
     hub: Hub, names: Iterable[str], *, deep: bool = False, reader: Reader | None = None
 ) -> dict[str, list[str]]:
-    """Problems by dataset; an empty list means that the published revision equals its manifest.
+    """Problems by dataset; an empty list means that the published revision equals its manifest and may be shown.
 
     Args:
         hub: where to look.
@@ -125,11 +126,21 @@ def verify(
         problems[name] = stored(state)
         if state.manifest is None or not state.manifest.rows:
             continue
+        problems[name] += unlicensed(name, state.manifest)
         if deep:
             problems[name] += digests(hub, name, state)
         report = reader.read(hub.repo(name), state.sha, deep=deep)
         problems[name] += compare(name, state.manifest, report, deep=deep)
     return problems
+
+
+def unlicensed(name: str, manifest: Manifest) -> list[str]:
+    """Published rows that their license does not let out, as the table of licenses stands today."""
+    return [
+        f"{count:,} rows are published under {id}, which does not allow it; build it again without them "
+        f"(medimg sync {name} --source <root>) or take it down (medimg retire {name})"
+        for id, count in forbidden(registry.get(name).dataset, manifest).items()
+    ]
 
 
 def digests(hub: Hub, name: str, state: Published) -> list[str]:

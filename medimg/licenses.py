@@ -180,6 +180,11 @@ def get(id: str) -> License:
         ) from None
 
 
+def verdict(id: str) -> Verdict:
+    """What may be published under a license; nothing where the table does not know it."""
+    return _table()[id].publish if id in _table() else Verdict.RECIPE
+
+
 def normalize(text: str) -> str | None:
     """The id of a license as sources write it ("CC BY-NC-SA 4.0", "Apache 2.0", "CC0: Public Domain").
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from medimg.schema import Dimension, Frozen
 
 MANIFEST_PATH = ".medimg/manifest.json"
 Origin = Literal["miniature", "source", "official"]
 """miniature: phantoms in the original layout; source: somebody's copy; official: the declared addresses."""
+
+
+class LeftOut(Frozen):
+    """Files under one reason: how many, and the first few paths."""
+
+    count: int
+    examples: tuple[str, ...] = ()
 
 
 class Shard(Frozen):
@@ -61,6 +68,8 @@ class ConfigStats(Frozen):
     points: Mapping[str, int] = Field(default_factory=dict)
     measures: Mapping[str, int] = Field(default_factory=dict)
     texts: Mapping[str, int] = Field(default_factory=dict)
+    withheld: Mapping[str, int] = Field(default_factory=dict)
+    """License -> rows that were built but not published, because it does not allow it."""
 
     @property
     def rows(self) -> int:
@@ -90,18 +99,42 @@ class Manifest(Frozen):
     preview: Shard | None = None
     assets: Mapping[str, str] = Field(default_factory=dict)
     """Path -> sha256 of the card's pictures."""
-    skipped: tuple[tuple[str, str], ...] = ()
-    """(source file, reason) of files that are no row."""
+    skipped: Mapping[str, LeftOut] = Field(default_factory=dict)
+    """Reason -> files of the source that are no row."""
+    incomplete: Mapping[str, LeftOut] = Field(default_factory=dict)
+    """Reason -> files whose row lacks something that the source is expected to say."""
     findings: tuple[Finding, ...] = ()
     tag: str | None = None
     """Version tag of this data. It is set when the revision was read back: without it, nobody has verified it yet."""
     texts: Mapping[str, str] = Field(default_factory=dict)
     """What the texts were rendered from (`inputs`), and path -> git blob id: equal ones are not rendered anew."""
 
+    @field_validator("skipped", mode="before")
+    @classmethod
+    def _by_reason(cls, value: Any) -> Any:
+        """Manifests of 0.1 list every file with its reason."""
+        if isinstance(value, Mapping):
+            return value
+        found: dict[str, list[str]] = {}
+        for path, reason in value:
+            found.setdefault(reason, []).append(path)
+        return {
+            reason: LeftOut(count=len(paths), examples=tuple(paths[:5])) for reason, paths in found.items()
+        }
+
     @property
     def rows(self) -> int:
         """Published rows over all configs."""
         return sum(config.rows for config in self.configs)
+
+    @property
+    def withheld(self) -> dict[str, int]:
+        """License -> rows that were built but not published, over all configs."""
+        found: dict[str, int] = {}
+        for config in self.configs:
+            for id, count in config.withheld.items():
+                found[id] = found.get(id, 0) + count
+        return found
 
     def to_json(self) -> str:
         """Stable JSON text."""

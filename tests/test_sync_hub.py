@@ -22,12 +22,12 @@ from fault_proxy import FaultProxy
 
 from medimg import licenses, registry
 from medimg.cards import card
-from medimg.errors import HubError, MedimgError
+from medimg.errors import HubError, MedimgError, SourceError
 from medimg.hub_sync import history, patience
 from medimg.hub_sync.build import identifying
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.publish import HOLD_PATH, Hub
-from medimg.hub_sync.sync import Result, sync
+from medimg.hub_sync.sync import Result, Watcher, report, sync
 from medimg.hub_sync.verify import Reader, verify
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH
@@ -467,6 +467,265 @@ def test_a_gate_stays_while_earlier_revisions_need_it(
     rights["license"] = tiny.OPEN
     tiny.change(root, NAME, 65_500)
     assert run(hub, root, NAME)[NAME].status == "published" and hub.gated(NAME)
+
+
+# licenses whose verdict turns
+
+
+def verdict(monkeypatch: pytest.MonkeyPatch, id: str, *, open: bool) -> None:
+    """Change what a license of the table lets out."""
+    table = dict(licenses._table())
+    table[id] = table[id].model_copy(update={"redistribute": open, "adapt": open})
+    monkeypatch.setattr(licenses, "_table", lambda: table)
+    assert (licenses.get(id).publish is Verdict.OPEN) is open
+
+
+TURNING = "CC-BY-4.0"
+
+
+def of_two_licenses(monkeypatch: pytest.MonkeyPatch, name: str = NAME) -> None:
+    """Rows of the training split under one license, the others under another."""
+    from medimg.schema import Row
+
+    def rows(files: Any) -> Iterator[Row]:
+        for image, split, case in files.match(r"(train|test)/(\w+)\.png$"):
+            terms = TURNING if split == "train" else tiny.OPEN
+            yield Row(id=f"{split}-{case}", split=split, image=image, license=terms)
+
+    monkeypatch.setattr(registry.get(name).module, "rows", rows)
+    declared(monkeypatch, name, license=licenses.PER_ROW)
+
+
+def test_rows_go_and_come_as_their_license_turns(
+    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Reader
+) -> None:
+    of_two_licenses(monkeypatch)
+    hub = Hub(server.url, "turns")
+    root = tiny.originals(tmp_path, NAME, 8, 70)
+    assert run(hub, root, NAME)[NAME].rows == 8
+    assert run(hub, root, NAME)[NAME].commits == 0
+    verdict(monkeypatch, TURNING, open=False)
+    problems = verify(hub, [NAME], reader=reader)[NAME]
+    assert len(problems) == 1 and f"6 rows are published under {TURNING}" in problems[0]
+    assert f"medimg retire {NAME}" in problems[0]
+    shut = run(hub, root, NAME, check=True)[NAME]
+    assert (shut.status, shut.commits, shut.rows, dict(shut.withheld)) == ("published", 1, 2, {TURNING: 6})
+    assert f"6 rows under {TURNING} may not be published any more" in shut.reason
+    assert f"6 rows withheld under {TURNING}" in shut.left_out
+    manifest = tiny.consistent(server, f"turns/{NAME}")
+    assert manifest is not None and set(manifest.configs[0].license) == {tiny.OPEN}
+    card = hub.published(NAME).card or ""
+    assert "license does not allow it: 6 rows" in card and "Creative Commons Attribution 4.0" in card
+    assert not [path for path in hub.published(NAME).files if "train" in path and path.startswith("data/")]
+    assert verify(hub, [NAME], reader=reader) == {NAME: []}
+    again = run(hub, root, NAME)[NAME]
+    assert (again.status, again.commits, dict(again.withheld)) == ("unchanged", 0, {TURNING: 6})
+    verdict(monkeypatch, TURNING, open=True)
+    back = run(hub, root, NAME, check=True)[NAME]
+    assert (back.commits, back.rows, dict(back.withheld)) == (1, 8, {})
+    assert f"6 rows under {TURNING} may be published now" in back.reason
+    assert run(hub, root, NAME)[NAME].commits == 0
+
+
+def test_all_rows_may_turn(
+    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_two_licenses(monkeypatch)
+    hub = Hub(server.url, "turn-all")
+    root = tiny.originals(tmp_path, NAME, 3, 71)
+    assert run(hub, root, NAME)[NAME].rows == 3
+    verdict(monkeypatch, TURNING, open=False)
+    gone = run(hub, root, NAME, check=True)[NAME]
+    assert (gone.status, gone.rows, dict(gone.withheld)) == ("card-only", 0, {TURNING: 3})
+    assert f"3 rows under {TURNING} are withheld" in gone.reason
+    assert not [path for path in hub.published(NAME).files if path.endswith((".parquet", ".png"))]
+    assert run(hub, root, NAME)[NAME].commits == 0
+    verdict(monkeypatch, TURNING, open=True)
+    assert run(hub, root, NAME)[NAME].rows == 3
+
+
+def test_a_license_that_leaves_the_table_lets_nothing_out(
+    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Reader
+) -> None:
+    of_two_licenses(monkeypatch)
+    hub = Hub(server.url, "turn-away")
+    run(hub, tiny.originals(tmp_path, NAME, 4, 72), NAME)
+    table = {id: each for id, each in licenses._table().items() if id != TURNING}
+    monkeypatch.setattr(licenses, "_table", lambda: table)
+    assert "3 rows are published under" in verify(hub, [NAME], reader=reader)[NAME][0]
+    idle = run(hub, None, NAME)[NAME]
+    assert idle.status == "blocked" and not idle.good
+
+
+def test_what_may_not_be_shown_is_told_where_nothing_can_be_built(
+    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Reader
+) -> None:
+    """Without the source, without being asked for, and rolled back."""
+    of_two_licenses(monkeypatch)
+    hub = Hub(server.url, "turn-idle")
+    two_versions(hub, tmp_path, 73)
+    history.rollback(hub, NAME, "v1.0.0", reader=reader)
+    with monkeypatch.context() as patch:
+        verdict(patch, TURNING, open=False)
+        held = run(hub, tmp_path, NAME)[NAME]
+        assert (held.status, held.rows) == ("blocked", 4) and not held.good
+        assert f"3 rows under {TURNING}" in held.reason and "rolled back" in held.reason
+        assert f"Next: medimg sync {NAME} --source <root> --restore" in held.reason
+        before = hub.published(NAME).sha
+        with pytest.raises(HubError, match=f"v1.0.0-2 holds . rows under {TURNING}.*--restore"):
+            history.rollback(hub, NAME, "v1.0.0-2", reader=reader)
+        assert hub.published(NAME).sha == before
+        assert run(hub, tmp_path, NAME, restore=True)[NAME].rows == 1
+    assert run(hub, tmp_path, NAME)[NAME].rows == 5
+    verdict(monkeypatch, TURNING, open=False)
+    for root, others in ((None, ()), (tmp_path / "empty", ())):
+        if root is not None:
+            root.mkdir()
+        idle = run(hub, root, NAME, *others)[NAME]
+        assert idle.status == "blocked" and f"4 rows under {TURNING} may not be published" in idle.reason
+    elsewhere = tiny.originals(tmp_path / "elsewhere", "tiny-1", 2, 74)
+    monkeypatch.setattr(registry, "builders", lambda: [registry.get(each) for each in names[:2]])
+    everything = run(hub, elsewhere)
+    assert everything["tiny-1"].good and everything[NAME].status == "blocked", "nobody asked for it"
+
+
+def test_a_whole_license_that_turns_takes_a_rolled_back_dataset_down(
+    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Reader
+) -> None:
+    hub = Hub(server.url, "turn-whole")
+    name = "tiny-1"
+    tiny.originals(tmp_path, name, 3, 75)
+    run(hub, tmp_path, name)
+    tiny.change(tmp_path, name, 75_500)
+    run(hub, tmp_path, name)
+    history.rollback(hub, name, "v1.0.0", reader=reader)
+    verdict(monkeypatch, tiny.OPEN, open=False)
+    assert "3 rows are published under CC0-1.0" in verify(hub, [name], reader=reader)[name][0]
+    gone = run(hub, tmp_path, name, check=True)[name]
+    assert (gone.status, gone.commits, gone.rows) == ("card-only", 1, 0)
+    assert not [path for path in hub.published(name).files if path.endswith(".parquet")]
+
+
+# what is left out
+
+
+def test_what_is_left_out_is_told(
+    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medimg.schema import Row, Skipped
+
+    def rows(files: Any) -> Iterator[Row | Skipped]:
+        for image, case in files.match(r"train/(\w+)\.png$"):
+            if case == "0":
+                yield Skipped(file=image, reason="no mask in this copy")
+                continue
+            files.tell(image, "no table has a line for it: the spacing is not known")
+            yield Row(id=case, split="train", image=image)
+
+    monkeypatch.setattr(registry.get(NAME).module, "rows", rows)
+    hub = Hub(server.url, "left-out")
+    root = tiny.originals(tmp_path, NAME, 4, 80)
+    for result in (run(hub, root, NAME)[NAME], run(hub, root, NAME)[NAME]):
+        assert result.good and result.rows == 2
+        assert {reason: left.count for reason, left in result.skipped.items()} == {
+            "no mask in this copy": 1,
+            "no rule of this builder covers it": 1,
+        }
+        incomplete = result.incomplete["no table has a line for it: the spacing is not known"]
+        assert (incomplete.count, incomplete.examples) == (2, ("train/1.png", "train/2.png"))
+        assert "1 left out: no mask in this copy (e.g. train/0.png)" in result.left_out
+        assert "2 incomplete: no table has a line for it" in result.left_out
+        listed = json.loads(report([result]))["datasets"][0]
+        assert listed["skipped"]["no mask in this copy"] == {"count": 1, "examples": ["train/0.png"]}
+        assert [each["count"] for each in listed["incomplete"].values()] == [2] and listed["withheld"] == {}
+    manifest = hub.published(NAME).manifest
+    assert manifest is not None
+    found = {finding.check: finding for finding in manifest.findings}
+    assert found["incomplete"].count == 2 and "the spacing is not known" in found["incomplete"].message
+    assert found["skipped files"].count == 2
+    card = hub.published(NAME).card or ""
+    assert "no mask in this copy | 1 | `train/0.png`" in card and "the spacing is not known" in card
+
+
+def test_a_source_without_a_row_is_an_error_and_the_others_go_on(
+    server: EmbeddedHub, names: list[str], tmp_path: Path
+) -> None:
+    hub = Hub(server.url, "barren")
+    for number, name in enumerate(names[:3]):
+        tiny.originals(tmp_path, name, 3, 81 + number)
+    first = run(hub, tmp_path, *names[:3])
+    assert {each.status for each in first.values()} == {"published"}
+    shutil.move(tmp_path / "tiny-1" / "train", tmp_path / "tiny-1" / "training")
+    results = run(hub, tmp_path, *names[:3])
+    failed = results["tiny-1"]
+    assert failed.status == "failed" and not failed.good
+    assert failed.reason.startswith("tiny-1: ") and "0.png" in failed.reason and "Next: " in failed.reason
+    assert {results[name].status for name in ("tiny-0", "tiny-2")} == {"unchanged"}
+    published = hub.published("tiny-1").manifest
+    assert published is not None and published.rows == 3, "what was published stays"
+
+
+def test_sub_collections_without_a_row(server: EmbeddedHub, tmp_path: Path) -> None:
+    from medimg.phantom import Phantom
+
+    name = "medmnist-v1"
+    registry.get(name).miniature(Phantom(tmp_path / name))
+    gone = next((tmp_path / name).rglob("pathmnist*"))
+    held = gone.read_bytes()
+    gone.unlink()
+    hub = Hub(server.url, "sub")
+    result = run(hub, tmp_path, name)[name]
+    assert result.status == "published"
+    manifest = hub.published(name).manifest
+    assert manifest is not None
+    finding = next(each for each in manifest.findings if each.check == "sub-collections")
+    assert (finding.level, finding.count, finding.examples) == ("warning", 1, ("pathmnist",))
+    gone.write_bytes(held)
+    whole = run(hub, tmp_path, name)[name]
+    assert whole.status == "published" and whole.rows > result.rows
+    gone.unlink()
+    failed = run(hub, tmp_path, name)[name]
+    assert failed.status == "failed" and "no row of pathmnist" in failed.reason and "Next: " in failed.reason
+    published = hub.published(name).manifest
+    assert published is not None and published.rows == whole.rows
+
+
+def test_a_manifest_stays_small_whatever_is_left_out() -> None:
+    from medimg.hub_sync.build import REASONS, by_reason
+    from medimg.report import LoadReport
+
+    report = LoadReport("lits")
+    for number in range(200_000):
+        report.skip(f"folder/{number}.png", "no mask" if number % 2 else f"quarantined: {number} is odd")
+    kept = by_reason(report.skipped)
+    assert len(kept) <= REASONS + 1
+    assert sum(left.count for left in kept.values()) == 200_000
+    assert kept["no mask"].count == 100_000 and len(kept["no mask"].examples) == 5
+    assert next(iter(kept)) == "no mask", "the commonest first"
+
+
+def test_manifests_of_earlier_versions_are_read() -> None:
+    from medimg.manifest import Manifest
+
+    old = {"name": "lits", "medimg": "0.1.0", "schema_version": "1", "origin": "source", "fingerprint": {}}
+    old |= {"skipped": [["a.pdf", "no image"], ["b.pdf", "no image"], ["c.txt", "empty"]]}
+    manifest = Manifest.model_validate_json(json.dumps(old))
+    assert {reason: left.count for reason, left in manifest.skipped.items()} == {"no image": 2, "empty": 1}
+    assert Manifest.model_validate_json(manifest.to_json()) == manifest
+
+
+def test_a_source_root_of_strange_names(server: EmbeddedHub, names: list[str], tmp_path: Path) -> None:
+    hub = Hub(server.url, "strange")
+    (tmp_path / "HC-18").mkdir()
+    with pytest.raises(SourceError, match=r"HC-18.*medimg list"):
+        run(hub, tmp_path)
+    tiny.originals(tmp_path, "tiny-3", 2, 90)
+    watcher = Watcher()
+    notes: list[str] = []
+    watcher.note = notes.append  # type: ignore[method-assign]
+    results = run(hub, tmp_path, watcher=watcher)
+    assert [name for name, result in results.items() if result.rows] == ["tiny-3"], "else recipes alone"
+    assert [note for note in notes if "called like no dataset: HC-18" in note]
 
 
 # back and away

@@ -60,29 +60,34 @@ DATASET = Dataset(
 
 
 def rows(files):
-    said = {
-        row["bcn_filename"].lower(): row
-        for (table,) in files.match(r"(?i)(?:^|/)bcn_20k_(?:train|test)\.csv$")
-        for row in tables.rows(table, columns=("bcn_filename", "lesion_id"))
-    }
+    said = tables.Lines(files)
+    for (table,) in files.match(r"(?i)(?:^|/)bcn_20k_(?:train|test)\.csv$"):
+        for line in tables.rows(table, columns=("bcn_filename", "lesion_id")):
+            said.add(line["bcn_filename"].strip().lower().removesuffix(".jpg"), line, "bcn_filename")
     for image, where in files.match(r"(?i)bcn_20k_(train|test)/(?:.*/)?[^/]+\.jpe?g$"):
-        row = said.get(image.name.lower())
-        if row is None:
+        name = image.stem.lower()
+        if name not in said:
             yield Skipped(file=image, reason="no table in this copy has a row for it")
             continue
-        code = row.get("diagnosis")
-        yield Row(
-            id=image.stem,
-            split=where.lower(),
-            subject=row["lesion_id"] or None,
-            image=image,
-            classes=DATASET.labels[code] if code else (),
-            assessed=tuple(_isic.DIAGNOSES_2019.values()) + (DATASET.labels["OOD"] if code == "OOD" else ())
-            if code
-            else (),
-            source=code or None,
-            meta={key: row[key] for key in row if key not in ("bcn_filename", "diagnosis", "lesion_id")},
-        )
+        with files.row(image):
+            yield row(image, where.lower(), said[name])
+    said.tell_rest("its image is not in this copy")
+
+
+def row(image, split, line):
+    code = line.get("diagnosis")
+    # Lesions of the test set that are none of the eight are OOD; nobody looked for them in the training set.
+    looked = DATASET.every_label if split == "test" else tuple(_isic.DIAGNOSES_2019.values())
+    return Row(
+        id=image.stem,
+        split=split,
+        subject=line["lesion_id"],
+        image=image,
+        classes=line.one_of("diagnosis", DATASET.labels) if code else (),
+        assessed=looked if code else (),
+        source=code or None,
+        meta={key: line[key] for key in line if key not in ("bcn_filename", "diagnosis", "lesion_id")},
+    )
 
 
 def miniature(make):

@@ -88,7 +88,7 @@ def rows(files):
             # Masks of normal images are empty.
             legend={1: ("breast tumor",) if kind == "normal" else names},
             classes=names,
-            assessed=tuple(dict.fromkeys(name for every in DATASET.labels.values() for name in every)),
+            assessed=DATASET.every_label,
             source=kind,
             meta={"masks": len(lesions)},
         )

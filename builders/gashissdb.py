@@ -63,7 +63,7 @@ def rows(files):
             config=f"{size}px",
             image=image,
             classes=names,
-            assessed=tuple(name for every in DATASET.labels.values() for name in every),
+            assessed=DATASET.every_label,
             source=kind,
         )
 

@@ -11,6 +11,8 @@ from medimg.schema import Row
 HOME = "https://stanfordmlgroup.github.io/competitions/mura/"
 PARTS = ("elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist")
 SPLITS = {"train": "train", "valid": "validation"}
+CODES = {"0": "negative", "1": "positive"}
+"""Labels of the tables -> of the folders."""
 
 DATASET = Dataset(
     name="mura",
@@ -54,26 +56,41 @@ DATASET = Dataset(
 
 
 def rows(files):
-    stated = {
-        path.strip().strip("/").split("/", 1)[-1]: (table.name, label)
-        for (table,) in files.match(r"(?:^|/)(?:train|valid)_labeled_studies\.csv$")
-        for path, label in (line.rsplit(",", 1) for line in tables.lines(table))
-    }
+    stated = _labels(files)
     for image, study, where, part, patient, number, kind in files.match(
         r"(?:^|/)((train|valid)/XR_([A-Z]+)/(patient\d+)/(study\d+)_(negative|positive))/image\d+\.png$"
     ):
-        name, label = stated.get(study, (None, None))
-        yield Row(
-            id=f"{part.lower()}-{patient}-{number}-{image.stem}",
-            split=SPLITS[where],
-            subject=patient,
-            image=image,
-            organ=(part.lower(),),
-            classes=DATASET.labels[kind],
-            assessed=("normal", "musculoskeletal abnormality"),
-            source={"folder": f"{number}_{kind}"} | ({name: label} if name else {}),
-            meta={"study": f"XR_{part}/{patient}/{number}"},
-        )
+        line = stated.get(study)
+        if stated and line is None:
+            files.tell(
+                image, "no table in this copy has a line for its study: the label is that of the folder alone"
+            )
+        with files.row(image):
+            if line and line.one_of("label", CODES) != kind:
+                raise line.wrong("label", f"contradicts the folder, which says {kind}")
+            yield Row(
+                id=f"{part.lower()}-{patient}-{number}-{image.stem}",
+                split=SPLITS[where],
+                subject=patient,
+                image=image,
+                organ=(part.lower(),),
+                classes=DATASET.labels[kind],
+                assessed=DATASET.every_label,
+                source={"folder": f"{number}_{kind}"}
+                | ({line.file.rpartition("/")[2]: line["label"]} if line else {}),
+                meta={"study": f"XR_{part}/{patient}/{number}"},
+            )
+    stated.tell_rest("no image of its study is in this copy")
+
+
+def _labels(files):
+    """Study -> line of the tables, which have no header; paths begin with the folder of the release."""
+    found = tables.Lines(files)
+    pattern = r"(?:^|/)(?:train|valid)_labeled_studies\.csv$"
+    for (table,) in files.match(pattern, lost="the labels of the studies, beside those of the folders, are"):
+        for line in tables.rows(table, header=False, columns=("study", "label")):
+            found.add(line["study"].strip().replace("\\", "/").strip("/").split("/", 1)[-1], line, "study")
+    return found
 
 
 def miniature(make):

@@ -11,7 +11,7 @@ from medimg.schema import Row, Skipped
 HOST = "https://s3.bonescreen.de/public/VerSe-complete"
 ARCHIVES = [f"dataset-verse{year}{part}" for year in (19, 20) for part in ("training", "validation", "test")]
 LEVELS = [f"C{n}" for n in range(1, 8)] + [f"T{n}" for n in range(1, 13)] + [f"L{n}" for n in range(1, 7)]
-SPLITS = {"training": "train", "validation": "validation", "test": "test", None: "train"}
+SPLITS = {"training": "train", "validation": "validation", "test": "test"}
 CASE = r"(?:^|/)(sub-[^/]+?)"
 README = "anjany/verse:README.md@02b292b"
 
@@ -57,7 +57,7 @@ DATASET = Dataset(
 
 def rows(files):
     vertebrae = files.index(CASE + r"_seg-vert_msk\.nii\.gz$")
-    centroids = files.index(CASE + r"_seg-subreg_ctd\.json$")
+    centroids = files.index(CASE + r"_seg-subreg_ctd\.json$", lost="centroids of the vertebrae are")
     scanners = files.index(CASE + r"_ct\.json$")
     scans = files.index(CASE + r"_ct\.nii\.gz$")
     parts = dict(files.match(r"(training|validation|test)/.*_ct\.nii\.gz$"))
@@ -65,18 +65,28 @@ def rows(files):
         if case not in vertebrae:
             yield Skipped(file=ct, reason="the scan's vertebra mask is not in this copy")
             continue
-        stated = tables.json_value(centroids[case]) if case in centroids else []
-        meta = tables.json_value(scanners[case]) if case in scanners else {}
-        yield Row(
-            id=case,
-            split=SPLITS[parts.get(ct)],
-            subject=case.partition("_")[0],
-            image=ct,
-            mask=vertebrae[case],
-            points=_centroids.points(stated, ct, DATASET.legend),
-            source=stated or None,
-            meta=meta if ct in parts else meta | {"split": "not told by the folders of this copy"},
-        )
+        if ct not in parts:
+            yield Skipped(
+                file=ct, reason="no folder (…training, …validation, …test) says of which split it is"
+            )
+            continue
+        if centroids and case not in centroids:
+            files.tell(ct, "its centroids are not in this copy")
+        if scanners and case not in scanners:
+            files.tell(ct, "what its scanner says is not in this copy")
+        with files.row(ct):
+            stated = tables.json_value(centroids[case]) if case in centroids else []
+            meta = tables.json_value(scanners[case]) if case in scanners else {}
+            yield Row(
+                id=case,
+                split=SPLITS[parts[ct]],
+                subject=case.partition("_")[0],
+                image=ct,
+                mask=vertebrae[case],
+                points=_centroids.points(stated, ct, DATASET.legend),
+                source=stated or None,
+                meta=meta,
+            )
     for case, mask in vertebrae.items():
         if case not in scans:
             yield Skipped(file=mask, reason="a vertebra mask whose CT is not in this copy")

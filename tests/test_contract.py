@@ -236,7 +236,11 @@ def test_pixel_columns_name_real_columns() -> None:
         assert first in schema and (not rest or rest in schema[first])
 
 
-ALWAYS_PRESENT: dict[str, dict[str, str]] = {}
+ALWAYS_PRESENT: dict[str, dict[str, str]] = {
+    "bcn20000": {
+        "other abnormality": "OOD is a code of the test set, whose public table has no diagnoses",
+    },
+}
 """dataset -> label (or "*") -> why no row of it can say that the label is absent."""
 
 

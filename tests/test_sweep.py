@@ -28,10 +28,10 @@ from medimg.rows import Record, iterate
 
 NAMES = [registry.slug(module) for module in registry.module_names()]
 TABLES = (".csv", ".tsv", ".tab")
-UNANNOUNCED = {
-    # dataset: (pattern of the file, why nothing in the copy can say that it is missing)
+UNANNOUNCED: dict[str, list[tuple[str, str]]] = {
+    "busi": [(r" \(100\)_mask(_1)?\.png$", "one of several masks; nothing says how many lesions there are")],
 }
-"""Files whose absence no other file, name or count of the source tells."""
+"""Dataset -> (pattern of the path, reason): files whose absence no other file, name or count of the source tells."""
 
 
 @dataclass

@@ -48,7 +48,7 @@ from miniatures import Miniature, built, copied, pixels
 from medimg import licenses, registry
 from medimg.phantom import Phantom
 
-NAMES = sorted(FACTS)
+NAMES = list(FACTS)
 Facts = dict[str, Any]
 Row = dict[str, Any]
 POSITIVE, NEGATIVE = ("1", "1.0", "True"), ("0", "0.0", "False")
@@ -177,7 +177,7 @@ def test_spacing(name: str, facts: Facts) -> None:
     assert bool(lost) == ("lost_spacing" in facts)
 
 
-LOST = [slug for slug in NAMES if "lost_affines" in FACTS[slug]]
+LOST = FACTS.having("lost_affines")
 
 
 @pytest.mark.parametrize("name", LOST)
@@ -264,9 +264,7 @@ def check_drawn(found: dict[int, set[str]], known: dict[int, set[str]]) -> None:
     assert len({frozenset(names) for names in found.values()}) == len(found)
 
 
-@pytest.mark.parametrize(
-    "name", [slug for slug in NAMES if any("pixels" in entry for entry in FACTS[slug].get("masks", []))]
-)
+@pytest.mark.parametrize("name", FACTS.having("pixels"))
 def test_pixels_of_the_source_mean_what_the_row_says(name: str) -> None:
     facts, mini = FACTS[name], built(registry.module_name(name))
     for entry in (entry for entry in facts["masks"] if "pixels" in entry):

@@ -7,7 +7,7 @@ STORE ?= hub-store
 NAMESPACE ?= medimg
 PORT ?= 8765
 
-.PHONY: help sync hub test floor check peers docs lock clean
+.PHONY: help sync hub test floor check peers mutants docs lock clean
 help:
 	@echo "make sync [SOURCE=<root>|official] [ONLY=\"hc18 lits\"] [HUB=<address>] [NAMESPACE=<org>] [STORE=<folder>]"
 	@echo "make hub  [STORE=<folder>] [PORT=8765]   serve what was published"
@@ -15,6 +15,7 @@ help:
 	@echo "make floor                              the tests of sync and loading with the oldest supported Hub clients"
 	@echo "make check                              lint, types, generated files"
 	@echo "make peers [ONLY=\"hc18 lits\"]           other projects' loaders read our miniatures"
+	@echo "make mutants [ONLY=\"hc18 rows.py\"] [ALL=1] [FRESH=1] [JSON=1]   small changes of the source that no test notices"
 
 sync: $(VENV)/.sync
 	$(BIN)/medimg sync $(ONLY) --store "$(STORE)" --namespace "$(NAMESPACE)" \
@@ -67,6 +68,10 @@ $(VENV)-peers/.done: pyproject.toml requirements.lock tests/peers/requirements.t
 	$(VENV)-peers/bin/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[all]" -r tests/peers/requirements.txt
 	$(VENV)-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps -r tests/peers/peers.txt
 	@touch $@
+
+# Which mistakes the tests would not notice: half an hour on two cores, and an interrupted run goes on where it was.
+mutants: $(VENV)/.dev
+	$(BIN)/python tests/mutants/run.py $(ONLY) $(if $(ALL),--all) $(if $(FRESH),--fresh) $(if $(JSON),--json)
 
 # The environment. Only a change of the declared or locked dependencies installs anew.
 $(VENV)/bin/python:

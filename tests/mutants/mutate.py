@@ -72,7 +72,7 @@ def mutants(file: str, text: str) -> list[Mutant]:
     found, texts = [], set()
     for change in sorted(_Walk(text).changes(), key=lambda one: (one.start, one.end, one.what)):
         changed = (data[: change.start] + change.text.encode() + data[change.end :]).decode()
-        if changed == text or changed in texts or not _parses(changed):
+        if changed == text or changed in texts:
             continue
         texts.add(changed)
         label = f"{file}::{change.where}::{change.what}"
@@ -82,22 +82,14 @@ def mutants(file: str, text: str) -> list[Mutant]:
     return found
 
 
-def _parses(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except SyntaxError:
-        return False
-    return True
-
-
 class _Walk:
     """Finds the changes of one source."""
 
     def __init__(self, text: str) -> None:
         self.tree = ast.parse(text)
-        self.text = text
+        self.data = text.encode()
         self.starts = [0]
-        for line in text.encode().splitlines(keepends=True):
+        for line in self.data.splitlines(keepends=True):
             self.starts.append(self.starts[-1] + len(line))
 
     def changes(self) -> Iterator[_Change]:
@@ -141,7 +133,7 @@ class _Walk:
                     kept = [self.segment(each) for each in node.elts if each is not one]
                     if not isinstance(one, ast.Constant) or isinstance(one.value, str):
                         yield between(
-                            node.elts[0], node.elts[-1], ", ".join(kept) + ",", f"drop {_short(one)}"
+                            node.elts[0], node.elts[-1], self.joined(node, kept), f"drop {_short(one)}"
                         )
                     if ast.dump(one) != ast.dump(other) and isinstance(node, ast.Tuple | ast.List):
                         yield from self.swapped([one, other], [_short(one), _short(other)], where)
@@ -190,7 +182,7 @@ class _Walk:
                 and keyword.arg in ("name", "dimension", "modality", "organ", "task", "splits")
             ):
                 start, end = self.keyword(keyword)
-                after = self.text.encode()[end:]
+                after = self.data[end:]
                 end += len(after) - len(after.lstrip(b", \n"))
                 yield _Change(
                     start, end, "", f"drop {_callee(node)}({keyword.arg})", keyword.value.lineno, where
@@ -200,13 +192,19 @@ class _Walk:
             if isinstance(one, ast.Name) and isinstance(other, ast.Name) and one.id != other.id:
                 yield from self.swapped([one, other], [one.id, other.id], where)
 
+    def joined(self, node: ast.Tuple | ast.List | ast.Set, kept: list[str]) -> str:
+        """Elements in a row; a tuple of one keeps its comma."""
+        after = self.data[self.span(node.elts[-1])[1] :].lstrip()
+        single = isinstance(node, ast.Tuple) and len(kept) == 1 and not after.startswith(b",")
+        return ", ".join(kept) + "," * single
+
     def swapped(self, nodes: list[ast.expr], names: list[str], where: str) -> Iterator[_Change]:
         """Neighbors change places."""
         for (one, name), (other, next_name) in pairwise(zip(nodes, names, strict=True)):
             (start, middle), (again, end) = self.span(one), self.span(other)
             if start >= again or self.segment(one) == self.segment(other):
                 continue
-            between = self.text.encode()[middle:again].decode()
+            between = self.data[middle:again].decode()
             text = f"{self.segment(other)}{between}{self.segment(one)}"
             yield _Change(start, end, text, f"swap {name} and {next_name}", one.lineno, where)
 
@@ -228,7 +226,8 @@ class _Walk:
 
     def segment(self, node: ast.expr) -> str:
         start, end = self.span(node)
-        return self.text.encode()[start:end].decode()
+        text = self.data[start:end].decode()
+        return f"({text})" if isinstance(node, ast.NamedExpr) else text
 
 
 def _constants(value: object) -> Iterable[tuple[str, str]]:

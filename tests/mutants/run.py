@@ -324,13 +324,10 @@ class Run:
             worker.end()
 
 
-def known(path: Path = RESULTS) -> dict[tuple[str, str], Outcome]:
-    """What earlier runs found, by name and digest."""
-    if not path.is_file():
-        return {}
-    found = [
-        Outcome(**json.loads(line)) for line in path.read_text("utf-8").splitlines() if line.endswith("}")
-    ]
+def known() -> dict[tuple[str, str], Outcome]:
+    """What earlier runs found, by name and digest; a line that was cut off does not count."""
+    lines = RESULTS.read_text("utf-8").splitlines() if RESULTS.is_file() else []
+    found = [Outcome(**json.loads(line)) for line in lines if line.endswith("}")]
     return {(one.name, one.digest): one for one in found}
 
 

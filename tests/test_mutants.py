@@ -1,0 +1,143 @@
+"""`make mutants` makes the mistakes that a hand makes, and tells a killed mutant from one that lives."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE / "mutants"))
+
+import mutate  # noqa: E402
+import run  # noqa: E402
+
+
+def changed(text: str) -> dict[str, str]:
+    """Name without file and place -> changed text."""
+    return {mutant.name.split("::", 2)[2]: mutant.source for mutant in mutate.mutants("x.py", text)}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "expected"),
+    [
+        ('L = {1: ("kidney",), 2: ("tumor",)}', "swap 1 and 2", 'L = {1: ("tumor",), 2: ("kidney",)}'),
+        ("LOST = range(28, 48)", "28 to 29", "LOST = range(29, 48)"),
+        ("LOST = range(28, 48)", "48 to 49", "LOST = range(28, 49)"),
+        ("S = (0.0005, 1)", "0.0005 to 0.5", "S = (0.5, 1)"),
+        ('f(unit="mm")', "unit 'mm' to 'cm'", "f(unit='cm')"),
+        ('f(split="train")', "split 'train' to 'test'", "f(split='test')"),
+        ("x = a < b", "compare a < b by <=", "x = (a <= b)"),
+        ("x = a in b", "compare a in b by not in", "x = (a not in b)"),
+        ("x = a and b", "a and b by or ", "x = ((a) or (b))"),
+        ("x = a if b else c", "swap a if b else c", "x = (c if b else a)"),
+        ("if a:\n    raise E()", "drop raise E()", "if a:\n    pass"),
+        ("check(a)", "drop check(a)", "pass"),
+        ("x = f(a, b)", "swap a and b", "x = f(b, a)"),
+        ("x = Row(id=a, assessed=b, mask=c)", "drop Row(assessed)", "x = Row(id=a, mask=c)"),
+        ('x = ("é", "b")', "swap 'é' and 'b'", 'x = ("b", "é")'),
+    ],
+)
+def test_a_change(text: str, name: str, expected: str) -> None:
+    assert changed(text)[name] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def miniature(make):\n    make.nifti(1, 2)",
+        'D = Dataset(title=("a", "b"), notes=("c", "d"))',
+        'S = Source(url="x", size=12)',
+        "from a import b, c",
+        '"""Text of 3 words."""',
+    ],
+)
+def test_prose_and_miniatures_are_left_alone(text: str) -> None:
+    assert not changed(text)
+
+
+def test_names_are_unique_and_every_mutant_parses() -> None:
+    file = "builders/rite.py"
+    text = (run.ROOT / file).read_text("utf-8")
+    found = mutate.mutants(file, text)
+    assert len(found) > 50 and len({mutant.name for mutant in found}) == len(found)
+    for mutant in found:
+        ast.parse(mutant.source)
+        assert mutant.source != text
+
+
+NAMED = {
+    "builders/camus.py::DATASET::swap 1 and 2": "cavity and myocardium",
+    "builders/kits19.py::DATASET::swap 1 and 2": "kidney and tumor",
+    "builders/nct_crc_he_100k.py::rows::0.0005 to 0.5": "a spacing a thousand times as large",
+    "builders/_lits.py::LOST::48 to 49": "one lost affine too many",
+    "builders/mhist.py::rows::unit '1' to '%'": "votes as percent",
+}
+"""Once none of the tests noticed these."""
+
+
+def test_what_once_lived_is_among_the_mutants() -> None:
+    files = {name.partition("::")[0] for name in NAMED}
+    found = {
+        mutant.name
+        for target in run.targets()
+        if target.file in files
+        for mutant in mutate.mutants(target.file, (run.ROOT / target.file).read_text("utf-8"))
+    }
+    assert NAMED.keys() <= found
+
+
+def test_reasons_are_of_mutants_that_there_are() -> None:
+    said = run.reasons()
+    planned = {target.file for target in run.targets()}
+    for file in {name.partition("::")[0] for name in said}:
+        assert file in planned
+        there = {mutant.name for mutant in mutate.mutants(file, (run.ROOT / file).read_text("utf-8"))}
+        assert {name for name in said if name.startswith(f"{file}::")} <= there
+    assert all(len(reason) > 20 for reason in said.values())
+
+
+def test_targets_by_slug_and_path() -> None:
+    assert [target.file for target in run.targets(["kits19"])] == ["builders/kits19.py"]
+    assert [target.file for target in run.targets(["msd-liver"])] == ["builders/_lits.py"]
+    assert [target.file for target in run.targets(["rows.py"])] == ["medimg/rows.py"]
+    with pytest.raises(SystemExit, match="nothing-like-it"):
+        run.targets(["nothing-like-it"])
+
+
+def test_a_killed_mutant_and_one_that_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "kept" / "mutants.jsonl")
+    monkeypatch.setattr(run, "PRELOADED", ("numpy", "pytest"))
+    target = run.Target("medimg/licenses.py", ("tests/test_licenses.py",), select="test_empty_set")
+    there = {
+        mutant.name: mutant
+        for mutant in mutate.mutants(target.file, (run.ROOT / target.file).read_text("utf-8"))
+    }
+    killed = next(name for name in there if name.startswith("medimg/licenses.py::combine::drop raise"))
+    lives = next(name for name in there if name.startswith("medimg/licenses.py::_clash::"))
+    jobs = [(target, there[killed]), (target, there[lives])]
+    found = {outcome.name: outcome.status for outcome in run.outcomes(jobs, 1, fresh=False)}
+    assert found == {killed: run.KILLED, lives: run.SURVIVED}
+    # What is known is not tried again, and a run that was cut off in the middle of a line goes on.
+    kept = run.RESULTS.read_text("utf-8")
+    run.RESULTS.write_text(kept + kept[:40], "utf-8")
+    monkeypatch.setattr(run, "Run", None)
+    assert {outcome.name: outcome.status for outcome in run.outcomes(jobs, 1, fresh=False)} == found
+
+
+def test_a_survivor_without_a_reason_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [run.Outcome("a", 1, "", run.SURVIVED, 1.0), run.Outcome("b", 2, "", run.KILLED, 1.0)]
+    monkeypatch.setattr(run, "reasons", lambda: {})
+    assert run.tell(found, as_json=False) == 1
+    assert "SURVIVES" in capsys.readouterr().out
+    monkeypatch.setattr(run, "reasons", lambda: {"a": "no test can see it, as nothing differs"})
+    assert run.tell(found, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["survived"] == 1 and told["survivors"][0]["reason"].startswith("no test can")
+    monkeypatch.setattr(run, "reasons", lambda: {"a": "no test can see it", "b": "this one neither"})
+    assert run.tell(found, as_json=False) == 1, "a reason for what is killed"

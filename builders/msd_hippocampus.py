@@ -8,7 +8,7 @@ from medimg.builders import _msd
 
 DATASET = _msd.task(
     "Task04_Hippocampus",
-    md5="9d24dba78a77972dbd1d2e110310f31b",
+    md5="9d24dba78a72977dbd1d2e110310f31b",
     sha256="282d808a3e84e5a52f090d9dd4c0b0057b94a6bd51ad41569aef5ff303287771",
     name="msd-hippocampus",
     title="Medical Segmentation Decathlon, Task 4: Hippocampus",

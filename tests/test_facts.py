@@ -8,9 +8,9 @@ a fact, and a fact of which nothing is seen (unless `unseen` says why).
 Keys of `facts/<slug>.yaml`; a value or code is a list: the source's own words, then our names.
 
 - `source`: where the facts were read, in short; `unverified`: groups of facts that nobody could look up.
-- `dimension`, `modality`, `organ`, `license`, `publish`, `splits`, `configs`: as declared. `row_modality`,
-  `row_organ`: pattern in a row's text (id, label.source and meta) -> what the row says; `row_licenses`: licenses of
-  single rows.
+- `dimension`, `modality`, `organ`, `task`, `license`, `publish`, `access`, `splits`, `configs`: as declared; `files`:
+  what the provider says of its files. `row_split`, `row_config`, `row_modality`, `row_organ`: pattern in a row's text
+  (id, label.source and meta) -> what the row says, the first that occurs; `row_licenses`: licenses of single rows.
 - `subjects`: how many persons there are; `subject`: pattern of a whole id, null where there is none; `no_subject`:
   some rows have an id and some none.
 - `sequence`: channels of a 4-D image.
@@ -96,18 +96,19 @@ def test_every_builder_has_facts_and_every_fact_a_builder() -> None:
 def test_facts_say_where_they_are_from(facts: Facts) -> None:
     assert len(facts["source"]) > 10
     known = {
-        "source", "unverified", "dimension", "modality", "organ", "license", "publish", "splits", "configs",
-        "row_modality", "row_organ", "row_licenses", "subjects", "subject", "no_subject", "sequence", "spacing",
-        "lost_spacing", "looked_for", "lost_affines", "masks", "codes", "always", "measures", "points", "boxes",
+        "source", "unverified", "dimension", "modality", "organ", "task", "license", "publish", "access", "splits",
+        "configs", "files", "row_split", "row_config", "row_task", "row_modality", "row_organ", "row_licenses",
+        "subjects", "subject", "no_subject", "sequence", "spacing", "lost_spacing", "lost_affines", "looked_for",
+        "masks", "codes", "always", "measures", "points", "boxes",
     }  # fmt: skip
     assert set(facts) <= known
 
 
 def test_declaration(name: str, facts: Facts) -> None:
     dataset = registry.get(name).dataset
-    for key in ("modality", "organ"):
+    for key in ("modality", "organ", "task"):
         assert list(getattr(dataset, key)) == facts[key], key
-    for key in ("dimension", "license"):
+    for key in ("dimension", "license", "access"):
         assert getattr(dataset, key) == facts[key], key
     assert dataset.publish == facts["publish"] == LICENSES[facts["license"]]["publish"]
     assert dict(dataset.splits) == facts["splits"]
@@ -115,7 +116,7 @@ def test_declaration(name: str, facts: Facts) -> None:
     for config in dataset.configs:
         said = facts["configs"][config.name]
         assert dict(config.splits) == said["splits"], config.name
-        for key in ("dimension", "license", "modality", "organ"):
+        for key in ("dimension", "license", "modality", "organ", "task"):
             own = getattr(config, key)
             assert said.get(key, facts[key]) == (
                 facts[key] if own is None else list(own) if isinstance(own, tuple) else own
@@ -145,6 +146,31 @@ def test_rows_say_modality_organ_and_license(name: str, facts: Facts) -> None:
         organ = first(facts["row_organ"], row_text) if "row_organ" in facts else said["organ"]
         assert row["organ"] == organ, row["id"]
         assert row["license"] in facts.get("row_licenses", [said["license"]]), row["id"]
+
+
+def test_rows_stand_in_their_split_and_config(name: str, facts: Facts) -> None:
+    several = any(len(config.get("splits", {})) > 1 for config in [facts, *facts.get("configs", {}).values()])
+    assert several == ("row_split" in facts)
+    for row, row_text in rows(name):
+        for key in ("split", "config"):
+            if f"row_{key}" in facts:
+                assert row[key] == first(facts[f"row_{key}"], row_text), f"{row['id']}: {key}"
+
+
+def test_tasks_of_rows(name: str, facts: Facts) -> None:
+    for row, _ in rows(name):
+        said = facts.get("configs", {}).get(row["config"], {}).get("task", facts["task"])
+        assert row["task"] == facts.get("row_task", {}).get(row["config"], said), row["id"]
+
+
+def test_checksums_are_those_that_the_provider_tells(name: str, facts: Facts) -> None:
+    told = facts.get("files", {})
+    names = [url.rsplit("/", 1)[-1] for url in told]
+    by_name = {file: sums for file, sums in zip(names, told.values(), strict=True) if names.count(file) == 1}
+    for source in registry.get(name).dataset.sources:
+        sums = told.get(source.url) or by_name.get(source.url.rsplit("/", 1)[-1], {})
+        for key in sums.keys() & {"md5", "sha256", "size"}:
+            assert getattr(source, key) in (None, sums[key]), f"{source.url}: {key}"
 
 
 def test_sequences(name: str, facts: Facts) -> None:
@@ -228,7 +254,7 @@ def test_legends(name: str, facts: Facts) -> None:
     seen: list[set[int]] = [set() for _ in entries]
     for row, row_text in rows(name):
         label = row["label"]
-        found = {entry["value"]: set(entry["names"]) for entry in label["legend"]}
+        found = {entry["value"]: entry["names"] for entry in label["legend"]}
         if label["mask"] is None:
             assert not found
             continue
@@ -237,16 +263,16 @@ def test_legends(name: str, facts: Facts) -> None:
         said = seen[entries.index(entry)]
         if "bits" in entry:
             known = sums(entry["bits"])
-            assert found.items() <= known.items(), row["id"]
+            assert {value: set(names) for value, names in found.items()}.items() <= known.items(), row["id"]
             said.update(found.keys() & entry["bits"].keys())
             continue
-        known = {value: set(names) for value, (_, *names) in entry["values"].items()}
+        listed = {value: names for value, (_, *names) in entry["values"].items()}
         if entry.get("drawn"):
-            check_drawn(found, known)
-            said.update(found.keys() & known.keys())
+            check_drawn(*({value: set(names) for value, names in one.items()} for one in (found, listed)))
+            said.update(found.keys() & listed.keys())
         else:
-            assert found == known, row["id"]
-            said.update(known)
+            assert found == listed, row["id"]
+            said.update(listed)
     for entry, said in zip(entries, seen, strict=True):
         expected = (entry.get("bits") or entry["values"]).keys()
         assert said | entry.get("unseen", {}).keys() == expected, f"no row has {sorted(expected - said)}"

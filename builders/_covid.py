@@ -82,15 +82,37 @@ def records(table):
         yield {name: cell.strip() for name, cell in zip(names, row.values(), strict=True)}
 
 
+RADIOGRAPHS = ("PA", "AP", "L", "AP Supine", "AP semi erect", "AP erect")
+"""Views of radiographs."""
+
+
+def modality(stated, view, table):
+    """Column `modality`; early tables have the view alone, which is of a radiograph or "CT".
+
+    Raises:
+        LabelError: neither says it.
+    """
+    if "CT" in (stated, view):
+        return "CT"
+    if stated == "X-ray" or (not stated and view in RADIOGRAPHS):
+        return "X-ray"
+    raise LabelError(
+        f"the modality is {stated!r} and the view {view!r}: neither X-ray nor CT",
+        file=table.path,
+        next_step="Fill the column `modality` as in the original table.",
+    )
+
+
 def scores(table):
     """File name -> severity scores. Lines of remarks stand above the header."""
+    found = {}
     lines = [line.split(",") for line in tables.lines(table) if line[0] != "#"][1:] if table else []
-    return {
-        tables.file_name(name): [
-            Measure(name=kind, value=float(cell), unit="1") for kind, cell in zip(SCORES, cells, strict=True)
+    for at, (name, *cells) in enumerate(lines, 1):
+        line = tables.Line(zip(SCORES, cells, strict=False), table.path, at)
+        found[tables.file_name(name)] = [
+            Measure(name=kind, value=line.number(kind), unit="1") for kind in SCORES
         ]
-        for name, *cells in lines
-    }
+    return found
 
 
 def outlines(file):

@@ -11,8 +11,10 @@ def traced(table):
     for row in tables.rows(table, columns=COLUMNS):
         name = tables.file_name(row["FileName"]).removesuffix(".avi")
         frames = found.setdefault(name, {})
-        line = tuple(float(row[column]) for column in COLUMNS[1:5])
-        frames.setdefault(int(row["Frame"]), []).append(line)
+        if not name.strip():
+            raise row.wrong("FileName", "is blank: the chord belongs to no video")
+        line = tuple(row.number(column) for column in COLUMNS[1:5])
+        frames.setdefault(row.integer("Frame"), []).append(line)
     return found
 
 

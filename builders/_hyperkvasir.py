@@ -91,6 +91,8 @@ def rows(files):
     for clip, group in files.match(r"(?:^|/)labeled-videos/(?:(.+)/)?[^/]+\.(?:avi|mpg)$"):
         row = next(iter(said.get(clip.key, said.get(clip.stem, {})).values()), {})
         text = row.get("finding") or row.get("Finding")
+        if not row:
+            files.tell(clip, "no table in this copy has a line for it: its finding is not known")
         yield Row(
             id=clip.stem,
             config="videos",

@@ -51,8 +51,9 @@ def rows(files):
         if not found:
             yield Skipped(file=image, reason="none of its masks is in this copy")
             continue
-        mask = masks.union([(file, BITS[code]) for code, file in found.items()], MEETING)
-        yield Row(**_shared("segmentation", image, place, name), mask=mask, source=list(found))
+        with files.row(image):
+            mask = masks.union([(file, BITS[code]) for code, file in found.items()], MEETING)
+            yield Row(**_shared("segmentation", image, place, name), mask=mask, source=list(found))
     for found in drawn.values():
         for file in found.values():
             yield Skipped(file=file, reason="a mask whose photograph is not in this copy")

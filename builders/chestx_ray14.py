@@ -61,32 +61,57 @@ def rows(files):
     entries, boxes = tables.Lines(files), {}
     for line in tables.rows(entry):
         entries.add(line["Image Index"], line, "Image Index")
-    found = files.find(r"BBox_List_2017\.csv$")
+    found = files.find(r"BBox_List_2017\.csv$", lost="boxes are")
     for line in tables.rows(found, pad=True) if found else ():
         boxes.setdefault(tables.file_name(line["Image Index"]), []).append(line)
-    lists = {part: files.find(rf"{part}_list(?:_NIH)?\.txt$") for part in ("train_val", "test")}
-    parts = {
-        tables.file_name(name): part for part, file in lists.items() if file for name in tables.lines(file)
+    lists = {
+        part: files.find(rf"{part}_list(?:_NIH)?\.txt$", lost=f"the official list {part} is")
+        for part in ("train_val", "test")
     }
+    parts = {
+        part: {tables.file_name(name) for name in tables.lines(file)} for part, file in lists.items() if file
+    }
+    sample = entry.name.startswith("sample")
     for image, name, patient in files.stream(r"((\d{8})_\d{3}\.png)$"):
         if name not in entries:
             yield Skipped(file=image, reason=f"not in {entry.name}: nothing is known about this image")
             continue
+        official = _part(name, parts)
+        if official is None and not sample:
+            yield Skipped(file=image, reason="no official list in this copy says of which part it is")
+            continue
         with files.row(image):
             said, drawn = entries[name], boxes.get(name, [])
+            listed = [part for part, names in parts.items() if name in names]
             findings, more = said["Finding Labels"], list(said.items())[2:]
             source = {"Bbox [x,y,w,h]": [list(line.values())[1:6] for line in drawn]} if drawn else {}
             yield Row(
                 id=name.removesuffix(".png"),
-                split="test" if parts.get(name) == "test" else "train",
+                split="test" if official == "test" else "train",
                 subject=patient,
                 image=image,
-                classes=[term for finding in findings.split("|") for term in DATASET.labels[finding]],
+                classes=_findings(said),
                 assessed=tuple(_nih.FINDINGS.values()),
                 boxes=[_box(line) for line in drawn],
                 source={"Finding Labels": findings} | source,
-                meta={**dict(more), "official_list": parts.get(name)},
+                meta={**dict(more), "official_list": listed[0] if listed else None},
             )
+
+
+def _part(name, parts):
+    """The official part of an image. The two lists are all there is: what is not in one of them is in the other."""
+    if name in parts.get("test", ()) or ("test" not in parts and parts and name not in parts["train_val"]):
+        return "test"
+    return "train_val" if parts else None
+
+
+def _findings(line):
+    found = []
+    for finding in line["Finding Labels"].split("|"):
+        if finding not in DATASET.labels:
+            raise line.wrong("Finding Labels", f"has {finding!r}, which is no finding of this set")
+        found += DATASET.labels[finding]
+    return found
 
 
 def _box(line):

@@ -65,12 +65,14 @@ DATASET = Dataset(
 
 def rows(files):
     images = files.index(r"(?:^|/)((?:images|volumes)/[^/]+)$")
-    lungs = files.index(r"lungVAE-masks/(.+)_mask\.png$")
-    outlines = _covid.outlines(files.find(r"lung_bounding_boxes\.json$"))
-    scores = _covid.scores(files.find(r"covid-severity-scores\.csv$"))
-    for row in _covid.records(files.need(r"(?:^|/)metadata\.csv$")):
+    lungs = files.index(r"lungVAE-masks/(.+)_mask\.png$", lost="masks of the lungs are")
+    outlines = _covid.outlines(files.find(r"lung_bounding_boxes\.json$", lost="boxes of the lungs are"))
+    scores = _covid.scores(files.find(r"covid-severity-scores\.csv$", lost="severity scores are"))
+    table = files.need(r"(?:^|/)metadata\.csv$")
+    for row in _covid.records(table):
         get = {name.lower(): cell for name, cell in row.items()}.get  # the case of names changed over time
         if not (image := images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)):
+            files.tell(table, "a line of the table is no row: its image is not in this copy")
             continue
         mask, outlined = lungs.pop(image.stem, None), outlines.get(image.key)
         with files.row(image):
@@ -82,7 +84,7 @@ def rows(files):
                 config="volumes" if image.suffix in (".nii", ".nii.gz") else "images",
                 subject=get("patientid"),
                 image=image,
-                modality="CT" if "CT" in (get("modality"), get("view")) else "X-ray",
+                modality=_covid.modality(get("modality"), get("view"), table),
                 license=licenses.normalize(get("license") or "") or licenses.UNKNOWN,
                 classes=classes,
                 assessed=tuple(dict.fromkeys((*assessed, *places))),
@@ -106,11 +108,12 @@ def miniature(make):
         "4||Pneumonia/Bacterial|L|X-ray|images|c.jpg |CC BY 3.0",
         "5||todo|Axial|CT|images|d.jpg|Apache 2.0",
         "5||Unknown|PA|X-ray|images|e.jpg|",
+        "7||No Finding|PA|X-ray|images|f.jpg|CC0",
         "6||Mycoplasma Bacterial Pneumonia|PA|X-ray|images|absent.jpg|",
         "119|0|COVID-19|Axial|CT|volumes|coronacases_org_001.nii.gz|Apache 2.0",
     )
     make.csv("metadata.csv", _covid.HEADER, map(_covid.cells, table), newline="\r\n")
-    for name in ("a.jpeg L", "b.png RGBA", "c.jpg RGB", "d.jpg L", "e.jpg L", "unlisted.png L"):
+    for name in ("a.jpeg L", "b.png RGBA", "c.jpg RGB", "d.jpg L", "e.jpg L", "f.jpg L", "unlisted.png L"):
         make.image(f"images/{name.split()[0]}", mode=name.split()[1])
     make.nifti("volumes/coronacases_org_001.nii.gz")
     make.image("annotations/lungVAE-masks/a_mask.png", labels=(255,))

@@ -76,6 +76,10 @@ def rows(files):
             yield Skipped(file=image, reason="its vessel map or its field of view is not in this copy")
             continue
         seen.add(number)
+        if test:
+            for observer in OBSERVERS:
+                if (number, observer) not in drawn:
+                    files.tell(image, f"the vessels of observer {observer} are not in this copy")
         for observer, config in OBSERVERS.items():
             vessels = drawn.get((number, observer))
             if vessels is None and observer == "2":

@@ -60,6 +60,8 @@ def rows(files):
         drawn.setdefault(folder, []).append(mask)
     for table, name in files.match(r"(stage1_solution|stage2_solution_final)[^/]*\.csv$"):
         for one in tables.rows(table):
+            if not one["ImageId"].strip():
+                raise one.wrong("ImageId", "is blank: the nucleus belongs to no image")
             solved.setdefault(one["ImageId"], (table, []))[1].append(one)
             stages[one["ImageId"]] = STAGE[name]
     for image, part, folder, case in files.match(r"(?:(stage\d_\w+)/)?(?:([^/]+)/)?images/([^/]+)\.png$"):
@@ -74,6 +76,15 @@ def rows(files):
             continue
         elif case in solved:
             meta["Usage"] = solved[case][1][0]["Usage"]
+        elif part is None:
+            yield Skipped(
+                file=image, reason="neither its folder, masks nor a solution says of which set it is"
+            )
+            continue
+        elif not solved:
+            files.tell(image, "no solution is in this copy: its nuclei are not known")
+        else:
+            files.tell(image, "no solution in this copy has a line for it: its nuclei are not known")
         split = "train" if part == "stage1_train" else "test"
         with files.row(image):
             if "Usage" in meta:
@@ -83,6 +94,10 @@ def rows(files):
         yield Skipped(file=mask, reason="a nucleus whose image is not in this copy")
 
 
+IGNORED = {"Ignored": True, "Public": False, "Private": False}
+"""Usage of an image in the challenge -> whether its solution says nothing."""
+
+
 def _solution(table, lines):
     """The nuclei that a solution states for one image, one a line; nothing where it is ignored."""
     first = lines[0]
@@ -90,7 +105,7 @@ def _solution(table, lines):
         for column in ("Height", "Width", "Usage"):
             if line[column] != first[column]:
                 raise line.wrong(column, f"contradicts line {first.at}, of the same image")
-    if first["Usage"] == "Ignored":
+    if first.one_of("Usage", IGNORED):
         return {}
     shape = (first.integer("Height"), first.integer("Width"))
     runs = tables.run_lengths(lines, "EncodedPixels", nothing=None)

@@ -67,31 +67,37 @@ DATASET = Dataset(
 
 def rows(files):
     videos = files.index(r"([^/]+)\.avi$")
-    table = files.find(r"(?:^|/)VolumeTracings\.csv$")
+    table = files.find(r"(?:^|/)VolumeTracings\.csv$", lost="outlines of the left ventricle are")
     traced = _echonet.traced(table) if table else {}
-    for row in tables.rows(files.need(r"(?:^|/)FileList\.csv$")):
-        name = tables.file_name(row["FileName"]).removesuffix(".avi")
+    listed = files.need(r"(?:^|/)FileList\.csv$")
+    for line in tables.rows(listed):
+        name = tables.file_name(line["FileName"].strip()).removesuffix(".avi")
         video = videos.pop(name, None)
         if video is None:
+            files.tell(listed, "a line of the table is no row: its video is not in this copy")
             continue
-        lines = traced.get(name, {})
-        outlines = {frame: [(1, _echonet.polygon(one))] for frame, one in lines.items()}
-        stated = {column: row[column] for column in MEASURES if row[column].strip()}
-        yield Row(
-            id=name,
-            split=SPLITS[row["Split"].upper()],
-            subject=name,
-            image=video,
-            mask=tracings.frames(video, outlines, center=0.0, table=table) if outlines else None,
-            measures=[
-                Measure(name=MEASURES[column][0], value=float(cell), unit=MEASURES[column][1])
-                for column, cell in stated.items()
-            ],
-            source=stated | ({"X1, Y1, X2, Y2 by Frame": lines} if lines else {}),
-            meta={column: cell for column, cell in row.items() if column not in MEASURES},
-        )
+        with files.row(video):
+            yield row(video, name, line, traced.get(name, {}), table)
     for video in videos.values():
         yield Skipped(file=video, reason="FileList.csv has no row for it")
+
+
+def row(video, name, line, chords, table):
+    outlines = {frame: [(1, _echonet.polygon(one))] for frame, one in chords.items()}
+    stated = {column: line[column] for column in MEASURES if line[column].strip()}
+    return Row(
+        id=name,
+        split=line.one_of("Split", SPLITS),
+        subject=name,
+        image=video,
+        mask=tracings.frames(video, outlines, center=0.0, table=table) if outlines else None,
+        measures=[
+            Measure(name=MEASURES[column][0], value=line.number(column), unit=MEASURES[column][1])
+            for column in stated
+        ],
+        source=stated | ({"X1, Y1, X2, Y2 by Frame": chords} if chords else {}),
+        meta={column: cell for column, cell in line.items() if column not in MEASURES},
+    )
 
 
 def miniature(make):

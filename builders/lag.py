@@ -49,18 +49,26 @@ DATASET = Dataset(
 
 
 def rows(files):
-    maps = files.index(r"(?:^|/)((?:non|suspicious)_glaucoma)/attention_map/([^/]+)\.jpg$", key=(1, 2))
+    maps = files.index(
+        r"(?:^|/)((?:non|suspicious)_glaucoma)/attention_map/([^/]+)\.jpg$",
+        key=(1, 2),
+        lost="attention maps are",
+    )
     stated = files.index(r"(?:^|/)((?:non|suspicious)_glaucoma)/label/([^/]+)\.txt$", key=(1, 2))
+    expected = bool(maps)
     for image, kind, name in files.match(r"(?:^|/)((?:non|suspicious)_glaucoma)/image/([^/]+)\.jpg$"):
-        text = tables.lines(stated[kind, name]) if (kind, name) in stated else None
-        yield Row(
-            id=f"{kind}-{name}",
-            image=image,
-            target=maps.pop((kind, name), None),
-            classes=DATASET.labels[kind],
-            assessed=tuple(term for every in DATASET.labels.values() for term in every),
-            source={"folder": kind} | ({"label": text} if text else {}),
-        )
+        if expected and (kind, name) not in maps:
+            files.tell(image, "its attention map is not in this copy")
+        with files.row(image):
+            text = tables.lines(stated[kind, name]) if (kind, name) in stated else None
+            yield Row(
+                id=f"{kind}-{name}",
+                image=image,
+                target=maps.pop((kind, name), None),
+                classes=DATASET.labels[kind],
+                assessed=DATASET.every_label,
+                source={"folder": kind} | ({"label": text} if text else {}),
+            )
     for file in maps.values():
         yield Skipped(file=file, reason="an attention map whose image is not in this copy")
 

@@ -60,27 +60,38 @@ DATASET = Dataset(
 
 
 def rows(files):
-    patients = {
-        (kind.lower(), tables.file_name(name)): cells[0].strip()
-        for table, kind in files.match(r"patientid_cellmapping_(parasitized|uninfected)\.csv$")
-        for cells in (line.removeprefix("\ufeff").split(",") for line in tables.lines(table))
-        for name in (cell.strip(" \"'[]") for cell in cells[1:])
-        if name
-    }
+    patients = _patients(files)
     for image, kind, photograph, number in files.match(
         r"(?:^|/)(Parasitized|Uninfected)/([^/]+)_cell_(\d+)\.png$"
     ):
-        yield Row(
-            id=f"{kind.lower()}-{image.stem}",
-            subject=patients.get((kind.lower(), image.key)),
-            image=image,
-            classes=DATASET.labels[kind],
-            assessed=tuple(name for every in DATASET.labels.values() for name in every),
-            source=kind,
-            meta={"photograph": photograph, "cell": int(number)},
-        )
+        subject = patients.get((kind.lower(), image.key))
+        if subject is None:
+            files.tell(image, "no table in this copy has a line for it: its patient is not known")
+        with files.row(image):
+            yield Row(
+                id=f"{kind.lower()}-{image.stem}",
+                subject=subject,
+                image=image,
+                classes=DATASET.labels[kind],
+                assessed=DATASET.every_label,
+                source=kind,
+                meta={"photograph": photograph, "cell": int(number)},
+            )
     for (other,) in files.match(r"(?:^|/)(?:Parasitized|Uninfected)/(?:(?!_cell_\d+\.png$).)+$"):
         yield Skipped(file=other, reason="no image of a cell")
+
+
+def _patients(files):
+    """(kind, file name) -> patient; the lines of the tables have a patient and then all of its cells."""
+    found = {}
+    for table, kind in files.match(r"patientid_cellmapping_(parasitized|uninfected)\.csv$"):
+        for line in tables.lines(table):
+            patient, *cells = (cell.strip(" \"'[]") for cell in line.removeprefix("\ufeff").split(","))
+            for name in filter(None, cells):
+                key = (kind.lower(), tables.file_name(name))
+                if found.setdefault(key, patient) != patient:
+                    files.tell(table, "an image stands in the lines of two patients; the first one counts")
+    return found
 
 
 def miniature(make):

@@ -47,26 +47,28 @@ DATASET = Dataset(
 
 
 def rows(files):
-    table = files.need(r"(?:^|/)annotations\.csv$")
-    said = {
-        tables.file_name(row["Image Name"]): row
-        for row in tables.rows(table, columns=("Image Name", VOTES, "Partition"))
-    }
+    files.need(TABLE)
+    said = tables.lines_by(files, TABLE, "Image Name", columns=("Image Name", VOTES, "Partition"))
     for (image,) in files.match(r"(?:^|/)MHIST_\w+\.png$"):
-        row = said.get(image.key)
-        if row is None:
+        if image.key not in said:
             yield Skipped(file=image, reason="annotations.csv has no row for it")
             continue
-        yield Row(
-            id=image.stem,
-            split=row["Partition"],
-            image=image,
-            classes=DATASET.labels[row["Majority Vote Label"]],
-            assessed=tuple(name for every in DATASET.labels.values() for name in every),
-            measures=[Measure(name=VOTES, value=float(row[VOTES]), unit="1")],
-            source={key: row[key] for key in ("Majority Vote Label", VOTES)},
-            meta={"Partition": row["Partition"]},
-        )
+        with files.row(image):
+            line = said[image.key]
+            yield Row(
+                id=image.stem,
+                split=line.one_of("Partition", {split: split for split in DATASET.splits}),
+                image=image,
+                classes=line.one_of("Majority Vote Label", DATASET.labels),
+                assessed=DATASET.every_label,
+                measures=[Measure(name=VOTES, value=line.number(VOTES), unit="1")],
+                source={key: line[key] for key in ("Majority Vote Label", VOTES)},
+                meta={"Partition": line["Partition"]},
+            )
+    said.tell_rest("its image is not in this copy")
+
+
+TABLE = r"(?:^|/)annotations\.csv$"
 
 
 def miniature(make):

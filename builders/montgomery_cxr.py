@@ -74,21 +74,24 @@ def rows(files):
             yield Skipped(file=image, reason="a radiograph whose two lung masks are not in this copy")
             continue
         used.update(sides)
-        reading = tables.lines(readings[name]) if name in readings else []
-        stated = dict(line.split(": ", 1) for line in reading if line.startswith("Patient's "))
-        report = "\n".join(line for line in reading if not line.startswith("Patient's "))
-        yield Row(
-            id=name,
-            subject=SAME.get(number, number),
-            image=image,
-            spacing=(0.0875, 0.0875),
-            mask=masks.union([(masks.threshold(side), value) for value, side in enumerate(sides, 1)]),
-            classes=DATASET.labels[digit],
-            assessed=("normal", "tuberculosis", "lung"),
-            texts=[Text(kind="report", answer=report)] if report else (),
-            source={"file name": digit, "ClinicalReadings": reading},
-            meta=stated,
-        )
+        if name not in readings:
+            files.tell(image, "its reading is not in this copy: age, sex and report are not known")
+        with files.row(image):
+            reading = tables.lines(readings[name]) if name in readings else []
+            stated = [line.partition(":") for line in reading if line.startswith("Patient's ")]
+            report = "\n".join(line for line in reading if not line.startswith("Patient's "))
+            yield Row(
+                id=name,
+                subject=SAME.get(number, number),
+                image=image,
+                spacing=(0.0875, 0.0875),
+                mask=masks.union([(masks.threshold(side), value) for value, side in enumerate(sides, 1)]),
+                classes=DATASET.labels[digit],
+                assessed=("normal", "tuberculosis", "lung"),
+                texts=[Text(kind="report", answer=report)] if report else (),
+                source={"file name": digit, "ClinicalReadings": reading},
+                meta={name: cell.strip() for name, _, cell in stated},
+            )
     for mask, folder in files.match(r"ManualMask/([^/]+)/[^/]+\.png$"):
         if mask not in used:
             own = folder in ("leftMask", "rightMask")

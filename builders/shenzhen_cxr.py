@@ -52,24 +52,29 @@ DATASET = Dataset(
 
 def rows(files):
     readings = files.index(r"ClinicalReadings/(CHNCXR_\d{4}_[01])\.txt$")
-    lungs = files.index(r"(?:^|/)(CHNCXR_\d{4}_[01])_mask\.png$")
+    lungs = files.index(r"(?:^|/)(CHNCXR_\d{4}_[01])_mask\.png$", lost="masks of the lungs are")
     used = set()
     for image, name, number, digit in files.match(r"CXR_png/((CHNCXR_\d{4})_([01]))\.png$"):
         mask = lungs.get(name)
         used |= {image, mask}
-        reading = tables.lines(readings[name]) if name in readings else []
-        report = "\n".join(reading[1:])
-        yield Row(
-            id=name,
-            subject=number,
-            image=image,
-            mask=masks.threshold(mask) if mask else None,
-            classes=DATASET.labels[digit],
-            assessed=("normal", "tuberculosis", *(("lung",) if mask else ())),
-            texts=[Text(kind="report", answer=report)] if report else (),
-            source={"file name": digit, "ClinicalReadings": reading},
-            meta={"ClinicalReadings": reading[0]} if reading else {},
-        )
+        if name not in readings:
+            files.tell(image, "its reading is not in this copy: age, sex and report are not known")
+        if lungs and mask is None:
+            files.tell(image, "its lungs are not outlined in this copy")
+        with files.row(image):
+            reading = tables.lines(readings[name]) if name in readings else []
+            report = "\n".join(reading[1:])
+            yield Row(
+                id=name,
+                subject=number,
+                image=image,
+                mask=masks.threshold(mask) if mask else None,
+                classes=DATASET.labels[digit],
+                assessed=("normal", "tuberculosis", *(("lung",) if mask else ())),
+                texts=[Text(kind="report", answer=report)] if report else (),
+                source={"file name": digit, "ClinicalReadings": reading},
+                meta={"ClinicalReadings": reading[0]} if reading else {},
+            )
     for file, lesion in files.match(r"(?:(Annotations)[^/]*/.*)?\.png$"):
         if file not in used:
             reason = (

@@ -29,6 +29,8 @@ from medimg.rows import Record, iterate
 NAMES = [registry.slug(module) for module in registry.module_names()]
 TABLES = (".csv", ".tsv", ".tab")
 UNANNOUNCED: dict[str, list[tuple[str, str]]] = {
+    "dsb2018": [(r"/masks/0+\d\.png$", "one of many nuclei; nothing says how many there are")],
+    "idrid": [(r"Segmentation Groundtruths/", "a lesion without a file is a lesion that is not there")],
     "busi": [(r" \(100\)_mask(_1)?\.png$", "one of several masks; nothing says how many lesions there are")],
 }
 """Dataset -> (pattern of the path, reason): files whose absence no other file, name or count of the source tells."""

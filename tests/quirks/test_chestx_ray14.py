@@ -28,5 +28,6 @@ def test_the_column_of_sex_has_two_names(mini: Miniature, tmp_path: Path) -> Non
     assert mini.row("00000001_000")["meta"]["Patient Sex"] == "M"
     name = "images_001/images/00000001_000.png"
     older = mini.text("Data_Entry").replace("Patient Sex", "Patient Gender").encode()
-    kaggle = copied("chestx_ray14", {"Data_Entry_2017.csv": older, name: mini.bytes(name)}, tmp_path)
+    contents = {"Data_Entry_2017.csv": older, name: mini.bytes(name), "test_list.txt": b"00000002_000.png\n"}
+    kaggle = copied("chestx_ray14", contents, tmp_path)
     assert kaggle.row("00000001_000")["meta"]["Patient Gender"] == "M"

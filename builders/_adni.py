@@ -30,6 +30,7 @@ GROUPS = {
     "Dementia": DEMENTIA,
 }
 """Research group of the image search, and DX of ADNIMERGE -> canonical name."""
+NAMES = tuple(dict.fromkeys(name for codes in (*CODES.values(), GROUPS) for name in codes.values()))
 MISSING = ("", "-4", "-4.0", "-1", "NA")
 
 

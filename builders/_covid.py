@@ -40,6 +40,9 @@ LABELS = {path: _levels(path) for path in NAMES} | {
     "Unknown": (),
 }
 """Path -> canonical names of all its levels, for `Dataset.labels`."""
+FOUND = tuple(dict.fromkeys(name for names in LABELS.values() for name in names))
+LUNGS = ("left lung", "right lung")
+"""Of the boxes."""
 _ENDS = {path.rsplit("/", 1)[-1].lower(): path for path in LABELS}
 
 

@@ -1,6 +1,6 @@
 """The Cell Tracking Challenge: its sets with the digests of their archives, and the miniature."""
 
-from medimg.declaration import Config
+from medimg.declaration import Config, Part
 from medimg.readers import slides
 
 TRAINING = {
@@ -79,6 +79,24 @@ def configs(splits):
         for name, (title, dimension, task) in OTHERS.items()
     ]
     return (*own, *others)
+
+
+def legend(name):
+    """Of the masks of a set: nuclei where its name says so (N2DH, N3DL), else whole cells."""
+    return {1: ("nucleus" if "-N" in name else "cell",)}
+
+
+def parts():
+    """What the masks of each sub-collection outline; those of several sets hold nuclei or cells."""
+    both = [legend("Fluo-N2DH"), legend("Fluo-C2DH")]
+    own = [Part(config=name, legend=legend(name)) for name in TRAINING]
+    # Only fluorescence shows nuclei alone.
+    tracks = [
+        Part(config=("tracks-2d", "tracks-3d"), legend=one, modality=MODALITIES["Fluo"]) for one in both
+    ]
+    bright = {MODALITIES[kind] for kind in ("BF", "DIC", "PhC")}
+    tracks.append(Part(config="tracks-2d", legend=both[1], modality=tuple(sorted(bright))))
+    return (*own, *tracks, *(Part(config="slices", legend=one) for one in both))
 
 
 def miniature(make):

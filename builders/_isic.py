@@ -57,6 +57,8 @@ MEETING = {
     for values in combinations(BITS.values(), count)
 }
 
+LESION = {1: ("skin lesion",)}
+"""Of the outlines of whole lesions."""
 LEGEND = {
     value: tuple(ATTRIBUTES[attribute] for attribute, bit in BITS.items() if value & bit)
     for value in range(1, 1 << len(BITS))

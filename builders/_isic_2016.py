@@ -6,6 +6,7 @@ from medimg.readers import masks, tables
 from medimg.schema import Row, Skipped
 
 FEATURES = ("globules", "streaks")
+LEGEND = _isic_features.legend(FEATURES)
 LABELS = {
     "benign": "benign lesion",
     "0": "benign lesion",
@@ -85,7 +86,7 @@ def _lesions(files, shared):
                 classes=(line.one_of("answer", LABELS),) if line else (),
                 source=line["answer"] if line else None,
                 mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
-                legend={1: ("skin lesion",)},
+                legend=_isic.LESION,
                 assessed=(
                     *(("benign lesion", "malignant lesion") if line else ()),
                     *(("skin lesion",) if mask else ()),
@@ -117,7 +118,7 @@ def _features(files, shared):
             else:
                 mask = _isic_features.mask(tiles.pop(place), answers)
             source = _isic_features.source(answers) if answers else None
-            yield Row(**row, mask=mask, legend=_isic_features.legend(FEATURES), source=source)
+            yield Row(**row, mask=mask, legend=LEGEND, source=source)
     for mask in drawn.values():
         yield Skipped(file=mask, reason="a mask whose image, or whose partner, is not in this copy")
     for file in tiles.values():

@@ -15,6 +15,8 @@ FEATURES = {
 DIAGNOSES = {"melanoma": "melanoma", "seborrheic_keratosis": "seborrheic keratosis"}
 NEVUS = "melanocytic nevus"
 """What neither of the two columns says."""
+ASSESSED = (*DIAGNOSES.values(), NEVUS)
+LEGEND = _isic_features.legend(list(FEATURES.values()))
 NAMES = ("Data.zip", "Part1_GroundTruth.zip", "Part2_GroundTruth.zip", "Part3_GroundTruth.csv")
 SOURCES = tuple(
     Source(url=f"{_isic.HOST}/2017/ISIC-2017_{split}_{name}") for split in SPLITS for name in NAMES
@@ -65,7 +67,7 @@ def lesion(name, answer, mask, shared):
         config="lesion",
         **shared,
         mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
-        legend={1: ("skin lesion",)},
+        legend=_isic.LESION,
         classes=found or ((NEVUS,) if answer else ()),
         assessed=((*DIAGNOSES.values(), NEVUS) if answer else ()) + (("skin lesion",) if mask else ()),
         source={key: cell for key, cell in answer.items() if key != "image_id"} if answer else None,
@@ -79,7 +81,7 @@ def featured(name, answers, tiles, shared):
         config="features",
         **shared,
         mask=_isic_features.mask(tiles, value),
-        legend=_isic_features.legend(list(FEATURES.values())),
+        legend=LEGEND,
         source=_isic_features.source(value),
     )
 

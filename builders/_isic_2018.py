@@ -53,7 +53,7 @@ def segmented(files):
         if lesion:
             used.add(lesion)
             mask = masks.index(lesion, {0: 0, 255: 1})
-            yield Row(id=f"task1-{name}", config="task1", mask=mask, legend={1: ("skin lesion",)}, **shared)
+            yield Row(id=f"task1-{name}", config="task1", mask=mask, legend=_isic.LESION, **shared)
         if drawn:
             used.update(drawn.values())
             if len(drawn) == len(_isic.ATTRIBUTES):

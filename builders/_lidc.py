@@ -5,6 +5,7 @@ from medimg.readers import lidc
 from medimg.schema import Box, Point, Skipped
 
 POINTS = {"nodule": "lung nodule smaller than 3 mm", "non-nodule": "no lung nodule"}
+NODULES = ("lung nodule", *POINTS.values())
 """Kind of a single point -> canonical name."""
 CORRECTED = "resubmitted-correction"
 """In the name of the XML that replaces an earlier one of the series: TCIA, 2012-03-21, LIDC-IDRI-0101."""
@@ -49,7 +50,7 @@ def label(texts, image):
     boxes, points = found.boxes, found.points
     return {
         "mask": found.mask,
-        "assessed": ("lung nodule", *POINTS.values()),
+        "assessed": NODULES,
         "boxes": [Box(name="lung nodule", box=one.box) for one in boxes],
         "points": [Point(name=POINTS[one.kind], point=one.point) for one in points],
         "source": {

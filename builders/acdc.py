@@ -5,7 +5,7 @@ each patient has a diagnosis.
 """
 
 from medimg.builders import _acdc
-from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.errors import SourceError
 from medimg.readers import tables
 from medimg.schema import Row, Skipped
@@ -55,6 +55,7 @@ DATASET = Dataset(
         ),
         Config(name="cine", title="The whole cardiac cycle, not outlined", splits={"train": 100, "test": 50}),
     ),
+    parts=(Part(config="cine"),),
     subject="the folder, patient###",
     evidence=Evidence(
         layout="constantinpape/torch-em:torch_em/data/datasets/medical/acdc.py@6f71247c; "

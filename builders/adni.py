@@ -5,7 +5,7 @@ a copy holds what its owner selected in the image archive.
 """
 
 from medimg.builders import _adni
-from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.declaration import Citation, Dataset, Evidence, Part, Source
 from medimg.readers import dicom, tables
 from medimg.schema import Row
 
@@ -40,6 +40,7 @@ DATASET = Dataset(
     how=f"Apply at {DUA}, download a collection of images with its CSV, and DXSUM_PDXCONV_ADNIALL.csv from the "
     'study data, and pass their folder: medimg.load("adni", source="~/ADNI").',
     sources=(Source(url="https://ida.loni.usc.edu/", kind="page"),),
+    parts=(Part(names=_adni.NAMES),),
     splits={"train": 0},
     subject="PTID, ###_S_####",
     evidence=Evidence(

@@ -5,7 +5,7 @@ status, molecular subtype and the state of the axillary lymph nodes.
 """
 
 from medimg.builders import _bcnb
-from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.readers import masks, slides, tables
 from medimg.schema import Row, Skipped
 
@@ -50,6 +50,7 @@ DATASET = Dataset(
             splits=dict.fromkeys(SPLITS.values(), 0),
         ),
     ),
+    parts=(Part(config="patches"),),
     subject="the slide's number, 1 to 1058",
     evidence=Evidence(
         layout=f"{REPOSITORY}@578e70e (README, dataset-splitting, paper_patches)",

@@ -3,11 +3,19 @@
 Images without finding, with benign and with malignant lesions; the lesions are outlined.
 """
 
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Part, Source
 from medimg.readers import masks
 from medimg.schema import Row, Skipped
 
 LETTER = "doi:10.1016/j.dib.2023.109247 (letter of Pawłowska and others)"
+
+KINDS = {
+    "benign": ("breast tumor", "benign breast lesion"),
+    "malignant": ("breast tumor", "malignant breast lesion"),
+    "normal": ("normal",),
+}
+# Masks of normal images are empty.
+LEGENDS = {kind: {1: names} for kind, names in KINDS.items()} | {"normal": {1: ("breast tumor",)}}
 
 DATASET = Dataset(
     name="busi",
@@ -35,11 +43,8 @@ DATASET = Dataset(
             url="https://www.kaggle.com/datasets/aryashah2k/breast-ultrasound-images-dataset", kind="page"
         ),
     ),
-    labels={
-        "benign": ("breast tumor", "benign breast lesion"),
-        "malignant": ("breast tumor", "malignant breast lesion"),
-        "normal": ("normal",),
-    },
+    labels=KINDS,
+    parts=tuple(Part(legend=LEGENDS[kind]) for kind in ("benign", "malignant")),
     splits={"train": 780},
     no_subject="780 images of 600 women, and which are of one woman is not published",
     overlaps=(
@@ -85,8 +90,7 @@ def rows(files):
             id=f"{kind}-{number}",
             image=image,
             mask=masks.union([(masks.threshold(lesion), 1) for lesion in lesions]),
-            # Masks of normal images are empty.
-            legend={1: ("breast tumor",) if kind == "normal" else names},
+            legend=LEGENDS[kind],
             classes=names,
             assessed=DATASET.every_label,
             source=kind,
@@ -104,15 +108,15 @@ def miniature(make):
         ("benign", 1, ("_mask",)),
         ("benign", 100, ("_mask", "_mask_1")),
         ("malignant", 1, ("_mask",)),
+        ("malignant", 2, ("_mask",)),
         ("normal", 1, ("_mask",)),
     )
     with make.zip("Dataset_BUSI.zip") as inner:
         for kind, number, names in cases:
             path = f"{folder}/{kind}/{kind} ({number})"
             gray = {"labels": (70, 110, 160)} if number == 100 else {}
-            inner.image(
-                f"{path}.png", size, mode="RGB", seed="normal" if kind == "normal" else "lesion", **gray
-            )
+            seed = "lesion" if kind != "normal" and number != 2 else f"{kind} {number}"
+            inner.image(f"{path}.png", size, mode="RGB", seed=seed, **gray)
             for n, name in enumerate(names):
                 labels = () if kind == "normal" else (0, 255) if n else (255, 0)
                 inner.image(

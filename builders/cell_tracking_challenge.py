@@ -45,6 +45,7 @@ DATASET = Dataset(
     ),
     splits=FRAMES,
     configs=_ctc.configs(FRAMES),
+    parts=_ctc.parts(),
     subject="set, part and sequence (01, 02): frames of one sequence belong together",
     evidence=Evidence(
         layout=f"{LOADER}; {PAGE}",
@@ -86,7 +87,7 @@ def rows(files):
             "modality": _ctc.MODALITIES[name.split("-")[0]],
             "spacing": (),
         }
-        cells = {"instances": True, "legend": {1: ("nucleus" if "-N" in name else "cell",)}}
+        cells = {"instances": True, "legend": _ctc.legend(name)}
         meta, frame = {"sequence": sequence, "time": time}, f"{split}-{sequence}-t{digits}"
         image, read = (raster.stack(file), _volume) if solid else (file, lambda mask: mask)
         gold, silver = found.get("GT"), found.get("ST")

@@ -6,11 +6,12 @@ spleen in MRI.
 """
 
 from medimg.builders import _chaos
-from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.declaration import Citation, Dataset, Evidence, Part, Source
 from medimg.readers import dicom, volumes
 from medimg.schema import Row, Skipped
 
 ZENODO = "https://zenodo.org/records/3431873"
+CT = {1: ("liver",)}
 MRI = {1: ("liver",), 2: ("right kidney",), 3: ("left kidney",), 4: ("spleen",)}
 CASE = r"(?:(Train|Test)_Sets/)?(CT|MR)/(\d+)/(?:(T1DUAL|T2SPIR)/)?"
 PAIRED = "slices and ground truth pair by the order of their file names; PNG files state no geometry"
@@ -44,6 +45,7 @@ DATASET = Dataset(
         Source(url=ZENODO, kind="page"),
     ),
     legend=MRI,
+    parts=(Part(modality="CT", legend=CT),),
     splits={"train": 80, "test": 80},
     subject="the folder's number with its modality: CT and MR are numbered apart and are of different "
     "persons",
@@ -94,7 +96,7 @@ def rows(files):
             modality="CT" if ct else "MRI",
             organ=("liver",) if ct else None,
             mask=volumes.on_grid(_chaos.mask(named, truths, ct), image, reason=PAIRED) if truths else None,
-            legend={1: ("liver",)} if ct else None,
+            legend=CT if ct else None,
             meta={"sequence": sequence, "phase": phase} if sequence else {},
         )
     for truths in (drawn[case] for case in drawn if case not in used):

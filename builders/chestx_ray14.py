@@ -133,7 +133,7 @@ def miniature(make):
     findings = [
         "Cardiomegaly|Emphysema",
         "No Finding",
-        "Hernia",
+        "Hernia|Consolidation|Edema|Fibrosis|Nodule|Pleural_Thickening",
         "Atelectasis|Infiltration",
         "Mass",
         "Nodule",

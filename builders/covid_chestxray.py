@@ -6,7 +6,7 @@ own license and clinical notes.
 
 from medimg import licenses
 from medimg.builders import _covid
-from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.readers import masks
 from medimg.schema import Row, Skipped
 
@@ -40,6 +40,11 @@ DATASET = Dataset(
     configs=(
         Config(name="images", title="X-rays, and CT slices as pictures", splits={"train": 0}),
         Config(name="volumes", title="CT volumes", dimension="3d", modality="CT", splits={"train": 0}),
+    ),
+    parts=(
+        Part(config="images", modality="X-ray", legend={1: ("lung",)}, names=(*_covid.FOUND, *_covid.LUNGS)),
+        Part(config="images", modality="CT"),
+        Part(config="volumes"),
     ),
     splits={"train": 0},
     subject="column patientid of metadata.csv",

@@ -7,7 +7,7 @@ radiochemotherapy. Tumor, lymph nodes and landmarks are outlined in every phase 
 import re
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence
+from medimg.declaration import Citation, Dataset, Evidence, Part
 from medimg.readers import dicom
 from medimg.schema import Row
 
@@ -44,6 +44,7 @@ DATASET = Dataset(
         doi="10.1002/mp.12059",
     ),
     legend=_tcia.values(ROIS),
+    parts=(Part(modality="CBCT"),),
     splits={"train": 5890},
     subject="PatientID of the DICOM header (100_HM10395 … 119_HM10395)",
     evidence=Evidence(

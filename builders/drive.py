@@ -4,7 +4,7 @@
 older releases by two.
 """
 
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
 from medimg.readers import masks
 from medimg.schema import Row, Skipped
 
@@ -37,6 +37,7 @@ DATASET = Dataset(
     "folder that holds them.",
     sources=(Source(url="https://drive.grand-challenge.org/Download/", kind="page"),),
     legend=BOTH,
+    parts=(Part(legend=BOTH), Part(legend=VIEW)),
     splits={"train": 20, "test": 20},
     configs=(
         Config(

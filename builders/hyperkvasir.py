@@ -5,11 +5,12 @@ videos whose findings are told in free text.
 """
 
 from medimg.builders import _hyperkvasir, _kvasir
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
 
 REPOSITORY = "simula/hyper-kvasir@5ae933b"
 PAGE = f"{_kvasir.PAGES} (datasets/hyper-kvasir.md)"
 COPY = "huggingface.co/datasets/sahilur/hyper-kvasir-labeled-images"
+POLYP = {1: ("colon polyp",)}
 ARCHIVES = {
     "labeled-images": "c603449b1bc0be86948b11d9aea8b2002058a11e6f5499e2a384b9ae9c8dbd3f",
     "segmented-images": "4463011f991dcdc74ec56399788b1a93822593f17ed18a662bdeb7392ffcdd9a",
@@ -42,7 +43,7 @@ DATASET = Dataset(
         Source(url="https://osf.io/mh9sj", kind="page"),
     ),
     labels=_hyperkvasir.LABELS,
-    legend={1: ("colon polyp",)},
+    legend=POLYP,
     splits={"train": 10662},
     configs=(
         Config(name="labeled", title="Labeled images", task="classification", splits={"train": 10662}),
@@ -61,6 +62,11 @@ DATASET = Dataset(
             task="video classification",
             splits={"train": 373},
         ),
+    ),
+    parts=(
+        Part(config="segmented", legend=POLYP, names="colon polyp"),
+        Part(config=("labeled", "videos")),
+        Part(config="unlabeled", names=()),
     ),
     no_subject="patients are not published",
     overlaps=(

@@ -5,7 +5,7 @@ edema graded in 516, and optic disc and fovea located in the same 516.
 """
 
 from medimg.builders import _idrid
-from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 
 HOME = "https://idrid.grand-challenge.org/"
 PORT = "https://ieee-dataport.org/open-access/indian-diabetic-retinopathy-image-dataset-idrid"
@@ -52,6 +52,11 @@ DATASET = Dataset(
         ),
         Config(name="grading", title="B. Disease grading", task="grading", splits=GRADED),
         Config(name="localization", title="C. Localization", task="landmark localization", splits=GRADED),
+    ),
+    parts=(
+        Part(config="segmentation", legend=_idrid.LEGEND, names=()),
+        Part(config="grading", names=(*_idrid.GRADES.values(), *_idrid.RISKS.values())),
+        Part(config="localization", names=tuple(_idrid.CENTER.values())),
     ),
     no_subject="patients are not published",
     evidence=Evidence(

@@ -5,7 +5,7 @@ The parts of the first challenge of the International Skin Imaging Collaboration
 """
 
 from medimg.builders import _isic, _isic_2016
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
 
 PAGE = f"{_isic.SITE}:stade/core/templates/data/2016.html"
 DATASET = Dataset(
@@ -45,6 +45,10 @@ DATASET = Dataset(
             task="attribute detection",
             splits={"train": 807, "test": 335},
         ),
+    ),
+    parts=(
+        Part(config="lesion", legend=_isic.LESION),
+        Part(config="features", legend=_isic_2016.LEGEND, names=()),
     ),
     no_subject="no patient is named",
     overlaps=(

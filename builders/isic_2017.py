@@ -5,7 +5,7 @@ to all of them: outline of the lesion, four dermoscopic features for each superp
 """
 
 from medimg.builders import _isic, _isic_2017
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
 
 PAGES = f"{_isic.SITE}:stade/core/templates"
 SPLITS = {"train": 2000, "validation": 150, "test": 600}
@@ -44,6 +44,10 @@ DATASET = Dataset(
         Config(
             name="features", title="Dermoscopic features (part 2)", task="attribute detection", splits=SPLITS
         ),
+    ),
+    parts=(
+        Part(config="lesion", legend=_isic.LESION, names=_isic_2017.ASSESSED),
+        Part(config="features", legend=_isic_2017.LEGEND, names=()),
     ),
     no_subject="no patient is named",
     overlaps=(

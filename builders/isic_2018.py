@@ -5,7 +5,7 @@ all parts; tasks 1 and 2 share their images, those of task 3 are HAM10000 and it
 """
 
 from medimg.builders import _isic, _isic_2018
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap
+from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part
 
 SEGMENTED = {"train": 2594, "validation": 100, "test": 1000}
 
@@ -51,6 +51,10 @@ DATASET = Dataset(
             task="classification",
             splits={"train": 10015, "validation": 193, "test": 1512},
         ),
+    ),
+    parts=(
+        Part(config="task1", legend=_isic.LESION, names=()),
+        Part(config="task2", legend=_isic.LEGEND, names=()),
     ),
     no_subject="no patient is named anywhere; rows of task 3's training set carry the lesion instead",
     overlaps=(

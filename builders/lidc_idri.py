@@ -5,7 +5,7 @@ and marked smaller nodules and non-nodules with one point. The readings of all f
 """
 
 from medimg.builders import _lidc
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Part, Source
 from medimg.errors import MedimgError
 from medimg.readers import dicom, tables
 from medimg.schema import Row, Skipped
@@ -13,6 +13,7 @@ from medimg.schema import Row, Skipped
 HOME = "https://www.cancerimagingarchive.net/collection/lidc-idri/"
 XML = "https://www.cancerimagingarchive.net/wp-content/uploads/LIDC-XML-only.zip"
 
+READERS = {readers: ("lung nodule",) for readers in (1, 2, 3, 4)}
 DATASET = Dataset(
     name="lidc-idri",
     title="LIDC-IDRI, Lung Image Database Consortium and Image Database Resource Initiative",
@@ -36,7 +37,8 @@ DATASET = Dataset(
         Source(url="idc://lidc_idri?modality=ct&drawings=none", path="LIDC-IDRI"),
         Source(url=XML, sha256="644557a3aa305602609c718b0cae33a93be762e8901a80bcd9df735b0ec6ab90"),
     ),
-    legend={readers: ("lung nodule",) for readers in (1, 2, 3, 4)},
+    legend=READERS,
+    parts=(Part(legend=READERS, names=_lidc.NODULES),),
     splits={"train": 1018},
     subject="PatientID of the DICOM header (LIDC-IDRI-0001 …); eight patients have two scans",
     overlaps=(

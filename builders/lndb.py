@@ -5,9 +5,10 @@ has the class of the Fleischner guideline for its follow-up.
 """
 
 from medimg.builders import _lndb
-from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.schema import Measure, Row, Skipped
 
+NODULE = {1: ("lung nodule",)}
 DATASET = Dataset(
     name="lndb",
     title="LNDb, Lung Nodule Database",
@@ -30,7 +31,8 @@ DATASET = Dataset(
         *(Source(url=f"{_lndb.RECORD}/files/{name}", sha256=digest) for name, digest in _lndb.SUMS.items()),
         Source(url="https://zenodo.org/record/7153205", kind="page"),
     ),
-    legend={1: ("lung nodule",)},
+    legend=NODULE,
+    parts=(Part(legend=NODULE, names=_lndb.NODULES),),
     configs=(
         Config(name="rad1", title="Masks of the first reader", splits={"train": 236, "test": 58}),
         Config(name="rad2", title="Masks of the second reader", splits={"train": 177}),

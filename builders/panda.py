@@ -4,7 +4,7 @@ Whole-slide images of the challenge's training part, as tiles of tissue; each bi
 score, most have an outlined mask.
 """
 
-from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.declaration import Citation, Dataset, Evidence, Part, Source
 from medimg.readers import masks, slides, tables
 from medimg.schema import Measure, Row, Skipped
 
@@ -45,6 +45,7 @@ DATASET = Dataset(
     'or its folder: medimg.load("panda", source="~/prostate-cancer-grade-assessment.zip").',
     sources=(Source(url=KAGGLE, kind="page"),),
     labels=GRADES,
+    parts=(*(Part(legend=legend) for legend in LEGENDS.values()), Part()),
     splits={"train": 0},
     subject="image_id: one biopsy; a patient has several, which the source does not tell",
     evidence=Evidence(

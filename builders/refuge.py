@@ -5,10 +5,11 @@ or not.
 """
 
 from medimg.builders import _refuge
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Part, Source
 from medimg.readers import masks, tables
 from medimg.schema import Point, Row, Skipped
 
+DISC = {1: ("optic disc",), 2: ("optic disc", "optic cup")}
 SPLITS = {"g": "train", "n": "train", "V": "validation", "T": "test"}
 READ = "public loaders of the official archives (column names of the three workbooks)"
 
@@ -38,8 +39,9 @@ DATASET = Dataset(
         Source(url="https://www.kaggle.com/datasets/victorlemosml/refuge2", kind="page"),
     ),
     labels={"0": "no glaucoma", "1": "glaucoma"},
-    legend={1: ("optic disc",), 2: ("optic disc", "optic cup")},
+    legend=DISC,
     splits={"train": 400, "validation": 400, "test": 400},
+    parts=(Part(legend=DISC, names=("glaucoma", "no glaucoma", "fovea")),),
     no_subject="patients are not published",
     overlaps=(
         Overlap(

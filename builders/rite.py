@@ -4,7 +4,7 @@ Each of the 40 photographs has a vessel map and a map of arteries, veins, their 
 uncertain kind.
 """
 
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
 from medimg.readers import masks
 from medimg.schema import Row, Skipped
 
@@ -16,6 +16,7 @@ NAMES = {
     3: ("retinal vessel", "retinal artery", "retinal vein", "retinal vessel crossing"),
     4: ("retinal vessel", "uncertain retinal vessel"),
 }
+VESSEL = {1: ("retinal vessel",)}
 SPLITS = {"train": 20, "test": 20}
 
 DATASET = Dataset(
@@ -39,6 +40,7 @@ DATASET = Dataset(
     how=f"Fill in the form at {PAGE}, download AV_groundTruth.zip and pass it.",
     sources=(Source(url=PAGE, kind="page"),),
     legend=NAMES,
+    parts=(Part(config="vessel", legend=VESSEL),),
     splits=SPLITS,
     configs=(
         Config(name="artery-vein", title="Arteries, veins, crossings and uncertain vessels", splits=SPLITS),
@@ -72,8 +74,7 @@ def rows(files):
         shared = {"split": "test" if part == "test" else "train", "subject": number, "image": image}
         yield Row(id=f"{number}-av", config="artery-vein", mask=masks.index(drawn["av"], COLORS), **shared)
         vessels = masks.threshold(drawn["vessel"])
-        legend = {1: ("retinal vessel",)}
-        yield Row(id=f"{number}-vessel", config="vessel", mask=vessels, legend=legend, **shared)
+        yield Row(id=f"{number}-vessel", config="vessel", mask=vessels, legend=VESSEL, **shared)
     for (_, number), file in maps.items():
         if number not in seen:
             yield Skipped(file=file, reason="a map whose photograph or whose other map is not in this copy")

@@ -4,7 +4,7 @@ About 400 photographs with their diagnoses; in 20 of them two observers outlined
 """
 
 from medimg.builders import _stare
-from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.readers import masks, raster, tables
 from medimg.schema import Row, Skipped
 
@@ -17,6 +17,7 @@ SUMS = {
 }
 TWICE = "the same picture stands in another file, too"
 UNKNOWN = "all-mg-codes.txt has no line for it, or is not in this copy, and no vessel map is of it"
+VESSELS = {1: ("retinal vessel",)}
 OBSERVERS = {"ah": "first-observer", "vk": "second-observer"}
 DATASET = Dataset(
     name="stare",
@@ -42,7 +43,7 @@ DATASET = Dataset(
         Source(url=f"{SITE}/diagnoses/all-mg-codes.txt"),
     ),
     labels=_stare.CODES,
-    legend={1: ("retinal vessel",)},
+    legend=VESSELS,
     splits={"train": 397},
     configs=(
         Config(
@@ -55,6 +56,10 @@ DATASET = Dataset(
             Config(name=name, title=f"Vessels of the {name}", task="segmentation", splits={"train": 20})
             for name in OBSERVERS.values()
         ),
+    ),
+    parts=(
+        Part(config="diagnoses"),
+        Part(config=tuple(OBSERVERS.values()), legend=VESSELS, names=()),
     ),
     no_subject="patients are not published",
     evidence=Evidence(

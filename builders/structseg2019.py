@@ -3,7 +3,7 @@
 50 patients with nasopharyngeal carcinoma (tasks 1 and 2) and 50 with lung cancer (tasks 3 and 4).
 """
 
-from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.schema import Row, Skipped
 
 HOME = "https://structseg2019.grand-challenge.org/"
@@ -66,6 +66,7 @@ DATASET = Dataset(
         Config(name=slug(task), title=title, organ=ORGANS[task], splits={"train": 50})
         for task, title in TITLES.items()
     ),
+    parts=tuple(Part(config=slug(task), legend=legend) for task, legend in LEGENDS.items()),
     splits={"train": 200},
     subject="the folder's number: folders of one number in tasks 1 and 2 (npc-…), and in tasks 3 and 4 "
     "(lung-…), are the same scan",

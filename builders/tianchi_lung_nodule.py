@@ -4,7 +4,7 @@ First season of the Tianchi Medical AI Competition; files and tables are in the 
 """
 
 from medimg.builders import _nodules
-from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.declaration import Citation, Dataset, Evidence, Part, Source
 from medimg.readers import tables
 from medimg.schema import Row
 
@@ -31,6 +31,7 @@ DATASET = Dataset(
         url=HOME,
     ),
     sources=(Source(url=HOME, kind="page"),),
+    parts=(Part(names="lung nodule"),),
     splits={"train": 600, "validation": 200, "test": 200},
     subject="LKDS-#####: one patient, and the file's name",
     evidence=Evidence(

@@ -21,15 +21,13 @@ from medimg.declaration import Dataset
 from medimg.errors import HubError, VerifyError
 from medimg.hub_sync.publish import HOLD_PATH, OWNED, Hub, Operation, Published
 from medimg.hub_sync.verify import Reader, stored, verify
-from medimg.manifest import MANIFEST_PATH, Manifest
+from medimg.manifest import MANIFEST_PATH, NOTICE, Manifest
 from medimg.registry import Builder
 from medimg.schema import SCHEMA_VERSION
 
 RETIRED, ROLLED_BACK = "retired", "rolled back"
 RETIRED_TAG = "medimg-retired"
 """Tag in the YAML of a notice."""
-NOTICE = {"retired": "1"}
-"""Fingerprint of a repository that was taken down."""
 
 
 @dataclass(frozen=True)

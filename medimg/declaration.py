@@ -105,6 +105,32 @@ class Config(Frozen):
         return (value,) if isinstance(value, str) else value
 
 
+class Part(Frozen):
+    """What rows of some sub-collections or modalities say, where that differs from the rest of the dataset.
+
+    Several parts of the same rows are alternatives: each row is as one of them says.
+
+    Attributes:
+        config, modality: names and ids of those that it is about; empty is all.
+        legend: mask value -> canonical names; empty where they have no masks.
+        names: all that their classes, boxes and points may be; None is all that `labels` can say.
+    """
+
+    config: tuple[str, ...] = ()
+    modality: tuple[str, ...] = ()
+    legend: Mapping[int, tuple[str, ...]] = Field(default_factory=dict)
+    names: tuple[str, ...] | None = None
+
+    @field_validator("config", "modality", "names", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    def concerns(self, config: str, modality: str) -> bool:
+        """Whether it is about such rows."""
+        return config in (self.config or (config,)) and modality in (self.modality or (modality,))
+
+
 class Dataset(Frozen):
     """The declaration of one source dataset.
 
@@ -117,6 +143,8 @@ class Dataset(Frozen):
         access, how: how the original is had; `how` tells where to register, what to download and what to pass.
         legend: mask value -> canonical names, the default for every row's mask.
         labels: source label -> canonical name (or names), total: a label outside it fails the build.
+        parts: what some sub-collections or modalities say, where that is not all of `legend` and `labels`. A plan
+            reads it; rows bring their own legend where it differs.
         splits: official number of images per split; 0 where the source does not say.
         frame: whether masks, boxes and points of a picture that states an EXIF orientation were drawn on the pixels as
             "stored" in the file or as "shown" by a viewer that turns them. None is unknown: such a row is refused.
@@ -144,6 +172,7 @@ class Dataset(Frozen):
     legend: Mapping[int, tuple[str, ...]] = Field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     configs: tuple[Config, ...] = ()
+    parts: tuple[Part, ...] = ()
     frame: Literal["stored", "shown"] | None = None
     subject: str | None = None
     no_subject: str | None = None
@@ -198,6 +227,14 @@ class Dataset(Frozen):
             yield from unknown("task", vocab.task.__getitem__, config.task or ())
             yield from unknown("license", licenses.get, [config.license] if config.license else [])
         named = [name for names in (*self.legend.values(), *self.labels.values()) for name in names]
+        for part in self.parts:
+            named += [*(name for names in part.legend.values() for name in names), *(part.names or ())]
+            yield from unknown("part", vocab.modality.__getitem__, part.modality)
+            yield from (
+                f"part: there is no sub-collection {each!r}"
+                for each in part.config
+                if each not in self.config_names
+            )
         yield from unknown("label", vocab.label.__getitem__, named)
 
     @property
@@ -214,6 +251,11 @@ class Dataset(Frozen):
     def config_names(self) -> tuple[str, ...]:
         """Names of the sub-collections; ("default",) where there are none."""
         return tuple(config.name for config in self.configs) or ("default",)
+
+    def parts_of(self, config: str, modality: str) -> tuple[Part, ...]:
+        """What rows of a sub-collection and modality say: one of these; without parts all that there is."""
+        found = tuple(part for part in self.parts if part.concerns(config, modality))
+        return found or (Part(legend=self.legend),)
 
     def config(self, name: str) -> Config:
         """The sub-collection `name`, with the dataset's values filled in where it has none of its own.

@@ -20,11 +20,15 @@ GATEWAYS = (502, 503, 504)
 """Answers of a proxy or a load balancer behind which nobody is."""
 
 
+class UnansweredError(HubError):
+    """Nobody answers at the address of the Hub."""
+
+
 def check() -> None:
     """Refuse to go on where the Hub of HF_ENDPOINT does not answer; asked once in a process, not at all offline.
 
     Raises:
-        HubError: nobody answers there.
+        UnansweredError: nobody answers there.
     """
     from huggingface_hub import constants
 
@@ -47,7 +51,7 @@ def _answers(endpoint: str) -> None:
             if left and not isinstance(reason, TimeoutError | ValueError):
                 time.sleep(PAUSE)
                 continue
-            raise HubError(
+            raise UnansweredError(
                 f"the Hub {endpoint} does not answer ({reason or type(error).__name__})",
                 next_step="check the connection and HF_ENDPOINT; or pass source=<folder with the originals>; or set "
                 "HF_HUB_OFFLINE=1 to use what is in the cache.",

@@ -10,6 +10,8 @@ from pydantic import Field, field_validator
 from medimg.schema import Dimension, Frozen
 
 MANIFEST_PATH = ".medimg/manifest.json"
+NOTICE: Mapping[str, str] = {"retired": "1"}
+"""Fingerprint of the notice that stands where a dataset was."""
 Origin = Literal["miniature", "source", "official"]
 """miniature: phantoms in the original layout; source: somebody's copy; official: the declared addresses."""
 
@@ -121,6 +123,11 @@ class Manifest(Frozen):
         return {
             reason: LeftOut(count=len(paths), examples=tuple(paths[:5])) for reason, paths in found.items()
         }
+
+    @property
+    def retired(self) -> bool:
+        """Whether it is the notice of a dataset that was taken back."""
+        return dict(self.fingerprint) == dict(NOTICE)
 
     @property
     def rows(self) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from medimg import vocab
 from medimg.errors import UnknownTermError
 from medimg.fusion.errors import FusionError
-from medimg.fusion.labels import IGNORE, OUTPUTS, Encoding, Facts, Output, Table, looked_for, table
-from medimg.fusion.select import Candidate, kind_of
-from medimg.fusion.semantics import above, below, innermost
+from medimg.fusion.labels import IGNORE, OUTPUTS, Encoding, Facts, Output, Table, classify, looked_for, table
+from medimg.fusion.select import Candidate, Said, kind_of
+from medimg.fusion.semantics import ABSENT, above, below, innermost
 from medimg.schema import Frozen
 
 Kind = Literal["direct", "narrower", "wider", "none"]
+KINDS: tuple[Kind, ...] = ("direct", "narrower", "wider", "none")
 MASK_TASKS = ("segmentation",)
 BOX_TASKS = ("detection", "localization")
 MEASURE_TASKS = ("regression",)
@@ -38,12 +40,11 @@ class Alignment(Frozen):
 
     def kind(self, outputs: Collection[Output]) -> Kind:
         """The best that there is for these outputs; classes also follow from masks."""
-        order: tuple[Kind, ...] = ("direct", "narrower", "wider", "none")
         if set(outputs) == {"mask"}:
             return self.mask
         if "mask" not in outputs and self.mask == "wider":  # where an outline ends says nothing on classes
             return self.label
-        return min(self.mask, self.label, key=order.index)
+        return min(self.mask, self.label, key=KINDS.index)
 
 
 def wanted(targets: Sequence[str], outputs: Collection[Output]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -82,17 +83,46 @@ def outputs_of(tasks: Sequence[str]) -> tuple[Output, ...]:
 
 
 def align(candidate: Candidate, targets: Sequence[str]) -> tuple[Alignment, ...]:
-    """What the member can say about each target."""
-    outlined = candidate.outlined | candidate.hinted
+    """What the member can say about each target, in the kind of its rows that says most."""
+    named = candidate.named
+    every = candidate.outlined | candidate.hinted | named
     return tuple(
         Alignment(
             target=target,
-            mask=_kind(target, outlined, looked_for(target, outlined, frozenset())),
-            label=_kind(target, candidate.named, target in candidate.named, ("is_a",)),
-            via=tuple(sorted(_related(target, outlined | candidate.named))),
+            mask=min(
+                (_outlines(target, each) for each in _outlined(candidate)), key=KINDS.index, default="none"
+            ),
+            label=_kind(target, named, target in named, ("is_a",)),
+            via=tuple(sorted(_related(target, every))),
         )
         for target in targets
     )
+
+
+def _outlined(candidate: Candidate) -> list[frozenset[str]]:
+    """What the masks of each kind of row outline."""
+    return [candidate.hinted] if candidate.hinted else [part.outlined for part in candidate.parts]
+
+
+def _outlines(target: str, outlined: frozenset[str]) -> Kind:
+    return _kind(target, outlined, looked_for(target, outlined, frozenset()))
+
+
+def partly(candidate: Candidate, targets: Sequence[str]) -> list[str]:
+    """What only some of the member's modalities are outlined for, in words."""
+    by: dict[str, set[str]] = {}
+    for part in candidate.parts:
+        for modality in part.modality:
+            by.setdefault(modality, set()).update(t for t in targets if _outlines(t, part.outlined) != "none")
+    told: dict[tuple[str, ...], list[str]] = {}
+    for target in targets:
+        where = tuple(modality for modality, having in by.items() if target in having)
+        if where and len(where) < len(by):
+            told.setdefault(where, []).append(target)
+    return [
+        f"{candidate.key} outlines {_listed(names)} in {_listed(where)} alone"
+        for where, names in told.items()
+    ]
 
 
 def _kind(
@@ -109,27 +139,180 @@ def _related(target: str, names: frozenset[str]) -> frozenset[str]:
     return (names & below(target)) or (names & above(target))
 
 
-def label_map(candidate: Candidate, targets: tuple[str, ...], encoding: Encoding) -> dict[int, str]:
-    """Mask value of the declared legend -> what it becomes, in words; empty where there is no legend.
+def facts_of(part: Said) -> Facts:
+    """What a row of this kind says that shows nothing beside its mask, and was assessed for all that there is."""
+    return Facts(
+        legend=tuple((value, tuple(names)) for value, names in sorted(part.legend.items())),
+        instances=False,
+        found=frozenset(),
+        doubtful=frozenset(),
+        assessed=part.outlined | part.named,
+    )
+
+
+def label_map(candidate: Candidate, targets: tuple[str, ...], encoding: Encoding) -> dict[int | str, str]:
+    """Mask value of the declared legends -> what it becomes, in words; empty where there is no legend.
+
+    Where rows of several kinds say different things, the key is a text: "CT: 1", or "1 (liver, liver tumor)" where
+    one modality has several legends.
 
     Raises:
         FusionError: `index`, and a value shows two targets of which neither lies inside the other.
     """
-    legend = candidate.builder.dataset.legend
-    if not legend or not targets:
+    parts = [part for part in candidate.parts if part.legend]
+    if not targets:
         return {}
-    facts = Facts(
-        legend=tuple((value, tuple(names)) for value, names in sorted(legend.items())),
-        instances=False,
-        found=frozenset(),
-        doubtful=frozenset(),
-        assessed=candidate.outlined,
-    )
-    try:
-        made: Table = table(facts, targets, encoding)
-    except FusionError as error:
-        raise error.within(dataset=candidate.key) from None
-    return {value: _words(codes, targets, encoding) for value, codes in sorted(made.codes.items())}
+    found: dict[int | str, str] = {}
+    several = len({part.modality for part in parts}) > 1
+    for part in parts:
+        try:
+            made: Table = table(facts_of(part), targets, encoding)
+        except FusionError as error:
+            raise error.within(dataset=candidate.key) from None
+        same = [other for other in parts if other.modality == part.modality]
+        for value, codes in sorted(made.codes.items()):
+            key: int | str = value
+            if len(same) > 1:
+                key = f"{value} ({', '.join(part.legend.get(value, ())) or 'background'})"
+            found[f"{', '.join(part.modality)}: {key}" if several else key] = _words(codes, targets, encoding)
+    return found
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which targets can be present and absent somewhere, by the declarations.
+
+    Attributes:
+        present, absent: targets of which the members' masks (or classes) say so at least somewhere.
+    """
+
+    present: frozenset[str]
+    absent: frozenset[str]
+
+    def both(self, target: str) -> bool:
+        """Whether a model could learn it."""
+        return target in self.present and target in self.absent
+
+
+def in_masks(candidates: Iterable[Candidate], targets: tuple[str, ...], encoding: Encoding) -> Reach:
+    """What voxels become. In `index` a target is absent where the map has background (0)."""
+    present, absent = set(), set()
+    for each in candidates:
+        for part in each.parts:
+            if not part.legend:
+                continue
+            for codes in table(facts_of(part), targets, encoding).codes.values():
+                if encoding == "index":
+                    (code,) = codes
+                    present |= {targets[code - 1]} if 0 < code < IGNORE else set()
+                    absent |= set(targets) if code == 0 else set()
+                else:
+                    present |= {target for target, code in zip(targets, codes, strict=True) if code == 1}
+                    absent |= {target for target, code in zip(targets, codes, strict=True) if code == 0}
+    return Reach(frozenset(present), frozenset(absent))
+
+
+def in_classes(candidates: Iterable[Candidate], targets: tuple[str, ...]) -> Reach:
+    """What images become as a whole."""
+    present, absent = set(), set()
+    for each in candidates:
+        for part in each.parts:
+            places = {wider for name in part.outlined for wider in above(name)}
+            kinds = {wider for name in part.named for wider in above(name, ("is_a",))}
+            present |= (places | kinds) & set(targets)
+            known = classify(facts_of(part), frozenset(), targets)
+            absent |= {target for target, state in zip(targets, known, strict=True) if state == ABSENT}
+    return Reach(frozenset(present), frozenset(absent))
+
+
+def useless(
+    candidates: Sequence[Candidate], targets: tuple[str, ...], encoding: Encoding, outputs: Collection[Output]
+) -> list[str]:
+    """Warnings on targets that would never be present, or never absent: nothing can be learned of them.
+
+    Args:
+        candidates: the members.
+        targets: in order.
+        encoding: of masks.
+        outputs: what the rows are needed for.
+    """
+    if not targets or any(each.undeclared for each in candidates):
+        return []  # rows with legends of their own may say anything
+    alignments = {each.key: align(each, targets) for each in candidates}
+
+    def has(number: int, where: Literal["mask", "label"]) -> bool:
+        return any(getattr(each[number], where) in ("direct", "narrower") for each in alignments.values())
+
+    in_mask = [target for number, target in enumerate(targets) if "mask" in outputs and has(number, "mask")]
+    other = [
+        target
+        for number, target in enumerate(targets)
+        if target not in in_mask
+        and {"classes", "boxes"} & set(outputs)
+        and (has(number, "label") or has(number, "mask"))
+    ]
+    warnings = []
+    if in_mask:
+        warnings += _useless_masks(candidates, targets, encoding, in_mask)
+    if other:
+        made = in_classes(candidates, targets)
+        for words, names in (
+            ("present", [each for each in other if each not in made.present]),
+            ("absent", [each for each in other if each not in made.absent]),
+        ):
+            if names:
+                warnings.append(
+                    f"no image is known to be without {_listed(names)}: there are no negatives"
+                    if words == "absent"
+                    else f"no image is known to have {_listed(names)}"
+                )
+    return warnings
+
+
+def _useless_masks(
+    candidates: Sequence[Candidate], targets: tuple[str, ...], encoding: Encoding, asked: Sequence[str]
+) -> list[str]:
+    made = in_masks(candidates, targets, encoding)
+    never = [target for target in asked if target not in made.present]
+    always = [target for target in asked if target not in made.absent]
+    if not never and not always:
+        return []
+    channels = in_masks(candidates, targets, "channels")
+    mends = [target for target in (*never, *always) if not made.both(target) and channels.both(target)]
+    advice = 'encoding="channels" has both for ' + _listed(list(dict.fromkeys(mends)), 8) if mends else ""
+    warnings = []
+    if never:
+        why = "it" if len(never) == 1 else "them"
+        warnings.append(
+            f"no voxel becomes {_listed(never, 8)}: where a member shows {why}, another target that lies inside is "
+            "shown too, or was not looked for" + (f"; {advice}" if advice else "")
+        )
+    if always:
+        all_of_it = encoding == "index"
+        warnings.append(
+            (
+                "no voxel becomes background: no member looked for all of the targets"
+                if all_of_it
+                else f"no voxel is known to be without {_listed(always, 8)}"
+            )
+            + (f"; {advice}" if advice and not never else "")
+        )
+    for target in asked:
+        if channels.both(target):
+            continue
+        kinds = [
+            name
+            for each in candidates
+            for name in sorted(each.outlined)
+            if name != target
+            and target in above(name)
+            and in_masks(candidates, (name,), "channels").both(name)
+        ]
+        if kinds:
+            warnings.append(
+                f"of {target} members outline kinds or parts alone: ask for {_listed(list(dict.fromkeys(kinds)))}"
+            )
+    return warnings
 
 
 def _words(codes: Sequence[int], targets: Sequence[str], encoding: Encoding) -> str:

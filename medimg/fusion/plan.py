@@ -19,12 +19,12 @@ from pydantic import Field
 
 from medimg import hub, licenses, registry, vocab
 from medimg.declaration import Dataset
-from medimg.errors import MedimgError, SourceRequiredError
+from medimg.errors import HubError, MedimgError, SourceRequiredError
 from medimg.fusion import align, mix
 from medimg.fusion.align import Alignment
 from medimg.fusion.errors import FusionError, RequestError
 from medimg.fusion.labels import Output
-from medimg.fusion.select import Candidate, Criteria, LeftOut, check_terms, select, split_fused, terms
+from medimg.fusion.select import Candidate, Criteria, LeftOut, check_terms, select, split_fused, terms, unfit
 from medimg.licenses import Combined, Verdict
 from medimg.loading import MINIATURE, OFFICIAL, locate_source, source_required
 from medimg.manifest import MANIFEST_PATH, Manifest
@@ -64,7 +64,8 @@ class Member(Frozen):
         place: folder, archive or address of the source; None for the Hub and for miniatures.
         assessed: names that the declaration says its annotators looked for.
         alignment: one for each target.
-        label_map: mask value -> what it becomes, of the declared legend (a row may have its own).
+        label_map: mask value -> what it becomes, of the declared legend (a row may have its own). Where modalities
+            have legends of their own, the key is a text, e.g. "CT: 1".
         class_map: source label -> target.
         bytes: of the published shards, or of the local source; None where that is not known.
     """
@@ -84,7 +85,7 @@ class Member(Frozen):
     bytes: int | None
     assessed: tuple[str, ...]
     alignment: tuple[Alignment, ...]
-    label_map: Mapping[int, str]
+    label_map: Mapping[int | str, str]
     class_map: Mapping[str, str]
     unverified: tuple[str, ...]
 
@@ -407,7 +408,7 @@ def make_plan(request: Request) -> Plan:
     outputs = align.outputs_of(asked.task)
     targets, measures = align.wanted(request.targets, outputs)
     candidates, left_out = select(asked)
-    candidates, more = _useful(candidates, targets, outputs, named=bool(asked.names))
+    candidates, more = _useful(candidates, targets, outputs, asked.names)
     left_out += more
     if not candidates:
         raise _nobody(request, left_out)
@@ -415,7 +416,8 @@ def make_plan(request: Request) -> Plan:
     aligned = {each.key: align.align(each, targets) for each in candidates}
     growing = request.blueprint is not None
     warnings += align.check(aligned, targets, outputs, growing=growing)
-    places, gone = _places(request, candidates)
+    manifests = Manifests(request.namespace)
+    places, gone = _places(request, candidates, manifests)
     left_out += gone
     candidates = [each for each in candidates if each.key in places]
     if not candidates:
@@ -426,11 +428,11 @@ def make_plan(request: Request) -> Plan:
     mix.check(request.options.get("weights", "concatenate"), [each.key for each in candidates])
     ranks(request.options.get("prefer", ()), {each.key: each.builder.name for each in candidates})
     dimension = _dimension(candidates, sliced=request.sliced)
-    manifests = Manifests(request.namespace)
     members = [
         _member(each, request, aligned[each.key], places[each.key], targets, manifests, warnings)
         for each in candidates
     ]
+    warnings += align.useless(candidates, targets, request.encoding, outputs)
     combined = licenses.combine({each.key: each.license for each in candidates}, adapted=True, pushed=False)
     if combined.publish is Verdict.RECIPE:
         warnings.append(
@@ -460,17 +462,29 @@ def _request(request: Request) -> dict[str, Any]:
 
 
 def _useful(
-    candidates: list[Candidate], targets: tuple[str, ...], outputs: tuple[Output, ...], *, named: bool
+    candidates: list[Candidate], targets: tuple[str, ...], outputs: tuple[Output, ...], names: Sequence[str]
 ) -> tuple[list[Candidate], list[LeftOut]]:
-    """Members that can say anything about a target; those that were named stay, their rows may know more."""
-    if not targets or named:
+    """Members that can say anything about a target, or whose rows alone know.
+
+    Raises:
+        FusionError: a member that was named can not.
+    """
+    if not targets:
         return candidates, []
     kept, left_out = [], []
+    wanted = ("direct", "narrower", "wider") if names else ("direct", "narrower")
     for each in candidates:
-        if any(one.kind(outputs) in ("direct", "narrower") for one in align.align(each, targets)):
+        if each.undeclared and names:
+            kept.append(each)
+        elif any(one.kind(outputs) in wanted for one in align.align(each, targets)):
             kept.append(each)
         else:
-            left_out.append(LeftOut(member=each.key, reason=f"declares none of: {', '.join(targets)}"))
+            left_out.append(LeftOut(member=each.key, reason=f"it declares none of: {', '.join(targets)}"))
+    for name in names:
+        own = registry.get(registry.COMMONS.sub("idc-", name).partition("/")[0]).name
+        missed = [each for each in left_out if each.member.partition("/")[0] == own]
+        if missed and not any(each.builder.name == own for each in kept):
+            raise unfit(name, missed)
     return kept, left_out
 
 
@@ -497,19 +511,54 @@ def _nobody(request: Request, left_out: Sequence[LeftOut]) -> FusionError:
     )
 
 
-def _places(request: Request, candidates: Sequence[Candidate]) -> tuple[dict[str, str | None], list[LeftOut]]:
+def _places(
+    request: Request, candidates: Sequence[Candidate], manifests: Manifests
+) -> tuple[dict[str, str | None], list[LeftOut]]:
     """Where each member is read from; those that cannot be had are an error where they were named."""
     places: dict[str, str | None] = {}
     gone: list[LeftOut] = []
     for each in candidates:
         dataset = each.builder.dataset
         try:
-            places[each.key] = _place(request.source, dataset)
+            place = _place(request.source, dataset)
+            if request.source is None:
+                _published(each, request.criteria.splits, manifests)
         except MedimgError as error:
-            if request.criteria.names:
+            if request.criteria.names or isinstance(error, hub.UnansweredError):
                 raise
             gone.append(LeftOut(member=each.key, reason=error.problem))
+        else:
+            places[each.key] = place
     return places, gone
+
+
+def _published(candidate: Candidate, splits: Sequence[str], manifests: Manifests) -> None:
+    """Raises HubError where the Hub says that it holds no such rows."""
+    name, repo = candidate.builder.name, f"{manifests.namespace}/{candidate.builder.name}"
+    manifest = manifests.get(name)
+    if manifest is None and manifests.reachable:
+        raise HubError(
+            f"{repo} is not on the Hub, or cannot be read",
+            dataset=name,
+            next_step="check the namespace and your token, or pass source=<root with the originals>.",
+        )
+    if manifest is None:
+        return
+    if manifest.retired:
+        raise HubError(
+            f"{repo} is retired: it holds no data any more",
+            dataset=name,
+            next_step=f"its card says why ({registry.get(name).dataset.homepage} is its source); leave it out.",
+        )
+    shown = next((each for each in manifest.configs if each.name == candidate.config.name), None)
+    held = [] if shown is None else [split for split in candidate.splits(splits) if split in shown.splits]
+    if not held:
+        asked = f" in {' or '.join(splits)}" if splits and shown is not None else ""
+        raise HubError(
+            f"{repo} holds no rows of {candidate.key}{asked}",
+            dataset=name,
+            next_step="leave it out, or pass source=<root with the originals>.",
+        )
 
 
 def _place(source: str | None, dataset: Dataset) -> str | None:
@@ -566,6 +615,8 @@ def _member(
     splits = []
     for split in candidate.splits(request.criteria.splits):
         stats = shown.splits.get(split) if shown else None
+        if shown and stats is None:
+            continue
         count = stats.rows if stats else config.splits[split] or None
         how: Literal["published", "declared"] = "published" if stats else "declared"
         splits.append(Split(split=split, split_fused=split_fused(split), rows=count, counted=how))
@@ -601,12 +652,10 @@ def _member(
 
 def _warn(candidate: Candidate, alignment: Sequence[Alignment], warnings: list[str]) -> None:
     dataset, key = candidate.builder.dataset, candidate.key
-    if candidate.hinted:
-        warnings.append(
-            f"{key} declares no labels, its rows have legends of their own; its organs stand in for them here"
-        )
-    elif alignment and all(one.mask == one.label == "none" for one in alignment):
-        warnings.append(f"{key} was named, and its declaration has none of the targets; its rows may")
+    if candidate.undeclared and alignment:
+        stand_in = "; its organs stand in for them here" if candidate.hinted else ""
+        warnings.append(f"{key} declares no labels, its rows have legends of their own{stand_in}")
+    warnings += align.partly(candidate, [one.target for one in alignment])
     if dataset.no_subject:
         warnings.append(
             f"{key} states no subject ({dataset.no_subject}): splits are told apart by image only"
@@ -628,6 +677,7 @@ class Manifests:
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         self.reachable = True
+        self._read: dict[str, Manifest | None] = {}
 
     def get(self, name: str) -> Manifest | None:
         """The manifest; None where there is none, or the connection broke.
@@ -635,12 +685,17 @@ class Manifests:
         Raises:
             HubError: the Hub does not answer at all.
         """
+        if name not in self._read and self.reachable:
+            hub.check()
+            found = self._download(name)
+            if self.reachable:
+                self._read[name] = found
+        return self._read.get(name)
+
+    def _download(self, name: str) -> Manifest | None:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-        if not self.reachable:
-            return None
-        hub.check()
         try:
             path = hf_hub_download(f"{self.namespace}/{name}", MANIFEST_PATH, repo_type="dataset")
         except LocalEntryNotFoundError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from medimg import licenses, registry, vocab
 from medimg.declaration import Config
 from medimg.errors import UnknownDatasetError, UnknownTermError
+from medimg.fusion.errors import FusionError
 from medimg.fusion.semantics import below
 from medimg.licenses import Verdict
 from medimg.registry import Builder
@@ -56,11 +57,37 @@ class LeftOut(Frozen):
 
 
 @dataclass(frozen=True)
+class Said:
+    """What rows of one kind of a member say, by the declaration.
+
+    Attributes:
+        modality: of these rows.
+        legend: mask value -> names; empty where they have no masks.
+        named: names of their classes, boxes and points that no mask of theirs outlines.
+    """
+
+    modality: tuple[str, ...]
+    legend: Mapping[int, tuple[str, ...]]
+    named: frozenset[str]
+
+    @property
+    def outlined(self) -> frozenset[str]:
+        """Names that their masks outline."""
+        return frozenset(name for names in self.legend.values() for name in names)
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """One sub-collection of one dataset (its only one, mostly), with what its declaration says."""
+    """One sub-collection of one dataset (its only one, mostly), with what its declaration says.
+
+    Attributes:
+        builder, config: which one.
+        modality: ids that were asked for: only rows of these count. Empty is all.
+    """
 
     builder: Builder
     config: Config
+    modality: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -79,9 +106,27 @@ class Candidate:
         return self.config.license or self.builder.dataset.license
 
     @cached_property
+    def parts(self) -> tuple[Said, ...]:
+        """What its rows say, once for each kind of row that says something else."""
+        found: dict[tuple[object, ...], Said] = {}
+        for modality in self.config.modality or ():
+            if self.modality and not kind_of(modality, self.modality, vocab.modality):
+                continue
+            for part in self.builder.dataset.parts_of(self.config.name, modality):
+                outlined = {name for names in part.legend.values() for name in names}
+                every = part.names
+                if every is None:
+                    every = tuple(name for names in self.labels.values() for name in names)
+                named = frozenset(every) - outlined
+                key = (*sorted(part.legend.items()), named)
+                old = found.get(key)
+                found[key] = Said((*(old.modality if old else ()), modality), part.legend, named)
+        return tuple(found.values())
+
+    @cached_property
     def outlined(self) -> frozenset[str]:
-        """Names that masks outline, as the declaration's legend has them."""
-        return frozenset(name for names in self.builder.dataset.legend.values() for name in names)
+        """Names that masks outline, as the declared legends have them."""
+        return frozenset(name for part in self.parts for name in part.outlined)
 
     @cached_property
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -92,13 +137,19 @@ class Candidate:
 
     @cached_property
     def named(self) -> frozenset[str]:
-        """Names of classes, boxes or points: those of the declared labels that no mask outlines."""
-        return frozenset(name for names in self.labels.values() for name in names) - self.outlined
+        """Names of classes, boxes or points that no mask outlines."""
+        return frozenset(name for part in self.parts for name in part.named) - self.outlined
+
+    @property
+    def undeclared(self) -> bool:
+        """Whether the declaration names no label at all: each row says its own."""
+        dataset = self.builder.dataset
+        return not dataset.legend and not dataset.labels and not dataset.parts
 
     @cached_property
     def hinted(self) -> frozenset[str]:
         """Where the declaration names no label at all (each row has its own legend): its organs."""
-        if self.outlined or self.named:
+        if not self.undeclared:
             return frozenset()
         return frozenset(
             organ for organ in self.config.organ or () if organ not in ("multiple organs", "whole body")
@@ -131,55 +182,79 @@ def select(criteria: Criteria) -> tuple[list[Candidate], list[LeftOut]]:
     Raises:
         UnknownDatasetError: a name is unknown.
         UnknownTermError: a license term is unknown.
+        FusionError: a member that was named does not fit.
     """
     check_terms(criteria.license_terms)
     chosen: dict[str, Candidate] = {}
     left_out: list[LeftOut] = []
-    for candidate in _candidates(criteria.names):
-        if not _fits_subject(candidate, criteria):
-            if criteria.names:
-                left_out.append(
-                    LeftOut(member=candidate.key, reason="is of another modality, organ, task or dimension")
-                )
-            continue
-        reason = _refused(candidate, criteria)
-        if reason:
-            left_out.append(LeftOut(member=candidate.key, reason=reason))
-        else:
-            chosen[candidate.key] = candidate
+    for name in criteria.names or registry.names():
+        fits, missed = [], []
+        for candidate in _candidates(name, criteria.modality):
+            subject, other = _of_another_subject(candidate, criteria), _refused(candidate, criteria)
+            if subject and not criteria.names:
+                continue
+            reason = subject or other
+            if reason is None:
+                fits.append(candidate)
+            else:
+                missed.append(LeftOut(member=candidate.key, reason=reason))
+        if criteria.names and not fits:
+            raise unfit(name, missed)
+        chosen |= {each.key: each for each in fits}
+        left_out += missed
     return list(chosen.values()), left_out
 
 
-def _candidates(names: Sequence[str]) -> Iterable[Candidate]:
-    for name in names or registry.names():
-        # "idc/<collection>" has a slash of its own.
-        slug, _, config = registry.COMMONS.sub("idc-", name).partition("/")
-        builder = registry.get(slug)
-        dataset = builder.dataset
-        if config and config not in dataset.config_names:
-            raise UnknownDatasetError(
-                f"there is no sub-collection {config!r}",
-                dataset=dataset.name,
-                next_step=f"one of: {', '.join(dataset.config_names)}",
-            )
-        for each in [config] if config else dataset.config_names:
-            yield Candidate(builder, dataset.config(each))
+def unfit(name: str, missed: Sequence[LeftOut]) -> FusionError:
+    """The error of a member that was named and cannot be taken: no set is smaller than what was asked for."""
+    reasons: dict[str, list[str]] = {}
+    for each in missed:
+        reasons.setdefault(each.reason, []).append(each.member)
+    told = [
+        reason
+        if len(reasons) == 1
+        else f"{', '.join(members[:3])}{' …' if len(members) > 3 else ''}: {reason}"
+        for reason, members in list(reasons.items())[:3]
+    ]
+    return FusionError(
+        f"{name} was named, but {'; '.join(told)}",
+        dataset=name,
+        next_step="leave it out of the names, or ask for what it has.",
+    )
 
 
-def _fits_subject(candidate: Candidate, criteria: Criteria) -> bool:
+def _candidates(name: str, modality: tuple[str, ...]) -> Iterable[Candidate]:
+    # "idc/<collection>" has a slash of its own.
+    slug, _, config = registry.COMMONS.sub("idc-", name).partition("/")
+    builder = registry.get(slug)
+    dataset = builder.dataset
+    if config and config not in dataset.config_names:
+        raise UnknownDatasetError(
+            f"there is no sub-collection {config!r}",
+            dataset=dataset.name,
+            next_step=f"one of: {', '.join(dataset.config_names)}",
+        )
+    for each in [config] if config else dataset.config_names:
+        yield Candidate(builder, dataset.config(each), modality)
+
+
+def _of_another_subject(candidate: Candidate, criteria: Criteria) -> str | None:
+    """Which criterion of what it is about the member does not meet; None where it meets all."""
     config = candidate.config
     if criteria.dimension and candidate.dimension != criteria.dimension:
-        return False
-    for asked, own, vocabulary in (
-        (criteria.modality, config.modality, vocab.modality),
-        (criteria.task, config.task, vocab.task),
+        return f"its dimension is {candidate.dimension}, not {criteria.dimension}"
+    for kind, asked, own, vocabulary in (
+        ("modality", criteria.modality, config.modality, vocab.modality),
+        ("task", criteria.task, config.task, vocab.task),
     ):
         if asked and not any(kind_of(each, asked, vocabulary) for each in own or ()):
-            return False
+            return f"its {kind} is {' and '.join(own or ('unknown',))}, not {' or '.join(asked)}"
     if not criteria.organ:
-        return True
+        return None
     places = {place for organ in criteria.organ for place in below(organ)}
-    return bool(places & {*(config.organ or ()), *candidate.outlined, *candidate.named})
+    if places & {*(config.organ or ()), *candidate.outlined, *candidate.named}:
+        return None
+    return f"its organ is {' and '.join(config.organ or ('unknown',))}, not {' or '.join(criteria.organ)}"
 
 
 def kind_of(term: str, asked: Iterable[str], vocabulary: Vocabulary) -> bool:

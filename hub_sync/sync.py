@@ -54,6 +54,7 @@ GATE_KEY = "\nextra_gated_prompt:"
 """In the YAML of a card: readers are asked to accept terms."""
 SHOWN = 3
 """Reasons that are named in one line."""
+_BAD_FILE = 'Compare the file with the original download; bad_files="quarantine" in the declaration goes on without it.'
 RECIPE = {"recipe": "1"}
 """Fingerprint of a repository without data."""
 
@@ -460,6 +461,10 @@ class _Run:
                         time.sleep(random.uniform(0.0, 0.1 * 2**attempt))
                 raise moved
         except MedimgError as error:
+            error.within(dataset=builder.name)
+            error.next_step = error.next_step or (
+                _BAD_FILE if error.file else "Mend this, then run it again."
+            )
             return Result(builder.name, "failed", self.hub.redacted(str(error)))
         except OSError as error:
             what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")

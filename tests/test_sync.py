@@ -306,6 +306,58 @@ def test_command_line_end_to_end(tmp_path: Path) -> None:
         assert re.search("Examples?:", text), name
 
 
+def test_a_maintainer_sees_what_a_source_lacks(tmp_path: Path) -> None:
+    """A table is missing, one volume is cut off: the first is told, the second fails, the third goes on."""
+    root = phantoms(tmp_path / "root", "hc18", "dsb2018", "lits")
+    tables = [path for path in (root / "hc18").rglob("*.csv")]
+    assert tables
+    for table in tables:
+        table.unlink()
+    victim = next(root.rglob("volume-1.nii"))
+    victim.write_bytes(victim.read_bytes()[:400])
+    command = [str(Path(sys.executable).with_name("medimg")), "sync", "hc18", "lits", "dsb2018"]
+    command += ["--source", str(root)]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    done = run("--json")
+    assert done.returncode == 1
+    told = {each["name"]: each for each in json.loads(done.stdout)["datasets"]}
+    assert {name: each["status"] for name, each in told.items()} == {
+        "hc18": "published",
+        "lits": "failed",
+        "dsb2018": "published",
+    }
+    (reason, left), *_ = told["hc18"]["incomplete"].items()
+    assert "circumference" in reason and left["count"] >= 1
+    assert re.match(r"lits: .*volume-1\.nii: .*Next: ", told["lits"]["reason"])
+    shown = run()
+    assert shown.returncode == 1
+    head, *lines = (line for line in shown.stdout.splitlines() if line.strip())
+    assert head.split()[:7] == ["dataset", "status", "rows", "left", "out", "withheld", "incomplete"]
+    cells = {line.split()[0]: line.split() for line in lines}
+    assert cells["hc18"][1] == "unchanged" and int(cells["hc18"][5]) == sum(
+        each["count"] for each in told["hc18"]["incomplete"].values()
+    )
+    assert cells["lits"][1] == "failed" and "volume-1.nii" in shown.stdout
+    report = json.loads((tmp_path / "hub-store" / "sync-report.json").read_text())
+    assert report["finished"] and [each["name"] for each in report["datasets"]] == [
+        "hc18",
+        "lits",
+        "dsb2018",
+    ]
+    with EmbeddedHub(tmp_path / "hub-store") as running:
+        state = Hub(running.url, "medimg").published("hc18")
+        card = state.card or ""
+    assert state.manifest is not None and reason in state.manifest.incomplete
+    finding = next(each for each in state.manifest.findings if each.check == "incomplete")
+    assert reason in finding.message and finding.count == left["count"]
+    assert "circumference" in card.split("## Data quality")[1]
+
+
 def test_new_dataset_skeleton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from medimg.errors import DeclarationError
     from medimg.hub_sync.scaffold import scaffold

@@ -41,6 +41,7 @@ from medimg.fusion.scene_rows import (
     write_picture,
     write_volume,
 )
+from medimg.fusion.semantics import above
 from medimg.pixels import Array
 from medimg.readers import raster
 from medimg.schema import Dimension
@@ -397,10 +398,24 @@ def _sliced_row(
     plane = picture.labels.get(FUSED_CHANNELS, picture.labels.get(FUSED_MASK))
     found = harmonizer.of_slice(flat["label"], values, plane, pointed)
     if (row.get("provenance") or {}).get("merged"):  # the slice's own label does not know what others said
-        others = _fused_classes(flat["fused"], picture)["fused.classes"]
+        others = _merged_classes(flat["fused"], picture, harmonizer.targets)
         classes = [one if one != -1 else other for one, other in zip(found["classes"], others, strict=True)]
         found = {"classes": classes, "label": single(classes, harmonizer.targets)}
     return changed(flat, {f"fused.{name}": value for name, value in found.items()})
+
+
+def _merged_classes(fused: Mapping[str, Any], picture: Scene, targets: Sequence[str]) -> list[int]:
+    """Classes of a slice by its fused pixels, where the volume's are known."""
+    classes: list[int] = _fused_classes(fused, picture)["fused.classes"]
+    mask = picture.labels.get(FUSED_MASK)
+    codes = set() if mask is None else set(np.unique(mask).tolist())
+    if mask is None or IGNORE in codes:
+        return classes
+    shown = {wider for code in codes - {0} for wider in above(targets[code - 1])}
+    return [
+        int(target in shown) if known == 1 and here == -1 else here
+        for target, known, here in zip(targets, fused["classes"], classes, strict=True)
+    ]
 
 
 def _fused_classes(fused: Mapping[str, Any], picture: Scene) -> Values:

@@ -36,7 +36,6 @@ from medimg.fusion.labels import (
     looked_for,
     read_mask,
     single,
-    table,
 )
 from medimg.fusion.parquet import ParquetRows
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, infer
@@ -119,11 +118,11 @@ class Partners:
     def _published(self, member: Rows, partner: Partner) -> dict[str, Any] | None:
         """Rows that follow each other are read from one opened file."""
         key = partner.member, partner.split
-        at, rows = self._open.pop(key, (-1, iter(())))
-        if not 0 <= partner.at - at < NEAR:
+        at, rows = self._open.pop(key, (0, None))
+        if rows is None or not 0 <= partner.at - at < NEAR:
             files, counts = member.shards[partner.split]
             at, rows = partner.at, ParquetRows(files, counts, COLUMNS, member.storage_options)(partner.at)
-        row = next(islice(rows, partner.at - at, None), None)
+        row: dict[str, Any] | None = next(islice(rows, partner.at - at, None), None)
         self._open[key] = (partner.at + 1, rows)
         return row
 
@@ -335,7 +334,7 @@ def _place(says: tuple[tuple[Facts, Names], ...], targets: tuple[str, ...], enco
         coded = _tried(joined, targets, encoding)
         changed = coded is not None and any(a not in (IGNORE, b) for a, b in zip(codes, coded, strict=True))
         if coded is None or (changed and not disagreed):
-            against.append(frozenset(targets[n] for n in disagreed | {n for n in news if joined.known[n]}))
+            against.append(frozenset(targets[n] for n in disagreed | here.apart(there)))
             gives.append(frozenset())
             continue
         if encoding == "channels":
@@ -386,6 +385,11 @@ class _Here(NamedTuple):
         differing = frozenset(n for n, pair in states if UNKNOWN not in pair and pair[0] != pair[1])
         return frozenset(n for n in differing if self.words[n] and other.words[n]) or differing
 
+    def apart(self, other: _Here) -> frozenset[int]:
+        """Targets (as numbers) that only one of the two shows."""
+        states = enumerate(zip(self.known, other.known, strict=True))
+        return frozenset(n for n, pair in states if pair.count(PRESENT) == 1)
+
     def joined(self, other: _Here, disagreed: Collection[int], targets: tuple[str, ...]) -> _Here:
         """Both together; where they disagree, this one's word first."""
         present, absent = self.present, self.absent
@@ -427,15 +431,12 @@ def _merge_masks(
     dimension: Dimension,
 ) -> list[set[Names] | None]:
     """Write the merged mask into `fused`; returns for each voice what its mask shows somewhere, None without one."""
-    drawn = [voice for voice in voices if voice.mask is not None]
-    if not drawn:
+    if all(voice.mask is None for voice in voices):
         return [None] * len(voices)
     targets, encoding = harmonizer.targets, harmonizer.encoding
     like = _like(voices, row, dimension)
     maps, counts = _join(voices, targets, encoding)
-    if voices[0].mask is not None or any(
-        not table(voice.facts, targets, encoding).says_nothing for voice in drawn
-    ):
+    if voices[0].mask is not None or any(each.strip(bytes([IGNORE])) for each in maps):
         place = "mask" if encoding == "index" else "channels"
         fused[place] = like.stored(maps, None if encoding == "index" else len(maps))
     shown: list[set[Names]] = [set() for _ in voices]

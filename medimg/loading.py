@@ -263,6 +263,8 @@ def open_source(
 ) -> Files:
     """The view on a source: folder, archive, URL, "official" for the declared addresses, "miniature" for phantoms.
 
+    Files of a declared digest are compared with it before they are used, once; phantoms are not (`Files.verify`).
+
     Raises:
         SourceRequiredError: "official" was asked for and the declaration has no address that can be fetched.
         SourceError: the source is not there or not readable.
@@ -272,13 +274,15 @@ def open_source(
         declared = [each for each in dataset.sources if each.kind == "file"]
         if not declared:
             raise source_required(dataset)
-        return Files.open(declared, dataset=dataset.name, storage_options=storage_options)
+        return Files.open(declared, dataset=dataset.name, storage_options=storage_options, verify=True)
     if str(source) == MINIATURE:
         return Files.open(miniature(builder.address), dataset=dataset.name)
     text = os.fspath(source)
     if "://" not in text and "::" not in text:
         text = str(Path(text).expanduser())
-    return Files.open(text, dataset=dataset.name, storage_options=storage_options, sources=dataset.sources)
+    return Files.open(
+        text, dataset=dataset.name, storage_options=storage_options, sources=dataset.sources, verify=True
+    )
 
 
 def origin_of(source: str) -> Origin:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from medimg.errors import MissingExtraError
+from medimg.files.names import PHANTOM
 from medimg.pixels import Array, Volume
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -29,18 +30,24 @@ class Phantom:
     """Writes phantom files below a folder, or into an archive through `zip` and `tar`.
 
     Args:
-        root: folder to write into; created where missing. None keeps the files in memory (`files`).
+        root: folder to write into; created where missing, and marked as a folder of phantoms by a hidden file. None
+            keeps the files in memory (`files`).
     """
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root
         self.files: dict[str, bytes] = {}
+        self._marked = False
 
     def bytes(self, path: str, data: bytes) -> None:
         """Write raw bytes; everything else here ends in this."""
         if self.root is None:
             self.files[path] = data
             return
+        if not self._marked:
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / PHANTOM).write_text("Synthetic files of medimg: no originals, no data of people.\n")
+            self._marked = True
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)

@@ -6,6 +6,7 @@ import bz2
 import contextlib
 import gzip
 import hashlib
+import importlib
 import io
 import os
 import pickle
@@ -38,7 +39,7 @@ from medimg.errors import (
     SourceError,
     UnsafePathError,
 )
-from medimg.files import File, Files, Limits, blobs, inflate, names, remote
+from medimg.files import File, Files, Limits, blobs, checksums, inflate, names, remote
 from tests.servers import Bucket, WebServer, s3, web
 
 Tree = Mapping[str, bytes]
@@ -646,6 +647,128 @@ def test_checksums(tmp_path: Path, server: WebServer) -> None:
         Files.open(where, sources=[source(url=url, size=7)], dataset="phantom")
     with pytest.raises(ChecksumError, match="the declaration states 7"):
         len(Files.open([source(url=url, size=7)], dataset="phantom"))
+
+
+def stated(data: bytes, *names: str) -> dict[str, Any]:
+    """Digests of what a source should be."""
+    return {name: hashlib.new(name, data).hexdigest() for name in names or ("sha256",)}
+
+
+@pytest.fixture
+def read_bytes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Paths of the files that were read for their digests."""
+    seen: list[str] = []
+    compare = Files._compare
+
+    def counted(self: Files, source: Any, item: Any, progress: Any) -> None:
+        seen.append(item.path)
+        compare(self, source, item, progress)
+
+    monkeypatch.setattr(Files, "_compare", counted)
+    return seen
+
+
+def test_a_file_is_compared_before_it_is_used_and_once(tmp_path: Path, read_bytes: list[str]) -> None:
+    where = planted(tmp_path, {"set.zip": zipped(TREE), "table.csv": b"a,b\n", "unused.csv": b"c\n"})
+    right = [
+        source(url="https://x.org/set.zip", **stated(zipped(TREE), "sha256", "md5")),
+        source(url="https://x.org/table.csv", **stated(b"a,b\n", "md5")),
+        source(url="https://x.org/unused.csv", **stated(b"c\n")),
+    ]
+    files = Files.open(where, sources=right, verify=True)
+    files.fingerprint()
+    assert not read_bytes  # a plan reads no file for it
+    assert len(files) == 6 and read_bytes == ["set.zip"]
+    assert files.need("table").read() == files.need("table").read() == b"a,b\n"
+    files.need("volume-2").read()
+    assert read_bytes == ["set.zip", "table.csv"]
+    again = pickle.loads(pickle.dumps(Files.open(where, sources=right, verify=True)))
+    content(again)
+    assert read_bytes == ["set.zip", "table.csv", "unused.csv"]
+    os.utime(where / "set.zip", ns=(1, 1))
+    len(Files.open(where, sources=right, verify=True))
+    assert read_bytes[3:] == ["set.zip"]
+    declared_anew = [source(url="https://x.org/table.csv", **stated(b"other"))]
+    with pytest.raises(ChecksumError):
+        Files.open(where, sources=declared_anew, verify=True).need("table").read()
+    len(Files.open(where, sources=right))
+    assert read_bytes[4:] == ["table.csv"]  # only where it is asked for
+
+
+@pytest.mark.parametrize("way", ["list", "stream", "open"])
+@pytest.mark.parametrize("name", ["set.zip", "set.ZIP", "set.tar.gz", "table.csv"])
+def test_a_wrong_file_is_never_used(tmp_path: Path, name: str, way: str) -> None:
+    pack = {".zip": zipped, ".gz": lambda tree: tarred(tree, "w:gz"), ".csv": lambda tree: tree["README.txt"]}
+    data = pack[Path(name.lower()).suffix](TREE)
+    where = planted(tmp_path, {name: data})
+    wrong = [source(url=f"https://x.org/{name.lower()}", sha256="0" * 64)]
+    files = Files.open(where, dataset="phantom", sources=wrong, verify=True)
+    ways = {"list": lambda: content(files), "stream": lambda: [one.read() for (one,) in files.stream("")]}
+    for _ in range(2):  # it stays an error
+        with pytest.raises(ChecksumError, match=rf"^phantom: {name}: its sha256 is .*0000\. Next: download"):
+            ways.get(way, lambda: next(iter(files)).read())()
+
+
+def test_the_memory_of_checksums_may_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_bytes: list[str]
+) -> None:
+    where = planted(tmp_path / "set", {"a.csv": b"a"})
+    declared = [source(url="https://x.org/a.csv", **stated(b"a"))]
+    monkeypatch.setattr(checksums, "folder", lambda: where / "a.csv/not/a/folder")
+    for _ in range(2):
+        assert Files.open(where, sources=declared, verify=True).need("a").read() == b"a"
+    assert len(read_bytes) == 2
+    monkeypatch.setattr(checksums, "folder", lambda: tmp_path / "cache")
+    threads = [
+        threading.Thread(target=lambda: Files.open(where, sources=declared, verify=True).need("a").read())
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    read_bytes.clear()
+    assert Files.open(where, sources=declared, verify=True).need("a").read() == b"a" and not read_bytes
+
+
+def test_official_files_are_compared_over_http(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checksums, "folder", lambda: tmp_path)
+    data = zipped({f"{n}.raw": noise(300_000, n) for n in range(30)}, zipfile.ZIP_STORED)
+    server.files["get/set.zip"] = data
+    url = server.url("get/set.zip")
+    right = [source(url=url, **stated(data, "sha256", "md5"))]
+    assert len(Files.open(right, dataset="phantom", verify=True)) == 30
+    assert server.sent >= len(data)
+    server.sent = 0
+    assert Files.open(right, dataset="phantom", verify=True).need("^3").read() == noise(300_000, 3)
+    assert server.sent < len(data) / 2  # remembered by its ETag
+    server.files["get/set.zip"] = data[:9000] + b"?" + data[9001:]
+    with pytest.raises(
+        ChecksumError, match=r"^phantom: set.zip: its sha256 is \w{64}, the declaration states"
+    ):
+        len(Files.open(right, dataset="phantom", verify=True))
+    server.files["get/set.zip"], server.sent = data, 0
+    large = Files.open([source(url=url, sha256="0" * 64)], verify=True, limits=Limits(checked=len(data) - 1))
+    assert len(large) == 30 and server.sent < len(data) / 2
+    assert [path for path, reason in large.told if "was not compared" in reason] == ["set.zip"]
+
+
+def test_progress_of_a_comparison_is_shown_on_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = planted(tmp_path, {"a.csv": noise(1000)})
+    declared = [source(url="https://x.org/a.csv", sha256="0" * 64)]
+    monkeypatch.setattr(checksums, "SHOWN_AFTER", 0.0)
+    monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS", raising=False)
+    bars = importlib.import_module("huggingface_hub.utils.tqdm")
+    monkeypatch.setattr(bars, "are_progress_bars_disabled", lambda name=None: False)
+    for terminal in (False, True):
+        monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
+        with pytest.raises(ChecksumError):
+            Files.open(where, sources=declared, verify=True).need("a").read()
+        assert ("comparing a.csv" in capsys.readouterr().err) is terminal
 
 
 # ---------------------------------------------------------------------------------------------------- hostile

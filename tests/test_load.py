@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,9 @@ from datasets import Dataset, IterableDataset, IterableDatasetDict
 
 import medimg
 from medimg import registry
+from medimg.declaration import Source
 from medimg.errors import (
+    ChecksumError,
     EmptySplitError,
     FormatError,
     SourceError,
@@ -24,6 +29,7 @@ from medimg.phantom import Phantom
 from medimg.readers import tables
 from medimg.report import MAX_REASONS, OTHER, LoadReport, MedimgWarning
 from medimg.schema import features
+from tests.servers import web
 
 
 @pytest.fixture
@@ -290,3 +296,46 @@ def test_blank_is_not_an_id(tmp_path: Path) -> None:
     assert Row(id="1", image=file, subject=" \t").subject is None
     with pytest.raises(ValueError, match="blank"):
         Row(id=" ", image=file)
+
+
+def test_a_declared_file_is_compared_before_its_rows_come(tmp_path: Path) -> None:
+    """A user's own download of that name, and nothing that a phantom wrote."""
+    make = Phantom()
+    registry.get("hc18").miniature(make)
+    for path, data in make.files.items():
+        (tmp_path / path).write_bytes(data)
+    with pytest.raises(ChecksumError, match=r"hc18: training_set\.zip: its sha256 is .*Next: "):
+        list(medimg.load("hc18", source=tmp_path, split="train", streaming=True))
+    with pytest.raises(ChecksumError):
+        medimg.load("hc18", source=tmp_path, split="train")
+    for phantoms in ("miniature", tmp_path / "phantoms"):
+        registry.get("hc18").miniature(Phantom(tmp_path / "phantoms"))
+        assert list(medimg.load("hc18", source=phantoms, split="train", streaming=True))
+    with zipfile.ZipFile(
+        tmp_path / "training_set.zip"
+    ) as archive:  # what a user has unpacked cannot be compared
+        archive.extractall(tmp_path / "unpacked")
+    shutil.copy(tmp_path / "training_set_pixel_size_and_HC.csv", tmp_path / "unpacked")
+    assert list(medimg.load("hc18", source=tmp_path / "unpacked", split="train", streaming=True))
+
+
+def test_official_files_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = registry.get("hc18")
+    make = Phantom()
+    builder.miniature(make)
+    with web() as server:
+        server.files = dict(make.files)
+        sources = [
+            Source(url=server.url(path), path=path, sha256=hashlib.sha256(data).hexdigest())
+            for path, data in make.files.items()
+        ]
+        monkeypatch.setattr(
+            builder.module, "DATASET", builder.dataset.model_copy(update={"sources": tuple(sources)})
+        )
+        assert len(list(medimg.load("hc18", source="official", split="train", streaming=True))) > 0
+        sources[0] = sources[0].model_copy(update={"sha256": "0" * 64})
+        monkeypatch.setattr(
+            builder.module, "DATASET", builder.dataset.model_copy(update={"sources": tuple(sources)})
+        )
+        with pytest.raises(ChecksumError, match="0000"):
+            list(medimg.load("hc18", source="official", split="train", streaming=True))

@@ -31,6 +31,7 @@ class Limits:
         depth: archives in archives (1: the outermost only).
         memory: bytes that a view may hold to make random access possible: states of decompressors, and whole
             files of servers that ignore range requests or of archives that allow no random access.
+        checked: size of a remote file up to which it is read once in whole, to be held against its declared digest.
     """
 
     member_bytes: int = 64 * GiB
@@ -40,6 +41,7 @@ class Limits:
     ratio_floor: int = 64 * MiB
     depth: int = 3
     memory: int = 256 * MiB
+    checked: int = GiB
 
 
 class Budget:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from medimg.errors import MedimgError, SourceError, UnsafePathError
-from medimg.files.names import is_junk, safe_path
+from medimg.files.names import PHANTOM, is_junk, safe_path
 
 _ANNEX = re.compile(r"(?:^|/)annex/objects/")
 _CACHE = re.compile(r"(?:^|/)blobs/[^/]+$")
@@ -66,6 +66,11 @@ def walk(root: Path, note: Callable[[str, str], None]) -> Iterator[Place]:
                     yield Place(path, entry.path, status.st_size, status.st_mtime_ns)
                 else:
                     note(path, "a device or a pipe")
+
+
+def is_phantom(root: Path) -> bool:
+    """Whether this folder, or the folder of this file, was written by a `Phantom`, which says so itself."""
+    return any((folder / PHANTOM).exists() for folder in (root, root.parent))
 
 
 class _told:

@@ -7,6 +7,8 @@ from typing import Any
 
 from medimg.errors import UnsafePathError
 
+PHANTOM = ".medimg-phantom"
+"""Lies in folders of synthetic files, which are no originals."""
 _ARCHIVES = {
     ".zip": "zip",
     ".tar": "tar",

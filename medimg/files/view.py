@@ -24,7 +24,7 @@ from medimg.errors import (
     UnsafePathError,
     named,
 )
-from medimg.files import local, remote
+from medimg.files import checksums, local, remote
 from medimg.files.archives import Archive, open_archive
 from medimg.files.blobs import (
     Blob,
@@ -104,7 +104,7 @@ class File:
 
     @property
     def key(self) -> str:
-        """Name with its suffix in lower case: for ids, and for what tables say by file name (`lower_suffix`)."""
+        """Name with its suffix in lower case: for ids, and for what tables say by file name."""
         return lower_suffix(self.name)
 
     @property
@@ -278,6 +278,8 @@ class Files:
         told: (path, reason) of what a row lacks, as builders and readers say with `tell`.
         quarantined: (file, error) of rows that went wrong within `row` and are left out.
         quarantine: whether such rows are left out; otherwise the first one ends the reading.
+        verify: whether files of a declared digest are compared with it before they are used. Files that a `Phantom`
+            wrote are not; a remote file of more than `Limits.checked` bytes, which is read by ranges, is told instead.
     """
 
     def __init__(
@@ -288,6 +290,7 @@ class Files:
         storage_options: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
         sources: Sequence[Source] = (),
+        verify: bool = False,
     ) -> None:
         self.dataset = dataset
         self.opened: set[str] = set()
@@ -300,7 +303,7 @@ class Files:
         self._limits = limits or Limits()
         self._budget = Budget(self._limits)
         self._handles = Handles()
-        self._again = (source, dataset, storage_options, limits, sources)
+        self._again = (source, dataset, storage_options, limits, sources, verify)
         self._fetched = not isinstance(source, str | os.PathLike)
         self._root: str | Path = ""
         declared = [one for one in sources if one.kind == "file"]
@@ -326,7 +329,9 @@ class Files:
                 next_step="pass the folder or archive that you downloaded, or an address",
             )
         self._declared = declared
+        self.verify = verify and not (isinstance(self._root, Path) and local.is_phantom(self._root))
         self._claims: list[tuple[Source, _Item]] = []
+        self._unsure: dict[int, Source] = {}
         self._items: list[_Item] | None = None
         self._single = False
         self._archives: dict[int, _Opened] = {}
@@ -348,6 +353,7 @@ class Files:
         storage_options: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
         sources: Sequence[Source] = (),
+        verify: bool = False,
     ) -> Files:
         """A view over `source`. Nothing remote is touched before the first use.
 
@@ -359,12 +365,21 @@ class Files:
             limits: what archives may expand to.
             sources: the dataset's declared sources; files of these names must have the declared sizes, and
                 `verify_checksums` covers them.
+            verify: compare each of these files with its declared digest before it is used, once (`checksums`);
+                see `verify`.
 
         Raises:
             SourceError: there is nothing at `source`.
             ChecksumError: a file has another size than declared.
         """
-        return cls(source, dataset=dataset, storage_options=storage_options, limits=limits, sources=sources)
+        return cls(
+            source,
+            dataset=dataset,
+            storage_options=storage_options,
+            limits=limits,
+            sources=sources,
+            verify=verify,
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _view_again, self._again
@@ -652,10 +667,8 @@ class Files:
                 digest.update(f"{'' if self._single else item.path}\0{item.size}\0{token}\n".encode())
         return digest.hexdigest()
 
-    def verify_checksums(
-        self, progress: Callable[[str, int, int | None], None] | None = None
-    ) -> tuple[str, ...]:
-        """Read all files that the declaration states a size or a digest of, and compare.
+    def verify_checksums(self, progress: checksums.Progress | None = None) -> tuple[str, ...]:
+        """Read all files that the declaration states a size or a digest of, and compare, whatever is remembered.
 
         Args:
             progress: called with path, bytes done and bytes in all.
@@ -669,36 +682,60 @@ class Files:
         self._physical()
         done: list[str] = []
         for source, item in self._claims:
-            if source.sha256 is None and source.md5 is None and source.size is None:
+            if not _digests(source) and source.size is None:
                 continue
             with self._named(item.path):
-                sums = {"sha256": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
-                wanted = {
-                    name: value for name, value in (("sha256", source.sha256), ("md5", source.md5)) if value
-                }
-                blob = item.blob()
-                blob.forward()
-                offset = 0
-                try:
-                    while wanted and (piece := blob.read_at(offset, 4 * MiB)):
-                        offset += len(piece)
-                        for name in wanted:
-                            sums[name].update(piece)
-                        if progress:
-                            progress(item.path, offset, item.size)
-                finally:
-                    blob.close()
-                self._compare_size(source, item, offset if wanted else item.size)
-                for name, value in wanted.items():
-                    found = sums[name].hexdigest()
-                    if found != value:
-                        raise ChecksumError(
-                            f"its {name} is {found}, the declaration states {value}",
-                            next_step="download the file again; if the source has a new version, "
-                            "the declaration must be updated",
-                        )
+                self._compare(source, item, progress)
+            if _digests(source):
+                checksums.remember(_remembered(source, item))
             done.append(item.path)
         return tuple(done)
+
+    def _verify(self, item: _Item) -> None:
+        """Compare a file of the root with its declared digest, if it has one and this was not done before."""
+        source = self._unsure.get(id(item)) if self.verify else None
+        if source is None:
+            return
+        with self._lock:
+            if id(item) not in self._unsure:  # another thread has done it
+                return
+            name = _remembered(source, item)
+            far = isinstance(item, _Remote) and (item.size is None or item.size > self._limits.checked)
+            if not checksums.known(name) and not far:
+                with self._named(item.path), checksums.bar() as progress:
+                    self._compare(source, item, progress)
+                checksums.remember(name)
+            elif far and not checksums.known(name):
+                self.tell(
+                    item.path,
+                    f"its checksum was not compared: it is read by ranges and has more than "
+                    f"{self._limits.checked:,} bytes; pass a downloaded copy to have that done",
+                )
+            del self._unsure[id(item)]
+
+    def _compare(self, source: Source, item: _Item, progress: checksums.Progress | None) -> None:
+        wanted = _digests(source)
+        sums = {name: hashlib.new(name, usedforsecurity=False) for name in wanted}
+        blob = item.blob()
+        blob.forward()
+        offset = 0
+        try:
+            while wanted and (piece := blob.read_at(offset, 4 * MiB)):
+                offset += len(piece)
+                for one in sums.values():
+                    one.update(piece)
+                if progress:
+                    progress(item.path, offset, item.size)
+        finally:
+            blob.close()
+        self._compare_size(source, item, offset if wanted else item.size)
+        for name, value in wanted.items():
+            if (found := sums[name].hexdigest()) != value:
+                raise ChecksumError(
+                    f"its {name} is {found}, the declaration states {value}",
+                    next_step="download the file again; if the source has a new version, the declaration must be "
+                    "updated (an unpacked copy is not compared)",
+                )
 
     @staticmethod
     def _compare_size(source: Source, item: _Item, size: int | None) -> None:
@@ -735,6 +772,7 @@ class Files:
                     self._claim(items)
                 items.sort(key=lambda item: natural_key(item.path))
                 self._items = items
+                self._unsure = {id(item): source for source, item in self._claims if _digests(source)}
             return self._items
 
     def _fetch(self, source: Source) -> list[_Item]:
@@ -854,6 +892,7 @@ class Files:
         prefix = "" if path == _ROOT else split_name(path)[0]
         stem = prefix.rpartition("/")[2] + "/"
         with self._named(item.path if path == _ROOT else path):
+            self._verify(item)
             opened = self._open(item, item.path if path == _ROOT else path, depth)
             archive = opened.archive
             if opened.doubled is None:
@@ -951,6 +990,7 @@ class Files:
         return error.within(dataset=self.dataset, file=path)
 
     def _stream(self, item: _Item, path: str) -> BinaryIO:
+        self._verify(item)
         self.opened.add(path)
         self.last = path
         blame = functools.partial(self._blame, path)
@@ -979,6 +1019,7 @@ class Files:
         lazy: list[tuple[_Item, str, int]] = []
 
         def look(item: _Item, path: str, depth: int) -> None:
+            self._verify(item)
             opened = self._open(item, item.path if path == _ROOT else path, depth)
             if opened.archive.lazy and not opened.archive.complete:
                 lazy.append((item, path, depth))
@@ -1062,5 +1103,23 @@ def _view_again(
     options: Mapping[str, Any] | None,
     limits: Limits | None,
     sources: Sequence[Source],
+    verify: bool,
 ) -> Files:
-    return Files(source, dataset=dataset, storage_options=options, limits=limits, sources=sources)
+    return Files(
+        source, dataset=dataset, storage_options=options, limits=limits, sources=sources, verify=verify
+    )
+
+
+def _remembered(source: Source, item: _Item) -> str | None:
+    """The name under which it is remembered that a file has its declared digests."""
+    place = item.path
+    if isinstance(item, _Local):
+        place = os.path.realpath(item.where)
+    elif isinstance(item, _Remote):
+        place = remote.shown(item.url)
+    return checksums.key(place, item.size, item.token, _digests(source))
+
+
+def _digests(source: Source) -> dict[str, str]:
+    """The digests that the declaration states of a file."""
+    return {name: value for name, value in (("sha256", source.sha256), ("md5", source.md5)) if value}

@@ -49,7 +49,8 @@ class Source(Frozen):
     Attributes:
         url: where it is; any address that fsspec opens (https, s3, hf), or a page where `kind` is "page".
         path: where the file stands in the dataset's root, e.g. "subset0.zip"; None takes the last part of the url.
-        sha256, md5, size: as the source publishes them; checked before the file is used.
+        sha256, md5, size: as the source publishes them; compared before a file of that name is used, once (a
+            remote file of more than `Limits.checked` bytes, which is read by ranges, is told as not compared).
         kind: "file" is fetched by `source="official"`; "page" is for a person to read.
     """
 

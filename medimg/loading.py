@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from medimg import __version__, hub, imports, registry
 from medimg.declaration import BadFiles, Dataset
 from medimg.errors import EmptySplitError, MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files
+from medimg.files.names import lower_suffix
 from medimg.licenses import Verdict
 from medimg.manifest import Origin
 from medimg.phantom import Phantom
@@ -277,11 +279,12 @@ def open_source(
         return Files.open(declared, dataset=dataset.name, storage_options=storage_options, verify=True)
     if str(source) == MINIATURE:
         return Files.open(miniature(builder.address), dataset=dataset.name)
-    text = os.fspath(source)
-    if "://" not in text and "::" not in text:
-        text = str(Path(text).expanduser())
     return Files.open(
-        text, dataset=dataset.name, storage_options=storage_options, sources=dataset.sources, verify=True
+        os.fspath(source),
+        dataset=dataset.name,
+        storage_options=storage_options,
+        sources=dataset.sources,
+        verify=True,
     )
 
 
@@ -314,7 +317,9 @@ def locate_source(root: str, name: str) -> str | None:
     for candidate in (base / name, *(base / f"{name}{suffix}" for suffix in ARCHIVES)):
         if candidate.exists():
             return str(candidate)
-    return None
+    wanted = {f"{name}{suffix}" for suffix in ARCHIVES}
+    found = [each for each in base.glob(f"{glob.escape(name)}.*") if lower_suffix(each.name) in wanted]
+    return str(found[0]) if len(found) == 1 else None
 
 
 def source_required(dataset: Dataset) -> SourceRequiredError:

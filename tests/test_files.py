@@ -35,6 +35,7 @@ from medimg.errors import (
     ArchiveError,
     BombError,
     ChecksumError,
+    MedimgError,
     MissingExtraError,
     SourceError,
     UnsafePathError,
@@ -276,6 +277,10 @@ def test_an_unreadable_kind_of_archive_is_named(tmp_path: Path) -> None:
 def test_missing_source(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"phantom.*does not exist.*Next"):
         Files.open(tmp_path / "nowhere.zip", dataset="phantom")
+    with pytest.raises(SourceError, match=r"phantom: ~nobody-of-this-name/x: begins with ~.*Next: "):
+        Files.open("~nobody-of-this-name/x", dataset="phantom")
+    with pytest.raises(SourceError, match="does not exist"):
+        Files.open("a\0b")
     with pytest.raises(SourceError, match="no file that can be fetched"):
         Files.open([source(url="https://example.org", kind="page")])
 
@@ -1194,6 +1199,52 @@ def test_a_tar_is_told_by_its_content(tmp_path: Path) -> None:
     for name in ("data.7z", "data.7z.001", "data.tar.zst", "data.zip.001"):
         with pytest.raises(SourceError, match=rf"{name} is an archive that must be unpacked first"):
             Files.open(saved(tmp_path / name, name, b"?")).need("png")
+
+
+def test_whatever_is_damaged_is_a_named_error(tmp_path: Path) -> None:
+    """Bytes changed, cut out, put in and cut off, mostly where headers are."""
+    tree = {**TREE, "a/b.raw": texture(3000)}
+    pax = io.BytesIO()
+    with tarfile.open(
+        fileobj=pax, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"hdrcharset": "BINARY"}
+    ) as archive:
+        info = tarfile.TarInfo("é" * 120)
+        info.mtime = 1.5
+        archive.addfile(info)
+    whole = {
+        "a.zip": zipped(tree), "stored.zip": zipped(tree, zipfile.ZIP_STORED),
+        "bz2.zip": zipped(tree, zipfile.ZIP_BZIP2),
+        "lzma.zip": zipped(tree, zipfile.ZIP_LZMA), "n.zip": zipped({"x.tar.gz": tarred(tree, "w:gz")}),
+        "a.tar": tarred(tree), "a.tar.gz": tarred(tree, "w:gz"), "a.tar.bz2": tarred(tree, "w:bz2"),
+        "a.tar.xz": tarred(tree, "w:xz"), "pax.tar": pax.getvalue(),
+    }  # fmt: skip
+    chance = random.Random(0)
+    failed = 0
+    for name, data in whole.items():
+        for _ in range(30):
+            bad = bytearray(data)
+            for _ in range(chance.choice([1, 1, 2, 8])):
+                at = chance.choice(
+                    [chance.randrange(700), -chance.randrange(1, 700), chance.randrange(len(bad))]
+                )
+                at %= len(bad)
+                change = chance.random()
+                if change < 0.6:
+                    bad[at] = chance.randrange(256)
+                elif change < 0.7:
+                    del bad[at : at + chance.choice([1, 7, 512])]
+                elif change < 0.8:
+                    bad[at:at] = chance.randbytes(chance.choice([1, 4, 512]))
+                elif change < 0.9:
+                    bad[at : at + 8] = chance.choice([b"\xff" * 8, b"99999999", b"-1 -1 -1"])
+                else:
+                    del bad[at + 1 :]
+            try:
+                read_all(saved(tmp_path, name, bytes(bad)))
+            except MedimgError as error:
+                assert error.next_step and error.dataset == "phantom" and error.file
+                failed += 1
+    assert failed > 200
 
 
 def test_one_file_from_two_archives(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from medimg.errors import (
     UnknownDatasetError,
 )
 from medimg.files import Files
+from medimg.loading import locate_source
 from medimg.phantom import Phantom
 from medimg.readers import tables
 from medimg.report import MAX_REASONS, OTHER, LoadReport, MedimgWarning
@@ -339,3 +340,9 @@ def test_official_files_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyP
         )
         with pytest.raises(ChecksumError, match="0000"):
             list(medimg.load("hc18", source="official", split="train", streaming=True))
+
+
+def test_the_place_below_a_root_is_found_whatever_the_case_of_the_suffix(tmp_path: Path) -> None:
+    (tmp_path / "hc18.Tar.GZ").write_bytes(b"")
+    assert locate_source(str(tmp_path), "hc18") == str(tmp_path / "hc18.Tar.GZ")
+    assert locate_source(str(tmp_path), "hc1") is None and locate_source(str(tmp_path / "no"), "hc18") is None

@@ -52,7 +52,7 @@ def walk(root: Path, note: Callable[[str, str], None]) -> Iterator[Place]:
                 below = (*above, str(Path(above[-1], entry.name)))
                 if entry.is_symlink():
                     target = os.path.realpath(entry.path)
-                    if not Path(target).exists():
+                    if not exists(Path(target)):
                         note(path, lost_link(path, str(Path(entry.path).readlink())))
                         continue
                     if any(target == one or one.startswith(target.rstrip("/") + "/") for one in above):
@@ -68,9 +68,34 @@ def walk(root: Path, note: Callable[[str, str], None]) -> Iterator[Place]:
                     note(path, "a device or a pipe")
 
 
+def expanded(path: str | os.PathLike[str], dataset: str | None = None) -> Path:
+    """The path with `~` replaced.
+
+    Raises:
+        SourceError: `~` stands for nobody's folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise SourceError(
+            "begins with ~, and whose folder that is cannot be told",
+            dataset=dataset,
+            file=os.fspath(path),
+            next_step="write the path without ~",
+        ) from error
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something that may be looked at."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def is_phantom(root: Path) -> bool:
     """Whether this folder, or the folder of this file, was written by a `Phantom`, which says so itself."""
-    return any((folder / PHANTOM).exists() for folder in (root, root.parent))
+    return any(exists(folder / PHANTOM) for folder in (root, root.parent))
 
 
 class _told:

@@ -72,6 +72,12 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
             file=shown(url),
             next_step=extra,
         ) from error
+    except TypeError as error:
+        raise SourceError(
+            f"the storage_options do not fit {scheme}:// ({error})",
+            file=shown(url),
+            next_step=f"pass those that fsspec knows for {scheme}://",
+        ) from None
     except ValueError as error:
         raise SourceError(
             f"is no address that fsspec knows: {error}",

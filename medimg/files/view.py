@@ -308,9 +308,9 @@ class Files:
         self._root: str | Path = ""
         declared = [one for one in sources if one.kind == "file"]
         if isinstance(source, os.PathLike):
-            self._root = Path(source).expanduser()
+            self._root = local.expanded(source, dataset)
         elif isinstance(source, str):
-            self._root = source if "://" in source or "::" in source else Path(source).expanduser()
+            self._root = source if "://" in source or "::" in source else local.expanded(source, dataset)
             if source.startswith("file://"):
                 self._root = Path(unquote(urlsplit(source).path))
         else:
@@ -321,9 +321,9 @@ class Files:
                     dataset=dataset,
                     next_step="see `how` on the dataset's card, and pass your own copy as source=",
                 )
-        if isinstance(self._root, Path) and not self._fetched and not self._root.exists():
+        if isinstance(self._root, Path) and not self._fetched and not local.exists(self._root):
             raise SourceError(
-                "does not exist",
+                "does not exist, or may not be looked at",
                 dataset=dataset,
                 file=str(self._root),
                 next_step="pass the folder or archive that you downloaded, or an address",
@@ -781,8 +781,8 @@ class Files:
         if "://" in source.url:
             items = list(self._address(source.url, path))
         else:
-            where = Path(source.url).expanduser()
-            if not where.exists():
+            where = local.expanded(source.url, self.dataset)
+            if not local.exists(where):
                 raise SourceError(
                     "does not exist", file=source.url, next_step="pass the file's address or path"
                 )

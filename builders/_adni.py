@@ -39,15 +39,19 @@ def diagnosis(record):
     for column, codes in CODES.items():
         said = record.get(column, "").strip().removesuffix(".0")
         if said not in MISSING:
+            if said not in codes:
+                raise record.wrong(column, f"is none of the codes {', '.join(codes)}")
             return codes[said], tuple(dict.fromkeys(codes.values())), {column: said}
     return None
 
 
-def group(said):
-    """As `diagnosis`, of a research group."""
-    said = (said or "").strip()
+def group(record):
+    """As `diagnosis`, of the research group in a line of the image search."""
+    said = record.get("Group", "").strip()
     if said in (*MISSING, "Patient"):  # some searches do not tell the group
         return None
+    if said not in GROUPS:
+        raise record.wrong("Group", f"is none of {', '.join(GROUPS)}")
     return GROUPS[said], tuple(dict.fromkeys((NORMAL, IMPAIRED, ALZHEIMER, GROUPS[said]))), {"Group": said}
 
 

@@ -29,26 +29,30 @@ def tell(files):
     told = {name: {} for name in ("CTs", "Nodules", "Nodules_gt", "Fleischner", "Folds")}
     for table, part, name in files.match(r"(train|test)(CTs|Nodules|Nodules_gt|Fleischner)\.csv$"):
         for row in tables.rows(table):
-            told[name].setdefault(int(row["LNDbID"]), []).append({**row, "list": part})
+            told[name].setdefault(row.integer("LNDbID"), []).append(_listed(row, part))
     for table, name in files.match(rf"(?:^|/)({MORE})\.csv$"):
         for row in tables.rows(table):
-            told.setdefault(name, {}).setdefault(int(float(next(iter(row.values())))), []).append(row)
+            told.setdefault(name, {}).setdefault(row.integer(next(iter(row))), []).append(row)
     for table, *_ in files.match(r"trainFolds\.csv$"):
         for row in tables.rows(table, pad=True):
-            told["Folds"] |= {int(float(cell)): fold for fold, cell in row.items() if cell.strip()}
+            told["Folds"] |= {row.integer(fold): fold for fold, cell in row.items() if cell.strip()}
     return told
+
+
+def _listed(row, part):
+    return tables.Line({**row, "list": part}, row.file, row.at)
 
 
 def points(image, nodules):
     """Centers of the joined findings, as points in voxels."""
-    centers = world.to_voxel(image, [[float(row[axis]) for axis in "xyz"] for row in nodules])
+    centers = world.to_voxel(image, [[row.number(axis) for axis in "xyz"] for row in nodules])
     return [Point(name=_name(row), point=one) for row, one in zip(nodules, centers, strict=True)]
 
 
 def _name(row):
-    if float(row["Nodule"]) < 0.5:
+    if row.number("Nodule") < 0.5:
         return NODULES[2]
-    return NODULES[float(row["Volume"] or 0) < SMALL]
+    return NODULES[row.number("Volume") < SMALL]
 
 
 def miniature(make):

@@ -20,12 +20,24 @@ def by_series(files, needed="annotations.csv"):
         head, lines = "", {}
         for row in tables.rows(table):
             series, *cells = row.values()
+            if not series.strip():
+                raise row.wrong(next(iter(row)), "is blank: the line belongs to no scan")
             head = ",".join(list(row)[1:])
-            lines.setdefault(series, []).append(",".join(cells))
+            lines.setdefault(series.strip(), []).append(",".join(cells))
         found[name] = (head, lines)
     if needed not in found:
         files.need(rf"(?:^|/){needed}$", next_step=f"put {needed} beside the scans: it has the nodules")
     return found
+
+
+def numbers(line, columns=("coordX", "coordY", "coordZ", "diameter_mm")):
+    """The numbers of a line.
+
+    Raises:
+        FormatError: one is missing.
+    """
+    cells = tables.Line(zip(columns, line.split(","), strict=False), "annotations.csv")
+    return [cells.number(column) for column in columns]
 
 
 def label(image, lines):
@@ -35,7 +47,7 @@ def label(image, lines):
         image: its header file.
         lines: "x,y,z,diameter" in mm, LPS.
     """
-    cells = [[float(cell) for cell in line.split(",")] for line in lines]
+    cells = [numbers(line) for line in lines]
     cubes = world.cubes(image, [(center, diameter) for *center, diameter in cells])
     centers = world.to_voxel(image, [center for *center, _ in cells])
     return {

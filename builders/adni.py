@@ -65,32 +65,47 @@ DATASET = Dataset(
 
 
 def rows(files):
-    images, visits = {}, {}
-    for table, _ in files.match(r"\.(csv)$"):
+    images, visits = tables.Lines(files), tables.Lines(files)
+    for (table,) in files.match(r"\.csv$"):
         for one in tables.rows(table, pad=True):
             if "Image Data ID" in one:
                 number = one["Image Data ID"].strip()
-                images[number if number.startswith("I") else f"I{number}"] = one
+                images.add(f"I{number.removeprefix('I')}" if number else "", one, "Image Data ID")
             elif {"PTID", "VISCODE"} <= set(one) and set(_adni.CODES) & set(one):
-                visits[one["PTID"], one["VISCODE"]] = one
+                visits.add((one["PTID"].strip(), one["VISCODE"].strip()), one, "PTID")
+    if not images:
+        files.tell(
+            "*.csv", "no list of the image search is in this copy: visits and research groups are not known"
+        )
+    if not visits:
+        files.tell("*.csv", "no DXSUM table is in this copy: diagnoses at the visit are not known")
     series = {}
     for file, subject, modality, description, number, suffix in files.match(FILE):
         series.setdefault((subject, number), []).append((file, modality, description, suffix))
     for (subject, number), parts in series.items():
         file, modality, description, suffix = parts[0]
-        about = images.get(number, {})
-        visit = visits.get((subject, about.get("Visit", "")), {})
-        name, assessed, said = _adni.diagnosis(visit) or _adni.group(about.get("Group")) or (None, (), None)
-        yield Row(
-            id=f"{subject}-{number}",
-            subject=subject,
-            image=dicom.series([part[0] for part in parts]) if suffix == "dcm" else file,
-            modality=MODALITIES[modality],
-            classes=(name,) if name else (),
-            assessed=assessed,
-            source=said,
-            meta={"file": description, **{key: cell for key, cell in about.items() if cell}},
-        )
+        if images and number not in images:
+            files.tell(
+                file, "no list of the image search has a line for it: its visit and group are not known"
+            )
+        with files.row(file):
+            about = images.get(number, {})
+            visit = visits.get((subject, about.get("Visit", "").strip()), {})
+            found = _adni.diagnosis(visit)
+            if found is None and visits:
+                files.tell(file, "DXSUM has no diagnosis at its visit: the research group stands for it")
+            found = found or _adni.group(about)
+            name, assessed, said = found or (None, (), None)
+            yield Row(
+                id=f"{subject}-{number}",
+                subject=subject,
+                image=dicom.series([part[0] for part in parts]) if suffix == "dcm" else file,
+                modality=MODALITIES[modality],
+                classes=(name,) if name else (),
+                assessed=assessed,
+                source=said,
+                meta={"file": description, **{key: cell for key, cell in about.items() if cell}},
+            )
 
 
 def miniature(make):

@@ -14,7 +14,9 @@ BCCD = f"https://github.com/{REPO}"
 KAGGLE = "https://www.kaggle.com/paultimothymooney/blood-cells"
 CELLS = {"RBC": "red blood cell", "WBC": "white blood cell", "Platelets": "platelet"}
 KINDS = ("eosinophil", "lymphocyte", "monocyte", "neutrophil", "basophil")
+PARTS = ("train", "val", "test")
 SPLITS = {"train": "train", "val": "validation", "test": "test", None: "train"}
+"""What no list names is for training: three lists name all others."""
 
 DATASET = Dataset(
     name="blood-cells",
@@ -55,42 +57,28 @@ DATASET = Dataset(
 
 
 def rows(files):
-    lists = files.match(r"ImageSets/Main/(train|val|test)\.txt$")
+    lists = list(files.match(r"ImageSets/Main/(train|val|test)\.txt$"))
     listed = {name: part for file, part in lists for name in tables.lines(file)}
-    kinds = {
-        int(one["Image"]): one["Category"]
-        for (file,) in files.match(r"(?:^|/)labels\.csv$")
-        for one in tables.rows(file)
-    }
+    kinds = _kinds(files)
     drawn = files.index(r"(dataset-master/)?Annotations/(BloodImage_\d+)\.xml$", (1, 2))
     for image, folder, name in files.match(r"(dataset-master/)?JPEGImages/(BloodImage_\d+)\.jpe?g$"):
         kaggle, part = bool(folder or (kinds and not listed)), listed.get(name)
-        outline, kind = drawn.pop((folder, name), None), kinds.get(int(name[-5:]), "") if kaggle else ""
+        outline = drawn.pop((folder, name), None)
         if outline is None and not kaggle:
             yield Skipped(file=image, reason="a photograph whose annotation is not in this copy")
             continue
+        if not kaggle and part is None and len(lists) < len(PARTS):
+            yield Skipped(file=image, reason="the lists of this copy (train, val, test) do not name it")
+            continue
+        if outline is None:
+            files.tell(image, "its annotation is not in this copy: boxes are not known")
         with files.row(image):
-            annotation = voc(outline) if outline else None
-            objects = annotation.objects if annotation else ()
-            whole = [one for one in objects if not one.empty]
-            if len(whole) < len(objects):
-                files.tell(image, "a box has no extent: it is in label.source alone")
-            found = [one.strip() for one in kind.split(",") if one.strip()] + [one.name for one in objects]
-            source = {"object": [one.raw for one in objects], "Category": kind}
-            yield Row(
-                id=f"kaggle-{name}" if kaggle else name,
-                split="train" if kaggle else SPLITS[part],
-                image=image,
-                classes=tuple(dict.fromkeys(DATASET.labels[one][0] for one in found)),
-                assessed=((*KINDS,) if kind else ()) + ((*CELLS.values(),) if outline else ()),
-                boxes=[Box(name=DATASET.labels[one.name][0], box=one.box) for one in whole],
-                drawn_on=annotation.size if annotation else None,
-                source={key: value for key, value in source.items() if value},
-                meta=(
-                    {"boxes_without_extent": len(objects) - len(whole)} if len(whole) < len(objects) else {}
-                )
-                | ({} if kaggle else {"ImageSets": part}),
-            )
+            line = kinds.get(int(name[-5:])) if kaggle else None
+            kind = line["Category"] if line else ""
+            if kaggle and not kind.strip():
+                files.tell(image, "labels.csv does not say of what kind its cells are")
+            split, about = ("train", {}) if kaggle else (SPLITS[part], {"ImageSets": part})
+            yield _photograph(files, image, f"kaggle-{name}" if kaggle else name, split, outline, kind, about)
     for outline in drawn.values():
         yield Skipped(file=outline, reason="an annotation whose photograph is not in this copy")
     for image, part, kind in files.match(r"(TRAIN|TEST|TEST_SIMPLE)/([A-Z]+)/[^/]+\.jpe?g$"):
@@ -100,6 +88,37 @@ def rows(files):
             image=image,
             **{"classes": DATASET.labels[kind], "assessed": KINDS, "source": kind, "meta": {"folder": part}},
         )
+
+
+def _photograph(files, image, id, split, outline, kind, about):
+    annotation = voc(outline) if outline else None
+    objects = annotation.objects if annotation else ()
+    whole = [one for one in objects if not one.empty]
+    if len(whole) < len(objects):
+        files.tell(image, "a box has no extent: it is in label.source alone")
+        about = {"boxes_without_extent": len(objects) - len(whole), **about}
+    found = [one.strip() for one in kind.split(",") if one.strip()] + [one.name for one in objects]
+    source = {"object": [one.raw for one in objects], "Category": kind}
+    return Row(
+        id=id,
+        split=split,
+        image=image,
+        classes=tuple(dict.fromkeys(DATASET.labels[one][0] for one in found)),
+        assessed=((*KINDS,) if kind else ()) + ((*CELLS.values(),) if outline else ()),
+        boxes=[Box(name=DATASET.labels[one.name][0], box=one.box) for one in whole],
+        drawn_on=annotation.size if annotation else None,
+        source={key: value for key, value in source.items() if value},
+        meta=about,
+    )
+
+
+def _kinds(files):
+    """Number of the photograph -> line of labels.csv, of which the Kaggle set has two equal ones."""
+    found = tables.Lines(files)
+    for (table,) in files.match(r"(?:^|/)labels\.csv$"):
+        for line in tables.rows(table):
+            found.add(line.integer("Image"), line, "Image")
+    return found
 
 
 def miniature(make):

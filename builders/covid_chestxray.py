@@ -113,7 +113,7 @@ def miniature(make):
         "4||Pneumonia/Bacterial|L|X-ray|images|c.jpg |CC BY 3.0",
         "5||todo|Axial|CT|images|d.jpg|Apache 2.0",
         "5||Unknown|PA|X-ray|images|e.jpg|",
-        "7||No Finding|PA|X-ray|images|f.jpg|CC0",
+        "7||No Finding|PA|X-ray|images|f.jpg|CC BY 3.0",
         "6||Mycoplasma Bacterial Pneumonia|PA|X-ray|images|absent.jpg|",
         "119|0|COVID-19|Axial|CT|volumes|coronacases_org_001.nii.gz|Apache 2.0",
     )

@@ -65,6 +65,9 @@ def rows(files):
     files.need(r"trainCTs\.csv$", next_step=DATASET.how)
     told = _lndb.tell(files)
     drawn = files.index(r"LNDb-(\d+)_(rad\d)\.mhd$", key=(1, 2))
+    for name, lost in EXPECTED.items():
+        if not told[name]:
+            files.tell(name, f"no table train{name}.csv is in this copy: {lost} not known")
     for image, digits in files.match(r"LNDb-(\d+)\.mhd$"):
         number = int(digits)
         said = {name: rows[number] for name, rows in told.items() if number in rows}
@@ -77,27 +80,32 @@ def rows(files):
         found = said.get("Nodules_gt", ())
         for reader in readers or ["rad1"]:
             mask = drawn.pop((digits, reader), None)
-            yield Row(
-                id=f"LNDb-{digits}",
-                config=reader,
-                split="train" if train else "test",
-                subject=f"LNDb-{digits}",
-                image=image,
-                mask=mask,
-                instances=mask is not None,
-                assessed=_lndb.NODULES if found or mask else (),
-                points=_lndb.points(image, found),
-                measures=[
-                    Measure(name="Fleischner class", value=float(row["Fleischner"]), unit="1")
-                    for row in said.get("Fleischner", ())
-                ],
-                source=said or None,
-                meta={"LNDbID": number, "fold": said.get("Folds")} | about,
-            )
+            with files.row(image):
+                yield Row(
+                    id=f"LNDb-{digits}",
+                    config=reader,
+                    split="train" if train else "test",
+                    subject=f"LNDb-{digits}",
+                    image=image,
+                    mask=mask,
+                    instances=mask is not None,
+                    assessed=_lndb.NODULES if found or mask else (),
+                    points=_lndb.points(image, found),
+                    measures=[
+                        Measure(name="Fleischner class", value=row.number("Fleischner"), unit="1")
+                        for row in said.get("Fleischner", ())
+                    ],
+                    source=said or None,
+                    meta={"LNDbID": number, "fold": said.get("Folds")} | about,
+                )
     for mask in drawn.values():
         yield from both(mask, "a mask whose CT is not in this copy")
     for (file,) in files.match(r"predictedNodules\w*/[^/]+\.npy$|masks/[^/]+checkpoint[^/]*$"):
         yield Skipped(file=file, reason="a cube of a candidate, or a left-over: no scan and no mask")
+
+
+EXPECTED = {"Nodules_gt": "centers of the nodules are", "Fleischner": "classes for follow-up are"}
+"""Table of the training set -> what it says."""
 
 
 def both(header, reason):

@@ -76,21 +76,25 @@ DATASET = Dataset(
 
 def rows(files):
     stated = _nodules.by_series(files)
-    masks = files.index(r"seg-lungs[^/]*/([\d.]+)\.mhd$")
+    masks = files.index(r"seg-lungs[^/]*/([\d.]+)\.mhd$", lost="lung masks are")
+    expected = bool(masks)
     # A copy of one subset may have it at the root.
     for image, subset, series in files.match(r"(?:(?:^|/)subset(\d)/|^)([\d.]+)\.mhd$"):
         source = {name: [head, *lines[series]] for name, (head, lines) in stated.items() if series in lines}
         mask = masks.pop(series, None)
-        yield Row(
-            id=series,
-            subject=TWICE.get(series),
-            image=image,
-            mask=mask,
-            assessed=("lung nodule", *(("lung", "trachea") if mask else ())),
-            source=source,
-            meta={"SeriesInstanceUID": series} | ({"subset": int(subset)} if subset else {}),
-            **_nodules.label(image, source.get("annotations.csv", ())[1:]),
-        )
+        if expected and mask is None:
+            files.tell(image, "its lung mask is not in this copy")
+        with files.row(image):
+            yield Row(
+                id=series,
+                subject=TWICE.get(series),
+                image=image,
+                mask=mask,
+                assessed=("lung nodule", *(("lung", "trachea") if mask else ())),
+                source=source,
+                meta={"SeriesInstanceUID": series} | ({"subset": int(subset)} if subset else {}),
+                **_nodules.label(image, source.get("annotations.csv", ())[1:]),
+            )
     for series, mask in masks.items():
         for file in filter(None, (mask, mask.sibling(f"{series}.zraw"))):
             yield Skipped(file=file, reason="a lung mask whose scan is not in this copy")

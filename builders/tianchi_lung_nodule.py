@@ -6,7 +6,7 @@ First season of the Tianchi Medical AI Competition; files and tables are in the 
 from medimg.builders import _nodules
 from medimg.declaration import Citation, Dataset, Evidence, Part, Source
 from medimg.readers import tables
-from medimg.schema import Row
+from medimg.schema import Row, Skipped
 
 HOME = "https://tianchi.aliyun.com/competition/entrance/231601/introduction"
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
@@ -55,9 +55,12 @@ DATASET = Dataset(
 
 def rows(files):
     found, listed = {}, {}
+    columns = ("seriesuid", "coordX", "coordY", "coordZ", "diameter_mm")
     for table, part in files.match(r"(?:(train|val|test)[^/]*/)?annotations\.csv$"):
-        for row in tables.rows(table, columns=("seriesuid", "coordX", "coordY", "coordZ", "diameter_mm")):
+        for row in tables.rows(table, columns=columns):
             series, *cells = row.values()
+            if not series.strip():
+                raise row.wrong("seriesuid", "is blank: the line belongs to no scan")
             series = series.strip().replace("_", "-")
             listed.setdefault(series, part)
             found.setdefault(series, []).append(",".join(cells))
@@ -65,20 +68,34 @@ def rows(files):
         files.need(r"annotations\.csv$", next_step="put the csv folder beside the scans: it has the nodules")
     # Subsets are called train_subset00 or LKDS_MHD_TRAIN; where no folder tells, the tables do.
     place = r"(?i)(?:(?:^|/)(?:LKDS_MHD_)?(train|val|test)[^/]*/(?:.*/)?)?(LKDS[-_]\d+)\.mhd$"
+    used = set()
     for image, part, name in files.match(place):
         series = name.replace("_", "-")
-        part = (part or listed.get(series) or "train").lower()
+        part = part or listed.get(series)
+        if part is None:
+            yield Skipped(file=image, reason="neither a folder nor a table says of which part it is")
+            continue
+        used.add(series)
         lines = found.get(series, ())
-        yield Row(
-            id=series,
-            split=SPLITS[part],
-            subject=series,
-            image=image,
-            # Every patient has nodules: without a line they are unknown, not absent.
-            assessed=("lung nodule",) if lines else (),
-            source={"annotations.csv": lines} if lines else None,
-            **_nodules.label(image, lines),
-        )
+        if not lines and part.lower() != "test":
+            files.tell(
+                image,
+                "no table in this copy has a nodule of it, and every patient has some: they are not known",
+            )
+        with files.row(image):
+            yield Row(
+                id=series,
+                split=SPLITS[part.lower()],
+                subject=series,
+                image=image,
+                # Every patient has nodules: without a line they are unknown, not absent.
+                assessed=("lung nodule",) if lines else (),
+                source={"annotations.csv": lines} if lines else None,
+                **_nodules.label(image, lines),
+            )
+    for series in found:
+        if series not in used:
+            files.tell("annotations.csv", "lines of nodules whose scan is not in this copy")
 
 
 def miniature(make):

@@ -239,3 +239,12 @@ def test_an_image_that_the_table_of_boxes_lacks_is_told(tmp_path: Path) -> None:
         and "the table of boxes is not in this copy" in told
         and report.incomplete[told].count == 3
     )
+
+
+def test_two_copies_of_a_table_that_contradict_each_other_cost_the_photograph(tmp_path: Path) -> None:
+    path = next(path for path in written("blood_cells") if "dataset2" in path and path.endswith("labels.csv"))
+    contents = changed("blood_cells", path, ",8,BASOPHIL", ",8,MONOCYTE")
+    with pytest.raises(MedimgError, match=r"labels\.csv.*with another 'Category'"):
+        read("blood_cells", contents, tmp_path / "stop", bad_files="stop")
+    ids, _, _ = read("blood_cells", contents, tmp_path / "left-out", bad_files="quarantine")
+    assert "blood-cells/kaggle-BloodImage_00008" not in ids and len(ids) == 11

@@ -112,13 +112,20 @@ def test_a_row_without_subject_needs_a_reason_in_the_declaration(root: Path) -> 
 
 @pytest.mark.parametrize(
     "spacing",
-    [(float("nan"), 0.5), (0.5, float("inf")), (float("-inf"), 0.5), (0.0, 0.5), (0.5, -0.5)],
+    [(float("nan"), 0.5), (0.5, float("inf")), (float("-inf"), 0.5), (0.5, -0.5)],
     ids=str,
 )
 def test_a_spacing_is_positive_and_finite(root: Path, spacing: tuple[float, float]) -> None:
     with pytest.raises(GeometryError) as caught:
         one(root, lambda files: {"spacing": spacing})
     named(caught, "image.png", "spacing")
+
+
+@pytest.mark.parametrize("spacing", [(0.0, 0.5), (0.5, 0.0), (0.0, 0.0)], ids=str)
+def test_a_spacing_of_0_is_not_known(root: Path, spacing: tuple[float, float]) -> None:
+    record = one(root, lambda files: {"spacing": spacing})
+    assert record.values["spacing"] is None
+    assert "0.0" in json.loads(record.values["meta"])["source_header"]["spacing_unknown"]
 
 
 def test_a_spacing_comes_from_the_row_then_from_the_file(root: Path) -> None:

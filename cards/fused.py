@@ -359,7 +359,8 @@ def call(manifest: FusedManifest) -> str:
     }
     given |= {"minimum": asked["minimum"]}
     given |= {
-        name: asked[name] for name in ("weights", "on_duplicate", "seed", "shuffle_buffer", "grid", "near")
+        name: asked.get(name)
+        for name in ("weights", "on_duplicate", "prefer", "seed", "shuffle_buffer", "grid", "near")
     }
     given |= {"unlabeled": asked["unlabeled"]}
     if asked["source"] is None:

@@ -417,7 +417,7 @@ def _origin(members: Iterable[FusedMember], hub: Hub, old: FusedManifest | None)
 
 
 def _duplicates(report: Report | None, *, dropped: bool) -> Duplicates | None:
-    if report is None or not report.rows:
+    if report is None:
         return None
     return Duplicates(
         compared=report.rows,
@@ -425,6 +425,9 @@ def _duplicates(report: Report | None, *, dropped: bool) -> Duplicates | None:
         counts=tuple((*key, number) for key, number in report.counts.items()),
         examples=tuple(drop.why for drop in report.dropped[:EXAMPLES]),
         dropped=dropped,
+        merged=report.merged if dropped else {},
+        lost=report.lost if dropped else {},
+        not_compared=report.not_compared,
         warnings=report.warnings,
     )
 

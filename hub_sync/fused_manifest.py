@@ -48,6 +48,8 @@ class Duplicates(Frozen):
         counts: (member, member that stays, reason, rows).
         examples: sentences, one per row, the first of them only.
         dropped: whether these rows were left out; False: files were copied whole, and they are still here.
+        merged, lost: target -> rows that got a statement on it from a copy, and copies whose statement went with them.
+        not_compared: member -> what of it was not compared, and why.
         warnings: what a person should look at.
     """
 
@@ -56,6 +58,9 @@ class Duplicates(Frozen):
     counts: tuple[tuple[str, str, str, int], ...] = ()
     examples: tuple[str, ...] = ()
     dropped: bool = True
+    merged: Mapping[str, int] = Field(default_factory=dict)
+    lost: Mapping[str, int] = Field(default_factory=dict)
+    not_compared: Mapping[str, str] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

@@ -237,6 +237,7 @@ def test_pixel_columns_name_real_columns() -> None:
 
 
 ALWAYS_PRESENT: dict[str, dict[str, str]] = {
+    "fire": {"control point": "every pair of photographs was registered by control points"},
     "bcn20000": {
         "other abnormality": "OOD is a code of the test set, whose public table has no diagnoses",
     },

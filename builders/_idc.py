@@ -193,9 +193,9 @@ class Collection:
                     yield from _tcia.skipped(members, excluded(one))
                 else:
                     images.append((members, one, what))
-            yield from self._patient(images, objects, config)
+            yield from self._patient(files, images, objects, config)
 
-    def _patient(self, images, objects, config):
+    def _patient(self, files, images, objects, config):
         drawings, used = {}, set()
         asked = {analysis for (_, _, analysis), name in self.configs.items() if config in (None, name)}
         for analysis in asked & set(objects):
@@ -218,7 +218,8 @@ class Collection:
                     continue
                 used.update(file for file, _ in held)
                 fields = {"config": name, "license": terms, "organ": body(one.body_part) or None}
-                yield from _idc_series.READ[what](members, one, fields, held)
+                with files.row(members[0]):
+                    yield from _idc_series.READ[what](members, one, fields, held)
         for analysis in asked & set(objects):
             for members, _ in objects[analysis]:
                 left = [file for file in members if file not in used]

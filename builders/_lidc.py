@@ -1,6 +1,7 @@
 """LIDC-IDRI's readings: from XML files to the fields of a label, and phantoms of them for miniatures."""
 
 from medimg.builders import _tcia_phantom
+from medimg.errors import MedimgError
 from medimg.readers import lidc
 from medimg.schema import Box, Point, Skipped
 
@@ -14,7 +15,11 @@ CORRECTED = "resubmitted-correction"
 def sort(texts, readings):
     """Put XML files of CT into `readings`, by SeriesInstanceUID; readings of radiographs are no rows."""
     for text in texts:
-        reading = lidc.read(text)
+        try:
+            reading = lidc.read(text)
+        except MedimgError as error:
+            yield Skipped(file=text, reason=f"quarantined: {error.problem}")
+            continue
         if reading.kind == "CT":
             readings.setdefault(reading.series_uid, []).append(text)
         else:

@@ -10,7 +10,7 @@ from itertools import combinations, groupby, pairwise
 from operator import or_
 
 from medimg.declaration import Source
-from medimg.errors import FormatError, MedimgError
+from medimg.errors import FormatError, LabelError, MedimgError
 from medimg.readers import dicom, dicom_seg, dicom_slides, drawn, rtstruct
 from medimg.readers import volumes as masks
 from medimg.schema import Row, Skipped
@@ -76,8 +76,8 @@ def by_patient(files, rows, kind, modalities=("CT",), reasons=()):
 
     Args:
         files: the view.
-        rows: (scans, drawn) -> rows; scans are [(files, tags)], drawn is SeriesInstanceUID -> objects that refer to it,
-            from which `rows` takes those that it uses.
+        rows: (scans, drawn) -> rows; scans are [(files, tags)], one at a time, so that one bad series is no more than
+            that; drawn is SeriesInstanceUID -> objects that refer to it, from which `rows` takes those that it uses.
         kind: modality of the objects, SEG or RTSTRUCT.
         modalities: of the images.
         reasons: as of `rows`.
@@ -88,7 +88,7 @@ def by_patient(files, rows, kind, modalities=("CT",), reasons=()):
             if tags.get("Modality") == kind:
                 for file in members:
                     try:
-                        _ = dicom_seg.segments(file) if kind == "SEG" else rtstruct.rois(file)
+                        _ = dicom_seg.check(file) if kind == "SEG" else rtstruct.rois(file)
                         for uid in rtstruct.references(file) or ("",):
                             drawn.setdefault(uid, []).append(file)
                     except MedimgError as error:
@@ -99,7 +99,9 @@ def by_patient(files, rows, kind, modalities=("CT",), reasons=()):
                 yield from skipped(members, f"{tags['Modality']}, no modality of this set")
             else:
                 scans.append((members, tags))
-        yield from rows(scans, drawn)
+        for scan in scans:
+            with files.row(scan[0][0]):
+                yield from rows([scan], drawn)
         yield from left(drawn)
 
 
@@ -175,7 +177,10 @@ def _frames(members):
     broken = any(len(found) == 1 for found in planes.values()) and any(
         _single(found) and not _even(found) for found in planes.values()
     )
-    if len(planes) > 1 and broken:  # an image whose direction is wrong: the reader says so
+    nameless = any(uid is None for uid, _ in planes)
+    if len(planes) > 1 and (
+        broken or nameless
+    ):  # an image with a wrong direction, or of no series: the reader says so
         return [({}, members)]
     planes = [some for found in planes.values() for some in _sizes(found)]
     stacks = []
@@ -251,18 +256,19 @@ def rows(files, about=None, least=2, reasons=(), slides=None):
         slides: sub-collection of the tiles; None leaves slides out.
     """
     for members, tags in folders(files):
-        fields = about(tags) if about and "problem" not in tags else {}
-        if slides and tags.get("Modality") == "SM":
-            fields |= {"config": slides, "modality": "whole-slide image"}
-            yield from tiles(members, identity(tags), tags["PatientID"], said(tags), **fields)
-            continue
-        reason = no_image(tags, reasons)
-        if reason is None and len(members) < least:
-            reason = f"a series of {len(members)} image{'s' * (len(members) > 1)}: a scout, no volume"
-        if reason:
-            yield from skipped(members, reason)
-            continue
-        yield from volumes(members, tags, **fields)
+        with files.row(members[0]):
+            fields = about(tags) if about and "problem" not in tags else {}
+            if slides and tags.get("Modality") == "SM":
+                fields |= {"config": slides, "modality": "whole-slide image"}
+                yield from tiles(members, identity(tags), tags["PatientID"], said(tags), **fields)
+                continue
+            reason = no_image(tags, reasons)
+            if reason is None and len(members) < least:
+                reason = f"a series of {len(members)} image{'s' * (len(members) > 1)}: a scout, no volume"
+            if reason:
+                yield from skipped(members, reason)
+                continue
+            yield from volumes(members, tags, **fields)
 
 
 def tiles(members, name, subject, meta, **fields):
@@ -314,7 +320,11 @@ def segmented(seg, image, bits):
         image: the series.
         bits: SegmentLabel -> a power of two. Segment numbers mean nothing: they differ between files.
     """
-    numbers = {number: bits[one.label] for number, one in dicom_seg.segments(seg).items()}
+    numbers = {}
+    for number, one in dicom_seg.segments(seg).items():
+        if one.label not in bits:
+            raise LabelError(f"segment {number} is called {one.label!r}, which is not mapped", file=seg.path)
+        numbers[number] = bits[one.label]
     met = [some for size in range(2, len(numbers) + 1) for some in combinations(numbers, size)]
     codes = {some: 1000 + n for n, some in enumerate(met)}
     values = {code: reduce(or_, (numbers[one] for one in some)) for some, code in codes.items()}

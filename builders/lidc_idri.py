@@ -4,11 +4,11 @@ Every reader outlined nodules of 3 mm and more on all slices and rated them (mal
 and marked smaller nodules and non-nodules with one point. The readings of all four are kept apart.
 """
 
-from medimg.builders import _lidc
+from medimg.builders import _lidc, _tcia
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Part, Source
 from medimg.errors import MedimgError
 from medimg.readers import dicom, tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 HOME = "https://www.cancerimagingarchive.net/collection/lidc-idri/"
 XML = "https://www.cancerimagingarchive.net/wp-content/uploads/LIDC-XML-only.zip"
@@ -93,17 +93,20 @@ def rows(files):
             yield from _lidc.sort(found, readings)
     for folder, members in series.items():
         yield from _lidc.sort(texts.get(folder, ()), readings)
-        _, tags = next(dicom.headers(members[:1]))
+        _, tags = _tcia.headed(members)
+        if "problem" in tags:
+            yield from _tcia.skipped(members, f"quarantined: {tags['problem']}")
+            continue
         patient, uid = tags["PatientID"], tags["SeriesInstanceUID"]
         image = dicom.series(members, modality="CT", allow_gaps=True)
         yield from _lidc.corrected(readings.get(uid, []))
-        reason = _lidc.other(tags["Modality"])
+        reason, label = _lidc.other(tags.get("Modality")), {}
         try:
             label = {} if reason else _lidc.label(readings.get(uid), image)
         except MedimgError as error:
             reason = f"quarantined: {error}"
         if reason:
-            yield from (Skipped(file=file, reason=reason) for file in members)
+            yield from _tcia.skipped(members, reason)
             continue
         about = {name: people[patient] for name, people in known.items() if patient in people}
         meta = {"SeriesInstanceUID": uid} | about

@@ -2,7 +2,6 @@
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence
-from medimg.errors import MedimgError
 from medimg.readers import dicom, tables
 from medimg.readers.boxes import voc
 from medimg.schema import Box, Row
@@ -77,24 +76,22 @@ def rows(files):
     for members, tags in _tcia.folders(files):
         patient, reason, label = tags.get("PatientID", ""), _tcia.no_image(tags), {}
         letter, image = patient.rpartition("-")[2], dicom.series(members, allow_gaps=True)
-        if not reason and tags["Modality"] == "CT":
-            try:
-                label = boxes(image, found, used)
-            except MedimgError as error:
-                reason = f"quarantined: {error.problem}"
         if reason:
             yield from _tcia.skipped(members, reason)
             continue
-        yield Row(
-            id=_tcia.identity(tags),
-            subject=patient,
-            image=image,
-            modality=_tcia.MODALITIES[tags["Modality"]],
-            classes=(KINDS[letter[0]],),
-            assessed=tuple(KINDS.values()),
-            meta=_tcia.said(tags) | people.get(letter, {}),
-            **label,
-        )
+        with files.row(members[0]):
+            if tags["Modality"] == "CT":
+                label = boxes(image, found, used)
+            yield Row(
+                id=_tcia.identity(tags),
+                subject=patient,
+                image=image,
+                modality=_tcia.MODALITIES[tags["Modality"]],
+                classes=(KINDS[letter[0]],),
+                assessed=tuple(KINDS.values()),
+                meta=_tcia.said(tags) | people.get(letter, {}),
+                **label,
+            )
     lost = (file for uid, file in found.items() if uid not in used)
     yield from _tcia.skipped(lost, "a box on a slice that is not in this copy")
 

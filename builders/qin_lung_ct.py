@@ -73,7 +73,12 @@ def labeled(scans, drawn):
             image=image,
             mask=votes.count([dicom_seg.segmentation(seg, image) for seg in taken]) if taken else None,
             assessed=("lung nodule",) if taken else (),
-            source=[{"SEG": seg.path, "label": dicom_seg.segments(seg)[1].label} for seg in taken] or None,
+            source=[
+                {"SEG": seg.path, "label": one.label}
+                for seg in taken
+                for one in dicom_seg.segments(seg).values()
+            ]
+            or None,
             meta=_tcia.said(tags),
         )
 

@@ -55,7 +55,7 @@ def rows(files):
     drawn = {}
     for members, tags in found:
         if MASK in str(tags.get("SeriesDescription", "")).lower():
-            drawn[tags["StudyInstanceUID"]] = members
+            drawn[tags.get("StudyInstanceUID")] = members
     used = set()
     for members, tags in found:
         if members in drawn.values():
@@ -63,8 +63,8 @@ def rows(files):
         if reason := _tcia.no_image(tags):
             yield from _tcia.skipped(members, reason)
             continue
-        study, label = tags["StudyInstanceUID"], {}
-        exam = re.search(r"t\+\d+ mins", tags.get("StudyDescription", ""))
+        study, label = tags.get("StudyInstanceUID"), {}
+        exam = re.search(r"t\+\d+ mins", str(tags.get("StudyDescription", "")))
         if study in drawn:
             mask = votes.count([dicom.series(drawn[study], allow_gaps=True)])
             image = dicom.series(members, allow_gaps=True)

@@ -22,6 +22,7 @@ from medimg.readers.dicom_file import (
     number_of,
     open_dataset,
     tell,
+    value_of,
 )
 from medimg.readers.nifti import reading
 from medimg.readers.volumes import FRACTION, Grid, Painter, VolumePixels, apart, grid_of, pieces
@@ -94,6 +95,39 @@ def segments(file: File) -> dict[int, Segment]:
         }
 
 
+def check(file: File) -> None:
+    """Make sure that a DICOM SEG can be a label map; the pixels of fractional ones are read for it.
+
+    Raises:
+        FormatError: it is no DICOM SEG.
+        LabelError: it holds fractions.
+    """
+    _ = segments(file)
+    with reading(file), file.open() as stream:
+        dataset = open_dataset(stream)
+        kind, full = _kind(dataset)
+        if kind == "FRACTIONAL":
+            for n, frame in enumerate(decoded_frames(stream), 1):
+                _whole(frame, full, n)
+
+
+def _kind(dataset: Any) -> tuple[str, int]:
+    """(SegmentationType, the number that stands for "inside")."""
+    kind = str(value_of(dataset, "SegmentationType") or "BINARY").upper()
+    return kind, int(number_of(dataset, "MaximumFractionalValue", 1)) if kind == "FRACTIONAL" else 1
+
+
+def _whole(frame: Array, full: int, n: int) -> Array:
+    """Where a frame is inside. Raises LabelError: it holds something but 0 and the maximum."""
+    inside: Array = frame != 0
+    if (inside & (frame != full)).any():
+        raise LabelError(
+            f"frame {n} holds fractions (values but 0 and the maximum, {full}), which make no label map",
+            next_step="fractional segmentations are left out: nothing says at which fraction a structure begins",
+        )
+    return inside
+
+
 @dataclass(frozen=True)
 class _Segmentation(VolumePixels):
     file: File
@@ -138,8 +172,7 @@ def paint_segments(
         dataset = open_dataset(stream)
         if not dataset.get("SegmentSequence"):
             raise FormatError("no DICOM SEG: it has no SegmentSequence")
-        kind = str(dataset.get("SegmentationType") or "BINARY")
-        full = int(number_of(dataset, "MaximumFractionalValue", 1)) if kind == "FRACTIONAL" else 1
+        kind, full = _kind(dataset)
         numbers = {int(item.SegmentNumber) for item in dataset.SegmentSequence}
         count = int(number_of(dataset, "NumberOfFrames", 1))
         seen = 0
@@ -166,9 +199,7 @@ def paint_segments(
             identity = group_item(frame_groups(dataset, n), "SegmentIdentificationSequence")
             if identity is None:
                 raise FormatError(f"frame {n + 1} does not state its segment")
-            if ((frame != 0) & (frame != full)).any():
-                raise LabelError(f"frame {n + 1} holds fractions, which make no label map")
-            paint(plane, frame != 0, int(identity.ReferencedSegmentNumber))
+            paint(plane, _whole(frame, full, n + 1), int(identity.ReferencedSegmentNumber))
         if seen != count:
             raise FormatError(f"{seen} frames, the header says {count}")
         return tell(dataset, META)

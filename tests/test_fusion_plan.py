@@ -16,7 +16,13 @@ from datasets import Dataset, IterableDataset
 from scipy import ndimage
 
 from medimg import registry, vocab
-from medimg.errors import LicenseError, SourceRequiredError, UnknownDatasetError, UnknownTermError
+from medimg.errors import (
+    LicenseError,
+    SourceError,
+    SourceRequiredError,
+    UnknownDatasetError,
+    UnknownTermError,
+)
 from medimg.fusion import Plan, blueprint, fuse
 from medimg.fusion.duplicates import DuplicateError
 from medimg.fusion.errors import FusionError
@@ -122,8 +128,12 @@ def test_copies_with_other_voxels_and_type_come_once(tmp_path: Path) -> None:
 
 
 def test_rows_without_what_was_asked_for_are_left_out_unless_wanted(tmp_path: Path) -> None:
-    test = fuse("lits", task="segmentation", targets=TARGETS, source="miniature", split="test")
-    assert list(test) == [], "the labels of LiTS's test part are not public"
+    asked: dict[str, Any] = {"task": "segmentation", "targets": TARGETS, "source": "miniature"}
+    with pytest.raises(SourceError, match=r"lits: none of its rows .*says nothing on liver.*unlabeled=True"):
+        fuse("lits", split="test", **asked)
+    assert {row["provenance"]["split"] for row in fuse("lits", **asked)} == {"train"}, (
+        "the labels of LiTS's test part are not public"
+    )
     (row,) = fuse(
         "lits", task="segmentation", targets=TARGETS, source="miniature", split="test", unlabeled=True
     )

@@ -148,12 +148,15 @@ class Told:
         contradictions: by (kept, other, target, what), each once however often the rows are read.
         unmerged: row that was left out -> why its labels could not be had.
         left_out: member -> what of it is no row.
+        looked, duplicates: member -> rows that were looked at in this pass, and those of them that are duplicates.
     """
 
     def __init__(self) -> None:
         self.contradictions: dict[tuple[str, str, str, str], Contradiction] = {}
         self.unmerged: dict[str, str] = {}
         self.left_out: dict[str, LoadReport] = {}
+        self.looked: Counter[str] = Counter()
+        self.duplicates: Counter[str] = Counter()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Told, ()

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medimg import registry
+from medimg import __version__, imports, registry
+from medimg.errors import HubError, MedimgError, SourceError, SourceRequiredError
 from medimg.fusion import blueprint as blueprints
-from medimg.fusion.duplicates import OnDuplicate
+from medimg.fusion.duplicates import OnDuplicate, Report
+from medimg.fusion.errors import FusionError
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Encoding, Harmonizer, fused_features
 from medimg.fusion.mix import Stream, Weights, mix
 from medimg.fusion.plan import Manifests, Plan, Request, make_plan, ranks
 from medimg.fusion.scanning import find
+from medimg.fusion.select import LeftOut, candidates
 from medimg.fusion.sources import Rows, rows_of
-from medimg.loading import open_source
+from medimg.loading import MINIATURE, OFFICIAL, REPORT
+from medimg.report import LoadReport, MedimgWarning
 from medimg.schema import Dimension
 
 if TYPE_CHECKING:
@@ -135,6 +142,7 @@ def fuse(
         return made
     options = request.options
     members = _members(made, request, shape, options["unlabeled"], storage_options)
+    made, members = _with_rows(made, request, members)
     report, partners = find(
         members,
         on_duplicate=options["on_duplicate"],
@@ -152,8 +160,9 @@ def fuse(
         shuffle=options["shuffle_buffer"],
         seed=options["seed"],
         split=single[0] if len(single) == 1 else None,
+        identity=(identity := _identity(request, members)),
     )
-    result: Any = stream if streaming else _stored(stream, members, features)
+    result: Any = stream if streaming else _stored(stream, identity, report)
     result.info.description = str(report)
     result.info.license = made.license.strictest
     result.info.citation = "\n".join(dict.fromkeys(_cited(member.name) for member in made.members))
@@ -197,31 +206,87 @@ def _stream(member: Rows, *, count: bool) -> Stream:
     )
 
 
-def _stored(
-    stream: datasets.IterableDataset, members: Sequence[Rows], features: datasets.Features
-) -> datasets.Dataset:
-    """The rows, written to the `datasets` cache; a changed source is read anew."""
-    import datasets
+def _with_rows(made: Plan, request: Request, members: list[Rows]) -> tuple[Plan, list[Rows]]:
+    """The members that have a row of what was asked for; the others are told where nobody named them.
 
-    return datasets.Dataset.from_generator(
-        _written,
-        features=features,
-        gen_kwargs={"stream": stream, "state": " ".join(_state(member) for member in members)},
-        # The stock writer buffers 1000 examples, whatever their size.
-        writer_batch_size=64 if members[0].grid.dimension(members[0].dimension) == "2d" else 1,
+    Raises:
+        MedimgError: a member that was named has none, or none has.
+    """
+    problems: dict[str, MedimgError] = {}
+    for member in members:
+        try:
+            member.probe()
+        except (SourceError, SourceRequiredError, HubError) as error:
+            problems[member.key] = error.within(dataset=member.key)
+    for name in request.criteria.names:
+        missing = [problems.get(each.key) for each in candidates(name) if _is_member(each.key, members)]
+        if missing and all(missing):
+            raise next(filter(None, missing))
+    if not problems:
+        return made, members
+    reasons = "; ".join(f"{key}: {error.problem}" for key, error in problems.items())
+    if len(problems) == len(members):
+        raise FusionError(
+            f"no member has a row of what was asked for: {reasons}", next_step="pass another source."
+        )
+    warnings.warn(f"left out of the fused set: {reasons}", MedimgWarning, stacklevel=3)
+    gone = tuple(LeftOut(member=key, reason=error.problem) for key, error in problems.items())
+    kept = tuple(member for member in made.members if member.key not in problems)
+    return (
+        made.model_copy(update={"members": kept, "left_out": (*made.left_out, *gone)}),
+        [member for member in members if member.key not in problems],
     )
 
 
-def _written(stream: datasets.IterableDataset, state: str) -> Iterator[dict[str, Any]]:
+def _is_member(key: str, members: Sequence[Rows]) -> bool:
+    return any(member.key == key for member in members)
+
+
+def _identity(request: Request, members: Sequence[Rows]) -> str:
+    """Digest of all that the rows and their order depend on: the request, the members as they are now, and medimg.
+
+    Where one's own copies lie does not count, but what they hold does.
+    """
+    asked = request.model_dump(mode="json", exclude={"title", "source"})
+    source = request.source if request.source in (None, OFFICIAL, MINIATURE) else "a copy"
+    states = {member.key: [member.revision(), sorted(member.dropped)] for member in members}
+    modules = {registry.get(member.name).source_module for member in members}
+    code = imports.written(*sorted(modules), "medimg.fusion.fuse", "medimg.phantom")
+    whole = [asked, source, states, __version__, code]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _stored(stream: datasets.IterableDataset, identity: str, report: Report) -> datasets.Dataset:
+    """The rows, written to the `datasets` cache once; what was left out of them lies beside."""
+    import datasets
+    from datasets.exceptions import DatasetGenerationError
+
+    try:
+        rows = datasets.Dataset.from_generator(
+            _written,
+            features=stream.features,
+            gen_kwargs={"stream": stream},
+            fingerprint=identity[:32],
+            # The stock writer buffers 1000 examples, whatever their size.
+            writer_batch_size=64 if isinstance(stream.features["image"], datasets.Image) else 1,
+        )
+    except DatasetGenerationError as error:
+        if isinstance(error.__cause__, MedimgError):
+            raise error.__cause__ from None
+        raise
+    beside = Path(rows.cache_files[0]["filename"]).parent / REPORT
+    told = report.told.left_out
+    if told:
+        beside.write_text(json.dumps({key: each.to_json() for key, each in told.items()}), "utf-8")
+    elif beside.exists():
+        for key, value in json.loads(beside.read_text("utf-8")).items():
+            told[key] = LoadReport.from_json({**value, "told": False})
+            told[key].warn()
+    return rows
+
+
+def _written(stream: datasets.IterableDataset) -> Iterator[dict[str, Any]]:
     yield from stream.decode(False)
-
-
-def _state(member: Rows) -> str:
-    """What the member's rows depend on beside the request."""
-    if member.place is None:
-        return hashlib.sha256(repr(sorted(member.shards.items())).encode()).hexdigest()
-    with open_source(registry.get(member.name), member.place) as files:
-        return files.fingerprint()
 
 
 def _cited(name: str) -> str:

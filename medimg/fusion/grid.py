@@ -138,6 +138,15 @@ class Grid:
         """Of the rows that come out."""
         return "2d" if self.slices is not None and dimension == "3d" else dimension
 
+    def refusal(self, row: Mapping[str, Any], dimension: Dimension) -> str:
+        """Why `rows` gives nothing for a row that cannot be resampled and is to be dropped; empty where it does."""
+        if self.spacing is None or self.unknown_spacing != "drop" or dimension == "video":
+            return ""
+        if not row.get("spacing"):
+            return "it states no spacing, so it cannot be resampled"
+        reason = uneven(row)
+        return f"its slices are unevenly apart, so it cannot be resampled ({reason})" if reason else ""
+
     def rows(
         self, row: Mapping[str, Any], dimension: Dimension, harmonizer: Harmonizer | None = None
     ) -> Iterator[Values]:
@@ -161,9 +170,8 @@ class Grid:
         if self.idle or dimension == "video":
             yield dict(row)
             return
-        if self.spacing is not None and self.unknown_spacing == "drop":
-            if not row.get("spacing") or uneven(row):
-                return
+        if self.refusal(row, dimension):
+            return
         try:
             yield from self._volume(row, harmonizer) if dimension == "3d" else self._picture(row)
         except MedimgError as error:

@@ -189,7 +189,7 @@ def select(criteria: Criteria) -> tuple[list[Candidate], list[LeftOut]]:
     left_out: list[LeftOut] = []
     for name in criteria.names or registry.names():
         fits, missed = [], []
-        for candidate in _candidates(name, criteria.modality):
+        for candidate in candidates(name, criteria.modality):
             subject, other = _of_another_subject(candidate, criteria), _refused(candidate, criteria)
             if subject and not criteria.names:
                 continue
@@ -223,7 +223,8 @@ def unfit(name: str, missed: Sequence[LeftOut]) -> FusionError:
     )
 
 
-def _candidates(name: str, modality: tuple[str, ...]) -> Iterable[Candidate]:
+def candidates(name: str, modality: tuple[str, ...] = ()) -> Iterable[Candidate]:
+    """The sub-collections that a name means. Raises UnknownDatasetError."""
     # "idc/<collection>" has a slash of its own.
     slug, _, config = registry.COMMONS.sub("idc-", name).partition("/")
     builder = registry.get(slug)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from medimg import licenses, registry, vocab
 from medimg.declaration import Dataset
-from medimg.errors import SOURCE_FAULTS, DuplicateIdError, HubError, MedimgError, named
+from medimg.errors import (
+    SOURCE_FAULTS,
+    DuplicateIdError,
+    EmptySplitError,
+    HubError,
+    MedimgError,
+    SourceError,
+    named,
+)
 from medimg.fusion.duplicates import Report, Told
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Facts, Harmonizer
@@ -22,6 +33,8 @@ from medimg.rows import drafts, left_out, looked_for, materialize, naming_file, 
 from medimg.schema import Dimension, Row, Skipped
 
 Shards = Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]
+SHOWN = 4
+"""Targets that a reason names."""
 Item = tuple[str, "Row | dict[str, Any]"]
 """(the source's split, a row as a builder yields it or as it is stored)."""
 
@@ -46,6 +59,7 @@ class Rows:
         grid: voxels that are asked for.
         license: of rows that state none.
         shards: split -> (files, rows per file); for the Hub. `metadata`: the same of the files without pixels.
+        digest: of the content of the shards.
     """
 
     name: str
@@ -67,6 +81,7 @@ class Rows:
     license: str = licenses.UNKNOWN
     shards: Shards = field(default_factory=dict)
     metadata: Shards = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def key(self) -> str:
@@ -115,6 +130,56 @@ class Rows:
         """All items without their pixels, as far as the source can tell apart: for the Hub from kilobytes."""
         return self._published(0, self.metadata) if self.place is None else self._own(0)
 
+    def probe(self) -> None:
+        """Look for a row that is wanted, without its pixels; seldom more than the first one.
+
+        Raises:
+            MedimgError: the source cannot be read, or holds no such row.
+        """
+        quiet = replace(self, told=Told(), lenient=True)
+        for item in quiet.outlines():
+            try:
+                reason = quiet.refusal(item)
+            except (MedimgError, *SOURCE_FAULTS):
+                return  # what to do about a bad row is decided where it is read
+            if not reason:
+                return
+            quiet.report.skip(self.id(item), reason)
+        if self.place is None and not self.rows:
+            raise HubError(
+                "the Hub holds no row of it, or none of the splits that were asked for",
+                dataset=self.key,
+                next_step="look at its page there whether it was retired, or pass source=<folder with the originals>; "
+                "or leave it out.",
+            )
+        if quiet.report.elsewhere and not quiet.report.skipped:
+            there = ", ".join(
+                f"{config}/{split} {count:,}" for (config, split), count in quiet.report.elsewhere.items()
+            )
+            raise EmptySplitError(
+                f"this copy has no row of {self.config}/{' or '.join(self.splits)}; it has rows of {there}",
+                dataset=self.key,
+                next_step="ask for one of these, pass a source that holds the rest of the download, or leave it out.",
+            )
+        raise SourceError(
+            f"none of its rows is what was asked for ({quiet.report.reasons()})",
+            dataset=self.key,
+            next_step="ask for something that it has, pass unlabeled=True for rows that say nothing on the targets, "
+            "or leave it out.",
+        )
+
+    def revision(self) -> str:
+        """Digest of what the member's rows depend on beside the request and medimg's code.
+
+        Raises:
+            MedimgError: the source cannot be read.
+        """
+        if self.place is None:
+            return self.digest
+        builder = registry.get(self.name)
+        with open_source(builder, self.place, storage_options=dict(self.storage_options) or None) as files:
+            return files.fingerprint() + builder.index
+
     def _published(self, start: int, shards: Shards) -> Iterator[Item]:
         for split in self.splits:
             files, counts = shards[split]
@@ -130,6 +195,7 @@ class Rows:
         assert self.place is not None
         report = self.report
         report.restart()
+        self.told.looked[self.key] = self.told.duplicates[self.key] = 0
         seen: set[str] = set()
         with open_source(builder, self.place, storage_options=dict(self.storage_options) or None) as files:
             files.quarantine = self.lenient or self.dataset.bad_files == "quarantine"
@@ -152,9 +218,26 @@ class Rows:
             take_told(files, report)
             if not seen and not report.elsewhere:
                 raise files.barren(report.reasons())
+        if not self.lenient and self.told.looked[self.key] == len(seen):
+            self._check_any(len(seen))
         report.finished = True
-        if not self.lenient:
-            report.warn()
+        self._tell()
+
+    def _check_any(self, rows: int) -> None:
+        """Refuse a member of which every row was looked at and none could be used. Raises SourceError."""
+        if rows and not self.report.rows and not self.told.duplicates[self.key]:
+            raise SourceError(
+                f"none of its {rows:,} rows can be used ({self.report.reasons()})",
+                dataset=self.key,
+                next_step="mend the source, or leave the member out.",
+            )
+
+    def _tell(self) -> None:
+        """Say once what was left out; of several workers only the first one does."""
+        torch = sys.modules.get("torch")
+        worker = torch.utils.data.get_worker_info() if torch is not None else None
+        if not self.lenient and (worker is None or worker.id == 0):
+            self.report.warn()
 
     @property
     def report(self) -> LoadReport:
@@ -175,19 +258,24 @@ class Rows:
 
     def wants(self, item: Item) -> bool:
         """Whether a row belongs to the fused set, told without its pixels."""
+        return self.id(item) not in self.dropped and not self.refusal(item)
+
+    def refusal(self, item: Item) -> str:
+        """Why a row is not what was asked for, told without its pixels; empty where it is."""
         _, row = item
         about = row if isinstance(row, dict) else self.outline(row)
-        if about["id"] in self.dropped:
-            return False
-        if (
-            self.modality
-            and about["modality"]
-            and not kind_of(about["modality"], self.modality, vocab.modality)
-        ):
-            return False
-        if self.license_terms and not allowed(about["license"], self.license_terms):
-            return False
-        return self.unlabeled or self.harmonizer.tells(Facts.of(about["label"]), about["label"])
+        modality, terms = about["modality"], about["license"]
+        if self.modality and modality and not kind_of(modality, self.modality, vocab.modality):
+            return f"its modality is {modality}, asked for: {', '.join(self.modality)}"
+        if self.license_terms and not allowed(terms, self.license_terms):
+            return f"its license {terms} does not meet: {', '.join(self.license_terms)}"
+        if self.unlabeled or self.harmonizer.tells(Facts.of(about["label"]), about["label"]):
+            return ""
+        targets = (*self.harmonizer.targets, *self.harmonizer.measures)
+        if not targets:
+            return "has no label of the tasks asked for"
+        named = ", ".join(targets) if len(targets) <= SHOWN else f"any of the {len(targets)} targets"
+        return f"says nothing on {named}"
 
     def decode(self, item: Item) -> dict[str, Any] | None:
         """The row as it is stored; None where it cannot be read and the declaration says to go on.
@@ -217,22 +305,42 @@ class Rows:
 
     def expand(self, item: Item) -> Iterator[Item]:
         """The wanted rows that an item becomes, with pixels as they are stored: none, one, or its slices."""
+        self.told.looked[self.key] += 1
+        row = self._wanted(item)
+        if row is not None:
+            self.report.rows[item[0]] += 1
+        if row is not None and self.grid.slices is None:
+            yield item[0], row
+        elif row is not None:
+            for piece in self.grid.rows(self._fused(item[0], row), self.dimension, self.harmonizer):
+                yield item[0], piece
+        if self.place is None and self.told.looked[self.key] == self.rows:
+            self.report.finished = True
+            self._tell()
+
+    def _wanted(self, item: Item) -> dict[str, Any] | None:
+        """The row as it is stored, if it belongs to the set and can be read; the report gets the reason if not."""
+        if self.place is None and self.report.finished:  # another epoch
+            self.report.restart()
+            self.told.looked[self.key], self.told.duplicates[self.key] = 1, 0
+        if self.id(item) in self.dropped:
+            self.told.duplicates[self.key] += 1
+            return None
         try:
-            wanted = self.wants(item)
-        except MedimgError as error:
+            reason = self.refusal(item)
+        except (MedimgError, *SOURCE_FAULTS) as error:
             if isinstance(item[1], dict):
                 raise
             self._bad(item[1], error)
-            return
-        row = self.decode(item) if wanted else None
-        if row is None:
-            return
-        self.report.rows[item[0]] += 1
-        if self.grid.slices is None:
-            yield item[0], row
-            return
-        for piece in self.grid.rows(self._fused(item[0], row), self.dimension, self.harmonizer):
-            yield item[0], piece
+            return None
+        if reason:
+            self.report.skip(self.id(item), reason)
+            return None
+        row = self.decode(item)
+        if row is not None and (reason := self.grid.refusal(row, self.dimension)):
+            self.report.skip(row["id"], reason)
+            return None
+        return row
 
     def finish(self, item: Item) -> dict[str, Any] | None:
         """The row with the columns `fused` and `provenance`, on the asked grid; None where the grid drops it."""
@@ -306,7 +414,7 @@ def rows_of(
         MedimgError: the Hub has no such dataset.
     """
     place = miniature(member.name) if source == MINIATURE else member.place
-    shards, metadata = _shards(member, manifests) if place is None else ({}, {})
+    shards, metadata, digest = _shards(member, manifests) if place is None else ({}, {}, "")
     splits = tuple(split.split for split in member.splits)
     return Rows(
         name=member.name,
@@ -319,11 +427,12 @@ def rows_of(
         license=member.license,
         shards=shards,
         metadata=metadata,
+        digest=digest,
         **wishes,
     )
 
 
-def _shards(member: Member, manifests: Manifests) -> tuple[Shards, Shards]:
+def _shards(member: Member, manifests: Manifests) -> tuple[Shards, Shards, str]:
     manifest = manifests.get(member.name)
     if manifest is None:
         raise HubError(
@@ -341,4 +450,10 @@ def _shards(member: Member, manifests: Manifests) -> tuple[Shards, Shards]:
             for split, shards in found.items()
         }
 
-    return addresses("shards"), addresses("metadata")
+    content = (
+        {split: [shard.sha256 for shard in stats.shards] for split, stats in config.splits.items()}
+        if config
+        else {}
+    )
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return addresses("shards"), addresses("metadata"), digest

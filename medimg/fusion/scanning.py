@@ -282,8 +282,9 @@ def _own(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: boo
     assert isinstance(row, Row)
     key = _key(member, row)
     content = cache.get(key) if key else None
-    if content is not None and (not near or content in cache):
-        signed = Signature.from_text(cache[content]) if near and cache[content] else None
+    text = cache.get(content) if near and content is not None else None
+    if content is not None and (not near or text is not None):
+        signed = Signature.from_text(text) if text else None
         return _outlined(member, item)._replace(content=content, signature=signed)
     stored = member.read(row)
     entry = _published(member, (item[0], stored), cache, near=near)

@@ -708,3 +708,44 @@ def test_a_report_is_small_and_readable(tmp_path: Path) -> None:
         "left_out",
         "unread",
     }
+
+
+def test_a_stored_set_has_the_same_labels_and_tells_the_same(tmp_path: Path) -> None:
+    shifted = boxed(liver=(slice(3, 7), 1), tumor=(slice(4, 5), 2))
+    root = originals(tmp_path, shared=1, tumor=shifted)
+    streamed, stored = fused(root), fused(root, streaming=False)
+    expected = masks(streamed)
+    assert {key: mask.tolist() for key, mask in masks(stored).items()} == {
+        key: mask.tolist() for key, mask in expected.items()
+    }
+    assert stored.report.contradictions == streamed.report.contradictions != ()
+
+
+def test_parts_of_a_set_in_other_processes_merge_alike(tmp_path: Path) -> None:
+    rows = fused(originals(tmp_path)).decode(False)
+    parts = [pickle.loads(pickle.dumps(rows.shard(2, index))) for index in range(2)]
+    found = {row["id"]: row["fused"]["mask"]["bytes"] for part in parts for row in part}
+    assert found == {row["id"]: row["fused"]["mask"]["bytes"] for row in rows}
+
+
+def test_a_comparison_shows_its_progress_on_a_terminal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scanning, "DELAY", 0)
+    root = originals(tmp_path)
+    fused(root)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    fused(root)
+    assert "comparing images of lits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["no database", "a folder"])
+def test_a_damaged_cache_is_no_obstacle(tmp_path: Path, damage: str) -> None:
+    path = scanning.cache_path()
+    path.parent.mkdir(parents=True)
+    if damage == "a folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"no database" * 1000)
+    assert len(fused(originals(tmp_path)).report.keys) == 2

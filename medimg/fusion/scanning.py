@@ -42,16 +42,25 @@ class Cache(MutableMapping[str, str]):
     """Texts by key in one file that processes share; it may be deleted at any time.
 
     Args:
-        path: of the file; its folder is made.
+        path: of the file; its folder is made. Where it cannot be written, or is damaged, what is learned is forgotten.
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._store = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self._store.execute("PRAGMA synchronous = OFF")
-        self._store.execute(
-            "CREATE TABLE IF NOT EXISTS known (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
-        )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._store = self._opened(path)
+        except (OSError, sqlite3.Error):
+            self._store = self._opened(":memory:")
+
+    @staticmethod
+    def _opened(path: Path | str) -> sqlite3.Connection:
+        store = sqlite3.connect(path, timeout=60, isolation_level=None)
+        store.execute("PRAGMA synchronous = OFF")
+        store.execute("CREATE TABLE IF NOT EXISTS known (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+        store.execute(
+            "INSERT OR REPLACE INTO known VALUES ('', '')"
+        )  # fails here where nothing can be written
+        return store
 
     def __getitem__(self, key: str) -> str:
         found = self._store.execute("SELECT value FROM known WHERE key = ?", (key,)).fetchone()

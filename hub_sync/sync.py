@@ -19,7 +19,7 @@ from medimg import __version__, cards, layout, licenses, registry
 from medimg.cards.card import forbidden, freed, gates
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
-from medimg.files import Files
+from medimg.files import Files, checksums
 from medimg.hub_sync import topics
 from medimg.hub_sync.build import Built, build
 from medimg.hub_sync.fingerprint import changed, fingerprint, refresh, same_texts
@@ -50,6 +50,8 @@ REPLANS = 5
 """How often a dataset is planned anew because somebody else committed meanwhile."""
 AHEAD = 16
 """Repositories that are looked at ahead of the one that is worked on."""
+LONG = 1 << 28
+"""Bytes of a file that take so long to be compared with its checksum that it is said."""
 GATE_KEY = "\nextra_gated_prompt:"
 """In the YAML of a card: readers are asked to accept terms."""
 SHOWN = 3
@@ -590,9 +592,15 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
             else:
                 self.hub.gate(self.name, shut=False)
 
+    def _comparing(self, path: str, done: int, total: int | None) -> None:
+        """Say that a large file is being compared with its checksum, at its first piece."""
+        if done <= checksums.PIECE and total and total > LONG:
+            self.run.watcher.note(f"{self.name}: comparing {path} ({total / 1e9:.1f} GB) with its checksum")
+
     def _built(self, plan: Plan) -> Built:
         folder = self._stack.enter_context(scratch(f"build-{self.name}")).path
         with opened(plan, self.builder) as files:
+            files.progress = self._comparing
             built = build(
                 self.builder,
                 files,

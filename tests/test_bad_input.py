@@ -17,13 +17,15 @@ import pytest
 from medimg import errors, registry
 from medimg.declaration import Source
 from medimg.files import Files
+from medimg.hub_sync import sync as sync_module
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.publish import Hub
-from medimg.hub_sync.sync import Result, sync
+from medimg.hub_sync.sync import Result, Watcher, sync
 from medimg.phantom import Phantom
 from medimg.readers import arrays, dicom
 from medimg.rows import Record, iterate
 from medimg.schema import Row
+from tests.miniatures import write
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +174,22 @@ def test_wrong_checksum(tmp_path: Path) -> None:
         with pytest.raises(errors.ChecksumError) as caught:
             files.verify_checksums()
     assert "images.csv" in str(caught.value) and "Next:" in str(caught.value)
+
+
+def test_sync_publishes_nothing_of_a_file_with_another_checksum(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Phantom()
+    registry.get("hc18").miniature(make)
+    write(make.files, tmp_path / "hc18")  # by hand: nothing says that these are phantoms
+    monkeypatch.setattr(sync_module, "LONG", 0)
+    watcher = Watcher()
+    notes: list[str] = []
+    monkeypatch.setattr(watcher, "note", notes.append)
+    result, *_ = sync(["hc18"], hub, source=str(tmp_path), check=False, watcher=watcher)
+    assert result.status == "failed" and "training_set.zip: its sha256 is" in result.reason
+    assert any(note.startswith("hc18: comparing training_set.zip") for note in notes)
+    assert not hub.published("hc18").files.keys() & {"README.md", ".medimg/manifest.json"}
 
 
 def test_wrong_size_is_noticed_at_once(tmp_path: Path) -> None:

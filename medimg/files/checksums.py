@@ -11,6 +11,8 @@ from typing import Any
 
 Progress = Callable[[str, int, int | None], None]
 """Called with path, bytes done and bytes in all."""
+PIECE = 4 << 20
+"""Bytes that are read at once."""
 SHOWN_AFTER = 2.0
 """Seconds after which a terminal shows how far it is."""
 

@@ -32,7 +32,6 @@ from medimg.files.blobs import (
     GiB,
     Handles,
     LocalBlob,
-    MiB,
     buffered,
     html_error,
     other_kind,
@@ -278,6 +277,7 @@ class Files:
         told: (path, reason) of what a row lacks, as builders and readers say with `tell`.
         quarantined: (file, error) of rows that went wrong within `row` and are left out.
         quarantine: whether such rows are left out; otherwise the first one ends the reading.
+        progress: shown while a file is compared with its digest; None: a bar, where stderr is a terminal.
         verify: whether files of a declared digest are compared with it before they are used. Files that a `Phantom`
             wrote are not; a remote file of more than `Limits.checked` bytes, which is read by ranges, is told instead.
     """
@@ -329,6 +329,7 @@ class Files:
                 next_step="pass the folder or archive that you downloaded, or an address",
             )
         self._declared = declared
+        self.progress: checksums.Progress | None = None
         self.verify = verify and not (isinstance(self._root, Path) and local.is_phantom(self._root))
         self._claims: list[tuple[Source, _Item]] = []
         self._unsure: dict[int, Source] = {}
@@ -702,8 +703,8 @@ class Files:
             name = _remembered(source, item)
             far = isinstance(item, _Remote) and (item.size is None or item.size > self._limits.checked)
             if not checksums.known(name) and not far:
-                with self._named(item.path), checksums.bar() as progress:
-                    self._compare(source, item, progress)
+                with self._named(item.path), checksums.bar() as bar:
+                    self._compare(source, item, self.progress or bar)
                 checksums.remember(name)
             elif far and not checksums.known(name):
                 self.tell(
@@ -720,7 +721,7 @@ class Files:
         blob.forward()
         offset = 0
         try:
-            while wanted and (piece := blob.read_at(offset, 4 * MiB)):
+            while wanted and (piece := blob.read_at(offset, checksums.PIECE)):
                 offset += len(piece)
                 for one in sums.values():
                     one.update(piece)

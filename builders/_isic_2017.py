@@ -69,7 +69,7 @@ def lesion(name, answer, mask, shared):
         mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
         legend=_isic.LESION,
         classes=found or ((NEVUS,) if answer else ()),
-        assessed=((*DIAGNOSES.values(), NEVUS) if answer else ()) + (("skin lesion",) if mask else ()),
+        assessed=(ASSESSED if answer else ()) + (("skin lesion",) if mask else ()),
         source={key: cell for key, cell in answer.items() if key != "image_id"} if answer else None,
     )
 

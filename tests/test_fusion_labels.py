@@ -370,8 +370,14 @@ def test_a_finding_that_is_absent_from_the_image_is_background_everywhere() -> N
     legend = {1: ("lung",), 2: ("lung",)}
     looked = {"assessed": ["lung", "lung nodule"]}
     assert fuse_map(["lung", "lung nodule"], legend, **looked) == [[0, 1, 1], [0, 1, 1]]
-    seen = {"boxes": [{"name": "lung nodule", "box": [0, 0, 1, 1]}]}
+    seen = {"boxes": [{"name": "lung nodule", "box": [1, 0, 2, 1]}]}
     assert fuse_map(["lung", "lung nodule"], legend, **looked, **seen) == [[0, 255, 255], [0, 255, 255]]
+    astray = {"boxes": [{"name": "lung nodule", "box": [0, 0, 1, 1]}]}
+    assert fuse_map(["lung", "lung nodule"], legend, **looked, **astray) == [
+        [255, 255, 255],
+        [0, 255, 255],
+    ], "where the source sees a nodule there is no background, whatever the mask of the lung says"
+    assert fuse_map(["lung"], legend, **looked, **astray) == [[0, 1, 1], [0, 1, 1]], "the lung is as outlined"
 
 
 def test_instances_keep_one_meaning_for_all_values() -> None:
@@ -697,6 +703,29 @@ def test_a_mark_inside_another_target_leaves_that_one_where_it_cannot_be() -> No
     got = marked(["liver", "liver tumor"], legend, pixels, **at, encoding="channels")
     assert np.array_equal(got[..., 0], pixels > 0)
     assert np.array_equal(got[..., 1], np.choose(pixels, [0, 255, 1])), "no tumor outside the liver"
+
+
+@pytest.mark.parametrize(
+    "legend", [{1: ("lung",), 2: ("lung",)}, {1: ("left lung",), 2: ("right lung",)}], ids=["lung", "sides"]
+)
+def test_a_nodule_outside_the_outlined_lungs_is_no_background(legend: Any) -> None:
+    """Automatic lung masks leave out nodules at the pleura (LUNA16)."""
+    pixels = np.zeros((12, 9, 9), np.uint8)
+    pixels[0:3], pixels[9:] = 1, 2
+    looked = {"assessed": ["lung nodule", *{name for names in legend.values() for name in names}]}
+    box = {"name": "lung nodule", "box": [4, 2, 2, 6, 4, 4]}
+    point = {"name": "lung nodule", "point": [4.5, 2.5, 2.5]}
+    expected = np.where(pixels > 0, 255, 0)
+    expected[4:6, 2:4, 2:4] = 255
+    for marks in ({"boxes": [box]}, {"boxes": [box], "points": [point]}):
+        got = marked(["lung nodule"], legend, pixels, **looked, **marks)
+        assert np.array_equal(got, expected)
+        lungs = marked(["lung"], legend, pixels, **looked, **marks)
+        assert np.array_equal(lungs, pixels > 0)
+    inside = {"boxes": [{"name": "lung nodule", "box": [0, 2, 2, 5, 4, 4]}]}
+    assert np.array_equal(
+        marked(["lung nodule"], legend, pixels, **looked, **inside), np.where(pixels > 0, 255, 0)
+    ), "a box that reaches into the lung is no contradiction"
 
 
 def test_landmarks_of_structures_that_an_image_has_once_change_nothing() -> None:

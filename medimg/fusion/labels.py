@@ -16,7 +16,7 @@ import numpy as np
 
 from medimg.errors import FormatError, LabelError, MedimgError
 from medimg.fusion.errors import FusionError
-from medimg.fusion.marks import KINDS, unplaced
+from medimg.fusion.marks import KINDS, Doubt, unplaced
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, below, infer, innermost, may_meet, wholes
 from medimg.pixels import Array, Volume
 from medimg.readers import volumes
@@ -91,7 +91,7 @@ class Facts:
         found: names that the row shows somewhere, without a mask that says where (classes, boxes, points).
         doubtful: names that the source marks uncertain.
         assessed: names that the annotators looked for.
-        unplaced: names of something that is there, outlined nowhere: background is not without it (see `marks`).
+        unplaced: what is there though the mask says that it is not: background is not without it (see `marks`).
     """
 
     legend: Legend
@@ -99,7 +99,7 @@ class Facts:
     found: frozenset[str]
     doubtful: frozenset[str]
     assessed: frozenset[str]
-    unplaced: frozenset[str] = frozenset()
+    unplaced: frozenset[Doubt] = frozenset()
 
     @classmethod
     def of(cls, label: Mapping[str, Any]) -> Facts:
@@ -175,14 +175,30 @@ def known_at(names: tuple[str, ...] | None, facts: Facts, targets: tuple[str, ..
     """
     if names is None:
         return (UNKNOWN,) * len(targets)
-    return infer(facts.certain(names), absent_at(names, facts), targets)
+    certain, absent = facts.certain(names), _not_shown(names, facts)
+    known = infer(certain, absent, targets)
+    for name, wrong in facts.unplaced:
+        doubted = infer(certain, absent - wrong, targets)
+        known = tuple(
+            other if state == ABSENT and _alike(target, name) else state
+            for target, state, other in zip(targets, known, doubted, strict=True)
+        )
+    return known
+
+
+def _alike(term: str, name: str) -> bool:
+    """Whether one is a kind of the other."""
+    return term in above(name, KINDS) or name in above(term, KINDS)
 
 
 def absent_at(names: Collection[str], facts: Facts) -> frozenset[str]:
     """What the annotators looked for and did not find where the mask shows these names."""
-    shown = {wider for name in names for wider in above(name)}
-    shown |= {wider for name in facts.unplaced for wider in above(name, KINDS)}
-    return (facts.outlined | facts.nowhere) - shown
+    return _not_shown(names, facts).difference(*(wrong for _, wrong in facts.unplaced))
+
+
+def _not_shown(names: Collection[str], facts: Facts) -> frozenset[str]:
+    """The same by the mask alone, whatever is marked beside it."""
+    return (facts.outlined | facts.nowhere) - {wider for name in names for wider in above(name)}
 
 
 def encoded(
@@ -442,14 +458,18 @@ def read_mask(
         dimension: of the row.
 
     Returns:
-        (the mask, the facts of most places, those near something that is marked and not outlined, indices of the
-        places near; None where there are none).
+        (the mask, the facts of most places, those near something that is marked where the mask has it not, indices
+        of the places near; None where there are none).
 
     Raises:
         FormatError, LabelError: the mask cannot be read.
     """
     mask = Mask(row["label"]["mask"]["bytes"], dimension)
-    marked = unplaced(row["label"], dict(facts.legend), mask.grid, mask.integers, row.get("spacing"))
+
+    def known(names: tuple[str, ...] | None, terms: tuple[str, ...]) -> tuple[int, ...]:
+        return known_at(names, facts, terms)
+
+    marked = unplaced(row["label"], dict(facts.legend), mask.grid, mask.integers, known, row.get("spacing"))
     most = replace(facts, unplaced=marked.everywhere)
     if marked.region is None:
         return mask, most, most, None

@@ -1,9 +1,10 @@
-"""Points and boxes of things that the mask does not outline: where the mask's background cannot be trusted.
+"""Points and boxes of things that the mask does not show: where the mask's background cannot be trusted.
 
-A mask says what it outlines and that the rest is background. Where the same label marks another thing of an outlined
-kind by a point or a box alone (nodules under 3 mm in LIDC-IDRI), its voxels are background in the mask, and are not
-background. How far it reaches is known as far as its box, or by what its name says of its size: within that of the
-mark nothing is known of the kind. Where neither is known, nothing is known of it in the whole background.
+A mask says what it outlines and that the rest is background. Where the same label marks a thing by a point or a box and
+the mask says that it is not there (nodules under 3 mm in LIDC-IDRI beside outlined ones; a nodule outside the outlined
+lungs), the mask's background is not without it. How far it reaches is known as far as its box, or by what its name says
+of its size: within that of the mark nothing is known of it. Where neither is known, nothing is known of it in the whole
+background.
 """
 
 from __future__ import annotations
@@ -15,28 +16,30 @@ from typing import Any
 import numpy as np
 
 from medimg import vocab
-from medimg.fusion.semantics import above
+from medimg.fusion.semantics import ABSENT, above, wholes
 from medimg.pixels import Array
 
 KINDS = ("is_a",)
 TOUCHING = 0.5 - 1e-6
 """A voxel reaches half a voxel from its center; a box that ends where a voxel begins does not touch it."""
-Values = Callable[[Array], Array]
-"""Stored label values -> integers."""
+Known = Callable[[tuple[str, ...] | None, tuple[str, ...]], tuple[int, ...]]
+"""(names of a mask value, None where nothing was annotated; terms) -> PRESENT, ABSENT or UNKNOWN for each term."""
+Doubt = tuple[str, frozenset[str]]
+"""What is marked, and what the mask wrongly says to be absent there: itself, what it is a kind or a part of."""
 
 
 @dataclass(frozen=True)
 class Unplaced:
-    """Names of what is marked and not outlined.
+    """What is marked where the mask says that it is not.
 
     Attributes:
-        everywhere: nothing is known of these in the whole background.
-        near: nor of these within `region`.
+        everywhere: how far it reaches is not known.
+        near: it reaches no further than `region`.
         region: (the mask's grid) bool; None where there is none.
     """
 
-    everywhere: frozenset[str] = frozenset()
-    near: frozenset[str] = frozenset()
+    everywhere: frozenset[Doubt] = frozenset()
+    near: frozenset[Doubt] = frozenset()
     region: Array | None = None
 
 
@@ -53,63 +56,81 @@ class _Mark:
         return bool((self.low == self.high).all())
 
     def holds(self, other: _Mark) -> bool:
-        return bool((self.low <= other.low).all() and (other.high <= self.high).all())
+        """Whether this is the box of that point."""
+        alike = above(self.name, KINDS) & above(other.name, KINDS)
+        return bool(alike and (self.low <= other.low).all() and (other.high <= self.high).all())
 
 
 def unplaced(
     label: Mapping[str, Any],
-    legend: Mapping[int, Sequence[str]],
+    legend: Mapping[int, tuple[str, ...]],
     array: Array,
-    values: Values,
+    integers: Callable[[Array], Array],
+    known: Known,
     spacing: Sequence[float] | None,
 ) -> Unplaced:
-    """What the label marks of the kinds that its mask outlines, where the mask does not show it.
+    """What the label marks where its mask says that it is absent.
 
     Args:
         label: stored, with `boxes`, `points` and `instances`.
         legend: mask value -> names; of instances the names of value 1 hold for all.
         array: the mask on the image's grid: (height, width), or (i, j, k).
-        values: what stored values mean.
+        integers: values of stored ones.
+        known: what the mask says where it shows some names.
         spacing: mm per voxel along the array's axes; None where it is unknown.
     """
-    outlined = {name for names in legend.values() for name in names}
-    marks = [
-        mark for mark in _marks(label, flat=array.ndim == 2) if above(mark.name, KINDS) & outlined and legend
-    ]
+    marks = list(_marks(label, flat=array.ndim == 2))
+    # Most marks are of what the mask cannot speak of, or of what its background does not exclude.
+    excluded = {name for name in {mark.name for mark in marks} if known((), (name,)) == (ABSENT,)}
+    marks = [mark for mark in marks if mark.name in excluded]
     if not marks:
         return Unplaced()
     default = legend.get(1, ()) if label.get("instances") else ()
 
-    def shows(piece: Array, name: str) -> bool:
-        """Whether the mask shows the thing there: the name, a kind of it, or what it is a kind of."""
-        here = (
-            other for value in np.unique(values(piece)) if value for other in legend.get(int(value), default)
-        )
-        return any(other in above(name, KINDS) or name in above(other, KINDS) for other in here)
+    def shown(piece: Array) -> list[tuple[str, ...] | None]:
+        return [
+            legend.get(int(value), default) or None if value else () for value in np.unique(integers(piece))
+        ]
 
     def one_of_a_kind(name: str) -> bool:
         """A structure that an image has once: a point that misses its outline still means that one."""
-        return name not in vocab.finding and not label.get("instances") and shows(array, name)
+        return (
+            name not in vocab.finding
+            and not label.get("instances")
+            and any(name in names for names in shown(array) if names)
+        )
 
     boxes = [mark for mark in marks if not mark.is_point]
     everywhere, near = set(), set()
     region: Array | None = None
     for mark in marks:
-        margin = 1.0 if mark.is_point else TOUCHING
-        if shows(array[_around(mark, array.shape, margin)], mark.name) or one_of_a_kind(mark.name):
+        here = shown(array[_around(mark, array.shape, 1.0 if mark.is_point else TOUCHING)])
+        wrong = _wrong(mark.name, here, known)
+        if mark.name not in wrong or one_of_a_kind(mark.name):
             continue
-        if mark.is_point and any(
-            box.holds(mark) and (above(box.name, KINDS) & above(mark.name, KINDS) & outlined) for box in boxes
-        ):
+        if mark.is_point and any(box.holds(mark) for box in boxes):
             continue  # the box says how far it reaches
         reach = 0.0 if not mark.is_point else _largest(mark.name)
         if reach is None or (reach and spacing is None):
-            everywhere.add(mark.name)
+            everywhere.add((mark.name, wrong))
             continue
         region = np.zeros(array.shape, dtype=bool) if region is None else region
-        near.add(mark.name)
+        near.add((mark.name, wrong))
         _paint(region, mark, reach, spacing)
     return Unplaced(frozenset(everywhere), frozenset(near), region)
+
+
+def _wrong(name: str, here: Sequence[tuple[str, ...] | None], known: Known) -> frozenset[str]:
+    """Of what the marked thing is, those that the mask says to be absent all around the mark, with their parts."""
+    terms = tuple(above(name))
+    states = [known(names, terms) for names in here]
+    absent = {term for n, term in enumerate(terms) if all(each[n] == ABSENT for each in states)}
+    todo = list(absent)
+    while todo:
+        parts = {part for way in wholes().get(todo.pop(), ()) for part in way} - absent
+        absent |= parts
+        todo += parts
+    return frozenset(absent)
 
 
 def _marks(label: Mapping[str, Any], *, flat: bool) -> Iterator[_Mark]:

@@ -65,30 +65,36 @@ DATASET = Dataset(
 
 
 def rows(files):
-    about = {}
-    for table, _ in files.match(r"(Phenotypic_V1_0b_preprocessed)\w*\.csv$"):
-        about = {one["FILE_ID"]: one for one in tables.rows(table) if one["FILE_ID"] != "no_filename"}
+    about = tables.Lines(files)
+    for (table,) in files.match(r"Phenotypic_V1_0b_preprocessed\w*\.csv$", lost="diagnoses, age and sex are"):
+        for line in tables.rows(table):
+            if line["FILE_ID"].strip() != "no_filename":
+                about.add(line["FILE_ID"].strip(), line, "FILE_ID")
     used = set()
     for image, pipeline, strategy, name, number, derivative in files.match(PATTERN):
         used.add(image.path)
-        said = {key: cell for key, cell in about.get(name, {}).items() if cell not in MISSING and key}
-        group = said.get("DX_GROUP")
-        yield Row(
-            id=f"{name}-{pipeline}-{strategy}-{derivative}",
-            config="functional" if derivative == "func_preproc" else "derivatives",
-            subject=number.lstrip("0"),
-            image=image,
-            classes=DATASET.labels[group] if group else (),
-            assessed=tuple(GROUPS.values()) if group else (),
-            source={key: said[key] for key in ("DX_GROUP", "DSM_IV_TR") if key in said} or None,
-            meta={
-                "FILE_ID": name,
-                "pipeline": pipeline,
-                "strategy": strategy,
-                "derivative": derivative,
-                **said,
-            },
-        )
+        if about and name not in about:
+            files.tell(image, "the table has no line for it: diagnosis, age and sex are not known")
+        with files.row(image):
+            line = about.get(name, {})
+            said = {key: cell for key, cell in line.items() if cell not in MISSING and key}
+            group = said.get("DX_GROUP")
+            yield Row(
+                id=f"{name}-{pipeline}-{strategy}-{derivative}",
+                config="functional" if derivative == "func_preproc" else "derivatives",
+                subject=number.lstrip("0"),
+                image=image,
+                classes=line.one_of("DX_GROUP", DATASET.labels) if group else (),
+                assessed=tuple(GROUPS.values()) if group else (),
+                source={key: said[key] for key in ("DX_GROUP", "DSM_IV_TR") if key in said} or None,
+                meta={
+                    "FILE_ID": name,
+                    "pipeline": pipeline,
+                    "strategy": strategy,
+                    "derivative": derivative,
+                    **said,
+                },
+            )
     for file, _ in files.match(r"\.(nii|nii\.gz)$"):
         if file.path not in used:
             yield Skipped(file=file, reason="no output of the four pipelines (a raw scan, a mask, an atlas)")

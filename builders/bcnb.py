@@ -71,11 +71,12 @@ DATASET = Dataset(
 
 def rows(files):
     about, parts = {}, {}
-    for table, _ in files.match(r"(?:^|/)(patient-clinical-data)\.xlsx$"):
-        about = {one["Patient ID"].removesuffix(".0"): one for one in tables.rows(table)}
+    for (table,) in files.match(r"(?:^|/)patient-clinical-data\.xlsx$", lost="receptors and other findings are"):
+        about = {one["Patient ID"].strip().removesuffix(".0"): one for one in tables.rows(table)}
     for file, part in files.match(r"(?:^|/)(train|val|test)_id\.txt$"):
         parts |= dict.fromkeys(tables.lines(file), SPLITS[part])
-    outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$")
+    outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$", lost="outlines of the tumors are")
+    lists = len(set(parts.values()))
 
     def describe(patient, where):
         said = {column: cell for column, cell in about.get(patient, {}).items() if column and cell}

@@ -69,33 +69,47 @@ DATASET = Dataset(
 
 
 def rows(files):
-    reads = {row["name"].strip(): row for row in tables.rows(files.need(r"(?:^|/)reads\.csv$"))}
+    files.need(READS)
+    reads = tables.lines_by(files, READS, "name")
     series = {}
     for file, number, name in files.match(r"CQ500CT(\d+)(?: CQ500CT\d+)?/(?:.*/)?([^/]+)/[^/]+\.dcm$"):
         series.setdefault((number, name), []).append(file)
     for (number, name), members in series.items():
         scan, plain = f"CQ500-CT-{number}", name.lower().replace("pre contrast", "").replace("posterior", "")
         reason = None if scan in reads else "reads.csv has no row for it"
-        if any(word in plain for word in ("cc sec", "d3d", "contrast", "perfusion", "post")):
+        if any(word in plain for word in ("cc sec", "d3d", "contrast", "cect", "perfusion", "post")):
             reason = "a perfusion or contrast series: the readers were shown the plain scan"
         if reason:
             yield from _tcia.skipped(members, reason)
             continue
-        row = reads[scan]
-        # A reader who said nothing does not count.
-        said = {kind: [row[f"R{n}:{kind}"].strip() for n in (1, 2, 3)] for kind in KINDS}
-        votes = {kind: [cell for cell in cells if cell] for kind, cells in said.items()}
-        for apart, part in _tcia.frames(members):
-            yield Row(
-                id="_".join([scan, name, *(f"{key}-{value}" for key, value in apart.items())]),
-                split="test",
-                subject=scan,
-                image=dicom.series(part, allow_gaps=True),
-                classes=[KINDS[kind] for kind, cells in votes.items() if cells.count("1") > len(cells) / 2],
-                assessed=tuple(KINDS[kind] for kind, cells in votes.items() if cells),
-                source=row,
-                meta={"series": name, "Category": row["Category"]} | apart,
-            )
+        with files.row(members[0]):
+            row = reads[scan]
+            votes = {kind: _votes(row, kind) for kind in KINDS}
+            for apart, part in _tcia.frames(members):
+                yield Row(
+                    id="_".join([scan, name, *(f"{key}-{value}" for key, value in apart.items())]),
+                    split="test",
+                    subject=scan,
+                    image=dicom.series(part, allow_gaps=True),
+                    classes=[KINDS[kind] for kind, cells in votes.items() if sum(cells) > len(cells) / 2],
+                    # Two readers of whom one saw it decide nothing.
+                    uncertain=[
+                        KINDS[kind] for kind, cells in votes.items() if cells and sum(cells) == len(cells) / 2
+                    ],
+                    assessed=tuple(KINDS[kind] for kind, cells in votes.items() if cells),
+                    source=row,
+                    meta={"series": name, "Category": row["Category"]} | apart,
+                )
+    reads.tell_rest("its scan is not in this copy")
+
+
+READS = r"(?:^|/)reads\.csv$"
+
+
+def _votes(row, kind):
+    """What the three readers say of a finding; one who said nothing does not count."""
+    columns = [f"R{n}:{kind}" for n in (1, 2, 3)]
+    return [row.one_of(column, {"0": 0, "1": 1}) for column in columns if row[column].strip()]
 
 
 def miniature(make):

@@ -47,10 +47,17 @@ DATASET = Dataset(
 
 
 def rows(files):
-    told = {}
+    told = tables.Lines(files)
     for table, name in files.match(r"(stage[12]_(?:labels|solution))\.csv$"):
         for row in tables.rows(table):
-            told[row["id"]] = row | {"table": name}
+            told.add(row["id"].strip(), tables.Line({**row, "table": name}, row.file, row.at), "id")
+    here = {line["table"] for line in told.values()}
+    # Patients of stage 1 are for training or testing: without a second table, the first one leaves the others.
+    complement = "stage1_labels" in here and "stage1_solution" not in here
+    if "stage1_labels" not in here:
+        files.tell(
+            "stage1_labels.csv", "it is not in this copy: which patients are for training is not known"
+        )
     people = {}
     for file, stage, person in files.match(r"(stage1|stage2|sample_images)/([0-9a-f]{32})/[^/]+\.dcm$"):
         people.setdefault(person, {}).setdefault(stage, []).append(file)
@@ -59,19 +66,30 @@ def rows(files):
         for other, members in stages.items():
             if other != stage:
                 yield from _tcia.skipped(members, f"the same images as in {stage}")
-        said = told.get(person)
-        train = said is not None and said["table"] == "stage1_labels"
-        for apart, part in _tcia.frames(stages[stage]):
-            yield Row(
-                id="_".join([person, *(f"{key}-{value}" for key, value in apart.items())]),
-                split="train" if train else "test",
-                subject=person,
-                image=dicom.series(part, allow_gaps=True),
-                classes=DATASET.labels[said["cancer"]] if said else (),
-                assessed=("lung cancer",) if said else (),
-                source=said,
-                meta={"stage": stage} | apart,
+        if person not in told:
+            files.tell(
+                stages[stage][0],
+                "no table in this copy has a line for the patient: the diagnosis is not known",
             )
+        train = person in told and told[person]["table"] == "stage1_labels"
+        if stage != "stage2" and person not in told and not complement:
+            reason = "no table in this copy says whether the patient is for training or for testing"
+            yield from _tcia.skipped(stages[stage], reason)
+            continue
+        with files.row(stages[stage][0]):
+            said = told.get(person)
+            for apart, part in _tcia.frames(stages[stage]):
+                yield Row(
+                    id="_".join([person, *(f"{key}-{value}" for key, value in apart.items())]),
+                    split="train" if train else "test",
+                    subject=person,
+                    image=dicom.series(part, allow_gaps=True),
+                    classes=said.one_of("cancer", DATASET.labels) if said else (),
+                    assessed=("lung cancer",) if said else (),
+                    source=said,
+                    meta={"stage": stage} | apart,
+                )
+    told.tell_rest("no image of the patient is in this copy")
 
 
 def miniature(make):

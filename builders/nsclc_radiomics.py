@@ -67,7 +67,7 @@ DATASET = Dataset(
 
 
 def rows(files):
-    table = files.find(r"NSCLC.Radiomics.Lung1\.clinical.*\.csv$")
+    table = files.find(r"NSCLC.Radiomics.Lung1\.clinical.*\.csv$", lost="histology, stage and survival are")
     people = {row["PatientID"]: row for row in tables.rows(table)} if table else {}
     cavities = [file for file, _ in files.match(r"_(thor_cav|effusion)[^/]*\.nii(?:\.gz)?$")]
     yield from _tcia.skipped(cavities, "PleThora: drawn by others, along other axes than the CT")

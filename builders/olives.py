@@ -73,12 +73,18 @@ DATASET = Dataset(
 
 def rows(files):
     said, patients = {}, {}
-    for table, _ in files.match(r"((?:Biomarker_)?Clinical_Data_Images)\.(?:csv|xlsx)$"):
-        for one in tables.rows(table):
-            path = next(cell for name, cell in one.items() if "path" in name.lower())
-            if key := _key(path):
-                said.setdefault(key, {}).update({name: cell for name, cell in one.items() if cell != path})
-                patients.setdefault(key[:3], one.get("Patient_ID", ""))
+    for name, lost in TABLES.items():
+        for (table,) in files.match(rf"(?:^|/){name}\.(?:csv|xlsx)$", lost=lost):
+            for one in tables.rows(table):
+                path = next(cell for name, cell in one.items() if "path" in name.lower())
+                key = _key(path)
+                if key is None:
+                    files.tell(table, "a line of the table belongs to nothing: its path is not one of an image")
+                    continue
+                cells = {name: cell for name, cell in one.items() if cell != path}
+                said[key] = tables.Line({**said.get(key, {}), **cells}, one.file, one.at)
+                if one.get("Patient_ID", "").strip():
+                    patients.setdefault(key[:3], one["Patient_ID"].strip())
     people, seen = _olives.people(files), set()
     for image, *_ in files.match(PATH):
         key = _key(image.path)
@@ -92,23 +98,37 @@ def rows(files):
             column: about[column].removesuffix(".0") for column in _olives.BIOMARKERS if about.get(column)
         }
         numbers = {column: about[column] for column in MEASURES if about.get(column)}
-        found = [term for column, mark in marks.items() if mark == "1" for term in DATASET.labels[column]]
-        yield Row(
-            id="-".join(part.replace(" ", "_") for part in key if part),
-            config="fundus" if name.lower().startswith("fundus") else "oct",
-            subject=patients.get(key[:3]) or folder,
-            image=image,
-            classes=(DISEASES[trial], *found),
-            assessed=(DISEASES[trial], *(term for column in marks for term in DATASET.labels[column])),
-            measures=[
-                Measure(name=MEASURES[column][0], value=float(cell), unit=MEASURES[column][1])
-                for column, cell in numbers.items()
-            ],
-            source=marks | numbers or None,
-            meta={"trial": trial, "arm": arm, "folder": folder, "visit": visit, "eye": eye}
-            | {name: cell for name, cell in about.items() if name not in marks | numbers and cell}
-            | ({"OCT-DR": people[folder]} if folder in people else {}),
-        )
+        with files.row(image):
+            found = [
+                term
+                for column in marks
+                if about.one_of(column, MARKS)
+                for term in DATASET.labels[column]
+            ]
+            yield Row(
+                id="-".join(part.replace(" ", "_") for part in key if part),
+                config="fundus" if name.lower().startswith("fundus") else "oct",
+                subject=patients.get(key[:3]) or folder,
+                image=image,
+                classes=(DISEASES[trial], *found),
+                assessed=(DISEASES[trial], *(term for column in marks for term in DATASET.labels[column])),
+                measures=[
+                    Measure(name=MEASURES[column][0], value=about.number(column), unit=MEASURES[column][1])
+                    for column in numbers
+                ],
+                source=marks | numbers or None,
+                meta={"trial": trial, "arm": arm, "folder": folder, "visit": visit, "eye": eye}
+                | {name: cell for name, cell in about.items() if name not in marks | numbers and cell}
+                | ({"OCT-DR": people[folder]} if folder in people else {}),
+            )
+
+
+MARKS = {"1": True, "0": False, "1.0": True, "0.0": False}
+TABLES = {
+    "Biomarker_Clinical_Data_Images": "biomarkers of the scans are",
+    "Clinical_Data_Images": "visual acuity and thickness of scans without biomarkers are",
+}
+"""Table -> what is not known without it."""
 
 
 def _key(path):

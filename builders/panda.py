@@ -66,38 +66,50 @@ DATASET = Dataset(
 
 
 def rows(files):
-    about = {}
-    for table, _ in files.match(r"(?:^|/)(train)\.csv$"):
-        about = {one["image_id"]: one for one in tables.rows(table)}
-    truths = files.index(r"train_label_masks/([^/]+)_mask\.tiff$")
+    about = tables.lines_by(files, r"(?:^|/)train\.csv$", "image_id", lost="grades and providers are")
+    truths = files.index(r"train_label_masks/([^/]+)_mask\.tiff$", lost="masks are")
+    expected = bool(truths)
     for file, name in files.match(r"train_images/([^/]+)\.tiff$"):
-        said, mask = about.get(name, {}), truths.pop(name, None)
-        grade = said.get("isup_grade")
-        legend = LEGENDS.get(said.get("data_provider"), {})
-        if mask and not legend:
-            yield Skipped(
-                file=mask, reason="its values depend on the provider, which no table of this copy tells"
-            )
-            mask = None
-        structures = tuple(term for terms in legend.values() for term in terms) if mask else ()
-        with slides.Slide(file) as slide:
-            truth = slides.Slide(mask, fill=0) if mask else None
-            for tile, place in slide.tiles(SIZE, LEVEL):
-                yield Row(
-                    id=f"{name}-{place.level}-{place.x}-{place.y}",
-                    subject=name,
-                    image=tile,
-                    # The label is in the red channel alone.
-                    mask=masks.index(truth.tile(place), channel=0) if truth else None,
-                    legend=legend if truth else None,
-                    classes=DATASET.labels[grade] if grade else (),
-                    assessed=(*(GRADES.values() if grade else ()), *structures),
-                    measures=[Measure(name="ISUP grade", value=float(grade), unit="1")] if grade else [],
-                    source={key: said[key] for key in ("isup_grade", "gleason_score") if key in said} or None,
-                    meta={"slide": name, **place.meta, "data_provider": said.get("data_provider")},
+        mask = truths.pop(name, None)
+        if about and name not in about:
+            files.tell(file, "no line of train.csv is for it: its grade is not known")
+        if expected and mask is None:
+            files.tell(file, "its mask is not in this copy (about 100 slides of the source have none)")
+        with files.row(file):
+            said = about.get(name, {})
+            if mask and not said.get("data_provider"):
+                yield Skipped(
+                    file=mask, reason="its values depend on the provider, which no table of this copy tells"
                 )
+                mask = None
+            yield from _tiles(file, name, said, mask)
     for mask in truths.values():
         yield Skipped(file=mask, reason="a mask whose slide is not in this copy")
+    about.tell_rest("its slide is not in this copy")
+
+
+def _tiles(file, name, said, mask):
+    grade = said.get("isup_grade")
+    legend = said.one_of("data_provider", LEGENDS) if mask else {}
+    structures = tuple(term for terms in legend.values() for term in terms)
+    with slides.Slide(file) as slide:
+        truth = slides.Slide(mask, fill=0) if mask else None
+        for tile, place in slide.tiles(SIZE, LEVEL):
+            yield Row(
+                id=f"{name}-{place.level}-{place.x}-{place.y}",
+                subject=name,
+                image=tile,
+                # The label is in the red channel alone.
+                mask=masks.index(truth.tile(place), channel=0) if truth else None,
+                legend=legend if truth else None,
+                classes=said.one_of("isup_grade", DATASET.labels) if grade else (),
+                assessed=(*(GRADES.values() if grade else ()), *structures),
+                measures=[Measure(name="ISUP grade", value=said.number("isup_grade"), unit="1")]
+                if grade
+                else [],
+                source={key: said[key] for key in ("isup_grade", "gleason_score") if key in said} or None,
+                meta={"slide": name, **place.meta, "data_provider": said.get("data_provider")},
+            )
 
 
 def miniature(make):

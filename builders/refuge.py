@@ -75,6 +75,8 @@ def rows(files):
         if name not in drawn:
             yield Skipped(file=image, reason="a photograph whose mask is not in this copy")
             continue
+        if name not in said:
+            files.tell(image, "no workbook in this copy has a line for it: its fovea is not known")
         with files.row(image):
             line = said.get(name)
             # The training set says it by name, the others in their workbooks.

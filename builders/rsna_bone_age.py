@@ -57,25 +57,43 @@ DATASET = Dataset(
 def rows(files):
     said = {}
     for (table,) in files.match(r"(?i)(?:^|/)[^/]*(?:train|valid|test|ground truth)[^/]*\.(?:csv|xlsx)$"):
-        for row in tables.rows(table):
-            key = next((row[name] for name in KEYS if name in row), None)
-            if key is not None:
-                said.setdefault((_part(table.name), key), {}).update(row)
+        for line in tables.rows(table):
+            column = next((name for name in KEYS if name in line), None)
+            if column is None:
+                continue
+            if not line[column].strip():
+                files.tell(table, "a line of the table belongs to nothing: its image is blank")
+                continue
+            said.setdefault((_part(table.name), line[column].strip()), []).append(line)
+    seen = set()
     for image, folder in files.match(r"(?i)(?:^|/)([^/]*(?:train|valid|test)[^/]*)/(?:.*/)?\d+\.png$"):
         part = _part(folder)
-        row = said.get((part, image.stem))
-        if row is None:
+        lines = said.get((part, image.stem))
+        if lines is None:
             yield Skipped(file=image, reason="no table in this copy has a row for it")
             continue
-        age = {name: row[name] for name in AGES if row.get(name)}
-        yield Row(
-            id=image.stem if part == "train" else f"{part}-{image.stem}",
-            split=SPLITS[part],
-            image=image,
-            measures=[Measure(name="bone age", value=float(value), unit="mo") for value in age.values()][:1],
-            source=age or None,
-            meta={name: cell for name, cell in row.items() if name not in (*KEYS, *AGES)},
-        )
+        seen.add((part, image.stem))
+        with files.row(image):
+            ages = [(line, name) for line in lines for name in AGES if line.get(name, "").strip()]
+            if len({line.number(name) for line, name in ages}) > 1:
+                raise ages[-1][0].wrong(ages[-1][1], f"is another age than in line {ages[0][0].at}")
+            if not ages:
+                files.tell(image, "no table in this copy tells its bone age")
+            yield Row(
+                id=image.stem if part == "train" else f"{part}-{image.stem}",
+                split=SPLITS[part],
+                image=image,
+                measures=[
+                    Measure(name="bone age", value=line.number(name), unit="mo") for line, name in ages[:1]
+                ],
+                source={name: line[name] for line, name in ages} or None,
+                meta={
+                    name: cell for line in lines for name, cell in line.items() if name not in (*KEYS, *AGES)
+                },
+            )
+    for (part, name), lines in said.items():
+        if (part, name) not in seen:
+            files.tell(lines[0].file, "a line of the table is no row: its image is not in this copy")
 
 
 def _part(name):

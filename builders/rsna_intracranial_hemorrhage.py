@@ -61,13 +61,12 @@ DATASET = Dataset(
 
 
 def rows(files):
-    found, kinds = {}, [*KINDS]
-    for row in tables.rows(files.need(r"(?:^|/)stage_[12]_train\.csv$")):
-        name, _, kind = row["ID"].rpartition("_")
-        # A number of six bits: the table has 4.5 million rows. Some come twice.
-        found[name] = found.get(name, 0) | (int(row["Label"]) << kinds.index(kind))
+    kinds = [*KINDS]
+    found, unclear = _answers(files.need(r"(?:^|/)stage_[12]_train\.csv$"), kinds)
     for image, part, name in files.stream(r"stage_[12]_(train|test)(?:_images)?/(ID_\w+)\.dcm$"):
         reason = None if part == "test" or name in found else "the table has no row for it"
+        if part == "train" and name in unclear:
+            reason = "two lines of the table contradict each other on it"
         try:
             _, tags = next(dicom.headers([image]))
         except MedimgError as error:
@@ -77,9 +76,12 @@ def rows(files):
             continue
         label = {"assessed": ()}
         if part == "train":
-            said = {kind: found[name] >> n & 1 for n, kind in enumerate(kinds)}
-            classes = [KINDS[kind] for kind in kinds if said[kind]]
-            label = {"classes": classes, "assessed": tuple(KINDS.values()), "source": said}
+            asked, given = found[name] >> len(kinds), found[name]
+            said = {kind: given >> n & 1 for n, kind in enumerate(kinds) if asked >> n & 1}
+            if len(said) < len(kinds):
+                files.tell(image, "the table lacks lines for it: not every kind of bleeding is known")
+            classes = [KINDS[kind] for kind in said if said[kind]]
+            label = {"classes": classes, "assessed": [KINDS[kind] for kind in said], "source": said}
         yield Row(
             id=name,
             split=part,
@@ -88,6 +90,27 @@ def rows(files):
             meta={key: tags[key] for key in PLACE[1:] if key in tags},
             **label,
         )
+
+
+def _answers(table, kinds):
+    """Image -> a number of twelve bits (the table has 4.5 million lines): which kinds are there, which were asked.
+
+    Lines may come twice; images of which two contradict each other are the second value.
+    """
+    found, unclear, count = {}, set(), len(kinds)
+    for line in tables.rows(table):
+        name, _, kind = line["ID"].strip().rpartition("_")
+        if kind not in kinds or line["Label"].strip() not in ("0", "1"):
+            column = "ID" if kind not in kinds else "Label"
+            raise line.wrong(
+                column, "is no image and kind of bleeding" if column == "ID" else "is neither 0 nor 1"
+            )
+        n, there = kinds.index(kind), line["Label"].strip() == "1"
+        known = found.get(name, 0)
+        if known >> (n + count) & 1 and (known >> n & 1) != there:
+            unclear.add(name)
+        found[name] = known | there << n | 1 << (n + count)
+    return found, unclear
 
 
 def miniature(make):

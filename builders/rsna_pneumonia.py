@@ -71,8 +71,8 @@ def rows(files):
     drawn, patients = {}, {}
     for row in tables.rows(files.need(r"stage_2_train_labels\.csv$")):
         drawn.setdefault(row["patientId"], []).append(row)
-    kinds = tables.lines_by(files, r"stage_2_detailed_class_info\.csv$", "patientId")
-    if table := files.find(r"dataset-mappings_2018\.json$"):
+    kinds = tables.lines_by(files, r"stage_2_detailed_class_info\.csv$", lost="normal and other images are", "patientId")
+    if table := files.find(r"dataset-mappings_2018\.json$", lost="patients are"):
         for row in tables.json_value(table):
             patients[row.get("subset_img_id")] = row["img_id"].partition("_")[0]
     for image, part, name in files.stream(r"stage_2_(train|test)_images/([^/]+)\.dcm$"):

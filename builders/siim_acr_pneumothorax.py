@@ -67,6 +67,8 @@ def rows(files):
     runs = {}
     table = files.need(r"(?:^|/)(?:train-rle|stage_2_train)\.csv$")
     for line in tables.rows(table):
+        if not line["ImageId"].strip():
+            raise line.wrong("ImageId", "is blank: the outline belongs to no image")
         runs.setdefault(line["ImageId"].strip(), []).append(line)
     for image, tested, uid in files.stream(r"^(?:.*(dicom-images-test|stage_2_images)/)?.*?([^/]+)\.dcm$"):
         if uid not in runs and not tested:

@@ -58,28 +58,41 @@ DATASET = Dataset(
 
 
 def rows(files):
-    lungs = files.index(r"(?i)lungmasks/(?:.*/)?VESSEL12_(\d+)\.mhd$")
+    lungs = files.index(r"(?i)lungmasks/(?:.*/)?VESSEL12_(\d+)\.mhd$", lost="lung masks are")
     marked = files.index(r"VESSEL12_(\d+)_Annotations\.csv$")
+    expected = bool(lungs)
     masks = {file.path for file in lungs.values()}
     for image, number in files.match(r"VESSEL12_(\d+)\.mhd$"):
         if image.path in masks:
             continue
         mask, table = lungs.pop(number, None), marked.get(number)
-        said = [*tables.rows(table, header=False, columns=("x", "y", "z", "label"))] if table else []
-        drawn = [(KINDS[str(int(float(row["label"])))], [float(row[axis]) for axis in "xyz"]) for row in said]
-        yield Row(
-            id=f"VESSEL12_{number}",
-            split="train" if int(number) > 20 else "test",
-            subject=number,
-            image=image,
-            mask=mask,
-            assessed=(*(("lung",) if mask else ()), *(KINDS.values() if drawn else ())),
-            points=[Point(name=name, point=place) for name, place in drawn],
-            source={"Annotations": said} if said else None,
-        )
+        train = int(number) > 20
+        if train and table is None:
+            files.tell(image, "its annotations are not in this copy: points are not known")
+        if expected and mask is None:
+            files.tell(image, "its lung mask is not in this copy")
+        with files.row(image):
+            said = [*tables.rows(table, header=False, columns=("x", "y", "z", "label"))] if table else []
+            yield Row(
+                id=f"VESSEL12_{number}",
+                split="train" if train else "test",
+                subject=number,
+                image=image,
+                mask=mask,
+                assessed=(*(("lung",) if mask else ()), *(KINDS.values() if said else ())),
+                points=[_point(line) for line in said],
+                source={"Annotations": said} if said else None,
+            )
     for mask in lungs.values():
         for file in filter(None, (mask, mask.sibling(f"{mask.stem}.raw"))):
             yield Skipped(file=file, reason="a lung mask whose scan is not in this copy")
+
+
+def _point(line):
+    label = str(line.integer("label"))
+    if label not in KINDS:
+        raise line.wrong("label", f"is none of {', '.join(KINDS)}")
+    return Point(name=KINDS[label], point=[line.number(axis) for axis in "xyz"])
 
 
 def miniature(make):

@@ -140,11 +140,15 @@ SOURCE_FAULTS = (
 """What code raises that meets a file which is not as it expects. Others are bugs and stay what they are."""
 
 
+AGAIN = "Compare the file with the original download, and take it from there."
+
+
 def named(error: Exception, *, dataset: str | None = None, file: str | None = None) -> MedimgError:
     """The error as a `MedimgError` that says dataset and file: itself, or one made of a bare `SOURCE_FAULTS`."""
     from pydantic import ValidationError
 
     if isinstance(error, MedimgError):
+        error.next_step = error.next_step or AGAIN
         return error.within(dataset=dataset, file=file)
     if isinstance(error, ValidationError):
         detail = error.errors()[0]

@@ -31,6 +31,7 @@ TABLES = (".csv", ".tsv", ".tab")
 UNANNOUNCED: dict[str, list[tuple[str, str]]] = {
     "dsb2018": [(r"/masks/0+\d\.png$", "one of many nuclei; nothing says how many there are")],
     "idrid": [(r"Segmentation Groundtruths/", "a lesion without a file is a lesion that is not there")],
+    "dsb2017": [(r"/b8bb\w+/[ab]0+\d\.dcm$", "acquisitions are told apart where they have slices in common")],
     "busi": [(r" \(100\)_mask(_1)?\.png$", "one of several masks; nothing says how many lesions there are")],
 }
 """Dataset -> (pattern of the path, reason): files whose absence no other file, name or count of the source tells."""
@@ -195,9 +196,11 @@ def judge_blank(builder: Builder, whole: Outcome, found: Outcome) -> str | None:
 
 def claims_more(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether a row says something that it did not say before, an absence included; knowing less is honest."""
-    for key in ("classes", "uncertain", "assessed"):
+    for key in ("classes", "assessed"):
         if set(new[key]) - set(old[key]):
             return True
+    if set(new["uncertain"]) - set(old["uncertain"]) - set(old["classes"]):
+        return True
     names = lambda row: {*row["classes"], *row["uncertain"], *(box["name"] for box in row["boxes"]),  # noqa: E731
                          *(point["name"] for point in row["points"])}  # fmt: skip
     if (names(old) - names(new)) & set(new["assessed"]):

@@ -18,30 +18,35 @@ def rows(files, pattern, describe):
     Args:
         files: the source.
         pattern: of a file's path up to the sequence; its last group is the case.
-        describe: case, the other groups -> what else the row says, with "split". A label map is asked for
-            where "split" is "train".
+        describe: case, the other groups -> what else the row says, with "split"; None where nothing tells the
+            split. A label map is asked for where "split" is "train".
     """
     found = {}
     for file, *about, case, key in files.match(pattern + r"_(flair|t1|t1ce|t2|seg)\.nii(?:\.gz)?$"):
         parts, _ = found.setdefault(case, ({}, about))
         if key in parts:
-            yield Skipped(file=file, reason=f"a second {key} of {case}, which has {parts[key].path}")
+            yield Skipped(file=file, reason=f"a second {key} of one case")
             continue
         parts[key] = file
     for case, (parts, about) in found.items():
         own = describe(case, *about)
-        needed = {*KEYS, "seg"} if own["split"] == "train" else set(KEYS)
-        if missing := sorted(needed - set(parts)):
-            reason = f"{case} has no {', '.join(missing)} in this copy"
+        if own is None:
+            reason = "neither its folder nor a label map says of which split it is"
             yield from (Skipped(file=file, reason=reason) for file in parts.values())
             continue
-        yield Row(
-            id=case,
-            image=volumes.stack([nifti.volume(parts[key]) for key in KEYS]),
-            mask=parts.get("seg"),
-            sequence=SEQUENCES,
-            **own,
-        )
+        needed = {*KEYS, "seg"} if own["split"] == "train" else set(KEYS)
+        if missing := sorted(needed - set(parts)):
+            reason = f"its case has no {', '.join(missing)} in this copy"
+            yield from (Skipped(file=file, reason=reason) for file in parts.values())
+            continue
+        with files.row(parts[KEYS[0]]):
+            yield Row(
+                id=case,
+                image=volumes.stack([nifti.volume(parts[key]) for key in KEYS]),
+                mask=parts.get("seg"),
+                sequence=SEQUENCES,
+                **own,
+            )
 
 
 def patient(make, folder, *, labels=(2, 1, 4), keys=KEYS):

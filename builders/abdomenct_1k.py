@@ -84,7 +84,9 @@ def rows(files):
     for image, case in files.match(r"(?:^|/)(Case_\d{5})_0000\.nii(?:\.gz)?$"):
         seen.add(case)
         if case not in masks:
-            files.tell(image, "no mask of it is in this copy: taken for one of the 62 whose masks are not published")
+            files.tell(
+                image, "no mask of it is in this copy: taken for one of the 62 whose masks are not published"
+            )
         said = {"subject": case, "image": image, "mask": masks.get(case)}
         yield Row(id=case, split="train" if case in masks else "test", **said, **_unscaled(case, image))
     for case, mask in masks.items():

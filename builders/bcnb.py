@@ -69,44 +69,62 @@ DATASET = Dataset(
 )
 
 
+UNLISTED = "no list of this copy (train_id.txt, val_id.txt, test_id.txt) names its patient"
+NOBODY = "the clinical table has no line for its patient: receptors and other findings are not known"
+
+
 def rows(files):
     about, parts = {}, {}
-    for (table,) in files.match(r"(?:^|/)patient-clinical-data\.xlsx$", lost="receptors and other findings are"):
+    for (table,) in files.match(
+        r"(?:^|/)patient-clinical-data\.xlsx$", lost="receptors and other findings are"
+    ):
         about = {one["Patient ID"].strip().removesuffix(".0"): one for one in tables.rows(table)}
     for file, part in files.match(r"(?:^|/)(train|val|test)_id\.txt$"):
         parts |= dict.fromkeys(tables.lines(file), SPLITS[part])
     outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$", lost="outlines of the tumors are")
-    lists = len(set(parts.values()))
 
     def describe(patient, where):
         said = {column: cell for column, cell in about.get(patient, {}).items() if column and cell}
         present, assessed = _bcnb.classes(said)
         return {
-            "split": parts.get(patient, "train"),
+            "split": parts[patient],
             "subject": patient,
             "classes": present,
             "source": {column: said[column] for column in _bcnb.LABELS if column in said} or None,
-            "meta": {"slide": patient, **where, **said}
-            | ({} if patient in parts else {"split": "not told by this copy"}),
+            "meta": {"slide": patient, **where, **said},
         }, assessed
 
     for file, patient in files.match(r"(?:^|/)WSIs/(\d{1,4})\.jpg$"):
-        drawn = tables.json_value(outlines[patient]).get("positive", []) if patient in outlines else []
-        for tile, place in slides.tiles(file, SIZE, LEVEL):
-            about_tile, assessed = describe(patient, place.meta)
-            yield Row(
-                id=f"{patient}-{place.level}-{place.x}-{place.y}",
-                config="tiles",
-                image=tile,
-                mask=_mask(drawn, place, outlines[patient]) if drawn else None,
-                assessed=(*assessed, *(["breast cancer"] if drawn else [])),
-                **about_tile,
-            )
+        if patient not in parts:
+            yield Skipped(file=file, reason=UNLISTED)
+            continue
+        if outlines and patient not in outlines:
+            files.tell(file, "its tumors are not outlined in this copy")
+        if about and patient not in about:
+            files.tell(file, NOBODY)
+        with files.row(file):
+            drawn = tables.json_value(outlines[patient]).get("positive", []) if patient in outlines else []
+            for tile, place in slides.tiles(file, SIZE, LEVEL):
+                about_tile, assessed = describe(patient, place.meta)
+                yield Row(
+                    id=f"{patient}-{place.level}-{place.x}-{place.y}",
+                    config="tiles",
+                    image=tile,
+                    mask=_mask(drawn, place, outlines[patient]) if drawn else None,
+                    assessed=(*assessed, *(["breast cancer"] if drawn else [])),
+                    **about_tile,
+                )
     pattern = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
     for image, patient, name, region, x, y in files.match(pattern):
-        where = {"region": int(region), "x": int(x), "y": int(y), "level": 0}
-        said, assessed = describe(patient, where)
-        yield Row(id=name, config="patches", image=image, assessed=assessed, **said)
+        if patient not in parts:
+            yield Skipped(file=image, reason=UNLISTED)
+            continue
+        if about and patient not in about:
+            files.tell(image, NOBODY)
+        with files.row(image):
+            where = {"region": int(region), "x": int(x), "y": int(y), "level": 0}
+            said, assessed = describe(patient, where)
+            yield Row(id=name, config="patches", image=image, assessed=assessed, **said)
     for image, _ in files.match(r"(?:^|/)(\d{6})(?:_\w+)?\.jpg$"):
         yield Skipped(file=image, reason="a sample slide of the repository, none of 1 to 1058")
 

@@ -70,12 +70,12 @@ SPLITS = {"Training": "train", "Validation": "validation"}
 def rows(files):
     outlined = {case for _, case in files.match(r"(BraTS2021_\d+)_seg\.nii(?:\.gz)?$")}
     table = files.find(r"BraTS2021_MappingToTCIA\.xlsx$")
-    known = {one["BraTS2021 ID"]: one for one in tables.rows(table)} if table else {}
+    known = {one["BraTS2021 ID"].strip(): one for one in tables.rows(table)} if table else {}
 
     def describe(case, part):
-        split = SPLITS.get(part) or ("train" if case in outlined else "validation")
-        unsaid = {} if part else {"split": "not told by the folders"}
-        return {"split": split, "subject": case, "meta": known.get(case, {}) | unsaid}
+        # The outlines of the validation set were never published.
+        split = SPLITS.get(part) or ("train" if case in outlined else None)
+        return split and {"split": split, "subject": case, "meta": known.get(case, {})}
 
     yield from _brats.rows(files, CASE, describe)
     for file, _ in files.match(r"(Set_dcm)/.*\.dcm$"):

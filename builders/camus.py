@@ -92,24 +92,31 @@ def rows(files):
             yield Skipped(file=image, reason="its outlines are not in this copy")
             continue
         key = (part, patient, view)
-        info = tables.key_values(about[key]) if key in about else {}
-        stated = {key: info[key] for key in MEASURES if key in info}
-        yield Row(
-            id=prefix + name,
-            config="sequences" if kind.endswith("sequence") else "frames",
-            split=split or "train",
-            subject=prefix + patient,
-            image=image,
-            mask=masks.get((part, name)),
-            measures=[
-                Measure(name=MEASURES[key][0], value=float(x), unit=MEASURES[key][1])
-                for key, x in stated.items()
-            ],
-            source=stated or None,
-            meta={"view": view, "phase": kind}
-            | {key: value for key, value in info.items() if key not in stated}
-            | ({} if split else {"split": "not told by this copy"}),
-        )
+        if split is None:
+            yield Skipped(
+                file=image, reason="neither a folder nor a list of this copy says of which split it is"
+            )
+            continue
+        if about and key not in about:
+            files.tell(image, "its Info.cfg is not in this copy: measures, age and sex are not known")
+        with files.row(image):
+            info = tables.key_values(about[key]) if key in about else {}
+            stated = tables.Line({key: info[key] for key in MEASURES if key in info}, "Info.cfg")
+            yield Row(
+                id=prefix + name,
+                config="sequences" if kind.endswith("sequence") else "frames",
+                split=split,
+                subject=prefix + patient,
+                image=image,
+                mask=masks.get((part, name)),
+                measures=[
+                    Measure(name=MEASURES[key][0], value=stated.number(key), unit=MEASURES[key][1])
+                    for key in stated
+                ],
+                source=stated or None,
+                meta={"view": view, "phase": kind}
+                | {key: value for key, value in info.items() if key not in stated},
+            )
     for key, mask in masks.items():
         if key not in cases:
             yield Skipped(file=mask, reason="outlines whose image is not in this copy")

@@ -79,7 +79,9 @@ def rows(files):
                 path = next(cell for name, cell in one.items() if "path" in name.lower())
                 key = _key(path)
                 if key is None:
-                    files.tell(table, "a line of the table belongs to nothing: its path is not one of an image")
+                    files.tell(
+                        table, "a line of the table belongs to nothing: its path is not one of an image"
+                    )
                     continue
                 cells = {name: cell for name, cell in one.items() if cell != path}
                 said[key] = tables.Line({**said.get(key, {}), **cells}, one.file, one.at)
@@ -100,10 +102,7 @@ def rows(files):
         numbers = {column: about[column] for column in MEASURES if about.get(column)}
         with files.row(image):
             found = [
-                term
-                for column in marks
-                if about.one_of(column, MARKS)
-                for term in DATASET.labels[column]
+                term for column in marks if about.one_of(column, MARKS) for term in DATASET.labels[column]
             ]
             yield Row(
                 id="-".join(part.replace(" ", "_") for part in key if part),

@@ -67,11 +67,14 @@ DATASET = Dataset(
 )
 
 
+CLASSES = "images without opacity, normal or not, are"
+
+
 def rows(files):
     drawn, patients = {}, {}
     for row in tables.rows(files.need(r"stage_2_train_labels\.csv$")):
         drawn.setdefault(row["patientId"], []).append(row)
-    kinds = tables.lines_by(files, r"stage_2_detailed_class_info\.csv$", lost="normal and other images are", "patientId")
+    kinds = tables.lines_by(files, r"stage_2_detailed_class_info\.csv$", "patientId", lost=CLASSES)
     if table := files.find(r"dataset-mappings_2018\.json$", lost="patients are"):
         for row in tables.json_value(table):
             patients[row.get("subset_img_id")] = row["img_id"].partition("_")[0]

@@ -22,6 +22,7 @@ from medimg import registry
 from medimg.files import Files
 from medimg.phantom import Phantom
 from medimg.registry import Builder
+from medimg.report import LoadReport
 from medimg.rows import Record, iterate, unread
 from medimg.schema import Skipped
 
@@ -38,6 +39,8 @@ class Miniature:
     """Path (members of archives by their inner path) -> why it gave no row."""
     unread: list[str]
     """Files that no row named and no reason covers."""
+    told: dict[str, list[str]]
+    """What rows came without: reason -> examples of files."""
 
     def paths(self, pattern: str) -> list[str]:
         """Paths of the miniature in which the pattern occurs."""
@@ -121,10 +124,12 @@ def write(contents: dict[str, bytes], root: Path) -> Path:
     return root
 
 
-def read(builder: Builder, source: Path) -> tuple[list[Record], list[Skipped], list[str]]:
-    """What a builder makes of a source: rows, what is none, and the files that neither covers."""
+def read(
+    builder: Builder, source: Path, report: LoadReport | None = None
+) -> tuple[list[Record], list[Skipped], list[str]]:
+    """What a builder makes of a source: rows, what is none, and the files that neither covers; `report` is filled."""
     with Files.open(source, dataset=builder.name, sources=builder.dataset.sources) as files:
-        items = list(iterate(builder, files, origin="miniature"))
+        items = list(iterate(builder, files, origin="miniature", report=report))
         lost = [file.path for file in unread(files)]
     records = [item for item in items if isinstance(item, Record)]
     skipped = [item for item in items if isinstance(item, Skipped)]
@@ -132,12 +137,13 @@ def read(builder: Builder, source: Path) -> tuple[list[Record], list[Skipped], l
 
 
 def _build(builder: Builder, contents: dict[str, bytes], root: Path) -> Miniature:
-    records, skipped, lost = read(builder, write(contents, root))
+    report = LoadReport(builder.name)
+    records, skipped, lost = read(builder, write(contents, root), report)
     with Files.open(root, dataset=builder.name) as files:
         inside = {file.path: file.read() for file in files}
-    return Miniature(
-        builder, inside | contents, records, {item.file.path: item.reason for item in skipped}, lost
-    )
+    reasons = {item.file.path: item.reason for item in skipped}
+    told = {reason: held.examples for reason, held in report.incomplete.items()}
+    return Miniature(builder, inside | contents, records, reasons, lost, told)
 
 
 @functools.cache

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from miniatures import Miniature
+from miniatures import Miniature, copied, rebuilt
 
 NOT_IN_FILES = {
     1: "the server zips on request; no checksum is declared for the archive, and a note on the card says why"
@@ -40,3 +42,35 @@ def test_patients_of_the_older_test_part_are_others_of_the_same_number(mini: Min
     rows = mini.rows("/testing-patient0001")
     assert len(rows) == 6 and {row["subject"] for row in rows} == {"testing-patient0001"}
     assert {row["split"] for row in rows} == {"test"} and not any(row["label"]["mask"] for row in rows)
+
+
+def test_a_copy_without_the_lists_does_not_tell_its_split(mini: Miniature, tmp_path: Path) -> None:
+    inner = {
+        path: data for path, data in mini.files.items() if path.startswith("CAMUS_public/database_nifti/")
+    }
+    made = copied("camus", inner, tmp_path)
+    assert {row["split"] for row in made.rows()} == {"train"}
+    assert {row["meta"]["split"] for row in made.rows()} == {"not told by this copy"}
+    assert all("split" not in row["meta"] for row in mini.rows())
+
+
+def test_frames_and_sequences_are_apart(mini: Miniature) -> None:
+    for row in mini.rows():
+        sequence = row["meta"]["phase"].endswith("sequence")
+        assert row["config"] == ("sequences" if sequence else "frames")
+        assert row["meta"]["view"] in row["meta"]["source_path"]
+
+
+def test_outlines_without_image_and_images_without_outlines_are_told(tmp_path: Path) -> None:
+    def less(path: str) -> str | None:
+        gone = (
+            "training/patient0450/patient0450_2CH_ED.mhd",
+            "training/patient0450/patient0450_4CH_ES_gt.mhd",
+        )
+        return None if path in gone else path
+
+    made = rebuilt("camus", less, tmp_path)
+    assert "image" in made.skipped["training/patient0450/patient0450_2CH_ED_gt.mhd"]
+    assert "outlines" in made.skipped["training/patient0450/patient0450_4CH_ES.mhd"]
+    assert {row["meta"]["source_path"][-6:-4] for row in made.rows("patient0450_[24]CH_E")} == {"ES", "ED"}
+    assert len(made.rows("patient0450_[24]CH_E")) == 2

@@ -141,3 +141,16 @@ def test_a_survivor_without_a_reason_fails(
     assert told["survived"] == 1 and told["survivors"][0]["reason"].startswith("no test can")
     monkeypatch.setattr(run, "reasons", lambda: {"a": "no test can see it", "b": "this one neither"})
     assert run.tell(found, as_json=False) == 1, "a reason for what is killed"
+
+
+def test_tests_that_fail_as_they_are_prove_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "mutants.jsonl")
+    monkeypatch.setattr(run, "PRELOADED", ("pytest",))
+    target = run.Target("medimg/licenses.py", ("tests/test_licenses.py",), select="no_test_of_this_name")
+    (mutant,) = mutate.mutants(target.file, (run.ROOT / target.file).read_text("utf-8"))[:1]
+    found = list(run.outcomes([(target, mutant)], 1, fresh=False))
+    assert [outcome.status for outcome in found] == [run.BROKEN]
+    assert "fail without a mutant" in capsys.readouterr().err and not run.RESULTS.read_text("utf-8")
+    assert run.tell(found, as_json=False) == 1

@@ -51,7 +51,8 @@ PACKAGES = {
     "hub_sync": "medimg/hub_sync",
     "cards": "medimg/cards",
 }
-KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
+KILLED, SURVIVED, TIMEOUT, BROKEN = "killed", "survived", "timeout", "not tried"
+"""`BROKEN`: the tests fail without the mutant."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,7 @@ def _tests(root: Path, task: dict[str, Any]) -> int:
     import pytest
 
     os.setpgid(0, 0)
+    sys.path.insert(0, str(root))  # as `python -m pytest` does
     # Tests are compiled by the first run alone; `medimg` is compiled already, and checked by its content.
     sys.dont_write_bytecode = task["source"] is not None
     (root / "tmp").mkdir(exist_ok=True)
@@ -245,6 +247,7 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
+        self.limits: dict[Target, float | None] = {}
         for package, place in PACKAGES.items():
             shutil.copytree(ROOT / package, folder / place, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
@@ -288,7 +291,6 @@ class Run:
         self.workers = [Worker(folder / str(n)) for n in range(jobs)]
         self.free = list(self.workers)
         self.lock = threading.Lock()
-        self.limits: dict[str, float] = {}
 
     def worker(self) -> Worker:
         with self.lock:
@@ -298,27 +300,30 @@ class Run:
         with self.lock:
             self.free.append(worker)
 
-    def measure(self, target: Target) -> None:
-        """How long the tests take without a mutant; they must pass."""
-        worker = self.worker()
-        try:
-            code, seconds = worker.ask(target, None, 900)
-            if code != 0:
-                raise SystemExit(
-                    f"{target.file}: its tests fail without a mutant ({code})\n{worker.output[-3000:]}"
-                )
-            self.limits[target.file] = 20 + 5 * seconds
-        finally:
-            self.back(worker)
-
     def one(self, target: Target, mutant: Mutant) -> Outcome:
+        """Try one mutant; the first of a target waits for its tests without a mutant."""
         worker = self.worker()
         try:
-            code, seconds = worker.ask(target, mutant.source, self.limits[target.file])
+            limit = self.limit(worker, target)
+            if limit is None:
+                return Outcome(mutant.name, mutant.line, "", BROKEN, 0.0)
+            code, seconds = worker.ask(target, mutant.source, limit)
         finally:
             self.back(worker)
         status = TIMEOUT if code is None else SURVIVED if code == 0 else KILLED
         return Outcome(mutant.name, mutant.line, mutant.digest + target.digest, status, seconds)
+
+    def limit(self, worker: Worker, target: Target) -> float | None:
+        """Seconds after which a mutant's tests hang; None where the tests fail as they are."""
+        if target not in worker.limits:
+            code, seconds = worker.ask(target, None, 900)
+            worker.limits[target] = 20 + 5 * seconds if code == 0 else None
+            if code != 0:
+                print(
+                    f"{target.file}: its tests fail without a mutant\n{worker.output[-2000:]}",
+                    file=sys.stderr,
+                )
+        return worker.limits[target]
 
     def end(self) -> None:
         for worker in self.workers:
@@ -350,11 +355,11 @@ def outcomes(jobs: list[tuple[Target, Mutant]], workers: int, fresh: bool) -> It
     pool = ThreadPoolExecutor(workers)
     try:
         with RESULTS.open("w" if fresh else "a", encoding="utf-8") as kept:
-            list(pool.map(run.measure, dict.fromkeys(target for target, _ in left)))
             for future in as_completed([pool.submit(run.one, *job) for job in left]):
                 outcome = future.result()
-                kept.write(json.dumps(asdict(outcome)) + "\n")
-                kept.flush()
+                if outcome.status != BROKEN:
+                    kept.write(json.dumps(asdict(outcome)) + "\n")
+                    kept.flush()
                 yield outcome
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -403,8 +408,10 @@ def tell(found: list[Outcome], as_json: bool) -> int:
     said = reasons()
     survivors = [one for one in found if one.status == SURVIVED]
     unexplained = [one for one in survivors if one.name not in said]
-    stale = sorted({one.name for one in found if one.status != SURVIVED} & said.keys())
-    counts = {status: sum(one.status == status for one in found) for status in (KILLED, TIMEOUT, SURVIVED)}
+    stale = sorted({one.name for one in found if one.status in (KILLED, TIMEOUT)} & said.keys())
+    counts = {
+        status: sum(one.status == status for one in found) for status in (KILLED, TIMEOUT, SURVIVED, BROKEN)
+    }
     if as_json:
         told = {
             **counts,
@@ -423,7 +430,7 @@ def tell(found: list[Outcome], as_json: bool) -> int:
             ", ".join(f"{count} {status}" for status, count in counts.items())
             + f"; {len(unexplained)} without a reason"
         )
-    return 1 if unexplained or stale else 0
+    return 1 if unexplained or stale or counts[BROKEN] else 0
 
 
 if __name__ == "__main__":

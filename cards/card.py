@@ -510,11 +510,13 @@ def render(
     repo = f"{namespace}/{dataset.name}"
     validate_repo_id(repo)
     human = human_block(previous)
+    none_of = None
     if manifest is not None:
         check_publishable(dataset, manifest)
         if not layout.published(manifest):
-            manifest = None
-    text = _environment().get_template("card.md.j2").render(_context(dataset, description, manifest, repo))
+            manifest, none_of = None, manifest
+    context = _context(dataset, description, manifest, repo) | {"all_withheld": _withheld(none_of)}
+    text = _environment().get_template("card.md.j2").render(context)
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
     text = text.replace(f"{HUMAN_START}\n{HUMAN_END}", f"{HUMAN_START}\n{human}{HUMAN_END}", 1)
     card = DatasetCard.from_template(

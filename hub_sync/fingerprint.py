@@ -165,9 +165,14 @@ def engine() -> str:
     return _rows_code(reached(ENGINE))
 
 
+def meaning(prints: Mapping[str, str]) -> dict[str, str]:
+    """Without the short cuts, which differ where a remark does."""
+    return {key: value for key, value in prints.items() if key not in SHORT_CUTS}
+
+
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Names of the parts that differ."""
-    return [key for key in new if key not in SHORT_CUTS and old.get(key) != new[key]]
+    return [key for key, value in meaning(new).items() if old.get(key) != value]
 
 
 # code

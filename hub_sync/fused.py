@@ -25,7 +25,7 @@ from medimg.fusion.errors import FusionError
 from medimg.fusion.labels import fused_features
 from medimg.fusion.plan import Plan
 from medimg.fusion.select import allowed, split_fused
-from medimg.hub_sync.fingerprint import engine, fingerprint
+from medimg.hub_sync.fingerprint import engine, fingerprint, meaning
 from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
 from medimg.hub_sync.publish import OWNED, Hub, MovedError, Operation, Published, Upload, blob_id
 from medimg.hub_sync.scratch import scratch, sweep
@@ -299,14 +299,16 @@ class _Work:
         builder = registry.get(member.name)
         if source == MINIATURE:
             return FusedMember(
-                **known, origin="miniature", state=_digest(fingerprint(builder, None, "miniature"))
+                **known, origin="miniature", state=_digest(meaning(fingerprint(builder, None, "miniature")))
             )
         if source is not None:
             origin: Origin = "official" if source == OFFICIAL else "source"
             with open_source(
                 builder, member.place, storage_options=self.request.get("storage_options")
             ) as files:
-                return FusedMember(**known, origin=origin, state=_digest(fingerprint(builder, files, origin)))
+                return FusedMember(
+                    **known, origin=origin, state=_digest(meaning(fingerprint(builder, files, origin)))
+                )
         state, manifest = self.read(member.name)
         config = next((each for each in manifest.configs if each.name == member.config), None)
         shards = (

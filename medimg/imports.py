@@ -56,7 +56,7 @@ class Code:
     name: str
     path: Path
     text: str
-    stamp: tuple[int, int]
+    stamp: tuple[int, int] | None
 
     @property
     def of_builder(self) -> bool:
@@ -126,6 +126,9 @@ _REACHED: dict[tuple[str, bool], frozenset[str]] = {}
 _DATA: dict[Path, tuple[Path, ...]] = {}
 _BESIDE: dict[str, tuple[Path, ...]] = {}
 _WRITTEN: dict[str, str] = {}
+_LOOKED: dict[Path, tuple[int, int] | None] = {}
+"""Files and folders that all of this comes from, with time of change and size."""
+_PACKAGES: dict[str, list[Path]] = {}
 
 
 def refresh() -> None:
@@ -133,11 +136,31 @@ def refresh() -> None:
 
     So a run compares and records the code that it has loaded, also where somebody writes to it meanwhile.
     """
-    for held in (_CONTENTS, _PLACES, _TARGETS, _REACHED, _DATA, _BESIDE, _WRITTEN):
+    same = all(_stamp(path) == stamp for path, stamp in _LOOKED.items())
+    if same and all(_folders(package) == folders for package, folders in _PACKAGES.items()):
+        return
+    for held in (_CONTENTS, _PLACES, _TARGETS, _REACHED, _DATA, _BESIDE, _WRITTEN, _LOOKED, _PACKAGES):
         held.clear()
     for path, code in list(_CODE.items()):
-        if not path.exists() or _stamp(path) != code.stamp:
+        if _stamp(path) == code.stamp:
+            _LOOKED[path] = code.stamp
+        else:
             del _CODE[path]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _look(path: Path) -> tuple[int, int] | None:
+    """Remember how a file or a folder is before it is read."""
+    if path not in _LOOKED:
+        _LOOKED[path] = _stamp(path)
+    return _LOOKED[path]
 
 
 def code(name: str) -> Code:
@@ -150,7 +173,8 @@ def code(name: str) -> Code:
     if path is None:
         raise ModuleNotFoundError(f"there is no module {name}", name=name)
     if path not in _CODE:
-        _CODE[path] = Code(name, path, path.read_text("utf-8"), _stamp(path))
+        stamp = _look(path)
+        _CODE[path] = Code(name, path, path.read_text("utf-8"), stamp)
     return _CODE[path]
 
 
@@ -166,6 +190,7 @@ def content_digest(path: Path) -> str:
 
 def _content(path: Path) -> tuple[bytes, str]:
     if path not in _CONTENTS:
+        _look(path)
         data = path.read_bytes()
         _CONTENTS[path] = data, hashlib.sha256(data).hexdigest()
     return _CONTENTS[path]
@@ -253,6 +278,8 @@ def written(*names: str) -> str:
 def _data(folder: Path) -> tuple[Path, ...]:
     """Files below a folder that are no code."""
     if folder not in _DATA:
+        for each in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+            _look(each)
         every = sorted(path for path in folder.rglob("*") if path.is_file())
         _DATA[folder] = tuple(path for path in every if path.suffix not in (".py", ".pyc", ".typed"))
     return _DATA[folder]
@@ -267,12 +294,18 @@ def place(name: str) -> Path | None:
 
 def _candidates(name: str) -> Iterator[Path]:
     package, _, last = name.rpartition(".")
-    for folder in _folders(package) if package else ():
+    for folder in _places(package) if package else ():
         for path in (folder / f"{last}.py", folder / last / "__init__.py"):
-            if path.is_file():
+            if _look(path.parent) and path.is_file():
                 yield path
     if package == ROOT:  # builders and the like: packages below medimg that lie beside it in a clone
-        yield from (path for folder in _folders(name) if (path := folder / "__init__.py").is_file())
+        yield from (path for folder in _places(name) if (path := folder / "__init__.py").is_file())
+
+
+def _places(package: str) -> list[Path]:
+    if package not in _PACKAGES:
+        _PACKAGES[package] = _folders(package)
+    return _PACKAGES[package]
 
 
 def _folders(package: str) -> list[Path]:
@@ -282,11 +315,6 @@ def _folders(package: str) -> list[Path]:
         return [Path(each) for each in getattr(module, "__path__", ())]
     spec = importlib.util.find_spec(package)
     return [Path(each) for each in (spec.submodule_search_locations or ())] if spec else []
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
 
 
 def _imports(module: Code, *, miniature: bool) -> Iterator[Import]:

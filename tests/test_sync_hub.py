@@ -539,6 +539,8 @@ def test_all_rows_may_turn(
     assert (gone.status, gone.rows, dict(gone.withheld)) == ("card-only", 0, {TURNING: 3})
     assert f"3 rows under {TURNING} are withheld" in gone.reason
     assert not [path for path in hub.published(NAME).files if path.endswith((".parquet", ".png"))]
+    card = hub.published(NAME).card or ""
+    assert "states a license of its own that does not let it be published" in card and "| 3 |" in card
     assert run(hub, root, NAME)[NAME].commits == 0
     verdict(monkeypatch, TURNING, open=True)
     assert run(hub, root, NAME)[NAME].rows == 3

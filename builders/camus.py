@@ -97,6 +97,8 @@ def rows(files):
                 file=image, reason="neither a folder nor a list of this copy says of which split it is"
             )
             continue
+        if masks and (part, name) not in masks:
+            files.tell(image, "its outlines are not in this copy")
         if about and key not in about:
             files.tell(image, "its Info.cfg is not in this copy: measures, age and sex are not known")
         with files.row(image):

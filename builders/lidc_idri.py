@@ -98,6 +98,8 @@ def rows(files):
             yield from _tcia.skipped(members, f"quarantined: {tags['problem']}")
             continue
         patient, uid = tags["PatientID"], tags["SeriesInstanceUID"]
+        if uid not in readings and _lidc.other(tags.get("Modality")) is None:
+            files.tell(members[0], "no reading of it is in this copy: its nodules are not known")
         image = dicom.series(members, modality="CT", allow_gaps=True)
         yield from _lidc.corrected(readings.get(uid, []))
         reason, label = _lidc.other(tags.get("Modality")), {}

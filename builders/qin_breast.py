@@ -49,7 +49,7 @@ DATASET = Dataset(
 
 
 def rows(files):
-    book = files.find(r"QIN-Breast_TreatmentResponse[^/]*\.xlsx$")
+    book = files.find(r"QIN-Breast_TreatmentResponse[^/]*\.xlsx$", lost="responses to treatment are")
     told = {row["Patient ID"].strip(): row["Response"] for row in tables.rows(book)} if book else {}
 
     def about(tags):

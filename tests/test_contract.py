@@ -24,7 +24,7 @@ NAMES = [registry.slug(module) for module in registry.module_names()]
 """Of the files, so that a declaration that fails is a failure of its own tests alone."""
 FORBIDDEN_CALLS = {"open", "eval", "exec", "compile", "__import__", "print", "input"}
 ALLOWED_IMPORTS = ("medimg.", "re", "math", "itertools", "collections", "functools", "json", "__future__")
-MAX_LINES = 45
+MAX_LINES = 55
 """Of `rows`; the file is as long as its dataset is odd."""
 
 
@@ -238,6 +238,22 @@ def test_pixel_columns_name_real_columns() -> None:
 
 ALWAYS_PRESENT: dict[str, dict[str, str]] = {
     "fire": {"control point": "every pair of photographs was registered by control points"},
+    "bcnb": {
+        "ER negative": "the patients of the miniature are all ER negative",
+        "HER2 negative": "the patients of the miniature are all HER2 negative",
+    },
+    "nsclc-radiomics": {
+        "non-small cell lung carcinoma": "every patient of the collection has one",
+        "large cell lung carcinoma": "the histology of the miniature's other patient is not given",
+    },
+    "odir-5k": {
+        "*": "a keyword that is not named was not asked for; the eight classes are, and are absent somewhere"
+    },
+    "olives": {"*": "scans with biomarkers have the same in the miniature; the disease is that of the trial"},
+    "vessel12": {
+        "pulmonary vessel": "each annotated scan has points of both kinds",
+        "non-vessel": "each annotated scan has points of both kinds",
+    },
     "bcn20000": {
         "other abnormality": "OOD is a code of the test set, whose public table has no diagnoses",
     },

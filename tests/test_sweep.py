@@ -32,6 +32,18 @@ UNANNOUNCED: dict[str, list[tuple[str, str]]] = {
     "dsb2018": [(r"/masks/0+\d\.png$", "one of many nuclei; nothing says how many there are")],
     "idrid": [(r"Segmentation Groundtruths/", "a lesion without a file is a lesion that is not there")],
     "dsb2017": [(r"/b8bb\w+/[ab]0+\d\.dcm$", "acquisitions are told apart where they have slices in common")],
+    "cell-tracking-challenge": [
+        (r"_(GT|ST)/(SEG|TRA)/", "some frames are annotated, and no file says which")
+    ],
+    "qin-lung-ct": [
+        (r"-alg\d+ run\d+/", "one of several runs of a program; nothing says how many there are")
+    ],
+    "4d-lung": [(r"00-(50)?4177/1-1\.dcm$", "not every phase is outlined, and no image says whether it is")],
+    "qin-prostate-repeatability": [
+        (r"Segmentations-", "not every image is outlined, and none says whether it is")
+    ],
+    "lung-pet-ct-dx": [(r"/Annotation/", "boxes stand on some slices, and no file says on which")],
+    "lidc-idri": [(r"resubmitted-correction", "a correction that came later; nothing refers to it")],
     "busi": [(r" \(100\)_mask(_1)?\.png$", "one of several masks; nothing says how many lesions there are")],
 }
 """Dataset -> (pattern of the path, reason): files whose absence no other file, name or count of the source tells."""
@@ -199,7 +211,7 @@ def claims_more(old: dict[str, Any], new: dict[str, Any]) -> bool:
     for key in ("classes", "assessed"):
         if set(new[key]) - set(old[key]):
             return True
-    if set(new["uncertain"]) - set(old["uncertain"]) - set(old["classes"]):
+    if set(new["uncertain"]) - set(old["uncertain"]) - set(old["assessed"]):
         return True
     names = lambda row: {*row["classes"], *row["uncertain"], *(box["name"] for box in row["boxes"]),  # noqa: E731
                          *(point["name"] for point in row["points"])}  # fmt: skip

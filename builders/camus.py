@@ -98,7 +98,7 @@ def rows(files):
             )
             continue
         if masks and (part, name) not in masks:
-            files.tell(image, "its outlines are not in this copy")
+            files.tell(image, "no outlines of it are in this copy: it comes without a mask")
         if about and key not in about:
             files.tell(image, "its Info.cfg is not in this copy: measures, age and sex are not known")
         with files.row(image):

@@ -461,7 +461,12 @@ for line in sys.stdin:
 """
 
 
-SPACES = [list(each) for count in (1, 2, 3) for each in permutations(TARGETS, count)]
+SPACES = [
+    list(each)
+    for count in (2, 3)
+    for each in permutations(TARGETS, count)
+    if "spleen" in each  # of both members
+]
 """Label spaces that give other bytes each."""
 
 

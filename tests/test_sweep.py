@@ -38,7 +38,7 @@ UNANNOUNCED: dict[str, list[tuple[str, str]]] = {
     "qin-lung-ct": [
         (r"-alg\d+ run\d+/", "one of several runs of a program; nothing says how many there are")
     ],
-    "4d-lung": [(r"00-(50)?4177/1-1\.dcm$", "not every phase is outlined, and no image says whether it is")],
+    "4d-lung": [(r"4177/1-1\.dcm$", "not every phase is outlined, and no image says whether it is")],
     "qin-prostate-repeatability": [
         (r"Segmentations-", "not every image is outlined, and none says whether it is")
     ],

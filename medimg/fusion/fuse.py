@@ -214,8 +214,8 @@ def _with_rows(made: Plan, request: Request, members: list[Rows]) -> tuple[Plan,
     """
     problems: dict[str, MedimgError] = {}
     for member in members:
-        if member.place is not None and (member.place == OFFICIAL or "://" in member.place):
-            continue  # nothing is fetched before the first row is asked for; reading it tells
+        if member.remote:
+            continue  # reading it tells
         try:
             member.probe()
         except (SourceError, SourceRequiredError, HubError) as error:

@@ -27,7 +27,7 @@ from medimg.fusion.merging import Partners, with_partners
 from medimg.fusion.parquet import ParquetRows
 from medimg.fusion.plan import Manifests, Member
 from medimg.fusion.select import allowed, kind_of, split_fused
-from medimg.loading import MINIATURE, miniature, open_source, plain
+from medimg.loading import MINIATURE, OFFICIAL, miniature, open_source, plain
 from medimg.report import LoadReport
 from medimg.rows import drafts, left_out, looked_for, materialize, naming_file, quarantined, take_told
 from medimg.schema import Dimension, Row, Skipped
@@ -168,8 +168,15 @@ class Rows:
             "or leave it out.",
         )
 
+    @property
+    def remote(self) -> bool:
+        """Whether the originals lie elsewhere: nothing of them is fetched before a row is asked for."""
+        return self.place is not None and (self.place == OFFICIAL or "://" in self.place)
+
     def revision(self) -> str:
         """Digest of what the member's rows depend on beside the request and medimg's code.
+
+        Of originals that lie elsewhere it is the address: they are not looked at before a row is asked for.
 
         Raises:
             MedimgError: the source cannot be read.
@@ -177,6 +184,8 @@ class Rows:
         if self.place is None:
             return self.digest
         builder = registry.get(self.name)
+        if self.remote:
+            return f"{self.place} {builder.index}"
         with open_source(builder, self.place, storage_options=dict(self.storage_options) or None) as files:
             return files.fingerprint() + builder.index
 

@@ -43,6 +43,12 @@ CENTER = {"OD": "optic disc", "Fovea": "fovea"}
 
 
 def rows(files):
+    yield from _segmented(files)
+    yield from _graded(files)
+    yield from _localized(files)
+
+
+def _segmented(files):
     drawn = {}
     for mask, place, name, code in files.match(MASK):
         drawn.setdefault((place, name), {})[code] = mask
@@ -57,6 +63,9 @@ def rows(files):
     for found in drawn.values():
         for file in found.values():
             yield Skipped(file=file, reason="a mask whose photograph is not in this copy")
+
+
+def _graded(files):
     graded = tables.Lines(files)
     for table, part in files.match(GRADING):
         for line in tables.rows(table):
@@ -76,6 +85,9 @@ def rows(files):
                     column: cell for column, cell in line.items() if column != "Image name" and cell.strip()
                 },
             )
+
+
+def _localized(files):
     marked = {}
     for table, code, part in files.match(CENTERS):
         lines = marked.setdefault(code, tables.Lines(files))

@@ -74,26 +74,15 @@ NOBODY = "the clinical table has no line for its patient: receptors and other fi
 
 
 def rows(files):
-    about, parts = {}, {}
+    about, parts = tables.Lines(files), {}
     for (table,) in files.match(
         r"(?:^|/)patient-clinical-data\.xlsx$", lost="receptors and other findings are"
     ):
-        about = {one["Patient ID"].strip().removesuffix(".0"): one for one in tables.rows(table)}
+        for line in tables.rows(table):
+            about.add(line["Patient ID"].strip().removesuffix(".0"), line, "Patient ID")
     for file, part in files.match(r"(?:^|/)(train|val|test)_id\.txt$"):
         parts |= dict.fromkeys(tables.lines(file), SPLITS[part])
     outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$", lost="outlines of the tumors are")
-
-    def describe(patient, where):
-        said = {column: cell for column, cell in about.get(patient, {}).items() if column and cell}
-        present, assessed = _bcnb.classes(said)
-        return {
-            "split": parts[patient],
-            "subject": patient,
-            "classes": present,
-            "source": {column: said[column] for column in _bcnb.LABELS if column in said} or None,
-            "meta": {"slide": patient, **where, **said},
-        }, assessed
-
     for file, patient in files.match(r"(?:^|/)WSIs/(\d{1,4})\.jpg$"):
         if patient not in parts:
             yield Skipped(file=file, reason=UNLISTED)
@@ -103,17 +92,7 @@ def rows(files):
         if about and patient not in about:
             files.tell(file, NOBODY)
         with files.row(file):
-            drawn = tables.json_value(outlines[patient]).get("positive", []) if patient in outlines else []
-            for tile, place in slides.tiles(file, SIZE, LEVEL):
-                about_tile, assessed = describe(patient, place.meta)
-                yield Row(
-                    id=f"{patient}-{place.level}-{place.x}-{place.y}",
-                    config="tiles",
-                    image=tile,
-                    mask=_mask(drawn, place, outlines[patient]) if drawn else None,
-                    assessed=(*assessed, *(["breast cancer"] if drawn else [])),
-                    **about_tile,
-                )
+            yield from _tiles(file, patient, parts[patient], about.get(patient, {}), outlines.get(patient))
     pattern = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
     for image, patient, name, region, x, y in files.match(pattern):
         if patient not in parts:
@@ -123,10 +102,37 @@ def rows(files):
             files.tell(image, NOBODY)
         with files.row(image):
             where = {"region": int(region), "x": int(x), "y": int(y), "level": 0}
-            said, assessed = describe(patient, where)
+            said, assessed = _said(patient, parts[patient], about.get(patient, {}), where)
             yield Row(id=name, config="patches", image=image, assessed=assessed, **said)
     for image, _ in files.match(r"(?:^|/)(\d{6})(?:_\w+)?\.jpg$"):
         yield Skipped(file=image, reason="a sample slide of the repository, none of 1 to 1058")
+
+
+def _tiles(file, patient, split, line, outline):
+    drawn = tables.json_value(outline).get("positive", []) if outline else []
+    for tile, place in slides.tiles(file, SIZE, LEVEL):
+        said, assessed = _said(patient, split, line, place.meta)
+        yield Row(
+            id=f"{patient}-{place.level}-{place.x}-{place.y}",
+            config="tiles",
+            image=tile,
+            mask=_mask(drawn, place, outline) if drawn else None,
+            assessed=(*assessed, *(["breast cancer"] if drawn else [])),
+            **said,
+        )
+
+
+def _said(patient, split, line, where):
+    """The fields that all images of a patient share, and what was looked for."""
+    said = {column: cell for column, cell in line.items() if column and cell}
+    present, assessed = _bcnb.classes(said)
+    return {
+        "split": split,
+        "subject": patient,
+        "classes": present,
+        "source": {column: said[column] for column in _bcnb.LABELS if column in said} or None,
+        "meta": {"slide": patient, **where, **said},
+    }, assessed
 
 
 def _mask(drawn, place, file):

@@ -93,17 +93,16 @@ def rows(files):
             continue
         key = (part, patient, view)
         if split is None:
-            yield Skipped(
-                file=image, reason="neither a folder nor a list of this copy says of which split it is"
-            )
+            for file in filter(None, (image, masks.get((part, name)))):
+                yield Skipped(
+                    file=file, reason="neither a folder nor a list of this copy says of which split it is"
+                )
             continue
         if masks and (part, name) not in masks:
             files.tell(image, "no outlines of it are in this copy: it comes without a mask")
         if about and key not in about:
             files.tell(image, "its Info.cfg is not in this copy: measures, age and sex are not known")
         with files.row(image):
-            info = tables.key_values(about[key]) if key in about else {}
-            stated = tables.Line({key: info[key] for key in MEASURES if key in info}, "Info.cfg")
             yield Row(
                 id=prefix + name,
                 config="sequences" if kind.endswith("sequence") else "frames",
@@ -111,17 +110,24 @@ def rows(files):
                 subject=prefix + patient,
                 image=image,
                 mask=masks.get((part, name)),
-                measures=[
-                    Measure(name=MEASURES[key][0], value=stated.number(key), unit=MEASURES[key][1])
-                    for key in stated
-                ],
-                source=stated or None,
-                meta={"view": view, "phase": kind}
-                | {key: value for key, value in info.items() if key not in stated},
+                **_told(about.get(key), {"view": view, "phase": kind}),
             )
     for key, mask in masks.items():
         if key not in cases:
             yield Skipped(file=mask, reason="outlines whose image is not in this copy")
+
+
+def _told(file, meta):
+    """What a case's Info.cfg says; nothing where there is none."""
+    info = tables.key_values(file) if file else {}
+    stated = tables.Line({key: info[key] for key in MEASURES if key in info}, file.path if file else "")
+    return {
+        "measures": [
+            Measure(name=MEASURES[key][0], value=stated.number(key), unit=MEASURES[key][1]) for key in stated
+        ],
+        "source": stated or None,
+        "meta": meta | {key: value for key, value in info.items() if key not in stated},
+    }
 
 
 def miniature(make):

@@ -71,25 +71,27 @@ def rows(files):
                 stages[stage][0],
                 "no table in this copy has a line for the patient: the diagnosis is not known",
             )
-        train = person in told and told[person]["table"] == "stage1_labels"
-        if stage != "stage2" and person not in told and not complement:
-            reason = "no table in this copy says whether the patient is for training or for testing"
-            yield from _tcia.skipped(stages[stage], reason)
-            continue
+            if stage != "stage2" and not complement:
+                reason = "no table in this copy says whether the patient is for training or for testing"
+                yield from _tcia.skipped(stages[stage], reason)
+                continue
         with files.row(stages[stage][0]):
-            said = told.get(person)
-            for apart, part in _tcia.frames(stages[stage]):
-                yield Row(
-                    id="_".join([person, *(f"{key}-{value}" for key, value in apart.items())]),
-                    split="train" if train else "test",
-                    subject=person,
-                    image=dicom.series(part, allow_gaps=True),
-                    classes=said.one_of("cancer", DATASET.labels) if said else (),
-                    assessed=("lung cancer",) if said else (),
-                    source=said,
-                    meta={"stage": stage} | apart,
-                )
+            yield from _scans(person, stage, stages[stage], told.get(person))
     told.tell_rest("no image of the patient is in this copy")
+
+
+def _scans(person, stage, members, said):
+    for apart, part in _tcia.frames(members):
+        yield Row(
+            id="_".join([person, *(f"{key}-{value}" for key, value in apart.items())]),
+            split="train" if said and said["table"] == "stage1_labels" else "test",
+            subject=person,
+            image=dicom.series(part, allow_gaps=True),
+            classes=said.one_of("cancer", DATASET.labels) if said else (),
+            assessed=("lung cancer",) if said else (),
+            source=said,
+            meta={"stage": stage} | apart,
+        )
 
 
 def miniature(make):

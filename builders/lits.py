@@ -74,14 +74,15 @@ def rows(files):
         if not test and case not in masks:
             yield Skipped(file=volume, reason="a training volume whose segmentation is not in this copy")
             continue
-        yield Row(
-            id=case,
-            split="test" if test else "train",
-            subject=case,
-            image=volume,
-            mask=None if test else masks[case],
-            spacing=None if test else _lits.spacing(volume, int(case)),
-        )
+        with files.row(volume):
+            yield Row(
+                id=case,
+                split="test" if test else "train",
+                subject=case,
+                image=volume,
+                mask=None if test else masks[case],
+                spacing=None if test else _lits.spacing(volume, int(case)),
+            )
     for case, mask in masks.items():
         if f"volume-{case}" not in volumes:
             yield Skipped(file=mask, reason="a segmentation whose volume is not in this copy")

@@ -72,21 +72,7 @@ DATASET = Dataset(
 
 
 def rows(files):
-    said, patients = {}, {}
-    for name, lost in TABLES.items():
-        for (table,) in files.match(rf"(?:^|/){name}\.(?:csv|xlsx)$", lost=lost):
-            for one in tables.rows(table):
-                path = next(cell for name, cell in one.items() if "path" in name.lower())
-                key = _key(path)
-                if key is None:
-                    files.tell(
-                        table, "a line of the table belongs to nothing: its path is not one of an image"
-                    )
-                    continue
-                cells = {name: cell for name, cell in one.items() if cell != path}
-                said[key] = tables.Line({**said.get(key, {}), **cells}, one.file, one.at)
-                if one.get("Patient_ID", "").strip():
-                    patients.setdefault(key[:3], one["Patient_ID"].strip())
+    stated, patients = _stated(files)
     people, seen = _olives.people(files), set()
     for image, *_ in files.match(PATH):
         key = _key(image.path)
@@ -94,32 +80,57 @@ def rows(files):
             yield Skipped(file=image, reason="a second file of one scan, with another suffix")
             continue
         seen.add(key)
-        trial, arm, folder, visit, eye, name = key
-        about = said.get(key, {})
-        marks = {
-            column: about[column].removesuffix(".0") for column in _olives.BIOMARKERS if about.get(column)
-        }
-        numbers = {column: about[column] for column in MEASURES if about.get(column)}
         with files.row(image):
-            found = [
-                term for column in marks if about.one_of(column, MARKS) for term in DATASET.labels[column]
-            ]
-            yield Row(
-                id="-".join(part.replace(" ", "_") for part in key if part),
-                config="fundus" if name.lower().startswith("fundus") else "oct",
-                subject=patients.get(key[:3]) or folder,
-                image=image,
-                classes=(DISEASES[trial], *found),
-                assessed=(DISEASES[trial], *(term for column in marks for term in DATASET.labels[column])),
-                measures=[
-                    Measure(name=MEASURES[column][0], value=about.number(column), unit=MEASURES[column][1])
-                    for column in numbers
-                ],
-                source=marks | numbers or None,
-                meta={"trial": trial, "arm": arm, "folder": folder, "visit": visit, "eye": eye}
-                | {name: cell for name, cell in about.items() if name not in marks | numbers and cell}
-                | ({"OCT-DR": people[folder]} if folder in people else {}),
-            )
+            about = tables.Line()
+            for lines in stated:
+                if (line := lines.get(key)) is not None:
+                    about = tables.Line({**about, **line}, line.file, line.at)
+            yield _scan(image, key, about, patients.get(key[:3]), people)
+
+
+def _scan(image, key, about, patient, people):
+    trial, arm, folder, visit, eye, name = key
+    marks = {column: about[column].removesuffix(".0") for column in _olives.BIOMARKERS if about.get(column)}
+    numbers = {column: about[column] for column in MEASURES if about.get(column)}
+    found = [term for column in marks if about.one_of(column, MARKS) for term in DATASET.labels[column]]
+    return Row(
+        id="-".join(part.replace(" ", "_") for part in key if part),
+        config="fundus" if name.lower().startswith("fundus") else "oct",
+        subject=patient or folder,
+        image=image,
+        classes=(DISEASES[trial], *found),
+        assessed=(DISEASES[trial], *(term for column in marks for term in DATASET.labels[column])),
+        measures=[
+            Measure(name=MEASURES[column][0], value=about.number(column), unit=MEASURES[column][1])
+            for column in numbers
+        ],
+        source=marks | numbers or None,
+        meta={"trial": trial, "arm": arm, "folder": folder, "visit": visit, "eye": eye}
+        | {name: cell for name, cell in about.items() if name not in marks | numbers and cell}
+        | ({"OCT-DR": people[folder]} if folder in people else {}),
+    )
+
+
+def _stated(files):
+    """(lines of each table by the scan's path, patient by trial, arm and folder)."""
+    found, patients = [], {}
+    for name, lost in TABLES.items():
+        lines = tables.Lines(files)
+        for (table,) in files.match(rf"(?:^|/){name}\.(?:csv|xlsx)$", lost=lost):
+            for one in tables.rows(table):
+                column = next(name for name in one if "path" in name.lower())
+                key = _key(one[column])
+                if key is None:
+                    files.tell(
+                        table, "a line of the table belongs to nothing: its path is not one of an image"
+                    )
+                    continue
+                cells = {name: cell for name, cell in one.items() if name != column}
+                lines.add(key, tables.Line(cells, one.file, one.at), column)
+                if one.get("Patient_ID", "").strip():
+                    patients.setdefault(key[:3], one["Patient_ID"].strip())
+        found.append(lines)
+    return found, patients
 
 
 MARKS = {"1": True, "0": False, "1.0": True, "0.0": False}

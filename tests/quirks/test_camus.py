@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from miniatures import Miniature, copied, rebuilt
 
+from medimg.errors import SourceError
+
 NOT_IN_FILES = {
     1: "the server zips on request; no checksum is declared for the archive, and a note on the card says why"
 }
@@ -44,14 +46,12 @@ def test_patients_of_the_older_test_part_are_others_of_the_same_number(mini: Min
     assert {row["split"] for row in rows} == {"test"} and not any(row["label"]["mask"] for row in rows)
 
 
-def test_a_copy_without_the_lists_does_not_tell_its_split(mini: Miniature, tmp_path: Path) -> None:
+def test_the_split_of_a_copy_without_the_lists_is_not_guessed(mini: Miniature, tmp_path: Path) -> None:
     inner = {
         path: data for path, data in mini.files.items() if path.startswith("CAMUS_public/database_nifti/")
     }
-    made = copied("camus", inner, tmp_path)
-    assert {row["split"] for row in made.rows()} == {"train"}
-    assert {row["meta"]["split"] for row in made.rows()} == {"not told by this copy"}
-    assert all("split" not in row["meta"] for row in mini.rows())
+    with pytest.raises(SourceError, match="neither a folder nor a list of this copy says of which split"):
+        copied("camus", inner, tmp_path)
 
 
 def test_frames_and_sequences_are_apart(mini: Miniature) -> None:

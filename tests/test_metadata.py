@@ -115,7 +115,9 @@ def test_real_entries_of_chest_xray14(table: str, tmp_path: Path) -> None:
     data = real(f"NIH-ChestXray14/{table}")
     header, *entries = cells(data)
     entries = entries[::5]
-    found = copied("chestx_ray14", {**radiographs([one[0] for one in entries]), table: data}, tmp_path)
+    names = [one[0] for one in entries]
+    files = {**radiographs(names), table: data, "train_val_list.txt": "\n".join(names).encode()}
+    found = copied("chestx_ray14", files, tmp_path)
     assert len(found.rows()) == len(entries) == 10 and not found.skipped
     for name, findings, *said in entries:
         row = found.row(name.removesuffix(".png"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import functools
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -15,17 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from typer.core import TyperGroup
 
 from medimg import __version__, registry
 from medimg.errors import MedimgError
 
 if TYPE_CHECKING:
-    from medimg.declaration import Dataset
+    from rich.console import Console
+
     from medimg.hub_sync.publish import Hub
     from medimg.hub_sync.sync import Plan, Result
+    from medimg.index import Entry
     from medimg.vocab import Vocabulary
 
 NAMESPACE = "medimg"
@@ -46,16 +48,38 @@ class _Commands(TyperGroup):
             raise Stopped from None
 
 
-app = typer.Typer(
-    cls=_Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Every public medical imaging dataset one [bold]load_dataset[/bold] away.",
-)
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+def _commands() -> typer.Typer:
+    return typer.Typer(
+        cls=_Commands,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        help="Every public medical imaging dataset one [bold]load_dataset[/bold] away.",
+    )
+
+
+app = _commands()
+
+
+class _Late:
+    """A console that is made when it is first written to: rich takes as long to import as a list to print."""
+
+    def __init__(self, **how: Any) -> None:
+        self._how = how
+
+    @functools.cached_property
+    def console(self) -> Console:
+        from rich.console import Console
+
+        return Console(soft_wrap=True, **self._how)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.console, name)
+
+
+out = _Late()
+err = _Late(stderr=True)
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON to standard output and nothing else there.")
@@ -71,7 +95,7 @@ StoreOption = Annotated[Path, typer.Option("--store", file_okay=False, help="Fol
 def main() -> None:
     """Entry point: known errors become one line on standard error and exit code 1; Ctrl-C exits with 130."""
     try:
-        app()
+        _app_of(sys.argv[1:])()
     except MedimgError as error:
         err.print(f"[bold red]medimg:[/bold red] {_plain(str(error))}", highlight=False)
         sys.exit(1)
@@ -82,6 +106,22 @@ def main() -> None:
             atexit._run_exitfuncs()
             os._exit(130)  # a request may be waiting for its answer: Python would wait for it
         sys.exit(130)
+
+
+def _app_of(arguments: Sequence[str]) -> typer.Typer:
+    """The command that is asked for, alone: typer builds every option of every command that it is given."""
+    named = next((each for each in arguments if not each.startswith("-")), "")
+    asked = [each for each in app.registered_commands if command_name(each) == named]
+    if not asked:
+        return app  # for its help, and for the nearest names of a command that there is not
+    alone = _commands()
+    alone.registered_callback, alone.registered_commands = app.registered_callback, asked
+    return alone
+
+
+def command_name(command: typer.models.CommandInfo) -> str:
+    """What a command is called."""
+    return command.name or command.callback.__name__  # type: ignore[union-attr]
 
 
 @app.callback(invoke_without_command=True)
@@ -213,8 +253,6 @@ def list_(
 
       medimg list --idc --modality MR
     """
-    from medimg import vocab
-
     if commons:
         if task is not None:
             raise typer.BadParameter(
@@ -223,30 +261,34 @@ def list_(
         _list_commons(modality, organ, as_json)
         return
 
-    found = [builder.dataset for builder in registry.builders()]
+    found = registry.entries()
     for kind, wanted in (("modality", modality), ("organ", organ), ("task", task)):
         if wanted is not None:
+            from medimg import vocab
+
             accepted = _narrower(getattr(vocab, kind), wanted)
-            found = [dataset for dataset in found if accepted & _all_terms(dataset, kind)]
+            found = [entry for entry in found if accepted & entry.terms(kind)]
+    _tell_unlisted()
     if as_json:
-        print(json.dumps([_summary(dataset) for dataset in found], indent=1, ensure_ascii=False))
+        print(json.dumps([_summary(entry) for entry in found], indent=1, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "title", "dim", "modality", "organ", "task", "license", "publish"):
-        table.add_column(column, no_wrap=column in ("name", "license", "publish"))
-    for dataset in found:
-        table.add_row(
-            dataset.name,
-            dataset.title,
-            dataset.dimension,
-            ", ".join(dataset.modality),
-            ", ".join(dataset.organ),
-            ", ".join(dataset.task),
-            dataset.license,
-            dataset.publish.value,
+    from medimg.hub_sync.show import columns
+
+    header = ("name", "title", "dim", "modality", "organ", "task", "license", "publish")
+    rows = [
+        (
+            entry.name,
+            entry.declared["title"],
+            entry.declared["dimension"],
+            *(", ".join(entry.declared[kind]) for kind in ("modality", "organ", "task")),
+            entry.declared["license"],
+            entry.publish,
         )
-    _wide().print(table)
-    out.print(f"{len(found)} datasets")
+        for entry in found
+    ]
+    for line in columns(header, rows, _width()[0], folded=("title", "modality", "organ", "task")):
+        print(line)
+    print(f"{len(found)} datasets")
 
 
 def _narrower(vocabulary: Vocabulary, text: str) -> set[str]:
@@ -289,6 +331,8 @@ def _list_commons(modality: str | None, organ: str | None, as_json: bool) -> Non
         ]
         print(json.dumps(listed, indent=1, ensure_ascii=False))
         return
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     for column in ("name", "title", "modalities", "series", "files", "GB", "licenses"):
         right = column in ("series", "files", "GB")
@@ -312,29 +356,54 @@ def _list_commons(modality: str | None, organ: str | None, as_json: bool) -> Non
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="Slug or alias.")],
+    hub: Annotated[str | None, typer.Option("--hub", help="Also ask this Hub whether it has it.")] = None,
     namespace: NamespaceOption = NAMESPACE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one dataset: its card, or its whole declaration as JSON.
+    """Show one dataset: what its declaration says of it, or all of the declaration as JSON.
+
+    No Hub is asked whether it has it, unless one is named.
 
     Examples:
       medimg show lits
 
       medimg show LiTS17 --json
+
+      medimg show lits --hub https://huggingface.co
     """
-    from rich.markdown import Markdown
+    from medimg.hub_sync import show as text
 
-    from medimg import cards
-
-    builder = registry.get(name)
+    entry = registry.entry(name)
+    published = None if hub is None else _where(hub, namespace, entry.name)
     if as_json:
-        declared = builder.dataset.model_dump(mode="json")
-        print(
-            json.dumps({**declared, "publish": builder.dataset.publish.value}, indent=1, ensure_ascii=False)
-        )
+        told = {} if published is None else {"published": published}
+        shown = {**entry.declared, "publish": entry.publish, **told}
+        print(json.dumps(shown, indent=1, ensure_ascii=False))
         return
-    text = cards.render(builder.dataset, builder.description, None, namespace=namespace)
-    Console().print(Markdown(text.split("---\n", 2)[-1]))
+    said = None if published is None else text.where(published)
+    width, terminal = _width()
+    print(text.page(entry, namespace, published=said, width=min(width or 100, 100), bold=terminal), end="")
+
+
+def _width() -> tuple[int | None, bool]:
+    """Characters of a line (None: as many as there are) and whether a terminal shows them."""
+    terminal = sys.stdout.isatty()
+    return (shutil.get_terminal_size().columns if terminal else None), terminal
+
+
+def _where(address: str, namespace: str, name: str) -> dict[str, Any]:
+    """What a Hub has of a dataset."""
+    with _hub(address, namespace, STORE) as target:
+        state = target.published(name)
+        manifest = state.manifest
+        return {
+            "address": target.address(name),
+            "repository": state.sha is not None,
+            "rows": manifest.rows if manifest else 0,
+            "tag": manifest.tag if manifest else None,
+            "origin": manifest.origin if manifest else None,
+            "hold": state.hold,
+        }
 
 
 @app.command()
@@ -619,12 +688,7 @@ def new(
     out.print(f"next: fill it in, then  python -m pytest tests/test_contract.py -k {name}", highlight=False)
 
 
-def _all_terms(dataset: Dataset, kind: str) -> set[str]:
-    configs = [dataset.config(name) for name in dataset.config_names]
-    return {*getattr(dataset, kind), *(term for config in configs for term in getattr(config, kind) or ())}
-
-
-def _summary(dataset: Dataset) -> dict[str, Any]:
+def _summary(entry: Entry) -> dict[str, Any]:
     fields = (
         "name",
         "aliases",
@@ -638,12 +702,20 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
         "homepage",
     )
     return {
-        **{key: value for key, value in dataset.model_dump(mode="json").items() if key in fields},
-        "publish": dataset.publish.value,
-        "configs": list(dataset.config_names),
-        "splits": {split: count for split, count in dataset.splits.items()},
-        "unverified": list(dataset.evidence.unverified),
+        **{key: value for key, value in entry.declared.items() if key in fields},
+        "publish": entry.publish,
+        "configs": list(entry.config_names),
+        "splits": dict(entry.declared["splits"]),
+        "unverified": list(entry.unverified),
     }
+
+
+def _tell_unlisted() -> None:
+    """Say which datasets are found although the index does not know them as they are, and what mends that."""
+    new = registry.unlisted()
+    if new:
+        named = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+        err.print(f"medimg/index.jsonl is older than {named}; `make docs` writes it anew.", highlight=False)
 
 
 @contextlib.contextmanager
@@ -662,12 +734,14 @@ def _hub(address: str | None, namespace: str, store: Path) -> Iterator[Hub]:
 
 
 def _published_names(target: Hub) -> list[str]:
-    known = {builder.name for builder in registry.builders()}
+    known = set(registry.names())
     repos = target.api.list_datasets(author=target.namespace)
     return sorted(name for repo in repos if (name := repo.id.split("/", 1)[1]) in known)
 
 
 def _print_results(results: list[Result], *, own_store: Path | None, namespace: str, dry_run: bool) -> None:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     numbers = ("rows", "left out", "withheld", "incomplete", "uploaded")
     for column in ("dataset", "status", *numbers, "license verdict", "address", "reason"):
@@ -756,7 +830,7 @@ def _watcher(*, quiet: bool) -> Iterator[Any]:
     if not err.is_terminal:
         yield _lines()
         return
-    with _progress(err) as bars:
+    with _progress(err.console) as bars:
         yield bars
 
 
@@ -888,6 +962,8 @@ def _time(seconds: float) -> str:
 
 def _wide() -> Console:
     """A console for tables; where no terminal sets a width, lines are long rather than folded."""
+    from rich.console import Console
+
     return Console() if out.is_terminal else Console(width=200)
 
 

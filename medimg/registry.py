@@ -11,16 +11,20 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from medimg.declaration import SLUG, Dataset
+from medimg import index
 from medimg.errors import DeclarationError, UnknownDatasetError
-from medimg.files import Files
-from medimg.schema import Row, Skipped
+from medimg.index import Entry
+
+if TYPE_CHECKING:
+    from medimg.declaration import Dataset
+    from medimg.files import Files
+    from medimg.schema import Row, Skipped
 
 PACKAGE = "medimg.builders"
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9-]*")
 COMMONS = re.compile(r"idc[/-]", re.IGNORECASE)
 """Start of the names of the collections in the Imaging Data Commons, which one builder makes of its index."""
 
@@ -97,6 +101,8 @@ def module_names() -> list[str]:
 
 @functools.cache
 def _load(module_name: str) -> Builder:
+    from pydantic import ValidationError
+
     try:
         module = importlib.import_module(f"{PACKAGE}.{module_name}")
     except ValidationError as error:
@@ -142,6 +148,68 @@ def builders() -> list[Builder]:
     return sorted((_load(name) for name in module_names()), key=lambda builder: builder.name)
 
 
+def entries() -> list[Entry]:
+    """Every dataset at a glance, by name: from the index, or from the builder where that says something else by now."""
+    return sorted((_entry(module) for module in module_names()), key=lambda entry: entry.name)
+
+
+def unlisted() -> list[str]:
+    """Datasets that the index does not have as their builders say: for them, each run imports the builder."""
+    written = index.written()
+    return sorted(
+        slug(module)
+        for module in module_names()
+        if module not in written or written[module].mark != _mark(module)
+    )
+
+
+def entry_of(builder: Builder) -> Entry:
+    """A dataset at a glance."""
+    from medimg import licenses
+
+    dataset = builder.dataset
+    module = builder.source_module.rpartition(".")[2]
+    ids = dict.fromkeys([dataset.license, *(each.license for each in dataset.configs if each.license)])
+    terms = (licenses.get(id_) for id_ in ids)
+    return Entry(
+        module=module,
+        mark=_mark(module),
+        description=builder.description,
+        declared=dataset.model_dump(mode="json"),
+        publish=dataset.publish.value,
+        licenses={
+            each.id: {
+                **each.model_dump(mode="json", exclude={"id", "evidence"}),
+                "publish": each.publish.value,
+            }
+            for each in terms
+        },
+    )
+
+
+def _entry(module: str) -> Entry:
+    written = index.written().get(module)
+    if written is not None and written.mark == _mark(module):
+        return written
+    return entry_of(_load(module))
+
+
+@functools.cache
+def _mark(module: str) -> str:
+    return index.mark(module, _text)
+
+
+@functools.cache
+def _text(module: str) -> str | None:
+    """The text of a module of builders; None where there is no such file."""
+    package = importlib.import_module(PACKAGE)
+    for folder in package.__path__:
+        path = Path(folder) / f"{module}.py"
+        if path.is_file():
+            return path.read_text("utf-8")
+    return None
+
+
 def get(name: str) -> Builder:
     """The builder of this slug or alias; case, spaces, dashes and underscores do not matter.
 
@@ -156,13 +224,28 @@ def get(name: str) -> Builder:
     name = name.removeprefix("medimg/")
     if COMMONS.match(name):
         return Builder(importlib.import_module(f"{PACKAGE}._idc").find(name))
-    if SLUG.fullmatch(name) and importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}"):
+    if _PLAIN.fullmatch(name) and importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}"):
         return _load(module_name(name))
+    return _load(_find(name).module)
+
+
+def entry(name: str) -> Entry:
+    """A dataset at a glance, by what `get` takes, and with its errors."""
+    name = name.removeprefix("medimg/")
+    if COMMONS.match(name):
+        return entry_of(get(name))
+    if _PLAIN.fullmatch(name) and importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}"):
+        return _entry(module_name(name))
+    return _find(name)
+
+
+def _find(name: str) -> Entry:
+    """The dataset of this alias or title."""
     wanted = _key(name)
-    known: dict[str, Builder] = {}
-    for builder in builders():
-        for text in (builder.name, builder.dataset.title, *builder.dataset.aliases):
-            known.setdefault(_key(text), builder)
+    known: dict[str, Entry] = {}
+    for each in entries():
+        for text in each.called():
+            known.setdefault(_key(text), each)
     if wanted in known:
         return known[wanted]
     close = [known[key].name for key in difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)]
@@ -172,4 +255,4 @@ def get(name: str) -> Builder:
 
 def names() -> list[str]:
     """The slugs of all datasets."""
-    return [builder.name for builder in builders()]
+    return [each.name for each in entries()]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"imports", "errors", "report"},
+    {"imports", "errors", "report", "index"},
     {"vocab", "licenses", "pixels", "hub"},
     {"idc"},
     {"files"},

@@ -219,15 +219,22 @@ def _place(dataset: Any, grid: Grid, values: Mapping[int, int]) -> tuple[list[_P
         for k, some in used.items():
             shown[k] = np.zeros(grid.shape[:2], bool)
             for plane in some:
-                shown[k] |= _filled(planes[plane], grid.at(k), grid.shape[:2], told)
+                shown[k] |= _filled(planes[plane], _slab(grid, k), grid.shape[:2], told)
             if shown[k].any():
                 patches.append(_cut(values[number], k, shown[k]))
         for plane, k in between.items():
-            area = _filled(planes[plane], grid.at(k), grid.shape[:2], _Told(Counter(), Counter()))
+            area = _filled(planes[plane], _slab(grid, k), grid.shape[:2], _Told(Counter(), Counter()))
             if (area & ~shown[k]).any():
                 told.other["between_slices"] += len(planes[plane])
         told.other["beside_the_image"] += sum(len(planes[plane]) for plane in beside)
     return patches, told
+
+
+def _slab(grid: Grid, k: int) -> Array:
+    """4x4 matrix of slice k whose third axis is the normal: contours beside a tilted slice go straight to it."""
+    slab = grid.at(k)
+    slab[:3, 2] = grid.normal
+    return slab
 
 
 def _step(grid: Grid) -> float:

@@ -86,7 +86,13 @@ def _grid(image: File | Pixels) -> Grid:
     pixels = reader_of(image)
     if not isinstance(pixels, VolumePixels):
         raise FormatError("world coordinates need a volume", file=_path(image))
-    return grid_of(pixels)
+    grid = grid_of(pixels)
+    if grid.uneven:
+        raise GeometryError(
+            "slices are missing or unevenly apart: points in millimeters have no voxel that an affine can tell",
+            file=_path(image),
+        )
+    return grid
 
 
 def _ras(point: Sequence[float], system: System, image: File | Pixels) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from scipy import ndimage
 
 from medimg import registry, vocab
 from medimg.errors import (
+    HubError,
     LicenseError,
     SourceError,
     SourceRequiredError,
@@ -582,3 +584,94 @@ def test_no_subject_and_no_image_in_two_splits_of_a_blueprint(name: str) -> None
             subjects.setdefault((row["dataset"], row["subject"]), set()).add(split)
     assert count
     assert all(len(splits) == 1 for splits in [*images.values(), *subjects.values()])
+
+
+# --------------------------------------------------------------------------- who outlines what, and named members
+
+
+def test_who_outlines_what_is_told_by_modality() -> None:
+    sides = ["liver", "left kidney", "right kidney"]
+    chaos = plan("chaos", modality="MR", targets=sides, task="segmentation").members[0]
+    assert [each.mask for each in chaos.alignment] == ["direct"] * 3 and chaos.label_map[
+        2
+    ] == "right kidney (3)"
+    with pytest.raises(FusionError, match="no member has 'left kidney'"):
+        plan("chaos", modality="CT", targets=sides, task="segmentation")
+    chaos = plan("chaos", modality="CT", targets=["liver", "liver tumor"], blueprint="liver-ct").members[0]
+    assert set(chaos.assessed) == {"liver"} and set(chaos.label_map) == {0, 1}
+    both = plan("chaos", targets=sides, task="segmentation", encoding="channels")
+    assert any("outlines left kidney, right kidney in MRI alone" in each for each in both.warnings)
+    assert both.members[0].label_map["CT: 1"] == "liver: yes, left kidney: ignore, right kidney: ignore"
+
+
+@pytest.mark.parametrize(
+    ("asked", "warned", "mended"),
+    [
+        (
+            {"names": ["kvasir-seg"], "targets": ["polyp"]},
+            "no voxel becomes background",
+            {"targets": ["colon polyp"]},
+        ),
+        (
+            {"names": ["msd-spleen", "msd-liver"], "targets": ["liver", "spleen"]},
+            'no voxel becomes background.*encoding="channels" has both for liver, spleen',
+            {"encoding": "channels"},
+        ),
+        (
+            {
+                "names": ["abdomenct-1k", "msd-hepatic-vessel"],
+                "targets": ["liver", "liver tumor", "hepatic vessel"],
+            },
+            'no voxel becomes liver:.*encoding="channels"',
+            {"encoding": "channels"},
+        ),
+    ],
+)
+def test_a_target_that_would_never_be_present_or_absent_is_told(
+    asked: dict[str, Any], warned: str, mended: dict[str, Any]
+) -> None:
+    made = plan(**asked, task="segmentation")
+    assert any(re.search(warned, each) for each in made.warnings), made.warnings
+    assert re.search(warned, " ".join(made.to_dict()["warnings"])) and "no voxel becomes" in str(made)
+    other = plan(**{**asked, **mended}, task="segmentation")
+    assert not any("no voxel" in each for each in other.warnings), other.warnings
+
+
+@pytest.mark.parametrize(
+    ("criterion", "message"),
+    [
+        ({"modality": "MR"}, "lits was named, but its modality is CT, not MRI"),
+        ({"organ": "brain"}, "its organ is liver, not brain"),
+        ({"task": "classification"}, "its task is segmentation, not classification"),
+        ({"dimension": "2d"}, "its dimension is 3d, not 2d"),
+        ({"license_terms": "commercial"}, "its license CC-BY-NC-ND-4.0 does not meet: commercial"),
+        ({"split": "validation"}, "has no split validation"),
+        ({"minimum": 1000}, "declares 201 images, at least 1000"),
+        ({"targets": ["spleen"]}, "declares none of: spleen"),
+    ],
+)
+def test_a_named_member_that_does_not_fit_is_an_error(criterion: dict[str, Any], message: str) -> None:
+    with pytest.raises(FusionError, match=rf"lits.*{message}.*Next: leave it out"):
+        plan(["lits", "chaos"], **criterion)
+
+
+def test_of_a_named_dataset_one_sub_collection_must_fit() -> None:
+    made = plan("medmnist-v2", modality="X-ray", task="classification", targets=["pneumonia"])
+    assert {each.config for each in made.members} == {"pneumoniamnist", "chestmnist"}
+    assert any(each.member == "medmnist-v2/pathmnist" and "modality" in each.reason for each in made.left_out)
+    with pytest.raises(FusionError, match="medmnist-v2 was named"):
+        plan("medmnist-v2", modality="endoscopy")
+
+
+def test_a_retired_or_unpublished_member_is_not_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    from medimg.fusion.plan import Manifests
+    from medimg.manifest import NOTICE, Manifest
+
+    stone = Manifest(name="msd-spleen", medimg="1", schema_version="1", origin="source", fingerprint=NOTICE)
+    monkeypatch.setattr(Manifests, "_download", lambda _, name: stone if name == "msd-spleen" else None)
+    with pytest.raises(HubError, match="msd-spleen is retired"):
+        fuse("msd-spleen", targets=["spleen"], plan=True)
+    with pytest.raises(HubError, match="msd-liver is not on the Hub"):
+        fuse("msd-liver", targets=["liver"], plan=True)
+    with pytest.raises(FusionError, match="msd-spleen: medimg/msd-spleen is retired"):
+        fuse(modality="CT", organ="spleen", task="segmentation", targets=["spleen"], plan=True)

@@ -39,7 +39,7 @@ def rows(files, pattern, describe):
             reason = f"its case has no {', '.join(missing)} in this copy"
             yield from (Skipped(file=file, reason=reason) for file in parts.values())
             continue
-        with files.row(parts[KEYS[0]]):
+        with files.row(parts[KEYS[0]], *parts.values()):
             yield Row(
                 id=case,
                 image=volumes.stack([nifti.volume(parts[key]) for key in KEYS]),

@@ -218,7 +218,7 @@ class Collection:
                     continue
                 used.update(file for file, _ in held)
                 fields = {"config": name, "license": terms, "organ": body(one.body_part) or None}
-                with files.row(members[0]):
+                with files.row(*members):
                     yield from _idc_series.READ[what](members, one, fields, held)
         for analysis in asked & set(objects):
             for members, _ in objects[analysis]:

@@ -7,6 +7,7 @@ by UID. Names tell nothing that headers do not: all is read from the headers.
 import re
 from functools import reduce
 from itertools import combinations, groupby, pairwise
+from math import dist, hypot
 from operator import or_
 
 from medimg.declaration import Source
@@ -100,7 +101,7 @@ def by_patient(files, rows, kind, modalities=("CT",), reasons=()):
             else:
                 scans.append((members, tags))
         for scan in scans:
-            with files.row(scan[0][0]):
+            with files.row(*scan[0]):
                 yield from rows([scan], drawn)
         yield from left(drawn)
 
@@ -177,6 +178,12 @@ def _frames(members):
     broken = any(len(found) == 1 for found in planes.values()) and any(
         _single(found) and not _even(found) for found in planes.values()
     )
+    broken = broken or any(
+        len(lone) == 1 and _belongs(lone[0], found)
+        for lone in planes.values()
+        for found in planes.values()
+        if found is not lone
+    )
     nameless = any(uid is None for uid, _ in planes)
     if len(planes) > 1 and (
         broken or nameless
@@ -188,6 +195,23 @@ def _frames(members):
         where = {"direction": number} if len(planes) > 1 else {}
         stacks += [(where | said, [each.file for each in one]) for said, one in _stacks(found)]
     return stacks
+
+
+def _belongs(lone, found):
+    """Whether an image lies where a slice of an even stack would: its direction is wrong, it is no localizer."""
+    stack = {one.place: one for one in found}
+    if len(stack) < 2:
+        return False
+    at = [one.tags["ImagePositionPatient"] for one in sorted(stack.values(), key=lambda one: one.mm)]
+    place = lone.tags["ImagePositionPatient"]
+    steps = [[a - b for a, b in zip(other, one, strict=True)] for one, other in pairwise(at)]
+    near = 0.2 * min(hypot(*step) for step in steps)
+    if any(dist(place, one) <= near for one in at):
+        return True  # one of several images at that place
+    along = sorted((*at, place), key=lambda one: sum(a * b for a, b in zip(one, steps[0], strict=True)))
+    first, last, count = along[0], along[-1], len(along) - 1
+    even = ([a + (b - a) * n / count for a, b in zip(first, last, strict=True)] for n in range(count + 1))
+    return all(dist(one, wanted) <= near for one, wanted in zip(along, even, strict=True))
 
 
 def _sizes(found):
@@ -256,7 +280,7 @@ def rows(files, about=None, least=2, reasons=(), slides=None):
         slides: sub-collection of the tiles; None leaves slides out.
     """
     for members, tags in folders(files):
-        with files.row(members[0]):
+        with files.row(*members):
             fields = about(tags) if about and "problem" not in tags else {}
             if slides and tags.get("Modality") == "SM":
                 fields |= {"config": slides, "modality": "whole-slide image"}

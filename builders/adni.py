@@ -88,7 +88,7 @@ def rows(files):
             files.tell(
                 file, "no list of the image search has a line for it: its visit and group are not known"
             )
-        with files.row(file):
+        with files.row(*(part[0] for part in parts)):
             about = images.get(number, {})
             visit = visits.get((subject, about.get("Visit", "").strip()), {})
             found = _adni.diagnosis(visit)

@@ -65,6 +65,7 @@ DATASET = Dataset(
         "rows.",
         "The ground truth of the test sets was never published.",
     ),
+    bad_files="quarantine",
 )
 
 
@@ -88,17 +89,19 @@ def rows(files):
         used.add(tuple(case))
         ct, subject = modality == "CT", f"{modality}-{number}".lower()
         image = dicom.series(slices)
-        yield Row(
-            id="-".join(filter(None, (subject, sequence, phase))).lower(),
-            split="train" if truths else "test",
-            subject=subject,
-            image=image,
-            modality="CT" if ct else "MRI",
-            organ=("liver",) if ct else None,
-            mask=volumes.on_grid(_chaos.mask(named, truths, ct), image, reason=PAIRED) if truths else None,
-            legend=CT if ct else None,
-            meta={"sequence": sequence, "phase": phase} if sequence else {},
-        )
+        with files.row(*slices, *(truths or ())):
+            mask = volumes.on_grid(_chaos.mask(named, truths, ct), image, reason=PAIRED) if truths else None
+            yield Row(
+                id="-".join(filter(None, (subject, sequence, phase))).lower(),
+                split="train" if truths else "test",
+                subject=subject,
+                image=image,
+                modality="CT" if ct else "MRI",
+                organ=("liver",) if ct else None,
+                mask=mask,
+                legend=CT if ct else None,
+                meta={"sequence": sequence, "phase": phase} if sequence else {},
+            )
     for truths in (drawn[case] for case in drawn if case not in used):
         yield from (
             Skipped(file=file, reason="ground truth whose slices are not in this copy") for file in truths

@@ -82,7 +82,7 @@ def rows(files):
         if reason:
             yield from _tcia.skipped(members, reason)
             continue
-        with files.row(members[0]):
+        with files.row(*members):
             row = reads[scan]
             votes = {kind: _votes(row, kind) for kind in KINDS}
             for apart, part in _tcia.frames(members):

@@ -75,7 +75,7 @@ def rows(files):
                 reason = "no table in this copy says whether the patient is for training or for testing"
                 yield from _tcia.skipped(stages[stage], reason)
                 continue
-        with files.row(stages[stage][0]):
+        with files.row(*stages[stage]):
             yield from _scans(person, stage, stages[stage], told.get(person))
     told.tell_rest("no image of the patient is in this copy")
 

@@ -79,7 +79,7 @@ def rows(files):
         if reason:
             yield from _tcia.skipped(members, reason)
             continue
-        with files.row(members[0]):
+        with files.row(*members):
             if tags["Modality"] == "CT":
                 label = boxes(image, found, used)
             yield Row(

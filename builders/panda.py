@@ -11,15 +11,18 @@ from medimg.schema import Measure, Row, Skipped
 KAGGLE = "https://www.kaggle.com/c/prostate-cancer-grade-assessment/data"
 POST = "https://wouterbulten.nl/posts/improve-prostate-cancer-diagnosis-panda-challenge"
 SIZE, LEVEL = 256, 1
+UNKNOWN = {0: ()}
+"""No tissue, or tissue that nobody named: the masks do not tell the two apart."""
 LEGENDS = {
     "radboud": {
+        **UNKNOWN,
         1: ("stroma",),
         2: ("healthy epithelium",),
         3: ("Gleason pattern 3",),
         4: ("Gleason pattern 4",),
         5: ("Gleason pattern 5",),
     },
-    "karolinska": {1: ("benign tissue",), 2: ("cancerous tissue",)},
+    "karolinska": {**UNKNOWN, 1: ("benign tissue",), 2: ("cancerous tissue",)},
 }
 GRADES = {str(grade): f"ISUP grade {grade}" for grade in range(6)}
 
@@ -59,7 +62,7 @@ DATASET = Dataset(
         "level.",
         "10,616 slides. The ISUP grade in `classes` is that of the whole biopsy: a tile may show no cancer.",
         "The two providers' masks have different values; Radboud's were made half automatically and are noisy.",
-        "Mask value 0 is background, or unknown tissue. Some slides have no mask.",
+        "Mask value 0 is background, or unknown tissue, so nothing is absent there. Some slides have no mask.",
         "Patients have several biopsies, some scanned twice: compare pixels before splitting.",
     ),
 )
@@ -122,7 +125,7 @@ def miniature(make):
     make.csv("train.csv", header, table)
     shades = {n: (200 - 12 * n, 110 + 8 * n, 160) for n in range(1, 6)} | {0: (255, 255, 255)}
     for number, (name, provider, *_) in enumerate(table):
-        values = tuple(LEGENDS[provider])
+        values = tuple(value for value in LEGENDS[provider] if value)
         inner = type(make)()
         for path, colors in (("slide", shades), ("mask", {value: (value, 0, 0) for value in (0, *values)})):
             inner.image(f"{path}.png", (1200 + 16 * number, 600), labels=values, colors=colors)

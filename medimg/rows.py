@@ -154,6 +154,7 @@ def iterate(
             problem = named(error, dataset=dataset.name, file=naming_file(item).path)
             if not files.quarantine:
                 raise problem from error.__cause__ if problem is error else error
+            files.opened.update(file.path for file in _files_of(item))
             yield skipped(quarantined(naming_file(item), problem))
             continue
         report.rows[item.split] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from medimg.builders import _tcia, _tcia_phantom
@@ -232,3 +233,24 @@ def test_contours_stay_where_they_are_drawn_when_most_slices_are_missing(tmp_pat
     mask = volume_of(painted(found, image, {1: 1}).mask)
     assert [int(mask.array[:, :, k].sum()) for k in range(6)] == [25, 25, 0, 0, 0, 0]
     assert mask.meta["contours_beside_the_image"] == 1
+
+
+def test_contours_beside_a_tilted_slice_go_straight_to_it(tmp_path: Path) -> None:
+    """Slices of a tilted gantry are displaced in their plane: a contour near one is not displaced with the next."""
+    make = Phantom(tmp_path)
+    slices = make.dicom_series("ct", 4, patient="P")
+    squares = [(1, 3, 8), (2, 3, 8)]
+    near = [slices[0], {**slices[1], "z": slices[1]["z"] + 0.6}, {**slices[2], "z": slices[2]["z"] - 0.6}]
+    _tcia_phantom.structures(make, "rt/1-1.dcm", near, {"GTV": squares}, "P")
+    for k, one in enumerate(slices):
+        dataset = pydicom.dcmread(tmp_path / one["path"])
+        dataset.ImagePositionPatient = [-50, -60 + 2 * _tcia_phantom.SPACING * (k - 1), one["z"]]
+        dataset.save_as(tmp_path / one["path"])
+    files = Files.open(tmp_path)
+    found = files.get("rt/1-1.dcm")
+    assert found is not None
+    image = dicom.series([file for file, *_ in files.match(r"ct/")])
+    mask = volume_of(painted(found, image, {1: 1}).mask).array
+    where = [np.argwhere(mask[:, :, k]) for k in range(4)]
+    assert [len(one) for one in where] == [0, 25, 25, 0]
+    assert [one.min(axis=0).tolist() for one in where[1:3]] == [[3, 3], [3, 1]]

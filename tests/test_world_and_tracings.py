@@ -6,7 +6,7 @@ import pytest
 from medimg.errors import GeometryError, LabelError
 from medimg.files import Files
 from medimg.phantom import Phantom
-from medimg.readers import tracings, world
+from medimg.readers import dicom, tracings, world
 
 
 @pytest.fixture
@@ -55,6 +55,22 @@ def test_a_small_sphere_still_has_a_voxel(view):
     files = view(lambda make: make.metaimage("a.mha"))
     ((i0, j0, k0, i1, j1, k1),) = world.cubes(files.get("a.mha"), [((-45, -55, -65), 0.01)])
     assert (i0, j0) == (5, 5) and min(i1 - i0, j1 - j0, k1 - k0) >= 1
+
+
+def test_points_of_a_series_that_lacks_slices_are_refused(view, tmp_path):
+    """Its affine counts on from the first slice: behind the gap it would give the wrong voxel."""
+    files = view(lambda make: make.dicom_series("ct", 6))
+    everything = [file for file, *_ in files.match(r"dcm$")]
+    (point,) = world.to_voxel(dicom.series(everything), [(-50, -60, -70 + 4 * 2.5)])
+    assert point == pytest.approx((0, 0, 4), abs=1e-4)
+    lacking = sorted(everything, key=lambda file: next(dicom.headers([file]))[1]["ImagePositionPatient"][2])
+    image = dicom.series([*lacking[:2], *lacking[3:]], allow_gaps=True)
+    for ask in (
+        lambda: world.to_voxel(image, [(-50, -60, -60)]),
+        lambda: world.cubes(image, [((-50, -60, -60), 3)]),
+    ):
+        with pytest.raises(GeometryError, match="unevenly apart"):
+            ask()
 
 
 def test_outlined_frames(view):

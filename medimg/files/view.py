@@ -519,7 +519,7 @@ class Files:
         self.told.append((place.path if isinstance(place, File) else place, reason))
 
     @contextmanager
-    def row(self, file: File) -> Iterator[None]:
+    def row(self, file: File, *more: File) -> Iterator[None]:
         """One bad file is one bad row: what goes wrong inside is a named error of this file.
 
             for image, case in files.match(...):
@@ -527,6 +527,10 @@ class Files:
                     yield Row(id=case, image=image, spacing=(line.number("mm"),) * 2)
 
         Whether the reading goes on without that row or ends, `quarantine` says (`Dataset.bad_files`).
+
+        Args:
+            file: by which a row that goes wrong is told.
+            more: other files of the row, which go with it.
 
         Raises:
             MedimgError: naming dataset and file, where rows are not quarantined.
@@ -537,6 +541,7 @@ class Files:
             mended = named(error, dataset=self.dataset, file=file.path)
             if not self.quarantine:
                 raise mended from error
+            self.opened.update(one.path for one in more)
             self.quarantined.append((file, mended))
 
     def _searcher(self, pattern: str) -> Callable[[str], re.Match[str] | None]:

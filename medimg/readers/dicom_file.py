@@ -470,6 +470,13 @@ def number_of(dataset: Any, keyword: str, default: float | None = None) -> float
     return number
 
 
+def key_of(item: Any, keyword: str) -> int:
+    """The number by which an item of a sequence is known. Raises FormatError: it is missing, or no number."""
+    if value_of(item, keyword) is None:
+        raise FormatError(f"an item states no {keyword}")
+    return int(number_of(item, keyword))
+
+
 def rescale_of(dataset: Any) -> tuple[float, float]:
     """RescaleSlope and RescaleIntercept. Raises FormatError: a slope of 0."""
     slope, inter = number_of(dataset, "RescaleSlope", 1.0), number_of(dataset, "RescaleIntercept", 0.0)

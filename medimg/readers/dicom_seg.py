@@ -19,6 +19,7 @@ from medimg.readers.dicom_file import (
     frame_groups,
     frame_plane,
     group_item,
+    key_of,
     number_of,
     open_dataset,
     tell,
@@ -80,7 +81,7 @@ def segments(file: File) -> dict[int, Segment]:
         if not dataset.get("SegmentSequence"):
             raise FormatError("no DICOM SEG: it has no SegmentSequence")
         return {
-            int(item.SegmentNumber): Segment(
+            key_of(item, "SegmentNumber"): Segment(
                 str(item.get("SegmentLabel") or ""),
                 next(iter(_codes(item, "SegmentedPropertyCategoryCodeSequence")), None),
                 next(iter(_codes(item, "SegmentedPropertyTypeCodeSequence")), None),
@@ -173,8 +174,11 @@ def paint_segments(
         if not dataset.get("SegmentSequence"):
             raise FormatError("no DICOM SEG: it has no SegmentSequence")
         kind, full = _kind(dataset)
-        numbers = {int(item.SegmentNumber) for item in dataset.SegmentSequence}
+        numbers = {key_of(item, "SegmentNumber") for item in dataset.SegmentSequence}
         count = int(number_of(dataset, "NumberOfFrames", 1))
+        described = dataset.get("PerFrameFunctionalGroupsSequence")
+        if described and len(described) != count:
+            raise FormatError(f"NumberOfFrames = {count}, described are {len(described)}")
         seen = 0
 
         def paint(plane: Plane, inside: Array, number: int) -> None:
@@ -199,7 +203,7 @@ def paint_segments(
             identity = group_item(frame_groups(dataset, n), "SegmentIdentificationSequence")
             if identity is None:
                 raise FormatError(f"frame {n + 1} does not state its segment")
-            paint(plane, _whole(frame, full, n + 1), int(identity.ReferencedSegmentNumber))
+            paint(plane, _whole(frame, full, n + 1), key_of(identity, "ReferencedSegmentNumber"))
         if seen != count:
             raise FormatError(f"{seen} frames, the header says {count}")
         return tell(dataset, META)

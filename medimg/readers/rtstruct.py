@@ -20,7 +20,7 @@ import numpy as np
 
 from medimg.errors import FormatError, GeometryError
 from medimg.pixels import Array
-from medimg.readers.dicom_file import TO_RAS, clusters, open_dataset
+from medimg.readers.dicom_file import TO_RAS, clusters, key_of, open_dataset, value_of
 from medimg.readers.masks import rasterize
 from medimg.readers.nifti import reading
 from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of
@@ -85,9 +85,9 @@ def rois(file: File) -> list[Roi]:
             closed, other = counts.get(number, (0, 0))
             area = kind in CLOSED and len(data) >= 9
             counts[number] = (closed + 1, other) if area else (closed, other + 1)
+        named = [(key_of(item, "ROINumber"), item) for item in dataset.StructureSetROISequence]
         return [
-            Roi(int(item.ROINumber), str(item.get("ROIName") or ""), *counts.get(int(item.ROINumber), (0, 0)))
-            for item in dataset.StructureSetROISequence
+            Roi(number, str(item.get("ROIName") or ""), *counts.get(number, (0, 0))) for number, item in named
         ]
 
 
@@ -108,7 +108,7 @@ def _contours(dataset: Any) -> Iterator[tuple[int, str, Any]]:
     for roi in dataset.get("ROIContourSequence") or ():
         for contour in roi.get("ContourSequence") or ():
             kind = str(contour.get("ContourGeometricType") or "").upper()
-            yield int(roi.ReferencedROINumber), kind, contour.get("ContourData") or ()
+            yield key_of(roi, "ReferencedROINumber"), kind, value_of(contour, "ContourData") or ()
 
 
 class _Patch(NamedTuple):

@@ -91,6 +91,7 @@ def _grid(image: File | Pixels) -> Grid:
         raise GeometryError(
             "slices are missing or unevenly apart: points in millimeters have no voxel that an affine can tell",
             file=_path(image),
+            next_step="Complete the series, or leave out the points of this one.",
         )
     return grid
 

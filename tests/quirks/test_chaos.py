@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from miniatures import Miniature, pixels
+
+from medimg.files import Files
+from medimg.report import LoadReport
+from medimg.rows import Record, iterate
 
 CASE = "^CHAOS_Train_Sets/Train_Sets/"
 
@@ -66,3 +71,26 @@ def test_equal_numbers_of_ct_and_mri_are_two_persons(mini: Miniature) -> None:
     assert mini.paths(f"{CASE}CT/1/") and mini.paths(f"{CASE}MR/1/")
     assert mini.row("/ct-1$")["subject"] == "ct-1"
     assert {row["subject"] for row in mini.rows("/mr-1-")} == {"mr-1"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "lost"),
+    [
+        ("MR/1/T2SPIR/DICOM_anon/IMG-0002-00002.dcm", {"mr-1-t2spir"}),
+        ("MR/1/T1DUAL/DICOM_anon/OutPhase/IMG-0004-00021.dcm", {"mr-1-t1dual-outphase"}),
+        ("MR/1/T2SPIR/Ground/IMG-0002-00002.png", {"mr-1-t2spir"}),
+    ],
+)
+def test_one_bad_slice_costs_one_row(bad: str, lost: set[str], mini: Miniature, tmp_path: Path) -> None:
+    for path, data in mini.files.items():
+        if path.startswith("CHAOS_Train_Sets/"):
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_bytes(data)
+    (tmp_path / "CHAOS_Train_Sets/Train_Sets" / bad).write_bytes(b"<html>log in</html>")
+    report = LoadReport("chaos", "")
+    items = list(iterate(mini.builder, Files.open(str(tmp_path)), report=report))
+    came = {item.values["id"].removeprefix("chaos/") for item in items if isinstance(item, Record)}
+    train = {row["id"].removeprefix("chaos/") for row in mini.rows() if row["split"] == "train"}
+    assert came == train - lost
+    (reason,) = report.skipped
+    assert "quarantined" in reason and report.skipped[reason].count == 1

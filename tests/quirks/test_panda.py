@@ -7,6 +7,8 @@ import pytest
 import tifffile
 from miniatures import Miniature, pixels
 
+from medimg.fusion.labels import UNKNOWN, Facts, classify, table
+
 NOT_IN_FILES = {
     4: "how a mask was drawn is written in no file; a note on the card says that Radboud's are noisy"
 }
@@ -20,11 +22,11 @@ def test_labels_lie_in_the_red_channel_with_other_values_for_each_provider(mini:
             stored = slide.series[0].levels[0].asarray()
         assert not stored[..., 1:].any() and [*np.unique(stored)] == [0, *values]
         found = mini.rows(name)
-        assert {one["value"] for row in found for one in row["label"]["legend"]} == {*values}
+        assert {one["value"] for row in found for one in row["label"]["legend"]} == {0, *values}
         met = {int(value) for row in found for value in np.unique(pixels(row["label"]["mask"]))}
         assert max(met) == values[-1] and met <= {0, *values}
     names = {one["value"]: one["names"] for one in mini.rows("0005f7")[0]["label"]["legend"]}
-    assert names == {1: ["benign tissue"], 2: ["cancerous tissue"]}
+    assert names == {0: [], 1: ["benign tissue"], 2: ["cancerous tissue"]}
 
 
 @pytest.mark.quirk(3)
@@ -41,3 +43,12 @@ def test_slides_are_pyramids_and_rows_are_tiles(mini: Miniature) -> None:
         assert len(slide.series[0].levels) > 1 and slide.pages[0].is_tiled
     row = mini.rows("0018ae")[0]
     assert pixels(row["image"]).shape == (150, 256, 3) and row["meta"]["level"] == 1
+
+
+def test_what_is_background_or_unknown_tissue_is_not_told_as_absent(mini: Miniature) -> None:
+    """Value 0 stands for both: a model must not learn that there is no cancer. Stroma is no cancer."""
+    facts = Facts.of(mini.rows("0018ae")[0]["label"])
+    assert table(facts, ("Gleason pattern 4",), "index").codes == {
+        **{0: (255,), 1: (0,), 2: (0,), 3: (0,), 4: (1,), 5: (0,)}
+    }
+    assert classify(facts, frozenset({"stroma"}), ("Gleason pattern 4",)) == (UNKNOWN,)

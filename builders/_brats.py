@@ -29,17 +29,17 @@ def rows(files, pattern, describe):
             continue
         parts[key] = file
     for case, (parts, about) in found.items():
-        own = describe(case, *about)
-        if own is None:
-            reason = "neither its folder nor a label map says of which split it is"
-            yield from (Skipped(file=file, reason=reason) for file in parts.values())
-            continue
-        needed = {*KEYS, "seg"} if own["split"] == "train" else set(KEYS)
-        if missing := sorted(needed - set(parts)):
-            reason = f"its case has no {', '.join(missing)} in this copy"
-            yield from (Skipped(file=file, reason=reason) for file in parts.values())
-            continue
-        with files.row(parts[KEYS[0]], *parts.values()):
+        with files.row(*parts.values()):
+            own = describe(case, *about)
+            if own is None:
+                reason = "neither its folder nor a label map says of which split it is"
+                yield from (Skipped(file=file, reason=reason) for file in parts.values())
+                continue
+            needed = {*KEYS, "seg"} if own["split"] == "train" else set(KEYS)
+            if missing := sorted(needed - set(parts)):
+                reason = f"its case has no {', '.join(missing)} in this copy"
+                yield from (Skipped(file=file, reason=reason) for file in parts.values())
+                continue
             yield Row(
                 id=case,
                 image=volumes.stack([nifti.volume(parts[key]) for key in KEYS]),

@@ -69,11 +69,14 @@ CASE = r"^(?:.*?(Training|Validation)[^/]*/)?(?:.*?(HGG|LGG)/)?(?:.*/)?(BraTS19_
 
 def rows(files):
     outlined = {case for _, case in files.match(r"(BraTS19_\w+)_seg\.nii(?:\.gz)?$")}
-    mapped, survival = {}, {}
-    for table, _ in files.match(r"(name_mapping)[^/]*\.csv$"):
-        mapped |= {one.get("BraTS_2019_subject_ID", ""): one for one in tables.rows(table)}
-    for table, _ in files.match(r"(survival)[^/]*\.csv$"):
-        survival |= {next(iter(one.values())): one for one in tables.rows(table)}
+    mapped, survival = tables.Lines(files), tables.Lines(files)
+    for (table,) in files.match(r"name_mapping[^/]*\.csv$"):
+        for one in tables.rows(table):
+            mapped.add(one.get("BraTS_2019_subject_ID", "").strip(), one, "BraTS_2019_subject_ID")
+    for (table,) in files.match(r"survival[^/]*\.csv$"):
+        for one in tables.rows(table):
+            column = next(iter(one))
+            survival.add(one[column].strip(), one, column)
 
     def describe(case, part, grade):
         said = mapped.get(case, {})

@@ -69,8 +69,7 @@ SPLITS = {"Training": "train", "Validation": "validation"}
 
 def rows(files):
     outlined = {case for _, case in files.match(r"(BraTS2021_\d+)_seg\.nii(?:\.gz)?$")}
-    table = files.find(r"BraTS2021_MappingToTCIA\.xlsx$")
-    known = {one["BraTS2021 ID"].strip(): one for one in tables.rows(table)} if table else {}
+    known = tables.lines_by(files, r"BraTS2021_MappingToTCIA\.xlsx$", "BraTS2021 ID")
 
     def describe(case, part):
         # The outlines of the validation set were never published.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from medimg import registry
 from medimg.hub_sync import tables
@@ -55,6 +57,39 @@ def test_example_runs(code: str, place: tuple[Path, dict[str, str]]) -> None:
         [sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{code}\n{done.stderr}"
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Arguments of each `medimg …` in blocks for a shell."""
+    text = page.read_text("utf-8")
+    found = re.findall(r"^```(?:sh|console|bash)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in found for line in block.replace("\\\n", " ").splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("medimg ")]
+
+
+SHELL = [pytest.param(each, id=f"{page.name}-{' '.join(each)}") for page in PAGES for each in commands(page)]
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a command line without running it; what is wrong with it raises."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    with group.make_context("medimg", list(arguments)) as outer:
+        name, command, rest = group.resolve_command(outer, [*outer.protected_args, *outer.args])
+        assert command is not None
+        with command.make_context(name, rest, parent=outer):
+            pass
+
+
+@pytest.mark.parametrize("arguments", SHELL)
+def test_command_lines_are_ones_that_medimg_takes(arguments: list[str]) -> None:
+    parse(arguments)
+
+
+@pytest.mark.parametrize("wrong", ["lisst", "list --organs liver", "rollback lits", "sync --workers many"])
+def test_a_command_line_that_medimg_does_not_take_would_be_noticed(wrong: str) -> None:
+    with pytest.raises(Exception, match=r"(?i)no such|missing|invalid"):
+        parse(wrong.split())
 
 
 def test_readme_has_examples() -> None:

@@ -251,7 +251,10 @@ def _step(grid: Grid) -> float:
 def _contour(number: int, kind: str, data: Any, normal: Array, step: float) -> _Contour:
     if len(data) % 3:
         raise FormatError(f"a contour of structure {number} has {len(data)} coordinates")
-    points = np.array([float(v) for v in data]).reshape(-1, 3) @ TO_RAS[:3, :3]
+    try:
+        points = np.array([float(v) for v in data]).reshape(-1, 3) @ TO_RAS[:3, :3]
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"ContourData of structure {number} is not all numbers: {error}") from error
     if not np.isfinite(points).all():
         raise GeometryError(f"ContourData of structure {number} holds a number that is not finite")
     heights = points @ normal

@@ -381,6 +381,7 @@ def main() -> int:
     if options.worker:
         work(options.worker)
         return 0
+    signal.signal(signal.SIGTERM, _stopped)
     jobs = [(target, mutant) for target in targets(options.only) for mutant in chosen(target, options.all)]
     found: list[Outcome] = []
     try:
@@ -394,6 +395,10 @@ def main() -> int:
         print(f"stopped after {len(found)} of {len(jobs)}; the next run goes on from there", file=sys.stderr)
         return 130
     return tell(found, options.json)
+
+
+def _stopped(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def progress(quiet: bool) -> Any:

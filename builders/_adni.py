@@ -31,13 +31,18 @@ GROUPS = {
 }
 """Research group of the image search, and DX of ADNIMERGE -> canonical name."""
 NAMES = tuple(dict.fromkeys(name for codes in (*CODES.values(), GROUPS) for name in codes.values()))
-MISSING = ("", "-4", "-4.0", "-1", "NA")
+MISSING = ("", "-4", "-1", "NA")
+
+
+def _said(record, column):
+    """What a cell says; a code that went through a spreadsheet has a ".0"."""
+    return record.get(column, "").strip().removesuffix(".0")
 
 
 def diagnosis(record):
     """(canonical name, its alternatives, what the source says) of a row of DXSUM; None where it says nothing."""
     for column, codes in CODES.items():
-        said = record.get(column, "").strip().removesuffix(".0")
+        said = _said(record, column)
         if said not in MISSING:
             if said not in codes:
                 raise record.wrong(column, f"is none of the codes {', '.join(codes)}")
@@ -47,7 +52,7 @@ def diagnosis(record):
 
 def group(record):
     """As `diagnosis`, of the research group in a line of the image search."""
-    said = record.get("Group", "").strip()
+    said = _said(record, "Group")
     if said in (*MISSING, "Patient"):  # some searches do not tell the group
         return None
     if said not in GROUPS:

@@ -65,6 +65,18 @@ LEGEND = {
 }
 
 
-def diagnoses(answer):
-    """What a row of one-hot numbers (1.0 and 0.0) says."""
-    return [name for column, name in DIAGNOSES.items() if answer.number(column) >= 0.5]
+def diagnoses(answer, names=DIAGNOSES):
+    """What a row of numbers says, each of which is 1 or 0.
+
+    Args:
+        answer: a line of a table.
+        names: column -> diagnosis.
+
+    Raises:
+        FormatError: a cell is neither: a score is no diagnosis.
+    """
+    numbers = {column: answer.number(column) for column in names}
+    for column, number in numbers.items():
+        if number not in (0, 1):
+            raise answer.wrong(column, "is neither 0 nor 1")
+    return [names[column] for column, number in numbers.items() if number == 1]

@@ -61,7 +61,7 @@ def rows(files):
 
 
 def lesion(name, answer, mask, shared):
-    found = [term for key, term in DIAGNOSES.items() if answer.number(key) >= 0.5] if answer else []
+    found = _isic.diagnoses(answer, DIAGNOSES) if answer else []
     return Row(
         id=f"lesion-{name}",
         config="lesion",

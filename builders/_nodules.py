@@ -3,55 +3,76 @@
 from medimg.readers import tables, world
 from medimg.schema import Box, Measure, Point
 
+SERIES = "seriesuid"
+PLACE = ("coordX", "coordY", "coordZ")
+DIAMETER = "diameter_mm"
+COLUMNS = (SERIES, *PLACE, DIAMETER)
+"""Of the table of nodules; their order counts for nothing."""
+
 
 def by_series(files, needed="annotations.csv"):
-    """Table -> (header, series -> lines), all as the file has them but without the series.
+    """What the tables state of each scan.
 
     Of two files with one name the one nearest the root counts. Tables may have 750,000 lines: a line stays
-    one string.
+    one string, but for those of `needed`.
+
+    Returns:
+        Table -> (header, series -> lines), all as the file has them but without the series; and
+        series -> lines of the table `needed`, cell by cell.
 
     Raises:
         SourceError: the table `needed` is not there.
+        FormatError: it lacks one of `COLUMNS`, or a line of a table belongs to no scan.
     """
-    found = {}
+    found, nodules = {}, {}
     for table, name in files.match(r"(?:^|/)((?:annotations|candidates|additional_annotations)\w*\.csv)$"):
         if name in found:
             continue
         head, lines = "", {}
-        for row in tables.rows(table):
-            series, *cells = row.values()
-            if not series.strip():
-                raise row.wrong(next(iter(row)), "is blank: the line belongs to no scan")
-            head = ",".join(list(row)[1:])
-            lines.setdefault(series.strip(), []).append(",".join(cells))
+        for row in tables.rows(table, columns=COLUMNS if name == needed else None):
+            series = series_of(row)
+            head = text(row)[0]
+            lines.setdefault(series, []).append(text(row)[1])
+            if name == needed:
+                nodules.setdefault(series, []).append(row)
         found[name] = (head, lines)
     if needed not in found:
         files.need(rf"(?:^|/){needed}$", next_step=f"put {needed} beside the scans: it has the nodules")
-    return found
+    return found, nodules
 
 
-def numbers(line, columns=("coordX", "coordY", "coordZ", "diameter_mm")):
-    """The numbers of a line.
+def series_of(row):
+    """The scan of a line of a table.
 
     Raises:
-        FormatError: one is missing.
+        FormatError: it belongs to none.
     """
-    cells = tables.Line(zip(columns, line.split(","), strict=False), "annotations.csv")
-    return [cells.number(column) for column in columns]
+    if not row[SERIES].strip():
+        raise row.wrong(SERIES, "is blank: the line belongs to no scan")
+    return row[SERIES].strip()
 
 
-def label(image, lines):
+def text(row):
+    """(header, line) without the series, with commas."""
+    cells = {name: cell for name, cell in row.items() if name != SERIES}
+    return ",".join(cells), ",".join(cells.values())
+
+
+def label(image, nodules):
     """Boxes, points and diameters of the nodules of one scan.
 
     Args:
         image: its header file.
-        lines: "x,y,z,diameter" in mm, LPS.
+        nodules: lines of a table with `COLUMNS`, in mm, LPS.
+
+    Raises:
+        FormatError: a cell is no number.
     """
-    cells = [numbers(line) for line in lines]
-    cubes = world.cubes(image, [(center, diameter) for *center, diameter in cells])
-    centers = world.to_voxel(image, [center for *center, _ in cells])
+    centers = [[row.number(column) for column in PLACE] for row in nodules]
+    diameters = [row.number(DIAMETER) for row in nodules]
+    cubes = world.cubes(image, list(zip(centers, diameters, strict=True)))
     return {
         "boxes": [Box(name="lung nodule", box=cube) for cube in cubes],
-        "points": [Point(name="lung nodule", point=center) for center in centers],
-        "measures": [Measure(name="nodule diameter", value=one[-1], unit="mm") for one in cells],
+        "points": [Point(name="lung nodule", point=point) for point in world.to_voxel(image, centers)],
+        "measures": [Measure(name="nodule diameter", value=value, unit="mm") for value in diameters],
     }

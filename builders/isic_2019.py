@@ -87,7 +87,7 @@ def rows(files):
                 split=_isic.SPLITS[where],
                 subject=meta.get("lesion_id"),
                 image=image,
-                classes=[term for code, term in DIAGNOSES.items() if row.number(code) >= 0.5],
+                classes=_isic.diagnoses(row, DIAGNOSES),
                 assessed=tuple(DIAGNOSES.values()),
                 source={code: row[code] for code in DIAGNOSES},
                 meta={key: cell for key, cell in meta.items() if key not in ("image", "lesion_id")},

@@ -75,7 +75,7 @@ DATASET = Dataset(
 
 
 def rows(files):
-    stated = _nodules.by_series(files)
+    stated, nodules = _nodules.by_series(files)
     masks = files.index(r"seg-lungs[^/]*/([\d.]+)\.mhd$", lost="lung masks are")
     expected = bool(masks)
     # A copy of one subset may have it at the root.
@@ -93,7 +93,7 @@ def rows(files):
                 assessed=("lung nodule", *(("lung", "trachea") if mask else ())),
                 source=source,
                 meta={"SeriesInstanceUID": series} | ({"subset": int(subset)} if subset else {}),
-                **_nodules.label(image, source.get("annotations.csv", ())[1:]),
+                **_nodules.label(image, nodules.get(series, ())),
             )
     for series, mask in masks.items():
         for file in filter(None, (mask, mask.sibling(f"{series}.zraw"))):

@@ -4,6 +4,7 @@ Made by K. S. Mader at Kaggle from LUNA16 and the ratings of malignancy in LIDC-
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.errors import FormatError
 from medimg.readers import hdf5
 from medimg.schema import Row, Skipped
 
@@ -51,6 +52,12 @@ DATASET = Dataset(
 def rows(files):
     book = files.need(r"all_patches\.hdf5$")
     classes = hdf5.values(book, "slice_class")
+    if (count := hdf5.length(book, "ct_slices")) != len(classes):
+        raise FormatError(
+            f"ct_slices has {count} patches, slice_class {len(classes)} classes",
+            file=book.path,
+            next_step="Take the file of the original download: which class is whose is not known of this one.",
+        )
     for number, (image, told) in enumerate(zip(hdf5.items(book, "ct_slices"), classes, strict=True)):
         kind = told[0] if isinstance(told, list) else told
         yield Row(

@@ -55,15 +55,11 @@ DATASET = Dataset(
 
 def rows(files):
     found, listed = {}, {}
-    columns = ("seriesuid", "coordX", "coordY", "coordZ", "diameter_mm")
     for table, part in files.match(r"(?:(train|val|test)[^/]*/)?annotations\.csv$"):
-        for row in tables.rows(table, columns=columns):
-            series, *cells = row.values()
-            if not series.strip():
-                raise row.wrong("seriesuid", "is blank: the line belongs to no scan")
-            series = series.strip().replace("_", "-")
+        for row in tables.rows(table, columns=_nodules.COLUMNS):
+            series = _nodules.series_of(row).replace("_", "-")
             listed.setdefault(series, part)
-            found.setdefault(series, []).append(",".join(cells))
+            found.setdefault(series, []).append(row)
     if not found:
         files.need(r"annotations\.csv$", next_step="put the csv folder beside the scans: it has the nodules")
     # Subsets are called train_subset00 or LKDS_MHD_TRAIN; where no folder tells, the tables do.
@@ -90,7 +86,7 @@ def rows(files):
                 image=image,
                 # Every patient has nodules: without a line they are unknown, not absent.
                 assessed=("lung nodule",) if lines else (),
-                source={"annotations.csv": lines} if lines else None,
+                source={"annotations.csv": [_nodules.text(line)[1] for line in lines]} if lines else None,
                 **_nodules.label(image, lines),
             )
     for series in found:

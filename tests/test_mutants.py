@@ -75,19 +75,30 @@ NAMED = {
     "builders/nct_crc_he_100k.py::rows::0.0005 to 0.5": "a spacing a thousand times as large",
     "builders/_lits.py::LOST::48 to 49": "one lost affine too many",
     "builders/mhist.py::rows::unit '1' to '%'": "votes as percent",
+    'medimg/rows.py::materialize::drop raise LabelError(f"labels are present that we…afa47c': "present, not assessed",
+    "medimg/rows.py::materialize::drop raise LabelError('the row has no subject, and…db90b0": "no subject, no reason",
+    "medimg/rows.py::_spacing::drop raise GeometryError(f'spacing {list(spacing)}…2ee4ae": "a spacing of nan",
 }
 """Once none of the tests noticed these."""
 
 
-def test_what_once_lived_is_among_the_mutants() -> None:
+def test_what_once_lived_is_in_every_sample() -> None:
     files = {name.partition("::")[0] for name in NAMED}
     found = {
         mutant.name
         for target in run.targets()
         if target.file in files
-        for mutant in mutate.mutants(target.file, (run.ROOT / target.file).read_text("utf-8"))
+        for mutant in run.chosen(target, everything=False)
     }
     assert NAMED.keys() <= found
+
+
+def test_a_sample_is_spread_over_the_file_and_all_is_all() -> None:
+    (target,) = run.targets(["medimg/rows.py"])
+    sample = run.chosen(target, everything=False)
+    assert target.most <= len(sample) <= target.most + len(target.always) < len(target.mutants)
+    assert sample[0].line < 100 and sample[-1].line > 400
+    assert run.chosen(target, everything=True) == target.mutants
 
 
 def test_reasons_are_of_mutants_that_there_are() -> None:
@@ -108,7 +119,9 @@ def test_targets_by_slug_and_path() -> None:
         run.targets(["nothing-like-it"])
 
 
-def test_a_killed_mutant_and_one_that_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_mutant_and_one_that_lives_and_tests_that_prove_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(run, "RESULTS", tmp_path / "kept" / "mutants.jsonl")
     monkeypatch.setattr(run, "PRELOADED", ("numpy", "pytest"))
     target = run.Target("medimg/licenses.py", ("tests/test_licenses.py",), select="test_empty_set")
@@ -119,8 +132,14 @@ def test_a_killed_mutant_and_one_that_lives(tmp_path: Path, monkeypatch: pytest.
     killed = next(name for name in there if name.startswith("medimg/licenses.py::combine::drop raise"))
     lives = next(name for name in there if name.startswith("medimg/licenses.py::_clash::"))
     jobs = [(target, there[killed]), (target, there[lives])]
-    found = {outcome.name: outcome.status for outcome in run.outcomes(jobs, 1, fresh=False)}
-    assert found == {killed: run.KILLED, lives: run.SURVIVED}
+    failing = run.Target("medimg/report.py", ("tests/test_load.py",), select="no_test_of_this_name")
+    alone = failing.mutants[0]
+    tried = list(run.outcomes([*jobs, (failing, alone)], 1, fresh=False))
+    found = {outcome.name: outcome.status for outcome in tried}
+    assert found.pop(alone.name) == run.BROKEN and found == {killed: run.KILLED, lives: run.SURVIVED}
+    assert "medimg/report.py: its tests fail without a mutant" in capsys.readouterr().err
+    assert run.tell([one for one in tried if one.status == run.BROKEN], 3, as_json=False) == 1
+    assert "0 of 3 mutants tried" in capsys.readouterr().out
     # What is known is not tried again, and a run that was cut off in the middle of a line goes on.
     kept = run.RESULTS.read_text("utf-8")
     run.RESULTS.write_text(kept + kept[:40], "utf-8")
@@ -133,24 +152,14 @@ def test_a_survivor_without_a_reason_fails(
 ) -> None:
     found = [run.Outcome("a", 1, "", run.SURVIVED, 1.0), run.Outcome("b", 2, "", run.KILLED, 1.0)]
     monkeypatch.setattr(run, "reasons", lambda: {})
-    assert run.tell(found, as_json=False) == 1
-    assert "SURVIVES" in capsys.readouterr().out
+    assert run.tell(found, 3, as_json=False) == 1
+    said = capsys.readouterr().out
+    assert "SURVIVES" in said and "1 that nobody has judged" in said
+    assert "2 of 3 mutants tried (a sample" in said
     monkeypatch.setattr(run, "reasons", lambda: {"a": "no test can see it, as nothing differs"})
-    assert run.tell(found, as_json=True) == 0
+    assert run.tell(found, 3, as_json=True) == 0
     told = json.loads(capsys.readouterr().out)
+    assert told["tried"] == 2 and told["of"] == 3
     assert told["survived"] == 1 and told["survivors"][0]["reason"].startswith("no test can")
     monkeypatch.setattr(run, "reasons", lambda: {"a": "no test can see it", "b": "this one neither"})
-    assert run.tell(found, as_json=False) == 1, "a reason for what is killed"
-
-
-def test_tests_that_fail_as_they_are_prove_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(run, "RESULTS", tmp_path / "mutants.jsonl")
-    monkeypatch.setattr(run, "PRELOADED", ("pytest",))
-    target = run.Target("medimg/licenses.py", ("tests/test_licenses.py",), select="no_test_of_this_name")
-    (mutant,) = mutate.mutants(target.file, (run.ROOT / target.file).read_text("utf-8"))[:1]
-    found = list(run.outcomes([(target, mutant)], 1, fresh=False))
-    assert [outcome.status for outcome in found] == [run.BROKEN]
-    assert "fail without a mutant" in capsys.readouterr().err and not run.RESULTS.read_text("utf-8")
-    assert run.tell(found, as_json=False) == 1
+    assert run.tell(found, 3, as_json=False) == 1, "a reason for what is killed"

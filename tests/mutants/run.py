@@ -5,7 +5,8 @@ python tests/mutants/run.py [builder, slug or path ...] [--all] [--json] [--fres
 Each mutant is tried on a copy of the tree in a temporary folder, with the tests that `plan.toml` names. What was
 found is kept in build/mutants.jsonl, so that a run that was stopped goes on where it was; a changed source or test is
 tried anew.
-A survivor must have its reason in `reasons.toml`, or the exit code is 1.
+Without --all that is a sample, as `plan.toml` says, and the last lines tell of how many. A survivor must have its
+reason in `reasons.toml`, or the exit code is 1.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ PACKAGES = {
     "hub_sync": "medimg/hub_sync",
     "cards": "medimg/cards",
 }
+NOT_JUDGED = "SURVIVES, and nobody has judged yet whether that matters"
 KILLED, SURVIVED, TIMEOUT, BROKEN = "killed", "survived", "timeout", "not tried"
 """`BROKEN`: the tests fail without the mutant."""
 
@@ -65,20 +67,28 @@ class Target:
         slugs: of tests that run over every dataset only those of these.
         select: as `pytest -k`.
         most: how many of its mutants are tried.
+        always: names of mutants that are tried beside these.
     """
 
     file: str
     tests: tuple[str, ...]
     slugs: tuple[str, ...] = ()
     select: str = ""
-    most: int = 45
+    most: int = 12
+    always: tuple[str, ...] = ()
 
     @functools.cached_property
     def digest(self) -> str:
         """Of the tests and what they share, as they are when it is first asked for."""
         parts = [ROOT / test for test in self.tests] + sorted((ROOT / "tests").glob("[!t]*.py"))
         parts += [ROOT / "tests" / "facts" / f"{slug}.yaml" for slug in self.slugs]
-        return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:16]
+        read = b"".join(part.read_bytes() for part in parts)
+        return hashlib.sha256(read + self.select.encode()).hexdigest()[:16]
+
+    @functools.cached_property
+    def mutants(self) -> list[Mutant]:
+        """All that can be made of the file."""
+        return mutants(self.file, (ROOT / self.file).read_text("utf-8"))
 
 
 @dataclass(frozen=True)
@@ -99,13 +109,10 @@ def targets(only: Iterable[str] = ()) -> list[Target]:
     for file, slugs in plan["builders"].items():
         quirks = [f"tests/quirks/test_{module_name(slug)}.py" for slug in slugs]
         tests = (*SHARED_TESTS, *(test for test in quirks if (ROOT / test).is_file()))
-        found.append(Target(file, tests, tuple(slugs), most=plan["most"]))
+        found.append(Target(file, tests, tuple(slugs), most=plan["most"], always=tuple(plan["always"])))
     for file, said in plan["core"].items():
-        found.append(
-            Target(
-                file, tuple(said["tests"]), select=said.get("select", ""), most=said.get("most", plan["most"])
-            )
-        )
+        about = {"most": plan["most"], "always": tuple(plan["always"]), **said, "tests": tuple(said["tests"])}
+        found.append(Target(file, **about))
     wanted = list(only)
     known = {text for text in wanted if any(_named(target, text) for target in found)}
     if unknown := [text for text in wanted if text not in known]:
@@ -124,11 +131,12 @@ def module_name(slug: str) -> str:
 
 
 def chosen(target: Target, everything: bool) -> list[Mutant]:
-    """The mutants of a target that are tried: at most `most`, evenly over the file."""
-    found = mutants(target.file, (ROOT / target.file).read_text("utf-8"))
+    """The mutants of a target that are tried: at most `most`, evenly over the file, and those of `always`."""
+    found = target.mutants
     if everything or len(found) <= target.most:
         return found
-    return [found[i * len(found) // target.most] for i in range(target.most)]
+    wanted = {found[i * len(found) // target.most].name for i in range(target.most)} | set(target.always)
+    return [mutant for mutant in found if mutant.name in wanted]
 
 
 def reasons() -> dict[str, str]:
@@ -382,7 +390,9 @@ def main() -> int:
         work(options.worker)
         return 0
     signal.signal(signal.SIGTERM, _stopped)
-    jobs = [(target, mutant) for target in targets(options.only) for mutant in chosen(target, options.all)]
+    planned = targets(options.only)
+    possible = sum(len(target.mutants) for target in planned)
+    jobs = [(target, mutant) for target in planned for mutant in chosen(target, options.all)]
     found: list[Outcome] = []
     try:
         with progress(options.json) as bar:
@@ -394,7 +404,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print(f"stopped after {len(found)} of {len(jobs)}; the next run goes on from there", file=sys.stderr)
         return 130
-    return tell(found, options.json)
+    return tell(found, possible, options.json)
 
 
 def _stopped(*_: object) -> None:
@@ -408,8 +418,14 @@ def progress(quiet: bool) -> Any:
     return Progress(console=Console(stderr=True), disable=quiet)
 
 
-def tell(found: list[Outcome], as_json: bool) -> int:
-    """Print what was found; 1 where a survivor has no reason, or a reason no survivor."""
+def tell(found: list[Outcome], possible: int, as_json: bool) -> int:
+    """Print what was found; 1 where a survivor has no reason, or a reason no survivor.
+
+    Args:
+        found: what became of each mutant that was asked for.
+        possible: how many mutants there are of these files.
+        as_json: for programs.
+    """
     said = reasons()
     survivors = [one for one in found if one.status == SURVIVED]
     unexplained = [one for one in survivors if one.name not in said]
@@ -417,23 +433,26 @@ def tell(found: list[Outcome], as_json: bool) -> int:
     counts = {
         status: sum(one.status == status for one in found) for status in (KILLED, TIMEOUT, SURVIVED, BROKEN)
     }
+    tried = len(found) - counts[BROKEN]
     if as_json:
         told = {
             **counts,
+            "tried": tried,
+            "of": possible,
             "survivors": [asdict(one) | {"reason": said.get(one.name)} for one in survivors],
             "reasons of killed mutants": stale,
         }
         print(json.dumps(told, indent=1, ensure_ascii=False))
     else:
         for one in survivors:
-            print(
-                f"{one.name}\n    line {one.line}: {said.get(one.name, 'SURVIVES, and no reason is given')}"
-            )
+            print(f"{one.name}\n    line {one.line}: {said.get(one.name, NOT_JUDGED)}")
         for name in stale:
             print(f"{name}\n    is killed: take its reason out of reasons.toml")
+        sample = "" if len(found) == possible else " (a sample, evenly over each file; ALL=1 tries every one)"
+        print(f"{tried:,} of {possible:,} mutants tried{sample}")
         print(
             ", ".join(f"{count} {status}" for status, count in counts.items())
-            + f"; {len(unexplained)} without a reason"
+            + f"; {len(unexplained)} that nobody has judged"
         )
     return 1 if unexplained or stale or counts[BROKEN] else 0
 

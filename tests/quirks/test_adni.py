@@ -94,3 +94,11 @@ def test_a_missing_diagnosis_leaves_the_group_of_the_search(missing: str, tmp_pa
     files["DXSUM_PDXCONV_ADNIALL.csv"] = table.encode()
     label = copied("adni", files, tmp_path).row("002_S_0295-I45108")["label"]
     assert label["source"] == {"Group": "MCI"} and label["classes"] == ["mild cognitive impairment"]
+
+
+@pytest.mark.parametrize("missing", ["", "-4", "-4.0", "-1", "NA", "Patient"])
+def test_a_missing_group_says_nothing(missing: str, tmp_path: Path) -> None:
+    files = written("adni")
+    files["ADNI1_Collection.csv"] = files["ADNI1_Collection.csv"].replace(b",MCI,", f",{missing},".encode())
+    label = copied("adni", files, tmp_path).row("011_S_0021-I7700")["label"]
+    assert label["classes"] == label["assessed"] == [] and label["source"] is None

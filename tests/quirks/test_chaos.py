@@ -4,10 +4,12 @@ import io
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pydicom
 import pytest
-from miniatures import Miniature, pixels
+from miniatures import Miniature, copied, pixels
 
+from medimg.errors import LabelError, MedimgError
 from medimg.files import Files
 from medimg.report import LoadReport
 from medimg.rows import Record, iterate
@@ -94,3 +96,65 @@ def test_one_bad_slice_costs_one_row(bad: str, lost: set[str], mini: Miniature, 
     assert came == train - lost
     (reason,) = report.skipped
     assert "quarantined" in reason and report.skipped[reason].count == 1
+
+
+def changed(mini: Miniature, case: str, grays: list[np.ndarray | None], root: Path) -> Miniature:
+    """One case of the training sets alone, with other ground truth in the order of its names; None: no such file."""
+    files = {
+        path.removeprefix("CHAOS_Train_Sets.zip!"): data
+        for path, data in mini.files.items()
+        if f"Train_Sets/{case}/" in path and not path.endswith(".zip")
+    }
+    for path, gray in zip(sorted(path for path in files if "/Ground/" in path), grays, strict=True):
+        if gray is None:
+            del files[path]
+        else:
+            stream = io.BytesIO()
+            PIL.Image.fromarray(gray).save(stream, "png")
+            files[path] = stream.getvalue()
+    return copied("chaos", files, root)
+
+
+def plane(*grays: int) -> np.ndarray:
+    """12 rows of 16 columns that begin with these values."""
+    array = np.zeros((12, 16), np.uint8)
+    array[0, : len(grays)] = grays
+    return array
+
+
+ENDS = {1: (55, 70), 2: (110, 135), 3: (175, 200), 4: (240, 255)}
+"""Liver, right kidney, left kidney, spleen: lowest and highest gray, as the page of the challenge has them."""
+
+
+@pytest.mark.quirk(4)
+def test_ranges_of_grays_begin_and_end_where_the_page_says(mini: Miniature, tmp_path: Path) -> None:
+    row = mini.row("mr-1-t2spir")
+    names = {entry["value"]: entry["names"] for entry in row["label"]["legend"]}
+    assert names == {1: ["liver"], 2: ["right kidney"], 3: ["left kidney"], 4: ["spleen"]}
+    drawn = plane(*(gray for ends in ENDS.values() for gray in ends))
+    made = changed(mini, "MR/1/T2SPIR", [drawn, plane(), plane(), plane()], tmp_path)
+    mask = pixels(made.row("mr-1-t2spir")["label"]["mask"])
+    (at,) = np.flatnonzero(mask.any(axis=(0, 1)))
+    assert mask[:8, 0, at].tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+@pytest.mark.quirk(4)
+@pytest.mark.parametrize("gray", [1, 54, 71, 109, 136, 174, 201, 239])
+def test_a_gray_between_the_ranges_is_of_no_organ(gray: int, mini: Miniature, tmp_path: Path) -> None:
+    with pytest.raises(MedimgError, match=rf"\b{gray}\b") as caught:
+        changed(mini, "MR/1/T2SPIR", [plane(gray), plane(), plane(), plane()], tmp_path)
+    assert "chaos" in str(caught.value)
+
+
+def test_the_liver_of_ct_is_whatever_is_not_black(mini: Miniature, tmp_path: Path) -> None:
+    made = changed(mini, "CT/1", [plane(), plane(1, 255, 128), plane(), plane()], tmp_path)
+    mask = pixels(made.row("ct-1")["label"]["mask"])
+    (at,) = np.flatnonzero(mask.any(axis=(0, 1)))
+    assert mask[:4, 0, at].tolist() == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("case", ["CT/1", "MR/1/T2SPIR"])
+def test_truth_of_fewer_slices_than_there_are_is_refused(case: str, mini: Miniature, tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match="4 slices, but 3 files of ground truth") as caught:
+        changed(mini, case, [plane(), None, plane(), plane()], tmp_path)
+    assert "chaos" in str(caught.value) and "DICOM_anon/" in str(caught.value)

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from miniatures import Miniature, pixels
+from miniatures import Miniature, built, copied, pixels, written
+
+from medimg.errors import FormatError
 
 
 @pytest.mark.quirk(1)
@@ -48,3 +52,30 @@ def test_five_masks_become_one_and_empty_ones_count_as_looked_for(mini: Miniatur
         "streaks",
         "globules",
     }
+
+
+@pytest.mark.parametrize(
+    ("module", "score"),
+    [
+        ("isic_2018", "0.5"),
+        ("isic_2018", "2"),
+        ("isic_2018", "-1"),
+        ("isic_2017", "0.5"),
+        ("isic_2019", "0.51"),
+    ],
+)
+def test_a_score_is_no_diagnosis(module: str, score: str, tmp_path: Path) -> None:
+    table = {
+        "isic_2017": "ISIC-2017_Training_Part3_GroundTruth.csv",
+        "isic_2018": "ISIC2018_Task3_Training_GroundTruth.csv",
+        "isic_2019": "ISIC_2019_Training_GroundTruth.csv",
+    }[module]
+    head, first, *lines = built(module).text(f"{table}$").splitlines()
+    image, _, *cells = first.split(",")
+    archive = table.replace(".csv", ".zip")
+    files = {path: data for path, data in written(module).items() if path not in (table, archive)}
+    files[table] = "\n".join([head, ",".join([image, score, *cells]), *lines]).encode()
+    with pytest.raises(FormatError, match="neither 0 nor 1") as caught:
+        copied(module, files, tmp_path)
+    for word in (table, "line 2", repr(head.split(",")[1]), repr(score)):
+        assert word in str(caught.value)

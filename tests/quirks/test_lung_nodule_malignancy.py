@@ -41,7 +41,9 @@ def test_hounsfield_units_below_zero_are_kept(tmp_path: Path) -> None:
     assert found[3, 5] - found[0, 0] == 1400
 
 
-@pytest.mark.parametrize("classes", [[0, 1], [[0], [1]], [[0.0], [1.0]], [[0.1], [0.9]]], ids=str)
+@pytest.mark.parametrize(
+    "classes", [[0, 1], [[0], [1]], [[0.0], [1.0]], [[0.1], [0.9]], [[0.5], [0.51]]], ids=str
+)
 def test_classes_come_flat_or_in_a_column_and_above_a_half_is_malignant(
     tmp_path: Path, classes: object
 ) -> None:
@@ -51,10 +53,13 @@ def test_classes_come_flat_or_in_a_column_and_above_a_half_is_malignant(
     assert found == [["benign lung nodule"], ["malignant lung nodule"]]
 
 
-def test_as_many_classes_as_patches(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_as_many_classes_as_patches(tmp_path: Path, count: int) -> None:
     slices = np.zeros((2, 64, 64), np.int16)
-    with pytest.raises((MedimgError, ValueError)):
-        copied("lung_nodule_malignancy", {"all_patches.hdf5": book(slices, [[1]])}, tmp_path)
+    with pytest.raises(MedimgError) as caught:
+        copied("lung_nodule_malignancy", {"all_patches.hdf5": book(slices, [[1]] * count)}, tmp_path)
+    for word in ("lung-nodule-malignancy", "all_patches.hdf5", "Next:"):
+        assert word in str(caught.value)
 
 
 def test_the_same_patches_as_tif_are_not_counted_twice(mini: Miniature) -> None:

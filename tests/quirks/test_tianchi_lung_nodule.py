@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from miniatures import Miniature, rebuilt
+from miniatures import Miniature, copied, rebuilt, written
 
 
 @pytest.mark.quirk(1)
@@ -41,3 +41,22 @@ def test_no_patient_is_negative(mini: Miniature, tmp_path: Path) -> None:
         "tianchi_lung_nodule", lambda path: path.replace("csv/val/annotations", "csv/train/x"), tmp_path
     )
     assert copy.row("LKDS-00012")["label"]["assessed"] == []
+
+
+def test_columns_mean_what_they_are_called_in_whatever_order(mini: Miniature, tmp_path: Path) -> None:
+    files = written("tianchi_lung_nodule")
+    lines = [line.split(",") for line in files["csv/val/annotations.csv"].decode().split()]
+    assert lines[0] == ["seriesuid", "coordX", "coordY", "coordZ", "diameter_mm"]
+    turned = "\n".join(",".join(line[n] for n in (2, 4, 0, 1, 3)) for line in lines)
+    files["csv/val/annotations.csv"] = turned.encode()
+    label, before = (
+        one.row("LKDS-00012")["label"] for one in (copied("tianchi_lung_nodule", files, tmp_path), mini)
+    )
+    # Origin (-50, -60, -70), voxels of 0.8 x 0.8 x 1 mm; the nodule lies at (-44, -55, -64).
+    assert label["points"][0]["point"] == pytest.approx([7.5, 6.25, 6.0])
+    assert [label[key] for key in ("boxes", "points", "measures")] == [
+        before[key] for key in ("boxes", "points", "measures")
+    ]
+    assert label["source"] == {"annotations.csv": ["-55.0,5.0,-44.0,-64.0"]} or label["source"] == {
+        "annotations.csv": ["-55,5.0,-44,-64"]
+    }

@@ -180,6 +180,7 @@ def _parameters(item: Any) -> list[str]:
 def work(root: Path) -> None:
     """Serve: a line of JSON in, a line of JSON out, until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _ended)
     for name in PRELOADED:
         with suppress(ImportError):
             importlib.import_module(name)
@@ -202,24 +203,33 @@ def work(root: Path) -> None:
         answers.flush()
 
 
+def _ended(*_: object) -> None:
+    raise SystemExit(143)
+
+
 def _forked(root: Path, task: dict[str, Any]) -> int | None:
-    """Exit code of pytest; None where it took too long."""
+    """Exit code of pytest; None where it took too long. Nothing of it runs on when this ends, however it does."""
     child = os.fork()
     if not child:
         code = 70
         try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             code = _tests(root, task)
         finally:
             os._exit(code)
-    limit = time.monotonic() + task["timeout"]
-    while time.monotonic() < limit:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return None
+    try:
+        limit = time.monotonic() + task["timeout"]
+        while time.monotonic() < limit:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.02)
+        return None
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(child, 0)
 
 
 def _tests(root: Path, task: dict[str, Any]) -> int:
@@ -287,9 +297,13 @@ class Worker:
         return (self.root / "output.txt").read_text("utf-8", errors="replace")
 
     def end(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        """At once, with the tests that it runs."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 class Run:

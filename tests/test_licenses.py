@@ -32,8 +32,18 @@ def test_table_is_sound(id_: str) -> None:
 def test_unknown_id_is_named_with_suggestions() -> None:
     with pytest.raises(UnknownTermError, match=r"'CC BY 4.0' is not a known license id.*'CC-BY-4.0'"):
         licenses.get("CC BY 4.0")
-    with pytest.raises(UnknownTermError):
+    with pytest.raises(UnknownTermError, match=r"use one of '[^']+', '[^']+', '[^']+', or add"):
         licenses.get("")
+    # What the words mean comes first, though other ids are spelled more alike.
+    with pytest.raises(UnknownTermError, match=r"use one of 'CC0-1\.0', "):
+        licenses.get("CC0: Public Domain")
+
+
+@pytest.mark.parametrize("id_", ["CC0-1.0", "PDDL-1.0"])
+def test_nobody_need_be_named_where_the_text_does_not_ask_for_it(id_: str) -> None:
+    assert licenses.get(id_).attribution is False
+    assert not licenses.combine([id_], adapted=True).attribution
+    assert licenses.get("CC-BY-4.0").attribution is True
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,9 @@ def test_a_change(text: str, name: str, expected: str) -> None:
         'S = Source(url="x", size=12)',
         "from a import b, c",
         '"""Text of 3 words."""',
+        'System = Literal["LPS", "RAS"]',
+        'Plane = Literal["axial", "coronal"] | int',
+        "Box = tuple[float, int]",
     ],
 )
 def test_prose_and_miniatures_are_left_alone(text: str) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from medimg import licenses
-from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Source
 from medimg.errors import (
     DuplicateIdError,
+    EmptySplitError,
     FormatError,
     GeometryError,
     LabelError,
@@ -25,6 +26,7 @@ from medimg.files import Files
 from medimg.phantom import Phantom
 from medimg.readers import arrays, masks
 from medimg.registry import Builder
+from medimg.report import LoadReport
 from medimg.rows import Record, iterate, unread
 from medimg.schema import Measure, Row, Skipped, Text
 
@@ -370,3 +372,116 @@ def test_pixels_without_a_file_of_their_own_are_named_by_theirs(tmp_path: Path) 
         assert isinstance(record, Record) and record.values["shape"] == [3, 4]
         assert json.loads(record.values["meta"])["source_path"] == "stack.npy"
     assert len(records) == 2
+
+
+def test_the_report_is_up_to_date_with_each_row(root: Path) -> None:
+    def rows(files: Files, config: str | None = None) -> Iterator[Row | Skipped]:
+        for name in ("image", "color"):
+            file = files.need(rf"{name}\.png$")
+            files.tell(file, "no table has a line of it")
+            files.tell(file, "its mask is not in this copy")
+            files.notes.append((f"{name}.lnk", "a link to nowhere"))
+            yield Row(id=name, image=file)
+
+    report = LoadReport("made-up")
+    module = SimpleNamespace(DATASET=Dataset(**DECLARED), rows=rows)
+    with Files.open(root, dataset="made-up") as files:
+        for count, _ in enumerate(iterate(Builder(module), files, report=report), 1):
+            assert {reason: held.count for reason, held in report.incomplete.items()} == {
+                "no table has a line of it": count,
+                "its mask is not in this copy": count,
+            }
+            assert report.skipped["a link to nowhere"].examples == ["image.lnk", "color.lnk"][:count]
+            assert report.rows == {"train": count} and not report.finished
+    assert report.finished and not files.told and not files.notes
+
+
+def test_a_row_left_out_names_the_file_that_is_bad_where_it_is_another(root: Path) -> None:
+    (root / "broken.png").write_bytes(b"no picture")
+
+    def rows(files: Files) -> Iterator[Row]:
+        image, broken = files.need(r"image\.png$"), files.need(r"broken\.png$")
+        yield Row(id="1", image=broken)
+        yield Row(id="2", image=image, mask=masks.index(broken), legend={1: ("liver",)})
+        yield Row(id="3", image=image)
+
+    image, mask, _ = read(root, rows, bad_files="quarantine")
+    assert isinstance(image, Skipped) and image.file.path == "broken.png"
+    assert "(broken.png)" not in image.reason
+    assert isinstance(mask, Skipped) and mask.file.path == "image.png"
+    assert mask.reason.endswith(" (broken.png)")
+
+
+def test_of_a_copy_without_the_rows_that_were_asked_for_is_said_which_it_has(root: Path) -> None:
+    configs = (
+        Config(name="one", title="One", splits={"train": 1}),
+        Config(name="two", title="Two", splits={"test": 1}),
+    )
+
+    def rows(files: Files, config: str | None = None) -> Iterator[Row]:
+        yield Row(id="1", image=files.need(r"image\.png$"), config=config or "default")
+        yield Row(id="2", image=files.need(r"color\.png$"), config=config or "default")
+
+    def asked(declared: dict[str, Any], given: str, **wanted: Any) -> str:
+        module = SimpleNamespace(
+            DATASET=Dataset(**(DECLARED | declared)), rows=lambda files, config=None: rows(files, given)
+        )
+        with Files.open(root, dataset="made-up") as files, pytest.raises(EmptySplitError) as caught:
+            list(iterate(Builder(module), files, **wanted))
+        return str(caught.value)
+
+    several = {"configs": configs, "splits": {"train": 1, "test": 1}}
+    assert "has no row of two; it has rows of one/train 2" in asked(several, "one", config="two")
+    assert "has no row of two/test or validation; it has rows of one/train 2" in asked(
+        several, "one", config="two", splits=["test", "validation"]
+    )
+    assert "has no row of test; it has rows of train 2" in asked(
+        {}, "default", config="default", splits=["test"]
+    )
+
+
+def test_numbers_that_are_none_become_texts_wherever_they_stand(root: Path) -> None:
+    source = {"é": [float("nan"), 0.25, 7, None], "b": {"c": float("-inf"), "d": (1.5, "x")}}
+    record = one(root, lambda files: {"source": source, "meta": {"a": float("inf"), "b": 2.5}})
+    told = record.values["label"]["source"]
+    assert told == '{"é":["nan",0.25,7,null],"b":{"c":"-inf","d":[1.5,"x"]}}'
+    meta = json.loads(record.values["meta"])
+    assert (meta["a"], meta["b"]) == ("inf", 2.5)
+    plain = one(root, lambda files: {"source": {"é": float("1"), "z": "ß"}})
+    assert plain.values["label"]["source"] == '{"é":1.0,"z":"ß"}'
+
+
+def test_names_say_what_is_stored(root: Path) -> None:
+    make = Phantom(root)
+    for name in ("a.b.nii.gz", "C.NII", "scan.mha"):
+        (make.metaimage if name.endswith("mha") else make.nifti)(name, (6, 5, 4))
+
+    def stored(name: str, dimension: str) -> str:
+        image = rf"^{name.partition('.')[0]}\."
+        record = one(root, lambda files: {"image": files.need(image)}, dimension=dimension)
+        path: str = record.values["image"]["path"]
+        return path
+
+    assert [stored(name, "3d") for name in ("a.b.nii.gz", "C.NII", "scan.mha")] == [
+        "a.b.nii",
+        "C.NII",
+        "scan.nii",
+    ]
+    assert stored("color.png", "2d") == "color.png"
+
+
+def test_why_a_volume_has_no_spacing_is_said_unless_the_row_knows_better(root: Path) -> None:
+    header = bytearray((root / "volume.nii").read_bytes())
+    header[80:92] = bytes(12)  # pixdim
+    header[252:256] = bytes(4)  # qform and sform
+    (root / "bare.nii").write_bytes(header)
+
+    def bare(**fields: Any) -> tuple[Any, str | None]:
+        record = one(root, lambda files: {"image": files.need(r"bare\.nii$")} | fields, dimension="3d")
+        told = json.loads(record.values["meta"]).get("source_header", {}).get("spacing_unknown")
+        return record.values["spacing"], told
+
+    spacing, told = bare()
+    assert spacing is None and told
+    assert bare(spacing=(1, 2, 3)) == ([1, 2, 3], None)
+    assert bare(spacing=()) == (None, None)

@@ -29,6 +29,7 @@ ARITHMETIC: dict[type[ast.operator], str] = {
     ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "*", ast.Mod: "+", ast.BitAnd: "|",
     ast.BitOr: "&",
 }  # fmt: skip
+TYPES = {"Literal", "Callable", "Mapping", "Sequence", "tuple", "list", "dict", "set", "frozenset"}
 MINIATURE = {"make", "inner"}
 """First parameters of functions that write a miniature."""
 
@@ -262,8 +263,8 @@ def _left_alone(node: ast.AST) -> bool:
         "TypeVar",
     ):
         return True
-    return isinstance(node, ast.Assign) and any(
-        _name(target).isupper() and _is_prose(node.value) for target in node.targets
+    return isinstance(node, ast.Assign) and (
+        _is_type(node.value) or any(_name(one).isupper() and _is_prose(node.value) for one in node.targets)
     )
 
 
@@ -271,6 +272,13 @@ def _of_text(node: ast.BinOp) -> bool:
     """Whether strings or dicts are joined: another sign fails whatever comes in."""
     kinds = (ast.JoinedStr, ast.Dict, ast.DictComp)
     return any(isinstance(one, kinds) or _is_prose(one) for one in (node.left, node.right))
+
+
+def _is_type(node: ast.expr) -> bool:
+    """Whether this names a type (`Literal["a", "b"]`, `tuple[float, ...]`): types are for the checker."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _is_type(node.left) or _is_type(node.right)
+    return isinstance(node, ast.Subscript) and _name(node.value) in TYPES
 
 
 def _is_prose(node: ast.expr) -> bool:

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from miniatures import Miniature, copied, pixels
 
-from medimg.errors import LabelError, MedimgError
+from medimg.errors import MedimgError
 from medimg.files import Files
 from medimg.report import LoadReport
 from medimg.rows import Record, iterate
@@ -141,7 +141,7 @@ def test_ranges_of_grays_begin_and_end_where_the_page_says(mini: Miniature, tmp_
 @pytest.mark.quirk(4)
 @pytest.mark.parametrize("gray", [1, 54, 71, 109, 136, 174, 201, 239])
 def test_a_gray_between_the_ranges_is_of_no_organ(gray: int, mini: Miniature, tmp_path: Path) -> None:
-    with pytest.raises(MedimgError, match=rf"\b{gray}\b") as caught:
+    with pytest.raises(MedimgError, match=rf"without a mapping: {gray} ") as caught:
         changed(mini, "MR/1/T2SPIR", [plane(gray), plane(), plane(), plane()], tmp_path)
     assert "chaos" in str(caught.value)
 
@@ -155,6 +155,6 @@ def test_the_liver_of_ct_is_whatever_is_not_black(mini: Miniature, tmp_path: Pat
 
 @pytest.mark.parametrize("case", ["CT/1", "MR/1/T2SPIR"])
 def test_truth_of_fewer_slices_than_there_are_is_refused(case: str, mini: Miniature, tmp_path: Path) -> None:
-    with pytest.raises(LabelError, match="4 slices, but 3 files of ground truth") as caught:
+    with pytest.raises(MedimgError, match="4 slices, but 3 files of ground truth") as caught:
         changed(mini, case, [plane(), None, plane(), plane()], tmp_path)
     assert "chaos" in str(caught.value) and "DICOM_anon/" in str(caught.value)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from medimg.cards.card import render
-from medimg.cards.croissant import croissant
+from medimg.errors import need
+
+need("hub", "rendering cards", "jinja2", "markupsafe")
+
+from medimg.cards.card import render  # noqa: E402
+from medimg.cards.croissant import croissant  # noqa: E402
 
 __all__ = ["croissant", "render"]

@@ -114,7 +114,27 @@ class LicenseError(MedimgError):
 
 
 class MissingExtraError(MedimgError):
-    """An optional reader is not installed."""
+    """An extra is not installed: packages of a reader, or of publishing and serving."""
+
+
+def need(extra: str, what: str, *modules: str) -> None:
+    """Refuse what cannot be done without an extra.
+
+    Args:
+        extra: its name in pyproject.toml.
+        what: cannot be done, e.g. "publishing".
+        modules: of the extra, as they are imported.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
+    from importlib.util import find_spec
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{what} needs {', '.join(missing)}", next_step=f'pip install "medimg[{extra}]"'
+        )
 
 
 class HubError(MedimgError):

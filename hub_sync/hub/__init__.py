@@ -5,7 +5,11 @@ It is meant for this machine and for closed networks: `with EmbeddedHub(folder) 
 `repositories`, `files`, `lfs`, `community` and `browse` for what they do; all of them stand on `calls`.
 """
 
-from medimg.hub_sync.hub.serve import EmbeddedHub, serve
-from medimg.hub_sync.hub.store import HubRefusal, Limits, Store
+from medimg.errors import need
+
+need("hub", "the embedded Hub", "starlette", "uvicorn", "jinja2", "markupsafe", "markdown_it")
+
+from medimg.hub_sync.hub.serve import EmbeddedHub, serve  # noqa: E402
+from medimg.hub_sync.hub.store import HubRefusal, Limits, Store  # noqa: E402
 
 __all__ = ["EmbeddedHub", "HubRefusal", "Limits", "Store", "serve"]

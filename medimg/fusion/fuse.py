@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medimg import __version__, imports, registry
-from medimg.errors import HubError, MedimgError, SourceError, SourceRequiredError
+from medimg.errors import HubError, MedimgError, MissingExtraError, SourceError, SourceRequiredError
 from medimg.fusion import blueprint as blueprints
 from medimg.fusion.duplicates import OnDuplicate, Report
 from medimg.fusion.errors import FusionError
@@ -141,8 +141,8 @@ def fuse(
     if plan:
         return made
     options = request.options
-    members = _members(made, request, shape, options["unlabeled"], storage_options)
-    made, members = _with_rows(made, request, members)
+    members, problems = _members(made, request, shape, options["unlabeled"], storage_options)
+    made, members = _with_rows(made, request, members, problems)
     report, partners = find(
         members,
         on_duplicate=options["on_duplicate"],
@@ -172,25 +172,32 @@ def fuse(
 
 def _members(
     made: Plan, request: Request, grid: Grid, unlabeled: bool, storage_options: Mapping[str, Any] | None
-) -> list[Rows]:
+) -> tuple[list[Rows], dict[str, MedimgError]]:
+    """How each member is read, and which cannot be with what is installed."""
     manifests = Manifests(request.namespace)
     harmonizer = Harmonizer(
         made.targets, measures=made.measures, encoding=request.encoding, outputs=made.outputs
     )
-    return [
-        rows_of(
-            member,
-            harmonizer,
-            source=request.source,
-            manifests=manifests,
-            modality=request.criteria.modality,
-            license_terms=request.criteria.license_terms,
-            unlabeled=unlabeled,
-            grid=grid,
-            storage_options=dict(storage_options or {}),
-        )
-        for member in made.members
-    ]
+    members: list[Rows] = []
+    problems: dict[str, MedimgError] = {}
+    for member in made.members:
+        try:
+            rows = rows_of(
+                member,
+                harmonizer,
+                source=request.source,
+                manifests=manifests,
+                modality=request.criteria.modality,
+                license_terms=request.criteria.license_terms,
+                unlabeled=unlabeled,
+                grid=grid,
+                storage_options=dict(storage_options or {}),
+            )
+        except MissingExtraError as error:
+            problems[member.key] = error.within(dataset=member.key)
+        else:
+            members.append(rows)
+    return members, problems
 
 
 def _needs_rows(weights: Weights) -> bool:
@@ -206,33 +213,36 @@ def _stream(member: Rows, *, count: bool) -> Stream:
     )
 
 
-def _with_rows(made: Plan, request: Request, members: list[Rows]) -> tuple[Plan, list[Rows]]:
+def _with_rows(
+    made: Plan, request: Request, members: list[Rows], problems: dict[str, MedimgError]
+) -> tuple[Plan, list[Rows]]:
     """The members that have a row of what was asked for; the others are told where nobody named them.
 
     Raises:
         MedimgError: a member that was named has none, or none has.
     """
-    problems: dict[str, MedimgError] = {}
     for member in members:
         if member.remote:
             continue  # reading it tells
         try:
             member.probe()
-        except (SourceError, SourceRequiredError, HubError) as error:
+        except (SourceError, SourceRequiredError, HubError, MissingExtraError) as error:
             problems[member.key] = error.within(dataset=member.key)
+    keys = {member.key for member in made.members}
     for name in request.criteria.names:
-        missing = [problems.get(each.key) for each in candidates(name) if _is_member(each.key, members)]
+        missing = [problems.get(each.key) for each in candidates(name) if each.key in keys]
         if missing and all(missing):
             raise next(filter(None, missing))
     if not problems:
         return made, members
-    reasons = "; ".join(f"{key}: {error.problem}" for key, error in problems.items())
-    if len(problems) == len(members):
+    told = {key: _told(error) for key, error in problems.items()}
+    reasons = "; ".join(f"{key}: {reason}" for key, reason in told.items())
+    if len(problems) == len(made.members):
         raise FusionError(
             f"no member has a row of what was asked for: {reasons}", next_step="pass another source."
         )
     warnings.warn(f"left out of the fused set: {reasons}", MedimgWarning, stacklevel=3)
-    gone = tuple(LeftOut(member=key, reason=error.problem) for key, error in problems.items())
+    gone = tuple(LeftOut(member=key, reason=reason) for key, reason in told.items())
     kept = tuple(member for member in made.members if member.key not in problems)
     return (
         made.model_copy(update={"members": kept, "left_out": (*made.left_out, *gone)}),
@@ -240,8 +250,9 @@ def _with_rows(made: Plan, request: Request, members: list[Rows]) -> tuple[Plan,
     )
 
 
-def _is_member(key: str, members: Sequence[Rows]) -> bool:
-    return any(member.key == key for member in members)
+def _told(error: MedimgError) -> str:
+    """Why a member is left out; with what mends it, where that is an install."""
+    return f"{error.problem} ({error.next_step})" if isinstance(error, MissingExtraError) else error.problem
 
 
 def _identity(request: Request, members: Sequence[Rows]) -> str:

@@ -17,6 +17,7 @@ from medimg.errors import (
     EmptySplitError,
     HubError,
     MedimgError,
+    MissingExtraError,
     SourceError,
     named,
 )
@@ -140,6 +141,8 @@ class Rows:
         for item in quiet.outlines():
             try:
                 reason = quiet.refusal(item)
+            except MissingExtraError:
+                raise
             except (MedimgError, *SOURCE_FAULTS):
                 return  # what to do about a bad row is decided where it is read
             if not reason:
@@ -257,11 +260,12 @@ class Rows:
         """One bad row: told where the declaration says to go on.
 
         Raises:
-            MedimgError: it says to stop.
+            MedimgError: it says to stop, or reading it needs an extra.
         """
         file = naming_file(row)
         problem = named(error, dataset=self.name, file=file.path)
-        if self.dataset.bad_files == "stop" and not self.lenient:
+        stop = self.dataset.bad_files == "stop" and not self.lenient
+        if stop or isinstance(problem, MissingExtraError):  # what is not installed is no fault of a file
             raise problem from error.__cause__ if problem is error else error
         self.report.skip(file.path, quarantined(file, problem).reason)
 

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -180,7 +181,7 @@ def sync(
 
     if report_file is None and not dry_run:
         report_file = Path(REPORT) if hub else store / REPORT
-    with _hub(hub, namespace, store) as target, _watcher(quiet=as_json) as watcher:
+    with _hub(hub, namespace, store, new=True, dry=dry_run) as target, _watcher(quiet=as_json) as watcher:
         about = {
             "hub": target.endpoint if hub else str(store),
             "namespace": namespace,
@@ -229,8 +230,12 @@ def hub(
 
       medimg hub --store /data/hub --port 9000
     """
-    from medimg.hub_sync.hub.serve import serve
+    from medimg.hub_sync.hub import serve
+    from medimg.hub_sync.stores import check_store, is_store
 
+    check_store(store, new=True)
+    if not is_store(store):
+        err.print(f"{store} is new: nothing is published there yet.", highlight=False)
     serve(store, host=host, port=port, token=os.environ.get("MEDIMG_HUB_TOKEN"))
 
 
@@ -581,7 +586,9 @@ def fuse(
         stack.enter_context(fused_cli.told())
         served = None
         if wanted or "source" not in asked:
-            served = stack.enter_context(fused_cli.hub(hub, namespace, store, wanted=wanted))
+            served = stack.enter_context(
+                fused_cli.hub(hub, namespace, store, wanted=wanted, usual=STORE, sourced="source" in asked)
+            )
         if push is not None and wanted and served is not None:
             from medimg.hub_sync import fused
 
@@ -719,7 +726,25 @@ def _tell_unlisted() -> None:
 
 
 @contextlib.contextmanager
-def _hub(address: str | None, namespace: str, store: Path) -> Iterator[Hub]:
+def _hub(
+    address: str | None, namespace: str, store: Path, *, new: bool = False, dry: bool = False
+) -> Iterator[Hub]:
+    """The Hub of an address, or of a store that is served while this lasts.
+
+    Args:
+        address: of a Hub; None serves the store.
+        namespace: organization.
+        store: folder of the embedded Hub.
+        new: a store may be begun there.
+        dry: nothing is written: where there is no store yet, an empty one aside stands for it.
+
+    Raises:
+        HubError: there is no store.
+    """
+    from medimg.hub_sync.stores import check_store, is_store
+
+    if not address:
+        check_store(store, new=new)
     from medimg.hub_sync.publish import OFFICIAL_HUB, Hub
 
     if (address or "").rstrip("/") != OFFICIAL_HUB:
@@ -727,9 +752,12 @@ def _hub(address: str | None, namespace: str, store: Path) -> Iterator[Hub]:
     if address:
         yield Hub(address, namespace)
         return
-    from medimg.hub_sync.hub.serve import EmbeddedHub
+    from medimg.hub_sync.hub import EmbeddedHub
 
-    with EmbeddedHub(store) as running:
+    with contextlib.ExitStack() as stack:
+        if dry and not is_store(store):
+            store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medimg-plan-")))
+        running = stack.enter_context(EmbeddedHub(store))
         yield Hub(running.url, namespace)
 
 

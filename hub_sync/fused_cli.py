@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from medimg.errors import MedimgError
+from medimg.hub_sync.stores import check_store, is_store
 
 if TYPE_CHECKING:
     from medimg.fusion import Plan
@@ -104,7 +105,9 @@ def told() -> Iterator[None]:
 
 
 @contextmanager
-def hub(address: str | None, namespace: str, store: Path, *, wanted: bool) -> Iterator[Hub | None]:
+def hub(
+    address: str | None, namespace: str, store: Path, *, wanted: bool, usual: Path, sourced: bool
+) -> Iterator[Hub | None]:
     """The Hub that members are read from and the set goes to; to be entered before `huggingface_hub` is imported.
 
     Args:
@@ -112,10 +115,17 @@ def hub(address: str | None, namespace: str, store: Path, *, wanted: bool) -> It
         namespace: organization.
         store: folder of the embedded Hub.
         wanted: the set is to be pushed.
+        usual: the store that is meant where none is named.
+        sourced: members are read from originals, so that a set may begin a new store.
+
+    Raises:
+        HubError: there is no store where one was named, or where members are to be read.
     """
-    if address is None and not wanted and not store.is_dir():
-        yield None  # the Hub of HF_ENDPOINT, as in Python
-        return
+    if address is None:
+        if not wanted and store == usual and not is_store(store):
+            yield None  # the Hub of HF_ENDPOINT, as in Python
+            return
+        check_store(store, new=wanted and sourced)
     if address is not None:
         os.environ["HF_ENDPOINT"] = address.rstrip("/")
         from medimg.hub_sync.publish import OFFICIAL_HUB, Hub
@@ -124,7 +134,7 @@ def hub(address: str | None, namespace: str, store: Path, *, wanted: bool) -> It
             os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         yield Hub(address, namespace)
         return
-    from medimg.hub_sync.hub.serve import EmbeddedHub
+    from medimg.hub_sync.hub import EmbeddedHub
 
     with EmbeddedHub(store) as running:
         os.environ.update(HF_ENDPOINT=running.url, HF_HUB_DISABLE_TELEMETRY="1")

@@ -363,7 +363,7 @@ def sync(
     watcher.begin([builder.name for builder in builders])
     hub.note = watcher.note
     hub.stopped.clear()
-    for folder in sweep():
+    for folder in [] if dry_run else sweep():
         watcher.note(f"removed what an ended run had left in {folder}")
     if not names:
         _look_below(source, builders, watcher)

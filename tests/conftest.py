@@ -48,3 +48,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     with EmbeddedHub(tmp_path_factory.mktemp("hub")) as running:
         yield running.url
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built wheel; one for all workers of a run."""
+    from environments import built_wheel
+
+    base = tmp_path_factory.getbasetemp()
+    return built_wheel((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "wheel")

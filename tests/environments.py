@@ -6,6 +6,7 @@ and linked into the new one. So an environment takes a second, and what is not i
 
 from __future__ import annotations
 
+import configparser
 import os
 import subprocess
 import sys
@@ -94,22 +95,22 @@ def environment(folder: Path, wheel: Path, extras: Iterable[str] = ()) -> Path:
         (site / place).symlink_to(target)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    script = folder / "bin" / "medimg"
-    script.write_text(f"#!{folder}/bin/python\nfrom medimg.hub_sync.cli import main\nmain()\n", "utf-8")
-    script.chmod(0o755)
+    entries = configparser.ConfigParser()
+    entries.read(next(site.glob("medimg-*.dist-info/entry_points.txt")))
+    for name, target in entries["console_scripts"].items():
+        module, function = target.split(":")
+        script = folder / "bin" / name
+        script.write_text(f"#!{folder}/bin/python\nfrom {module} import {function}\n{function}()\n", "utf-8")
+        script.chmod(0o755)
     return folder / "bin" / "python"
 
 
 def run(
-    python: Path, code: str, cwd: Path, more: dict[str, str] | None = None
+    python: Path, command: list[str], cwd: Path, more: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run code there; neither this environment nor a user's own packages are seen."""
+    """Run a command in an environment; neither this one nor a user's own packages are seen there."""
     hidden = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    path = {"PATH": f"{python.parent}:{os.environ['PATH']}", "PYTHONNOUSERSITE": "1"}
     return subprocess.run(
-        [str(python), "-s", "-c", code],
-        cwd=cwd,
-        env={**hidden, **(more or {})},
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=cwd, env={**hidden, **path, **(more or {})}, capture_output=True, text=True, check=False
     )

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medimg import registry
-from medimg.errors import FormatError, GeometryError, SourceError, SourceRequiredError
+from medimg import loading, registry
+from medimg.errors import FormatError, GeometryError, MissingExtraError, SourceError, SourceRequiredError
 from medimg.fusion import fuse
 from medimg.fusion.errors import FusionError, StateError
 from medimg.phantom import Phantom
@@ -111,6 +111,27 @@ def test_a_split_that_a_copy_lacks_is_an_error_that_says_what_is_there(root: Pat
 
 
 # ------------------------------------------------------------------------------------------------------- rows
+
+
+def test_a_member_whose_extra_is_not_installed_is_told_or_an_error_where_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.get("lits").miniature(Phantom(tmp_path / "lits"))
+    registry.get("chaos").miniature(Phantom(tmp_path / "chaos"))
+    monkeypatch.setattr(loading, "_folder", lambda: tmp_path / "phantoms")
+    loading.miniature.cache_clear()
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    wish: dict[str, Any] = {"targets": ["liver"], "split": "train", "on_duplicate": "ignore"}
+    try:
+        for source in ("miniature", str(tmp_path)):
+            with pytest.warns(MedimgWarning, match=r"left out of the fused set: .*chaos.*medimg\[dicom\]"):
+                rows = fuse(modality="CT", organ="liver", task="segmentation", source=source, **wish)
+            assert "chaos" in {each.member for each in rows.plan.left_out}
+            assert next(iter(rows))["provenance"]["member"] != "chaos"
+            with pytest.raises(MissingExtraError, match=r'chaos.*pip install "medimg\[dicom\]"'):
+                next(iter(fuse(["lits", "chaos"], modality="CT", source=source, **wish)))
+    finally:
+        loading.miniature.cache_clear()
 
 
 def test_what_is_left_out_is_counted_per_member_and_told_once() -> None:

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-import sys
-import venv
 from pathlib import Path
 
+import environments
 import pytest
 
+from medimg import registry
+from medimg.phantom import Phantom
+
 ROOT = Path(__file__).parents[1]
+NOT_IN_BASE = (
+    *("starlette", "uvicorn", "jinja2", "markupsafe", "pydicom", "highdicom", "tifffile", "openpyxl", "xlrd"),
+    *("av", "h5py", "s3fs", "idc_index_data", "SimpleITK", "torch", "pytest", "mlcroissant"),
+)
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Python of an environment that holds the built wheel; its dependencies come from this environment's folder."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT)],
-        check=True,
-    )
-    wheel = next(folder.glob("medimg-*.whl"))
-    environment = folder / "env"
-    venv.create(environment, with_pip=True)
-    python = environment / "bin" / "python"
-    subprocess.run([str(python), "-m", "pip", "install", "-q", "--no-deps", str(wheel)], check=True)
-    site = next((environment / "lib").glob("python*/site-packages"))
-    (site / "dependencies.pth").write_text(str(Path(pytest.__file__).parents[1]) + "\n")
-    return python
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of an environment that holds the built wheel with the extra `all`."""
+    return environments.environment(tmp_path_factory.mktemp("all"), wheel, ["all"])
+
+
+@pytest.fixture(scope="module")
+def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of an environment that holds the built wheel and no extra."""
+    return environments.environment(tmp_path_factory.mktemp("base"), wheel)
 
 
 def run(python: Path, code: str, cwd: Path) -> str:
-    done = subprocess.run([str(python), "-c", code], cwd=cwd, capture_output=True, text=True, check=False)
+    done = environments.run(python, ["python", "-c", code], cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def medimg(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return environments.run(python, ["medimg", *arguments], cwd)
 
 
 def test_wheel_holds_every_package_and_its_data(installed: Path, tmp_path: Path) -> None:
     code = (
         "import medimg, medimg.builders, medimg.hub_sync, medimg.cards, medimg.vocab as v;"
-        "assert 'site-packages' in medimg.__file__ and 'env' in medimg.builders.__file__, medimg.builders.__file__;"
+        "assert all('site-packages' in m.__file__ for m in (medimg, medimg.builders, medimg.cards, v));"
         "print(len(medimg.names()), v.modality.resolve('MR'))"
     )
     count, modality = run(installed, code, tmp_path).split()
@@ -57,15 +62,65 @@ def test_outer_packages_are_no_top_level_names(installed: Path, tmp_path: Path) 
 
 
 def test_command_publishes_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [str(installed.with_name("medimg")), "sync", "lits", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = medimg(installed, "sync", "lits", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert '"published"' in done.stdout
+
+
+def test_base_install_holds_no_extra(base: Path, tmp_path: Path) -> None:
+    code = f"import importlib.util as u; print([name for name in {NOT_IN_BASE!r} if u.find_spec(name)])"
+    assert run(base, code, tmp_path).strip() == "[]"
+
+
+def test_base_install_lists_shows_loads_and_fuses(base: Path, tmp_path: Path) -> None:
+    registry.get("lits").miniature(Phantom(tmp_path / "LiTS"))
+    for arguments in (["list"], ["show", "lits"]):
+        done = medimg(base, *arguments, cwd=tmp_path)
+        assert done.returncode == 0 and done.stdout and not done.stderr, done.stderr
+    code = (
+        "import medimg;"
+        "rows = list(medimg.load('lits', source='LiTS', split='train', streaming=True));"
+        "assert rows[0]['image'].shape == rows[0]['label']['mask'].shape;"
+        "fused = medimg.fuse(['lits', 'msd-liver'], targets=['liver'], source='miniature', split='train');"
+        "row = next(iter(fused)); assert row['fused']['mask'] is not None;"
+        "print(len(rows))"
+    )
+    assert run(base, code, tmp_path).split()[-1] == "3"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sync", "lits"],
+        ["hub"],
+        ["verify"],
+        ["fuse", "lits", "msd-liver", "--target", "liver", "--source", "miniature", "--push", "liver"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_needs_an_extra_says_which(base: Path, tmp_path: Path, arguments: list[str]) -> None:
+    done = medimg(base, *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'pip install "medimg[hub]"' in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir()), "nothing is written where nothing can be done"
+
+
+def test_every_extra_that_a_message_names_is_declared(wheel: Path) -> None:
+    declared = {
+        one.split("extra ==")[1].strip(" '\"")
+        for one in environments.requirements(wheel)
+        if "extra ==" in one
+    }
+    named = {
+        extra
+        for path in [*ROOT.glob("medimg/**/*.py"), *ROOT.glob("cards/*.py"), *ROOT.glob("hub_sync/**/*.py")]
+        for extra in re.findall(
+            r'medimg\[(\w+)\]|need\("(\w+)"|_extra\("\w+", "(\w+)"\)', path.read_text("utf-8")
+        )
+        for extra in extra
+        if extra
+    }
+    assert {"hub", "dicom"} <= named <= declared
 
 
 def test_lock_is_plain_pins() -> None:

@@ -458,6 +458,38 @@ def test_scaled_voxels_keep_their_values() -> None:
     assert np.allclose(np.asarray(first), (image * 0.5 - 10)[:, :, 0].T)
 
 
+def test_scaled_masks_are_named_by_their_values_in_each_slice() -> None:
+    row = volume_row()
+    stored = np.zeros((4, 3, 5), np.uint8)
+    stored[0, 0, 1], stored[1, 1, 2] = 1, 2
+    scaled = nifti(stored, np.diag([-1.0, -1.0, 2.0, 1.0]), slope=2.0, inter=0.0)
+    legend = [{"value": 2, "names": ["liver"]}, {"value": 4, "names": ["spleen"]}]
+    told = {"classes": ["liver", "spleen"], "assessed": ["liver", "spleen"], "boxes": [], "points": []}
+    row["label"], row["fused"] = {**row["label"], **told, "mask": scaled, "legend": legend}, None
+    slices = [decoded(each, "2d")["label"] for each in Grid(slices="axial").rows(row, "3d")]
+    assert [label["classes"] for label in slices] == [[], ["liver"], ["spleen"], [], []]
+    assert [int(np.asarray(label["mask"]).max()) for label in slices] == [0, 2, 4, 0, 0]
+
+
+@pytest.mark.parametrize(("instances", "found"), [(True, ["nucleus"]), (False, [])])
+def test_every_value_of_instances_has_the_one_name(instances: bool, found: list[str]) -> None:
+    row = volume_row()
+    mask = np.zeros((4, 3, 5), np.uint8)
+    mask[0, 0, 1] = 7
+    told = {
+        "classes": ["nucleus"],
+        "assessed": ["nucleus"],
+        "boxes": [],
+        "points": [],
+        "instances": instances,
+    }
+    legend = [{"value": 1, "names": ["nucleus"]}]
+    mask_of = nifti(mask, np.diag([-1.0, -1.0, 2.0, 1.0]))
+    row["label"], row["fused"] = {**row["label"], **told, "mask": mask_of, "legend": legend}, None
+    classes = [each["label"]["classes"] for each in Grid(slices="axial").rows(row, "3d")]
+    assert classes == [[], found, [], [], []]
+
+
 def test_a_paired_image_moves_along_or_by_itself() -> None:
     row = volume_row()
     same = {**row, "label": {**row["label"], "target": row["image"]}}

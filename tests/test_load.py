@@ -247,6 +247,40 @@ def test_a_report_survives_json_and_is_bounded() -> None:
     assert LoadReport.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 
+def test_a_report_is_read_by_people_and_starts_anew() -> None:
+    report = LoadReport("odir-5k", "eyes")
+    assert str(report) == "odir-5k/eyes: rows: none" and not report
+    assert str(LoadReport("lits", "default")) == str(LoadReport("lits")) == "lits: rows: none"
+    report.rows.update(train=1200, test=3)
+    report.elsewhere["patients", "train"] += 2
+    for number in range(7):
+        report.skip(f"{number}.jpg", "no line of it")
+    report.skip("x.jpg", "a link")
+    report.lack("1.jpg", "its age is not known")
+    assert str(report).splitlines() == [
+        "odir-5k/eyes: rows: train 1,200, test 3",
+        "  7 left out: no line of it (e.g. 0.jpg)",
+        "  1 left out: a link (e.g. x.jpg)",
+        "  1 incomplete: its age is not known (e.g. 1.jpg)",
+    ]
+    assert report.skipped["no line of it"].examples == [f"{number}.jpg" for number in range(5)]
+    assert report.reasons(1) == (
+        "7 left out: no line of it (e.g. 0.jpg); 1 left out for 1 other reasons; "
+        "1 incomplete: its age is not known (e.g. 1.jpg)"
+    )
+    report.finished = True
+    report.restart()
+    assert report == LoadReport("odir-5k", "eyes")
+
+
+def test_a_report_of_many_reasons_shows_each() -> None:
+    report = LoadReport("lits")
+    for number in range(MAX_REASONS + 3):
+        report.skip(f"{number}.nii", f"reason {number}")
+    lines = str(report).splitlines()
+    assert len(lines) == MAX_REASONS + 2 and f"  3 left out: {OTHER} (e.g. {MAX_REASONS}.nii)" in lines
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Files:
     (tmp_path / "a.csv").write_text(

@@ -756,6 +756,15 @@ def test_contours_are_filled_wherever_the_border_cuts_them(
     assert np.count_nonzero(one.array != region) <= 2 and one.meta["contour"] == "filled"
 
 
+def test_a_contour_that_leaves_on_two_sides_parts_the_image_in_three() -> None:
+    region = ellipse(400, 240, 200, 120, 60, 150, 0.0)
+    line = outline(region, 3)
+    region, line = region[150:250], line[150:250]
+    assert ndimage.label(~line)[1] == 3
+    found = picture(masks.filled(saved((line * 255).astype(np.uint8))))
+    assert np.count_nonzero(found.array != region) <= 2
+
+
 def test_what_filled_refuses_and_keeps() -> None:
     region = ellipse(100, 140, 50, 70, 40, 25, 0.4)
     line = outline(region)
@@ -1204,6 +1213,46 @@ def test_workbooks_are_exact() -> None:
     for name in ("t.xlsx", "t.xls"):
         with pytest.raises(FormatError, match="not an Excel workbook"):
             table(b"<html>", name)
+
+
+def test_a_workbook_that_states_a_wrong_extent_is_read_whole() -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for line in (["id", "mm"], ["a", 1], ["b", 2]):
+        book.active.append(line)
+    right, wrong = io.BytesIO(), io.BytesIO()
+    book.save(right)
+    with zipfile.ZipFile(right) as old, zipfile.ZipFile(wrong, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name.endswith("sheet1.xml"):
+                assert b'ref="A1:B3"' in data
+                data = data.replace(b'ref="A1:B3"', b'ref="A1"')
+            new.writestr(name, data)
+    assert table(wrong.getvalue(), "t.xlsx") == [{"id": "a", "mm": "1"}, {"id": "b", "mm": "2"}]
+
+
+def test_objects_by_a_field_need_a_list_of_objects() -> None:
+    good = b'[{"id": 1, "a": 2}, {"id": 2}]'
+    assert tables.objects_by(Memory(good, "t.json"), "id") == {"1": {"id": 1, "a": 2}, "2": {"id": 2}}
+    for bad in (b'{"id": {"id": 1}}', b'["id"]', b'[{"id": 1}, {"name": 2}]', b'"id"'):
+        with pytest.raises(FormatError, match="no list of objects that all have 'id'"):
+            tables.objects_by(Memory(bad, "t.json"), "id")
+    with pytest.raises(FormatError, match="two objects with the 'id' 1 differ"):
+        tables.objects_by(Memory(b'[{"id": 1, "a": 2}, {"id": 1, "a": 3}]', "t.json"), "id")
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "NA", "n/a", "NaN", "None", "null", "Not available", "unknown", "?", "-"]
+)
+def test_a_cell_that_says_that_there_is_no_number_is_none_and_named_where_one_is_needed(text: str) -> None:
+    line = tables.Line({"mm": text}, "t.csv", 3)
+    assert line.number_or_none("mm") is None
+    copy = pickle.loads(pickle.dumps(line))
+    assert copy == line and (copy.file, copy.at) == ("t.csv", 3)
+    with pytest.raises(FormatError, match="line 3, column 'mm'") as caught:
+        copy.number("mm")
+    assert caught.value.file == "t.csv"
 
 
 def test_json_tables() -> None:

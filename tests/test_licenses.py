@@ -59,6 +59,10 @@ def test_nobody_need_be_named_where_the_text_does_not_ask_for_it(id_: str) -> No
         ("CC0: Public Domain", "CC0-1.0"),
         ("CC0 1.0 Universal (CC0 1.0) Public Domain Dedication", "CC0-1.0"),
         ("https://creativecommons.org/licenses/by-nc/3.0/", "CC-BY-NC-3.0"),
+        ("https://creativecommons.org/licenses/by-sa/4.0/", "CC-BY-SA-4.0"),
+        ("https://creativecommons.org/licenses/by-nc-sa/4.0/legalcode", "CC-BY-NC-SA-4.0"),
+        ("https://creativecommons.org/licenses/by-nd/4.0/", "CC-BY-ND-4.0"),
+        ("https://creativecommons.org/licenses/by-nc-nd/4.0/", "CC-BY-NC-ND-4.0"),
         ("http://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
         ("Creative Commons Attribution 4.0 International Public License", "CC-BY-4.0"),
         ("Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International", "CC-BY-NC-SA-4.0"),
@@ -233,3 +237,18 @@ def test_catalogue_licenses_are_known_or_nothing() -> None:
     found = {text: licenses.normalize(text) for text in texts}
     unversioned = {text for text in texts if text.upper().startswith("CC") and found[text] is None}
     assert all(text.endswith(("2.0", "6.0")) for text in unversioned)
+
+
+def test_the_strictest_of_terms_that_are_else_equal_is_the_one_that_binds_copies() -> None:
+    assert licenses.combine(["ODC-By-1.0", "CC-BY-SA-4.0"], adapted=False).strictest == "CC-BY-SA-4.0"
+    both = licenses.combine(["CC-BY-SA-3.0", "CC-BY-SA-4.0"], adapted=True)
+    assert both.share_alike == both.strictest == "CC-BY-SA-4.0"
+
+
+def test_members_whose_commercial_use_is_not_known_are_named_and_no_others() -> None:
+    unsure = licenses.combine(
+        {"a": "CC-BY-4.0", "b": licenses.UNKNOWN, "c": "CC-BY-NC-4.0"}, adapted=False, pushed=False
+    )
+    assert f"commercial use not known: b ({licenses.UNKNOWN})" in unsure.reasons
+    sure = licenses.combine(["CC-BY-4.0", "CC-BY-NC-4.0"], adapted=False)
+    assert not any("not known" in reason for reason in sure.reasons)

@@ -111,6 +111,11 @@ def push(
     plan: Plan = fuse(**asked, plan=True)
     terms = check_terms(plan, verbatim=verbatim)
     _refuse_unread(plan, hub)
+    by_row = not verbatim and any(licenses.get(member.license).per_row for member in plan.members)
+    stream = None
+    if by_row:
+        stream = fuse(**asked)
+        terms = check_terms(plan, verbatim=False, rows=row_licenses(stream))
     work = _Work(name, asked, plan, terms, hub, "verbatim" if verbatim else "remapped")
     members = work.members()
     state, old = _published(hub, name)
@@ -122,7 +127,7 @@ def push(
         manifest, files, upload, kept = old, dict[str, Path | CommitOperationCopy](), Upload(hub, name), True
         revision = _commit(work, upload, manifest, files, state, kept=kept)
     else:
-        stream = fuse(**asked)
+        stream = fuse(**asked) if stream is None else stream
         report: Report | None = stream.report
         head = work.head(origin, prints, report)
         if verbatim:
@@ -181,8 +186,16 @@ def check_name(name: str) -> None:
         raise FusionError(f"{name!r} is a dataset", next_step="give the fused set a name of its own.")
 
 
-def check_terms(plan: Plan, *, verbatim: bool) -> Combined:
+def check_terms(
+    plan: Plan, *, verbatim: bool, rows: Mapping[str, Mapping[str, int]] | None = None
+) -> Combined:
     """The terms under which the set may be passed on.
+
+    Args:
+        plan: of the set.
+        verbatim: the members' files are copied as they are.
+        rows: member whose rows state licenses of their own -> license id -> rows (see `row_licenses`). Without it,
+            the terms are those of the other members alone.
 
     Raises:
         LicenseError: it may not, or a member allows no derivatives: such data is never part of a pushed set.
@@ -190,7 +203,65 @@ def check_terms(plan: Plan, *, verbatim: bool) -> Combined:
     if verbatim:
         for member in plan.members:
             _refuse_no_derivatives(member.key, member.license)
-    return plan.to_push(adapted=not verbatim)
+        return plan.to_push(adapted=False)
+    by_row = [member for member in plan.members if licenses.get(member.license).per_row]
+    ids = {member.key: member.license for member in plan.members if member not in by_row}
+    if ids:
+        licenses.combine(ids, adapted=True)
+    if rows is None:
+        return licenses.combine(ids or {each.key: each.license for each in by_row}, adapted=bool(ids))
+    for member in by_row:
+        stated = rows.get(member.key, {})
+        usable = [id for id in stated if _adaptable(id)]
+        if not usable:
+            raise LicenseError(
+                f"no row of {member.key} may be part of an adapted set that is passed on: they are under "
+                + (", ".join(f"{id} ({count:,})" for id, count in stated.items()) or "no license"),
+                next_step="leave the member out, or keep the set to yourself.",
+            )
+        for id in sorted(usable, key=lambda id: (-stated[id], id)):
+            ids = _with_rows_under(ids, member.key, id)
+    return licenses.combine(ids, adapted=True)
+
+
+def _adaptable(id: str) -> bool:
+    license = licenses.get(id)
+    return license.publish is not Verdict.RECIPE and license.adapt is True
+
+
+def _rows_under(key: str, id: str) -> str:
+    return f"rows of {key}: {id}"
+
+
+def _with_rows_under(ids: Mapping[str, str], key: str, id: str) -> dict[str, str]:
+    """The set with the rows of one license more. Raises LicenseError where these contradict the others."""
+    more = {**ids, _rows_under(key, id): id}
+    try:
+        licenses.combine(more, adapted=True)
+    except LicenseError as error:
+        fitting = " ".join(f"--license {each}" for each in dict.fromkeys(ids.values()))
+        listed = ", ".join(f'"{each}"' for each in dict.fromkeys(ids.values()))
+        raise LicenseError(
+            error.problem,
+            next_step=f"take only what fits together: {fitting} (license_terms=[{listed}]), or leave {key} out.",
+        ) from error
+    return more
+
+
+def row_licenses(stream: Any) -> dict[str, Counter[str]]:
+    """Member whose rows state licenses of their own -> license id -> rows of it that are part of the set.
+
+    Args:
+        stream: what `fuse` gave.
+    """
+    found = {}
+    for member in stream.members:
+        if licenses.get(member.license).per_row:
+            wanted = (
+                item for item in member.alone().outlines() if member.splits and item[0] in member.splits
+            )
+            found[member.key] = Counter(member.terms(item) for item in wanted if member.wants(item))
+    return found
 
 
 def _refuse_unread(plan: Plan, hub: Hub) -> None:
@@ -218,6 +289,7 @@ def verify(hub: Hub, name: str) -> list[str]:
     if manifest is None:
         return ["there is no fused set"]
     problems = [f"{path} is missing" for path in _missing(manifest, state)]
+    problems += withdrawn(hub, manifest)
     repo = hub.repo(name)
     report = _read_back(hub, {repo: {"revision": state.sha, "deep": False}})[repo]
     if "error" in report:
@@ -242,6 +314,28 @@ def verify(hub: Hub, name: str) -> list[str]:
             if config != layout.METADATA and (not each["decoded"] or set(each["ids"]) - set(ids)):
                 problems.append(f"{config}/{split}: no image was decoded, or rows are not in config metadata")
     return problems
+
+
+def withdrawn(hub: Hub, manifest: FusedManifest) -> list[str]:
+    """Members whose rows stand in a published set and may not any more: retired, or of a license that has turned."""
+    found = []
+    for member in manifest.members:
+        rows = sum(member.rows.values())
+        if not rows:
+            continue
+        dataset = registry.get(member.name).dataset
+        declared = dataset.config(member.config).license or dataset.license
+        if licenses.get(declared).publish is Verdict.RECIPE and not licenses.get(declared).per_row:
+            found.append(
+                f"{member.key}: its license is {declared} now, which does not let its {rows:,} rows be passed on"
+            )
+            continue
+        owner = copy.copy(hub)
+        owner.namespace = member.repo.split("/", 1)[0] if member.repo else hub.namespace
+        published = owner.published(member.name).manifest
+        if published is not None and published.retired:
+            found.append(f"{member.key}: it was retired, and {rows:,} rows of it are still here")
+    return found
 
 
 def features(manifest: FusedManifest) -> dict[str, Features]:
@@ -516,17 +610,18 @@ class _RowTerms:
     """Whether rows that state licenses of their own may be part of the set, asked before they are written."""
 
     def __init__(self, plan: Plan) -> None:
-        self._ids = {member.key: member.license for member in plan.members}
+        self._ids = {
+            member.key: member.license for member in plan.members if not licenses.get(member.license).per_row
+        }
         self._known = set(self._ids.items())
 
     def take(self, key: str, id: str) -> bool:
         """False where the row stays out. Raises LicenseError where it contradicts the other members."""
         if (key, id) in self._known:
             return True
-        if licenses.get(id).publish is Verdict.RECIPE:
+        if not _adaptable(id):
             return False
-        self._ids[f"rows of {key}: {id}"] = id
-        licenses.combine(self._ids, adapted=True)
+        self._ids = _with_rows_under(self._ids, key, id)
         self._known.add((key, id))
         return True
 

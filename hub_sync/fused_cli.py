@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from medimg import licenses
 from medimg.errors import MedimgError
 from medimg.hub_sync.stores import check_store, is_store
 
@@ -189,4 +190,6 @@ def verdict(plan: Plan, *, verbatim: bool) -> str:
     from medimg.hub_sync.fused import check_terms
 
     terms = check_terms(plan, verbatim=verbatim)
-    return f"may be pushed: {terms.publish}, under the terms of {terms.strictest}"
+    by_row = [member.key for member in plan.members if licenses.get(member.license).per_row]
+    asked = f"; rows of {', '.join(by_row)} are asked one by one for their own licenses" if by_row else ""
+    return f"may be pushed: {terms.publish}, under the terms of {terms.strictest}{asked}"

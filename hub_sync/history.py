@@ -19,6 +19,7 @@ from medimg import __version__, layout, registry
 from medimg.cards.card import clean, escape, forbidden, link
 from medimg.declaration import Dataset
 from medimg.errors import HubError, VerifyError
+from medimg.hub_sync import holders
 from medimg.hub_sync.publish import HOLD_PATH, OWNED, Hub, Operation, Published
 from medimg.hub_sync.verify import Reader, stored, verify
 from medimg.manifest import MANIFEST_PATH, NOTICE, Manifest
@@ -94,7 +95,7 @@ def rollback(hub: Hub, name: str, to: str, *, reason: str = "", reader: Reader |
 
 
 def retire(hub: Hub, name: str, reason: str, *, purge: bool = False, reader: Reader | None = None) -> Change:
-    """Replace data, card and manifest by a notice that says why.
+    """Replace data, card and manifest by a notice that says why; says which fused sets still hold copies of its rows.
 
     Args:
         hub: where.
@@ -141,7 +142,8 @@ def retire(hub: Hub, name: str, reason: str, *, purge: bool = False, reader: Rea
         _purge(hub, name, state) if purge else "earlier revisions still hold the data; --purge removes them"
     )
     _verified(hub, name, reader)
-    return Change(revision, f"{name} is retired; {left}")
+    copies = holders.told(hub, name)
+    return Change(revision, f"{name} is retired; {left}" + (f"; {copies}" if copies else ""))
 
 
 def notice(builder: Builder, reason: str) -> str:

@@ -249,9 +249,12 @@ def combine(ids: Iterable[str] | Mapping[str, str], *, adapted: bool, pushed: bo
     conflicts = _conflicts(members, adapted)
     if conflicts and pushed:
         shown = " and ".join(_called(name, members[name]) for name in conflicts[0].members)
+        by_row = any(members[name].per_row for name in conflicts[0].members)
         raise LicenseError(
             f"{shown}: {conflicts[0].problem}.",
-            next_step="leave a member out, or keep the set to yourself and publish only its recipe.",
+            next_step="push it (`medimg fuse … --push NAME`), which asks its rows one by one, or leave it out."
+            if by_row
+            else "leave a member out, or keep the set to yourself and publish only its recipe.",
         )
     partner = _share_alike(members) if adapted else None
     licenses = members.values()

@@ -23,7 +23,7 @@ from fault_proxy import FAULTS, FaultProxy
 from typer.testing import CliRunner
 
 import medimg
-from medimg import registry
+from medimg import licenses, registry
 from medimg.cards import fused as card
 from medimg.cards.card import escape
 from medimg.declaration import Evidence
@@ -31,6 +31,7 @@ from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
 from medimg.hub_sync import cli, fused, fused_cli, publish
 from medimg.hub_sync.fused import _missing, _published, _RowTerms, push, verify
+from medimg.hub_sync.holders import holders
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.publish import Hub, MovedError
@@ -217,6 +218,83 @@ def test_rows_with_licenses_of_their_own() -> None:
     assert not terms.take("msd-spleen", "LicenseRef-unknown")
     with pytest.raises(LicenseError, match=r"msd-liver.*rows of msd-spleen: CC-BY-NC-4.0"):
         terms.take("msd-spleen", "CC-BY-NC-4.0")
+
+
+COVID: dict[str, Any] = {
+    "names": ["covid-chestxray/images", "chestx-ray14"],
+    "targets": ["pneumonia"],
+    "task": "classification",
+    "source": "miniature",
+}
+
+
+def test_rows_with_licenses_of_their_own_are_pushed_where_these_allow_it(server: EmbeddedHub) -> None:
+    hub = Hub(server.url, "by-row")
+    done = push("chest", COVID, hub)
+    manifest = manifest_of(hub, "chest")
+    (covid,) = (member for member in manifest.members if member.name == "covid-chestxray")
+    given = [row for row in medimg.fuse(**COVID) if row["dataset"] == "covid-chestxray"]
+    allowed = [row for row in given if row["license"] != licenses.UNKNOWN]
+    assert 0 < len(allowed) < len(given), "the miniature has rows of both kinds"
+    assert sum(covid.rows.values()) == len(allowed) and covid.withheld == len(given) - len(allowed)
+    under = {f"rows of covid-chestxray/images: {row['license']}": row["license"] for row in allowed}
+    assert under.items() <= manifest.terms.members.items() and done.rows == manifest.rows
+    assert manifest.terms.commercial is False, "one of the rows forbids it"
+    assert push("chest", COVID, hub, check=False).status == "unchanged"
+
+
+def test_rows_that_contradict_other_members_are_named_with_what_fits() -> None:
+    plan = medimg.fuse(**COVID, plan=True)
+    with pytest.raises(LicenseError, match=r"covid.*medimg fuse … --push NAME.*asks its rows one by one"):
+        plan.to_push()
+    assert fused.check_terms(plan, verbatim=False).strictest == "LicenseRef-NIH-ChestXray14"
+    rows = {
+        "covid-chestxray/images": {"CC-BY-4.0": 5, "CC-BY-SA-4.0": 3, "CC-BY-NC-SA-4.0": 2, "CC-BY-ND-4.0": 1}
+    }
+    with pytest.raises(LicenseError) as caught:
+        fused.check_terms(plan, verbatim=False, rows=rows)
+    text = str(caught.value)
+    assert "rows of covid-chestxray/images: CC-BY-SA-4.0" in text
+    assert "rows of covid-chestxray/images: CC-BY-NC-SA-4.0" in text
+    advice = text.split("Next: ")[1]
+    assert "--license LicenseRef-NIH-ChestXray14 --license CC-BY-4.0 --license CC-BY-SA-4.0 (" in advice
+    fitting = re.findall("--license ([^ ]+)", advice)
+    kept = {id: count for id, count in rows["covid-chestxray/images"].items() if id in fitting}
+    terms = fused.check_terms(plan, verbatim=False, rows={"covid-chestxray/images": kept})
+    assert terms.share_alike == "CC-BY-SA-4.0", "what was advised works"
+    none = {"covid-chestxray/images": {"CC-BY-ND-4.0": 4, licenses.UNKNOWN: 2}}
+    with pytest.raises(LicenseError, match=r"no row of covid.*CC-BY-ND-4.0 \(4\).*leave the member out"):
+        fused.check_terms(plan, verbatim=False, rows=none)
+
+
+def test_a_withdrawn_member_is_named_by_the_sets_that_hold_it(
+    server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(server.url, "withdrawn")
+    sync(["msd-liver", "msd-spleen", "lits"], hub, check=False)
+    push("both", PHANTOMS, hub, check=False)
+    push("spleens", {"names": ["msd-spleen"], "targets": ["spleen"], "source": "miniature"}, hub, check=False)
+    assert [holder.name for holder in holders(hub, "msd-spleen")] == ["both", "spleens"]
+    assert [holder.name for holder in holders(hub, "msd-liver")] == ["both"] and not holders(hub, "lits")
+    assert verify(hub, "both") == []
+    place = ("--hub", server.url, "--namespace", "withdrawn", "--reason", "consent withdrawn")
+    done = run("retire", "msd-liver", *place, cwd=tmp_path)
+    rows = sum(manifest_of(hub, "both").members[0].rows.values())
+    assert done.returncode == 0, done.stderr
+    assert f"fused sets that hold copies of its rows: both ({rows} rows" in done.stdout.replace("\n", " ")
+    assert "spleens" not in done.stdout and "push each again without it" in done.stdout
+    assert "fused sets" not in run("retire", "lits", *place, cwd=tmp_path).stdout
+    assert verify(hub, "both") == [f"msd-liver: it was retired, and {rows} rows of it are still here"]
+    assert verify(hub, "spleens") == []
+    again = {"names": ["msd-spleen"], "modality": "CT", "targets": ["spleen"], "source": "miniature"}
+    push("both", again, hub, check=False)
+    assert verify(hub, "both") == [] and not holders(hub, "msd-liver")
+    builder = registry.get("msd-spleen")
+    closed = builder.dataset.model_copy(update={"license": "LicenseRef-unknown"})
+    monkeypatch.setattr(builder.module, "DATASET", closed)
+    for name in ("both", "spleens"):
+        (problem,) = verify(hub, name)
+        assert problem.startswith("msd-spleen: its license is LicenseRef-unknown now")
 
 
 @pytest.mark.parametrize(

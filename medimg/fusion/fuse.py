@@ -166,7 +166,7 @@ def fuse(
     result.info.description = str(report)
     result.info.license = made.license.strictest
     result.info.citation = "\n".join(dict.fromkeys(_cited(member.name) for member in made.members))
-    result.plan, result.report = made, report
+    result.plan, result.report, result.members = made, report, tuple(members)
     return result
 
 

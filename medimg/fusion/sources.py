@@ -395,6 +395,12 @@ class Rows:
             return str(row["id"])
         return f"{self.name}/{row.config}/{row.id}" if self.dataset.configs else f"{self.name}/{row.id}"
 
+    def terms(self, item: Item) -> str:
+        """License id of a row."""
+        _, row = item
+        text = row["license"] if isinstance(row, dict) else self.outline(row)["license"]
+        return licenses.UNKNOWN if licenses.get(text).per_row else str(text)
+
     def outline(self, row: Row) -> dict[str, Any]:
         """What the row will be stored as, without its pixels."""
         dataset, label = self.dataset, row.label

@@ -21,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from medimg import __version__, registry
-from medimg.errors import MedimgError
+from medimg.errors import MedimgError, UnknownDatasetError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -220,6 +220,12 @@ def hub(
     host: Annotated[
         str, typer.Option(help="Address to listen on; beyond loopback a token is required.")
     ] = "127.0.0.1",
+    gc: Annotated[
+        bool, typer.Option("--gc", help="Remove contents that no revision holds from the store, and end.")
+    ] = False,
+    grace: Annotated[
+        float, typer.Option(help="Hours for which --gc keeps what was uploaded and not committed yet.", min=0)
+    ] = 24.0,
 ) -> None:
     """Serve an embedded Hub: the cards as pages, the datasets for `load_dataset`.
 
@@ -229,14 +235,32 @@ def hub(
       medimg hub                        ./hub-store on http://127.0.0.1:8765
 
       medimg hub --store /data/hub --port 9000
+
+      medimg hub --gc --store /data/hub
     """
     from medimg.hub_sync.hub import serve
     from medimg.hub_sync.stores import check_store, is_store
 
+    if gc:
+        _collect_garbage(store, grace)
+        return
     check_store(store, new=True)
     if not is_store(store):
         err.print(f"{store} is new: nothing is published there yet.", highlight=False)
     serve(store, host=host, port=port, token=os.environ.get("MEDIMG_HUB_TOKEN"))
+
+
+def _collect_garbage(store: Path, grace: float) -> None:
+    from medimg.hub_sync.hub.collect import collect
+    from medimg.hub_sync.hub.store import Store
+    from medimg.hub_sync.stores import check_store
+
+    check_store(store, new=False)
+    found = collect(Store(store), grace * 3600)
+    out.print(
+        f"{store}: {found.objects} objects ({_size(found.bytes)}) and {found.unfinished} unfinished uploads removed",
+        highlight=False,
+    )
 
 
 @app.command("list")
@@ -424,16 +448,24 @@ def verify(
 ) -> None:
     """Read published datasets back through plain `datasets` and compare them with their manifests.
 
+    Names fused sets, and earlier revisions, that hold rows which may not be shown any more.
+
     Examples:
       medimg verify
 
       medimg verify lits --deep --hub https://huggingface.co
     """
+    from medimg.hub_sync import fused, withdrawal
     from medimg.hub_sync import verify as engine
 
     with _hub(hub, namespace, store) as target:
-        wanted = [registry.get(name).name for name in names] if names else _published_names(target)
-        problems = engine.verify(target, wanted, deep=deep)
+        sets = list(withdrawal.fused_sets(target))
+        wanted = [name if name in sets else registry.get(name).name for name in names or ()]
+        wanted = wanted or [*_published_names(target), *sets]
+        problems = engine.verify(
+            target, [name for name in wanted if name not in sets], deep=deep, history=True
+        )
+        problems |= {name: fused.verify(target, name) for name in wanted if name in sets}
     if as_json:
         listed = [{"name": name, "problems": found} for name, found in problems.items()]
         print(json.dumps({"datasets": listed}, indent=1))
@@ -662,9 +694,10 @@ def retire(
     namespace: NamespaceOption = NAMESPACE,
     store: StoreOption = STORE,
 ) -> None:
-    """Take a dataset down: its data gives way to a notice that says why.
+    """Take a dataset or a fused set down: its data gives way to a notice that says why.
 
-    Sync then leaves the notice there until `medimg sync NAME --restore`.
+    Earlier revisions, and fused sets with copies of its rows, are shut. Sync leaves the notice there until
+    `medimg sync NAME --restore`.
 
     Examples:
       medimg retire lits --reason "The source withdrew consent."
@@ -674,8 +707,37 @@ def retire(
     from medimg.hub_sync import history
 
     with _hub(hub, namespace, store) as target:
-        change = history.retire(target, registry.get(name).name, reason, purge=purge)
+        change = history.retire(target, _dataset_or_set(name), reason, purge=purge)
     out.print(_plain(change.said), highlight=False)
+
+
+@app.command()
+def purge(
+    name: Annotated[str, typer.Argument(help="Dataset or fused set.")],
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+) -> None:
+    """Remove for good all but what a repository shows now: tags, branches, earlier revisions, stored objects.
+
+    There is no way back. What may not be shown any more must be gone from the present revision first.
+
+    Example:
+      medimg purge lits --hub https://huggingface.co
+    """
+    from medimg.hub_sync import withdrawal
+
+    with _hub(hub, namespace, store) as target:
+        removed = withdrawal.purge(target, _dataset_or_set(name))
+    out.print(f"{_plain(name)}: {_plain(removed)}", highlight=False)
+
+
+def _dataset_or_set(name: str) -> str:
+    """The slug of a dataset by any of its names; other names are those of fused sets."""
+    try:
+        return registry.get(name).name
+    except UnknownDatasetError:
+        return name
 
 
 @app.command()

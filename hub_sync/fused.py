@@ -25,9 +25,10 @@ from medimg.fusion.errors import FusionError
 from medimg.fusion.labels import fused_features
 from medimg.fusion.plan import Plan
 from medimg.fusion.select import allowed, split_fused
+from medimg.hub_sync import withdrawal
 from medimg.hub_sync.fingerprint import engine, fingerprint, meaning
 from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
-from medimg.hub_sync.publish import OWNED, Hub, MovedError, Operation, Published, Upload, blob_id
+from medimg.hub_sync.publish import MARK_PATH, OWNED, Hub, MovedError, Operation, Published, Upload, blob_id
 from medimg.hub_sync.scratch import scratch, sweep
 from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, pixel_bytes, without_pixels
 from medimg.hub_sync.verify import _read_back
@@ -289,7 +290,7 @@ def verify(hub: Hub, name: str) -> list[str]:
     if manifest is None:
         return ["there is no fused set"]
     problems = [f"{path} is missing" for path in _missing(manifest, state)]
-    problems += withdrawn(hub, manifest)
+    problems += withdrawal.problems(hub, name, state)
     repo = hub.repo(name)
     report = _read_back(hub, {repo: {"revision": state.sha, "deep": False}})[repo]
     if "error" in report:
@@ -314,28 +315,6 @@ def verify(hub: Hub, name: str) -> list[str]:
             if config != layout.METADATA and (not each["decoded"] or set(each["ids"]) - set(ids)):
                 problems.append(f"{config}/{split}: no image was decoded, or rows are not in config metadata")
     return problems
-
-
-def withdrawn(hub: Hub, manifest: FusedManifest) -> list[str]:
-    """Members whose rows stand in a published set and may not any more: retired, or of a license that has turned."""
-    found = []
-    for member in manifest.members:
-        rows = sum(member.rows.values())
-        if not rows:
-            continue
-        dataset = registry.get(member.name).dataset
-        declared = dataset.config(member.config).license or dataset.license
-        if licenses.get(declared).publish is Verdict.RECIPE and not licenses.get(declared).per_row:
-            found.append(
-                f"{member.key}: its license is {declared} now, which does not let its {rows:,} rows be passed on"
-            )
-            continue
-        owner = copy.copy(hub)
-        owner.namespace = member.repo.split("/", 1)[0] if member.repo else hub.namespace
-        published = owner.published(member.name).manifest
-        if published is not None and published.retired:
-            found.append(f"{member.key}: it was retired, and {rows:,} rows of it are still here")
-    return found
 
 
 def features(manifest: FusedManifest) -> dict[str, Features]:
@@ -565,9 +544,12 @@ def _missing(manifest: FusedManifest, state: Published) -> list[str]:
 
 
 def _prepare(hub: Hub, name: str, terms: Combined) -> None:
-    """The repository, closed to those who have not accepted the terms where there are some."""
+    """The repository, closed to those who have not accepted the terms where there are some.
+
+    One that is shut, because earlier revisions hold what may not be shown, stays so.
+    """
     hub.create(name)
-    if terms.publish is Verdict.GATED:
+    if terms.publish is Verdict.GATED and not hub.gated(name):
         hub.gate(name)
 
 
@@ -811,6 +793,7 @@ def _commit(
         copies = [each for each in files.values() if isinstance(each, CommitOperationCopy)]
         return _commit_copies(work.hub, work.name, copies, texts, manifest, state, message)
     unchanged = {shard.path for shard in manifest.files} if kept else set()
+    unchanged |= {MARK_PATH}
     rest = {path: digest for path, digest in state.files.items() if path not in unchanged}
     own: dict[str, Path | bytes] = {path: each for path, each in files.items() if isinstance(each, Path)}
     small = [path for path in own.values() if isinstance(path, Path) and path.exists()]
@@ -827,7 +810,7 @@ def _commit_copies(
     state: Published,
     message: str,
 ) -> str | None:
-    listed = {shard.path for shard in manifest.files} | set(texts)
+    listed = {shard.path for shard in manifest.files} | {MARK_PATH, *texts}
     operations: list[Operation] = [*copies]
     for path, data in texts.items():
         if state.files.get(path) != blob_id(data):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from huggingface_hub import (
@@ -13,20 +13,20 @@ from huggingface_hub import (
     DatasetCard,
     DatasetCardData,
 )
-from huggingface_hub.errors import HfHubHTTPError
 
 from medimg import __version__, layout, registry
 from medimg.cards.card import clean, escape, forbidden, link
-from medimg.declaration import Dataset
-from medimg.errors import HubError, VerifyError
-from medimg.hub_sync import holders
-from medimg.hub_sync.publish import HOLD_PATH, OWNED, Hub, Operation, Published
+from medimg.errors import HubError, UnknownDatasetError, VerifyError
+from medimg.hub_sync import withdrawal
+from medimg.hub_sync.fused_manifest import FusedManifest
+from medimg.hub_sync.publish import HOLD_PATH, MARK_PATH, OWNED, Hub, Operation, Published, read_manifest
 from medimg.hub_sync.verify import Reader, stored, verify
-from medimg.manifest import MANIFEST_PATH, NOTICE, Manifest
-from medimg.registry import Builder
+from medimg.licenses import Verdict
+from medimg.manifest import MANIFEST_PATH, NOTICE, Manifest, Origin
 from medimg.schema import SCHEMA_VERSION
 
 RETIRED, ROLLED_BACK = "retired", "rolled back"
+_MARKS = (HOLD_PATH, MARK_PATH)
 RETIRED_TAG = "medimg-retired"
 """Tag in the YAML of a notice."""
 
@@ -65,14 +65,18 @@ def rollback(hub: Hub, name: str, to: str, *, reason: str = "", reader: Reader |
     problems = stored(target)
     if problems:
         raise HubError(f"{to} does not equal its own manifest: {'; '.join(problems[:2])}", dataset=name)
-    if shut := forbidden(registry.get(name).dataset, target.manifest):
+    dataset = registry.get(name).dataset
+    if shut := forbidden(dataset, target.manifest):
         held = ", ".join(f"{count:,} rows under {id}" for id, count in shut.items())
+        again = f"medimg sync {name} --source <root> --restore"
         raise HubError(
             f"{to} holds {held}, which may not be published any more",
             dataset=name,
-            next_step=f"Build it again without them: medimg sync {name} --source <root> --restore.",
+            next_step=f"Remove what is left of it: medimg purge {name}."
+            if dataset.publish is Verdict.RECIPE
+            else f"Build it again without them: {again}.",
         )
-    wanted = {path: digest for path, digest in target.files.items() if _ours(path) and path != HOLD_PATH}
+    wanted = {path: digest for path, digest in target.files.items() if _ours(path) and path not in _MARKS}
     hold = _hold(ROLLED_BACK, reason or f"to {to}", to)
     operations: list[Operation] = [
         CommitOperationCopy(src_path_in_repo=path, path_in_repo=path, src_revision=target.sha)
@@ -82,24 +86,26 @@ def rollback(hub: Hub, name: str, to: str, *, reason: str = "", reader: Reader |
     operations += [
         CommitOperationDelete(path_in_repo=path)
         for path in state.files
-        if _ours(path) and path not in wanted and path != HOLD_PATH
+        if _ours(path) and path not in wanted and path not in _MARKS
     ]
     if not operations and (state.hold or {}).get("to") == to:
         return Change(None, f"{name} is at {to} already")
     operations.append(CommitOperationAdd(path_in_repo=HOLD_PATH, path_or_fileobj=hold))
-    title = registry.get(name).dataset.title
-    revision = hub.commit(name, operations, f"{title}: back to {to}", state, description=reason)
+    revision = hub.commit(name, operations, f"{dataset.title}: back to {to}", state, description=reason)
+    withdrawal.settle(hub, name, hub.published(name))
     _verified(hub, name, reader)
     said = f"{name} is at {to} again ({target.manifest.rows} rows)"
     return Change(revision, f"{said}; sync leaves it there until `medimg sync {name} --restore`")
 
 
 def retire(hub: Hub, name: str, reason: str, *, purge: bool = False, reader: Reader | None = None) -> Change:
-    """Replace data, card and manifest by a notice that says why; says which fused sets still hold copies of its rows.
+    """Replace data, card and manifest by a notice that says why, and shut what still holds its rows.
+
+    That is the earlier revisions, and the fused sets with copies. They stay shut until they are purged.
 
     Args:
         hub: where.
-        name: dataset.
+        name: dataset, or fused set.
         reason: shown on the card.
         purge: also remove the history: all tags, all earlier revisions and, where the Hub can, the stored objects.
         reader: one that runs already.
@@ -112,93 +118,86 @@ def retire(hub: Hub, name: str, reason: str, *, purge: bool = False, reader: Rea
     reason = clean(reason)
     if not reason:
         raise HubError("a reason is needed", dataset=name, next_step="Say why: --reason TEXT.")
-    builder = registry.get(name)
-    state = _present(hub, name)
+    state, text = hub.found(name)
+    if state.sha is None:
+        raise HubError(f"there is no repository {hub.repo(name)}", dataset=name)
+    subject = _subject(hub, name, text)
+    old = None if text is None or withdrawal.is_fused(text) else read_manifest(text, name)
+    earlier = withdrawal.exposed(hub, name, state, retired=True)
+    if earlier:
+        withdrawal.shut(hub, name, state)
+        state = hub.found(name)[0]
     manifest = Manifest(
         name=name,
         medimg=__version__,
         schema_version=SCHEMA_VERSION,
-        origin=state.manifest.origin if state.manifest is not None else "source",
+        origin=subject.origin if old is None else old.origin,
         fingerprint=NOTICE,
     )
     content = {
-        layout.CARD_PATH: notice(builder, reason).encode(),
+        layout.CARD_PATH: notice(subject, reason).encode(),
         MANIFEST_PATH: manifest.to_json().encode(),
         HOLD_PATH: _hold(RETIRED, reason, ""),
     }
     revision: str | None = None
-    if state.hold != json.loads(content[HOLD_PATH]) or state.manifest != manifest:
+    if state.hold != json.loads(content[HOLD_PATH]) or old != manifest:
         operations: list[Operation] = [
             CommitOperationAdd(path_in_repo=path, path_or_fileobj=data) for path, data in content.items()
         ]
         operations += [
             CommitOperationDelete(path_in_repo=path)
             for path in state.files
-            if _ours(path) and path not in content
+            if _ours(path) and path not in (*content, MARK_PATH)
         ]
-        message = f"{builder.dataset.title}: retired"
+        message = f"{subject.title}: retired"
         revision = hub.commit(name, operations, message, state, description=reason)
-    left = (
-        _purge(hub, name, state) if purge else "earlier revisions still hold the data; --purge removes them"
-    )
+    left = withdrawal.purge(hub, name, note="retired") if purge else withdrawal.told(name, earlier)
     _verified(hub, name, reader)
-    copies = holders.told(hub, name)
-    return Change(revision, f"{name} is retired; {left}" + (f"; {copies}" if copies else ""))
+    copies = withdrawal.shut_holders(hub, name) if subject.dataset else ""
+    return Change(revision, "; ".join(filter(None, (f"{name} is retired", left, copies))))
 
 
-def notice(builder: Builder, reason: str) -> str:
-    """The card of a retired dataset."""
-    dataset: Dataset = builder.dataset
+@dataclass(frozen=True)
+class _Subject:
+    """What is retired: a dataset, or a fused set of somebody's."""
+
+    name: str
+    title: str
+    homepage: str
+    origin: Origin
+    dataset: bool
+
+
+def _subject(hub: Hub, name: str, text: str | None) -> _Subject:
+    with suppress(UnknownDatasetError):
+        dataset = registry.get(name).dataset
+        return _Subject(dataset.name, dataset.title, dataset.homepage, "source", True)
+    if text is not None and withdrawal.is_fused(text):
+        fused = FusedManifest.model_validate_json(text)
+        return _Subject(name, fused.title, hub.address(name), fused.origin, False)
+    raise HubError(f"{hub.repo(name)} is neither a dataset nor a fused set", dataset=name)
+
+
+def notice(subject: _Subject, reason: str) -> str:
+    """The card of what was retired."""
     data = DatasetCardData(
-        pretty_name=clean(dataset.title) or dataset.name,
+        pretty_name=clean(subject.title) or subject.name,
         license="other",
         license_name="retired",
-        license_link=dataset.homepage,
+        license_link=subject.homepage,
         tags=["medical", "medimg", RETIRED_TAG],
     )
     text = "\n\n".join(
         [
-            f"# {escape(dataset.title)}",
+            f"# {escape(subject.title)}",
             "> **RETIRED: this repository holds no data any more.**",
             f"Why: {escape(reason)}",
             "If you have a copy, find out whether you may still use it, and say in your work which version it was.",
-            f"The source: {link(dataset.homepage, dataset.homepage)}",
+            f"The source: {link(subject.homepage, subject.homepage)}",
         ]
     )
     card = DatasetCard.from_template(data, template_str="---\n{{ card_data }}\n---\n\n{{ text }}", text=text)
     return str(card).rstrip("\n") + "\n"
-
-
-def _purge(hub: Hub, name: str, state: Published) -> str:
-    """Remove tags and history; the objects themselves where the Hub lets its users do that."""
-    repo = hub.repo(name)
-    for tag in state.tags:
-
-        def drop(tag: str = tag) -> None:
-            try:
-                hub.api.delete_tag(repo, tag=tag, repo_type="dataset")
-            except HfHubHTTPError as error:
-                if error.response.status_code != 404:
-                    raise
-
-        hub.ask(name, drop)
-    hub.ask(name, lambda: hub.api.super_squash_history(repo, repo_type="dataset", commit_message="retired"))
-    kept: Sequence[object] = ()
-    try:
-        files = hub.ask(name, lambda: list(hub.api.list_lfs_files(repo, repo_type="dataset")))
-        used = {digest for digest in hub.published(name).files.values() if len(digest) == 64}
-        kept = files = [file for file in files if file.file_oid not in used]
-        if files:
-            hub.ask(
-                name,
-                lambda: hub.api.permanently_delete_lfs_files(
-                    repo, files, rewrite_history=False, repo_type="dataset"
-                ),
-            )
-    except HubError as error:
-        why = "an embedded Hub keeps objects in its store" if hub.embedded else error.problem
-        return f"tags and history are gone, stored objects are not ({why})"
-    return f"tags, history and {len(kept)} stored objects are gone"
 
 
 def _present(hub: Hub, name: str) -> Published:

@@ -39,9 +39,13 @@ T = TypeVar("T")
 OFFICIAL_HUB = "https://huggingface.co"
 HOLD_PATH = ".medimg/hold.json"
 """Present where sync leaves a repository alone: it was retired or rolled back."""
+MARK_PATH = ".medimg/withdrawn.json"
+"""Present where sync has shut a repository, because revisions of it hold rows that may not be shown any more."""
 OWNED = ("data/", "metadata/", "preview/", "assets/", ".medimg/", layout.CROISSANT_PATH)
 """What sync writes and therefore may delete; other files in the repository are left alone."""
 
+Gate = Literal["auto", "manual", False]
+"""Who reads the files: whoever accepts the terms, whom a maintainer approves, everybody."""
 Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 
@@ -150,7 +154,7 @@ class Hub:
     def published(self, name: str) -> Published:
         """The state of the repository at `main`; empty where there is none."""
         state, text = self.found(name)
-        return state if text is None else replace(state, manifest=_manifest(text, name))
+        return state if text is None else replace(state, manifest=read_manifest(text, name))
 
     def _sleep(self, seconds: float) -> None:
         if self.stopped.wait(seconds):
@@ -173,8 +177,12 @@ class Hub:
 
     def at(self, name: str, revision: str) -> Published:
         """The state of the repository at another revision."""
-        state, text = self.ask(name, lambda: self._tree(name, revision, {}))
-        return state if text is None else replace(state, manifest=_manifest(text, name))
+        state, text = self.found_at(name, revision)
+        return state if text is None else replace(state, manifest=read_manifest(text, name))
+
+    def found_at(self, name: str, revision: str) -> tuple[Published, str | None]:
+        """`found` at another revision."""
+        return self.ask(name, lambda: self._tree(name, revision, {}))
 
     def _tree(self, name: str, revision: str | None, tags: Mapping[str, str]) -> tuple[Published, str | None]:
         repo = self.repo(name)
@@ -225,18 +233,17 @@ class Hub:
         """Create the repository where there is none."""
         self.ask(name, lambda: self.api.create_repo(self.repo(name), repo_type="dataset", exist_ok=True))
 
+    def gate_of(self, name: str) -> Gate:
+        """Who may read the files now."""
+        found = self.ask(name, lambda: self.api.repo_info(self.repo(name), repo_type="dataset").gated)
+        return found if found in ("auto", "manual") else False
+
     def gated(self, name: str) -> bool:
-        """Whether only those who accepted terms may read the files now."""
-        return bool(self.ask(name, lambda: self.api.repo_info(self.repo(name), repo_type="dataset").gated))
+        """Whether only those who accepted terms, or were approved, may read the files now."""
+        return bool(self.gate_of(name))
 
-    def gate(self, name: str, *, shut: bool = True) -> None:
-        """Let only those read the files who accepted the terms; to be called before any data is there.
-
-        Args:
-            name: dataset.
-            shut: False opens the repository again, with all its revisions.
-        """
-        gated: Literal["auto", False] = "auto" if shut else False
+    def gate(self, name: str, gated: Gate = "auto") -> None:
+        """Say who may read the files, of all revisions; to be called before any data is there."""
         self.ask(
             name,
             lambda: self.api.update_repo_settings(self.repo(name), repo_type="dataset", gated=gated),
@@ -451,7 +458,8 @@ def _digests(operation: CommitOperationAdd) -> set[str]:
     return found
 
 
-def _manifest(text: str, name: str) -> Manifest:
+def read_manifest(text: str, name: str) -> Manifest:
+    """The manifest of a dataset's repository. Raises HubError where it cannot be read."""
     try:
         return Manifest.model_validate_json(text)
     except ValueError as error:

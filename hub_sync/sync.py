@@ -8,7 +8,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,12 +20,13 @@ from medimg.cards.card import forbidden, freed, gates
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files, checksums
-from medimg.hub_sync import topics
+from medimg.hub_sync import topics, withdrawal
 from medimg.hub_sync.build import Built, build
 from medimg.hub_sync.fingerprint import changed, fingerprint, refresh, same_texts
 from medimg.hub_sync.fingerprint import texts as texts_digest
 from medimg.hub_sync.publish import (
     HOLD_PATH,
+    MARK_PATH,
     OWNED,
     Hub,
     MovedError,
@@ -229,7 +230,9 @@ def _plan(
         fresh = (
             manifest is not None
             and manifest.fingerprint == RECIPE
-            and not [path for path in state.files if path.startswith(OWNED) and path not in _TEXTS]
+            and not [
+                path for path in state.files if path.startswith(OWNED) and path not in (*_TEXTS, MARK_PATH)
+            ]
             and fresh_texts(builder, hub.namespace, state)
         )
         return plan("none" if fresh else "card", reason)
@@ -500,10 +503,23 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
 
     def attempt(self, look: Callable[[], Published]) -> Result | None:
         """Plan and do. Raises MovedError where somebody else committed in between."""
-        state = look()
+        state, said = self._settled(look())
         result = self._attempt(state)
+        if result is not None and result.commits and MARK_PATH in state.files:
+            _, said = withdrawal.settle(self.hub, self.name, self.hub.published(self.name))
+        if result is not None and said:
+            result = replace(result, reason=f"{result.reason}; {said}")
         manifest = self.built.manifest if self.built is not None else state.manifest
         return result.told(manifest) if result is not None and manifest is not None else result
+
+    def _settled(self, state: Published) -> tuple[Published, str]:
+        """Shut what may not be shown any more, before anything is planned."""
+        if not withdrawal.due(self.builder.dataset, state):
+            return state, ""
+        if self.run.dry_run:
+            found = withdrawal.exposed(self.hub, self.name, state)
+            return state, f"would shut: {withdrawal.told(self.name, found, shut=False)}" if found else ""
+        return withdrawal.settle(self.hub, self.name, state)
 
     def _attempt(self, state: Published) -> Result | None:
         run, name = self.run, self.name
@@ -564,7 +580,7 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
         manifest, rendered = texts(self.builder, manifest, self.hub.namespace, state.card)
         content: dict[str, Path | bytes] = {**self.built.files, **rendered}
         message = f"{dataset.title}: {manifest.rows} rows ({plan.reason})"
-        revision = self.upload.commit(content, state, message)
+        revision = self.upload.commit(content, _without(state, {MARK_PATH}), message)
         if revision is None:
             return Result(self.name, "unchanged", "the build gave the same bytes", rows=manifest.rows)
         result = Result(
@@ -582,6 +598,8 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
 
         What sync has never shut (its card asks nobody to accept terms) was shut by a person, and stays shut.
         """
+        if MARK_PATH in state.files:
+            return  # shut, whatever is declared
         if gates(self.builder.dataset, manifest):
             self.hub.gate(self.name)
         elif state.manifest is not None and state.manifest.rows and GATE_KEY in (state.card or ""):
@@ -590,7 +608,7 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
                     f"{self.name}: the gate stays, since earlier revisions hold rows under {', '.join(holding)}"
                 )
             else:
-                self.hub.gate(self.name, shut=False)
+                self.hub.gate(self.name, False)
 
     def _comparing(self, path: str, done: int, total: int | None) -> None:
         """Say that a large file is being compared with its checksum, at its first piece."""
@@ -644,9 +662,9 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
     def _card(self, state: Published, manifest: Manifest, plan: Plan) -> Result:
         """Update the texts; data files stay as they are. A recipe keeps no data file."""
         dataset = self.builder.dataset
-        kept: set[str] = set()
+        kept = {MARK_PATH}
         if dataset.publish is not Verdict.RECIPE and manifest.rows:
-            kept = {path for path in state.files if path not in _TEXTS}
+            kept |= {path for path in state.files if path not in _TEXTS}
             self._gate(state, manifest)
             manifest = manifest.model_copy(update={"tag": self._tag(state, manifest)})
         previous = state.manifest.texts if state.manifest is not None else {}
@@ -660,10 +678,7 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
             content = {}  # what differs is only what the texts were rendered from
             revision = None
         else:
-            remaining = replace(
-                state, files={path: digest for path, digest in state.files.items() if path not in kept}
-            )
-            revision = self.upload.commit(content, remaining, f"{dataset.title}: card")
+            revision = self.upload.commit(content, _without(state, kept), f"{dataset.title}: card")
         if revision is None:
             status: Status = "unchanged" if manifest.rows else "card-only"
             reason = "unchanged" if manifest.rows else plan.reason
@@ -718,6 +733,11 @@ def _held_by(dataset: Dataset, old: Manifest) -> list[str]:
             continue
         found |= {id for id in config.license if licenses.verdict(id) is not Verdict.OPEN}
     return sorted(found)
+
+
+def _without(state: Published, kept: Set[str]) -> Published:
+    """The state that a commit is planned against, without files that stay whatever it holds."""
+    return replace(state, files={path: digest for path, digest in state.files.items() if path not in kept})
 
 
 def _data(manifest: Manifest) -> list[Any]:

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from medimg import layout, registry
 from medimg.cards.card import forbidden
+from medimg.hub_sync import withdrawal
 from medimg.hub_sync.publish import Hub, Published
 from medimg.hub_sync.scratch import scratch
 from medimg.manifest import Manifest, Shard
@@ -107,7 +108,12 @@ class Reader:
 
 
 def verify(
-    hub: Hub, names: Iterable[str], *, deep: bool = False, reader: Reader | None = None
+    hub: Hub,
+    names: Iterable[str],
+    *,
+    deep: bool = False,
+    history: bool = False,
+    reader: Reader | None = None,
 ) -> dict[str, list[str]]:
     """Problems by dataset; an empty list means that the published revision equals its manifest and may be shown.
 
@@ -115,18 +121,22 @@ def verify(
         hub: where to look.
         names: datasets that should be published.
         deep: read every byte and decode every row, not only the first of each split.
+        history: look also for earlier revisions with rows that may not be shown any more.
         reader: one that runs already.
     """
     if reader is None:
         with Reader(hub) as own:
-            return verify(hub, names, deep=deep, reader=own)
+            return verify(hub, names, deep=deep, history=history, reader=own)
     problems: dict[str, list[str]] = {}
     for name in names:
         state = hub.published(name)
         problems[name] = stored(state)
+        if history:
+            problems[name] += withdrawal.problems(hub, name, state)
         if state.manifest is None or not state.manifest.rows:
             continue
-        problems[name] += unlicensed(name, state.manifest)
+        if not history:
+            problems[name] += unlicensed(name, state.manifest)
         if deep:
             problems[name] += digests(hub, name, state)
         report = reader.read(hub.repo(name), state.sha, deep=deep)

@@ -31,11 +31,11 @@ from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
 from medimg.hub_sync import cli, fused, fused_cli, publish
 from medimg.hub_sync.fused import _missing, _published, _RowTerms, push, verify
-from medimg.hub_sync.holders import holders
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.publish import Hub, MovedError
 from medimg.hub_sync.sync import sync
+from medimg.hub_sync.withdrawal import holders
 from medimg.phantom import Phantom
 
 TARGETS = ["liver", "liver tumor", "spleen"]
@@ -267,34 +267,54 @@ def test_rows_that_contradict_other_members_are_named_with_what_fits() -> None:
         fused.check_terms(plan, verbatim=False, rows=none)
 
 
-def test_a_withdrawn_member_is_named_by_the_sets_that_hold_it(
+def test_sets_that_hold_rows_of_a_withdrawn_member_are_shut_until_they_are_purged(
     server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = Hub(server.url, "withdrawn")
     sync(["msd-liver", "msd-spleen", "lits"], hub, check=False)
     push("both", PHANTOMS, hub, check=False)
-    push("spleens", {"names": ["msd-spleen"], "targets": ["spleen"], "source": "miniature"}, hub, check=False)
-    assert [holder.name for holder in holders(hub, "msd-spleen")] == ["both", "spleens"]
-    assert [holder.name for holder in holders(hub, "msd-liver")] == ["both"] and not holders(hub, "lits")
-    assert verify(hub, "both") == []
-    place = ("--hub", server.url, "--namespace", "withdrawn", "--reason", "consent withdrawn")
-    done = run("retire", "msd-liver", *place, cwd=tmp_path)
-    rows = sum(manifest_of(hub, "both").members[0].rows.values())
-    assert done.returncode == 0, done.stderr
-    assert f"fused sets that hold copies of its rows: both ({rows} rows" in done.stdout.replace("\n", " ")
-    assert "spleens" not in done.stdout and "push each again without it" in done.stdout
-    assert "fused sets" not in run("retire", "lits", *place, cwd=tmp_path).stdout
-    assert verify(hub, "both") == [f"msd-liver: it was retired, and {rows} rows of it are still here"]
-    assert verify(hub, "spleens") == []
-    again = {"names": ["msd-spleen"], "modality": "CT", "targets": ["spleen"], "source": "miniature"}
-    push("both", again, hub, check=False)
+    spleens = {"names": ["msd-spleen"], "targets": ["spleen"], "source": "miniature"}
+    push("spleens", spleens, hub, check=False)
     assert verify(hub, "both") == [] and not holders(hub, "msd-liver")
+    place = ("--hub", server.url, "--namespace", "withdrawn")
+    reason = ("--reason", "consent withdrawn")
+    assert "fused sets" not in run("retire", "lits", *place, *reason, cwd=tmp_path).stdout
+    done = run("retire", "msd-liver", *place, *reason, cwd=tmp_path)
+    rows = sum(manifest_of(hub, "both").members[0].rows.values())
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 0, done.stderr
+    assert f"fused sets that hold copies of its rows, shut: both ({rows} rows now" in said
+    assert "spleens" not in said and "push both again without it" in said and "medimg purge both" in said
+    assert hub.gate_of("both") == "manual" and hub.gate_of("spleens") is False
+    (problem,) = verify(hub, "both")
+    assert problem == f"{rows} rows are shown that may not be any more: msd-liver was retired"
+    assert run("purge", "both", *place, cwd=tmp_path).returncode == 1, "its present rows go first"
+    push("both", {**spleens, "modality": "CT"}, hub, check=False)
+    assert hub.gate_of("both") == "manual", "the revision before still holds them"
+    (problem,) = verify(hub, "both")
+    assert "still hold" in problem and "medimg purge both removes" in problem
+    done = run("verify", "both", *place, cwd=tmp_path)
+    assert done.returncode == 1 and "medimg purge both" in " ".join(done.stdout.split())
+    assert [holder.now for holder in holders(hub, "msd-liver")] == [{}]
+    assert run("purge", "both", *place, cwd=tmp_path).returncode == 0
+    assert verify(hub, "both") == [] and not holders(hub, "msd-liver") and hub.gate_of("both") is False
+    assert push("both", {**spleens, "modality": "CT"}, hub, check=False).status == "unchanged"
+
     builder = registry.get("msd-spleen")
     closed = builder.dataset.model_copy(update={"license": "LicenseRef-unknown"})
     monkeypatch.setattr(builder.module, "DATASET", closed)
+    (result,) = sync(["msd-spleen"], hub, check=False)
+    assert (
+        "both (" in result.reason
+        and "spleens (" in result.reason
+        and "medimg purge msd-spleen" in result.reason
+    )
     for name in ("both", "spleens"):
         (problem,) = verify(hub, name)
-        assert problem.startswith("msd-spleen: its license is LicenseRef-unknown now")
+        assert "msd-spleen is under LicenseRef-unknown now" in problem and hub.gate_of(name) == "manual"
+    done = run("retire", "spleens", *place, *reason, "--purge", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "RETIRED" in (hub.published("spleens").card or "") and hub.gate_of("spleens") is False
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_no_kind_of_request_is_left_out(
         for expected_status in ("published", "unchanged"):
             assert run(hub, root, check=True).status == expected_status
         tiny.change(root, NAME, 40_500)
-    hub.gate(NAME, shut=False)
+    hub.gate(NAME, False)
     assert run(hub, root, check=True).good
     assert {seen.kind for seen in proxy.seen} <= known
 

@@ -19,6 +19,7 @@ import jinja2
 import pytest
 import tiny_datasets as tiny
 from fault_proxy import FaultProxy
+from tiny_datasets import verdict
 
 from medimg import licenses, registry
 from medimg.cards import card
@@ -26,7 +27,7 @@ from medimg.errors import HubError, MedimgError, SourceError
 from medimg.hub_sync import history, patience
 from medimg.hub_sync.build import identifying
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import HOLD_PATH, Hub
+from medimg.hub_sync.publish import HOLD_PATH, MARK_PATH, Hub
 from medimg.hub_sync.sync import Result, Watcher, report, sync
 from medimg.hub_sync.verify import Reader, verify
 from medimg.licenses import Verdict
@@ -426,7 +427,7 @@ def test_the_gate_follows_the_declaration(
     root = tiny.originals(tmp_path, NAME, 3, 60)
     assert run(hub, root, NAME)[NAME].publish == "gated" and hub.gated(NAME)
     # Somebody opens it by hand: it is shut again, without a commit.
-    hub.gate(NAME, shut=False)
+    hub.gate(NAME, False)
     dry = run(hub, root, NAME, dry_run=True)[NAME]
     assert "gate" in dry.reason and not hub.gated(NAME)
     again = run(hub, root, NAME)[NAME]
@@ -445,7 +446,7 @@ def test_the_gate_follows_the_declaration(
         hub.gate(NAME)
         tiny.change(root, NAME, 60_500)
         assert run(hub, root, NAME)[NAME].status == "published" and hub.gated(NAME)
-        hub.gate(NAME, shut=False)
+        hub.gate(NAME, False)
     # And back: it is shut before data is there.
     proxy.hook = lambda seen, moment: shut.append(hub_gated(server)) if "/commit/" in seen.kind else None
     shut: list[bool] = []
@@ -481,14 +482,6 @@ def test_a_gate_stays_while_earlier_revisions_need_it(
 
 
 # licenses whose verdict turns
-
-
-def verdict(monkeypatch: pytest.MonkeyPatch, id: str, *, open: bool) -> None:
-    """Change what a license of the table lets out."""
-    table = dict(licenses._table())
-    table[id] = table[id].model_copy(update={"redistribute": open, "adapt": open})
-    monkeypatch.setattr(licenses, "_table", lambda: table)
-    assert (licenses.get(id).publish is Verdict.OPEN) is open
 
 
 TURNING = "CC-BY-4.0"
@@ -792,8 +785,8 @@ def test_retire(
     why = "Consent was <b>withdrawn</b> | by the source"
     change = history.retire(hub, NAME, why, reader=reader)
     state = hub.published(NAME)
-    assert change.revision == state.sha and "--purge" in change.said
-    assert set(state.files) == {".gitattributes", "README.md", MANIFEST_PATH, HOLD_PATH}
+    assert change.revision == state.sha and f"medimg purge {NAME}" in change.said
+    assert set(state.files) == {".gitattributes", "README.md", MANIFEST_PATH, HOLD_PATH, MARK_PATH}
     text = state.card or ""
     assert "RETIRED" in text and "withdrawn" in text and "<b>" not in text
     assert verify(hub, [NAME], reader=reader) == {NAME: []}

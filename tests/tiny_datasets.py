@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
-from medimg import registry
+from medimg import licenses, registry
 from medimg.hub_sync import fingerprint
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.hub.store import Commit, HubRefusal
@@ -21,6 +22,7 @@ from medimg.hub_sync.patience import Patience
 from medimg.hub_sync.publish import Hub
 from medimg.hub_sync.sync import report, sync
 from medimg.hub_sync.verify import shards
+from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH, Manifest
 
 QUICK = Patience(first=0.001, longest=0.01, timeout=10)
@@ -147,6 +149,11 @@ def consistent(server: EmbeddedHub, repo: str) -> Manifest | None:
     return manifest
 
 
+def is_parquet(server: EmbeddedHub, digest: str) -> bool:
+    """Whether an object is a Parquet file."""
+    return server.store.object_path(digest).read_bytes().startswith(b"PAR1")
+
+
 def stored_bytes(server: EmbeddedHub, repo: str) -> int:
     """Bytes of all objects that the commits of a repository name, each counted once."""
     repository = server.store.repository("dataset", repo)
@@ -157,6 +164,14 @@ def stored_bytes(server: EmbeddedHub, repo: str) -> int:
         if file.lfs
     }
     return sum(found.values())
+
+
+def verdict(monkeypatch: pytest.MonkeyPatch, id: str, *, open: bool) -> None:
+    """Change what a license of the table lets out."""
+    table = dict(licenses._table())
+    table[id] = table[id].model_copy(update={"redistribute": open, "adapt": open})
+    monkeypatch.setattr(licenses, "_table", lambda: table)
+    assert (licenses.get(id).publish is Verdict.OPEN) is open
 
 
 def warm() -> None:

@@ -133,6 +133,8 @@ class Hub:
             write("DELETE", f"{repo}/tag/{{rev}}", repositories.delete_tag),
             write("POST", f"{repo}/branch/{{rev}}", repositories.create_branch),
             write("DELETE", f"{repo}/branch/{{rev}}", repositories.delete_branch),
+            write("GET", f"{repo}/lfs-files", large.listing),
+            write("POST", f"{repo}/lfs-files/batch", large.delete),
             write("POST", f"{repo}/lfs-files/duplicate", large.duplicate),
             read(talk, discussions.listing),
             write("POST", talk, discussions.create),

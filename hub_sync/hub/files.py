@@ -12,7 +12,16 @@ from urllib.parse import parse_qs
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from medimg.hub_sync.hub.calls import Call, Routes, no_pull_request, objects, whole
-from medimg.hub_sync.hub.store import LFS_SUFFIXES, Commit, Entry, HubRefusal, Json, Repository, check_path
+from medimg.hub_sync.hub.store import (
+    LFS_SUFFIXES,
+    Commit,
+    Entry,
+    HubRefusal,
+    Json,
+    Repository,
+    check_path,
+    entry_not_found,
+)
 
 _NO_SCRIPT = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
 _SHOWN_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
@@ -61,6 +70,8 @@ class Files(Routes):
         self.desk.gate(call, repository)
         commit = repository.commit(call.args["rev"])
         file = commit.file(call.args["path"])
+        if file.lfs and file.sha256 in repository.deleted():
+            raise entry_not_found(f"{call.args['path']} (it was deleted for good)", commit.id)
         tag = f'"{file.sha256 if file.lfs else file.oid}"'
         headers = {**_NO_SCRIPT, "ETag": tag, "X-Repo-Commit": commit.id}
         if file.lfs:

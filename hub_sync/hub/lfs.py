@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from medimg.hub_sync.hub import collect
 from medimg.hub_sync.hub.calls import Call, Routes, objects, whole
 from medimg.hub_sync.hub.store import HubRefusal, Incoming, Json, check_sha256
 
@@ -33,7 +34,7 @@ class LargeFiles(Routes):
             answer: Json = {"oid": oid, "size": size}
             if size > limits.object:
                 answer["error"] = {"code": 422, "message": f"Files are limited to {limits.object} bytes."}
-            elif self.store.object_size(oid) != size:
+            elif self.store.wanted(oid) != size:
                 verify = {"href": f"{base}/lfs/verify"}
                 upload: Json = {"href": self._signed(base, "object", oid, size)}
                 if size > limits.multipart_above and "multipart" in body.get("transfers", []):
@@ -115,9 +116,39 @@ class LargeFiles(Routes):
         failed = []
         for file in objects(body.get("files")):
             oid = file.get("sha256")
-            if self.store.object_size(check_sha256(oid)) is None:
+            if self.store.wanted(check_sha256(oid)) is None:
                 failed.append({"sha256": oid, "error": "This file does not exist."})
         return JSONResponse({"failed": failed})
+
+    def listing(self, call: Call) -> Response:
+        """List what the repository holds through LFS, in whichever revision, deleted files apart."""
+        found = sorted(self.desk.repository(call).large_files().items())
+        return self.desk.paged(
+            call,
+            [
+                {
+                    "fileOid": oid,
+                    "filename": about["path"],
+                    "oid": oid,
+                    "pushedAt": about["time"],
+                    "ref": None,
+                    "size": about["size"],
+                }
+                for oid, about in found
+            ],
+            1000,
+        )
+
+    def delete(self, call: Call) -> Response:
+        """Delete large files for good: from this repository, and from the store where no other one holds them."""
+        asked = call.json().get("deletions")
+        if not isinstance(asked, dict) or not isinstance(shas := asked.get("sha"), list):
+            raise HubRefusal(400, "deletions.sha must be a list of sha256.")
+        digests = [check_sha256(each) for each in shas]
+        rewrite = asked.get("rewriteHistory", True)
+        self.desk.repository(call).delete_large(digests, rewrite=rewrite is not False)
+        collect.drop(self.store, digests)
+        return JSONResponse({})
 
 
 async def _receive(request: Request, file: Incoming) -> None:

@@ -9,7 +9,7 @@ import json
 
 from starlette.responses import JSONResponse, Response
 
-from medimg.hub_sync.hub import pages
+from medimg.hub_sync.hub import collect, pages
 from medimg.hub_sync.hub.calls import PLURALS, Call, Routes, no_pull_request, whole
 from medimg.hub_sync.hub.store import (
     MAIN,
@@ -187,7 +187,10 @@ class Repositories(Routes):
     def commit(self, call: Call) -> Response:
         """Add one commit from lines of JSON."""
         no_pull_request(call)
-        repository = self.desk.repository(call)
+        with self.store.keeping_objects():
+            return self._commit(call, self.desk.repository(call))
+
+    def _commit(self, call: Call, repository: Repository) -> Response:
         header: Json = {}
         added: dict[str, File] = {}
         deleted: list[str] = []
@@ -254,4 +257,6 @@ class Repositories(Routes):
     def squash(self, call: Call) -> Response:
         """Replace a branch's history by one commit."""
         message = str(call.json().get("message") or f"Super-squash branch {call.args['rev']}")
-        return JSONResponse({"commitOid": self.desk.repository(call).squash(call.args["rev"], message).id})
+        made, gone = self.desk.repository(call).squash(call.args["rev"], message)
+        collect.drop(self.store, gone)
+        return JSONResponse({"commitOid": made.id})

@@ -2,14 +2,16 @@
 
 ```
 objects/ab/cdef...                  content, named by its sha256
-repos/<type>/<namespace>/<name>/    repo.json, commits/<id>.json, refs/{heads,tags}/<name>.json, discussions/
+repos/<type>/<namespace>/<name>/    repo.json, commits/<id>.json, refs/{heads,tags}/<name>.json, discussions/,
+                                    large.json (large files of revisions that are gone, and deleted ones)
 collections/<namespace>/<slug>.json
 tmp/ uploads/ locks/ secret         unfinished files, parts of large files, lock files, key for upload links
 ```
 
 Every file is written aside, flushed and moved into place, and a commit's objects and JSON come before its
 ref: whatever happens, a commit is there as a whole or not at all. Writers of one repository wait for each
-other through a lock file, so several threads and processes may share one store.
+other through a lock file, so several threads and processes may share one store. Who makes a commit shares the
+lock `objects`; who deletes contents has it alone (`medimg.hub_sync.hub.collect`).
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -277,9 +279,9 @@ class Store:
             (self.root / name).mkdir(parents=True, exist_ok=True)
         self.clean()
 
-    def clean(self) -> int:
-        """Remove temporary files and parts of uploads that nobody has touched for long; returns how many."""
-        oldest = time.time() - self.limits.stale_after
+    def clean(self, age: float | None = None) -> int:
+        """Remove temporary files and parts of uploads that nobody has touched for `age` seconds; returns how many."""
+        oldest = time.time() - (self.limits.stale_after if age is None else age)
         removed = 0
         for path in [*(self.root / "tmp").iterdir(), *(self.root / "uploads").iterdir()]:
             try:
@@ -305,6 +307,13 @@ class Store:
             for file in files:
                 file.close()
 
+    @contextmanager
+    def keeping_objects(self) -> Iterator[None]:
+        """As long as this lasts, no content is deleted: between looking for it and the commit that holds it."""
+        with (self.root / "locks" / "objects.lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            yield
+
     def secret(self) -> bytes:
         """Return the key that signs upload links; made once and kept."""
         path = self.root / "secret"
@@ -314,6 +323,14 @@ class Store:
         return path.read_bytes()
 
     # ---- objects
+
+    def wanted(self, sha256: str) -> int | None:
+        """`object_size`, and the object counts as new: somebody is about to make a commit with it."""
+        size = self.object_size(sha256)
+        if size is not None:
+            with suppress(FileNotFoundError):
+                os.utime(self.object_path(sha256))
+        return size
 
     def object_path(self, sha256: str) -> Path:
         """Return where an object is kept, whether it exists or not."""
@@ -401,7 +418,7 @@ class Store:
             )
         namespace, _, name = id.partition("/")
         repository = Repository(self, kind, f"{check_name(namespace)}/{check_name(name)}")
-        with self.locked(repository.lock):
+        with self.keeping_objects(), self.locked(repository.lock):
             if (repository.path / "repo.json").exists():
                 raise HubRefusal(409, f"You already created this {kind} repo: {id}")
             _remove(repository.path)  # what a crash left before there was a repo.json
@@ -412,7 +429,7 @@ class Store:
         return repository
 
     def delete(self, kind: str, id: str) -> None:
-        """Delete a repository with its history; objects stay."""
+        """Delete a repository with its history; its contents go with the next collection."""
         repository = self.repository(kind, id)
         with self.locked(repository.lock):
             grave = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix="deleted-"))
@@ -648,19 +665,46 @@ class Repository:
                         raise HubRefusal(400, f"{above} cannot be both a file and the folder of {path}.")
             if files == head.files:
                 return head
+            self._uploaded_again(add or {})
             commit = self.write_commit(head.id, message, description, files)
             self.write_ref("heads", branch.removeprefix("refs/heads/"), commit.id)
         return commit
 
-    def squash(self, branch: str, message: str) -> Commit:
-        """Replace a branch's history by one commit with its present files."""
+    def squash(self, branch: str, message: str) -> tuple[Commit, set[str]]:
+        """Replace a branch's history by one commit with its present files.
+
+        Returns:
+            The commit, and digests of regular files of revisions that are gone now.
+        """
         with self.store.locked(self.lock):
             target = self.ref("heads", branch)
             if target is None:
                 raise HubRefusal(404, f"Invalid rev id: {branch}", code="RevisionNotFound")
             commit = self.write_commit(None, message, "", self._commit(target).files)
             self.write_ref("heads", branch, commit.id)
-        return commit
+            return commit, self._prune()
+
+    def _prune(self) -> set[str]:
+        """Forget commits that no branch or tag leads to; their large files stay listed until somebody deletes them.
+
+        Returns:
+            Digests of their regular files.
+        """
+        reached: set[str] = set()
+        for kind in _REF_KINDS:
+            for ref in self.refs(kind).values():
+                reached |= {commit.id for commit in self.history(self._commit(ref["target"]))}
+        gone = [commit for commit in self.commits() if commit.id not in reached]
+        ledger = self._ledger()
+        for commit in gone:
+            for path, file in commit.files.items():
+                if file.lfs and file.sha256 not in ledger["deleted"]:
+                    ledger["unlinked"][file.sha256] = {"path": path, "size": file.size, "time": commit.time}
+        if gone:
+            self._write_ledger(ledger)
+        for commit in gone:
+            (self.path / "commits" / f"{commit.id}.json").unlink(missing_ok=True)
+        return {file.sha256 for commit in gone for file in commit.files.values() if not file.lfs}
 
     def create_ref(self, kind: RefKind, name: str, revision: str, message: str = "") -> None:
         """Create a branch or tag; refuses (409) one that exists."""
@@ -679,16 +723,97 @@ class Repository:
             if self.ref(kind, name) is None:
                 raise HubRefusal(404, f"Invalid rev id: {name}", code="RevisionNotFound")
             self._ref(kind, name).unlink()
+            self._prune()
+
+    # ---- large files
+
+    def commits(self) -> list[Commit]:
+        """Return all revisions, in no order."""
+        return [self._commit(path.stem) for path in (self.path / "commits").glob("*.json")]
+
+    def large_files(self) -> dict[str, Json]:
+        """Return what the repository ever held through LFS and nobody deleted: sha256 -> path, size and time."""
+        ledger = self._ledger()
+        found: dict[str, Json] = dict(ledger["unlinked"])
+        for commit in self.commits():
+            for path, file in commit.files.items():
+                if file.lfs and file.sha256 not in ledger["deleted"]:
+                    found[file.sha256] = {"path": path, "size": file.size, "time": commit.time}
+        return found
+
+    def deleted(self) -> set[str]:
+        """Return large files that revisions name and that were deleted: nobody gets them from here."""
+        return set(self._ledger()["deleted"])
+
+    def delete_large(self, digests: Iterable[str], *, rewrite: bool) -> None:
+        """Take large files out of the repository, whatever revision holds them.
+
+        Args:
+            digests: sha256 of each.
+            rewrite: make all revisions anew without them; otherwise revisions name files that are not there.
+        """
+        digests = set(digests)
+        with self.store.locked(self.lock):
+            if rewrite:
+                self._rewrite(digests)
+            ledger = self._ledger()
+            held = {file.sha256 for commit in self.commits() for file in commit.files.values() if file.lfs}
+            unlinked = {oid: about for oid, about in ledger["unlinked"].items() if oid not in digests}
+            deleted = sorted({*ledger["deleted"], *(digests & held)})
+            self._write_ledger({"unlinked": unlinked, "deleted": deleted})
+
+    def _rewrite(self, digests: set[str]) -> None:
+        made: dict[str, str] = {}
+        for kind in _REF_KINDS:
+            for name, ref in self.refs(kind).items():
+                parent: str | None = None
+                for commit in reversed(list(self.history(self._commit(ref["target"])))):
+                    if commit.id not in made:
+                        left = {
+                            path: file for path, file in commit.files.items() if file.sha256 not in digests
+                        }
+                        if parent == commit.parent and len(left) == len(commit.files):
+                            made[commit.id] = commit.id
+                        else:
+                            new = self.write_commit(
+                                parent, commit.message, commit.description, left, time=commit.time
+                            )
+                            made[commit.id] = new.id
+                    parent = made[commit.id]
+                if parent is not None and parent != ref["target"]:
+                    self.write_ref(kind, name, parent, ref["message"])
+        self._prune()
+
+    def _uploaded_again(self, added: Mapping[str, File]) -> None:
+        ledger, again = self._ledger(), {file.sha256 for file in added.values() if file.lfs}
+        if again & set(ledger["deleted"]):
+            self._write_ledger({**ledger, "deleted": sorted(set(ledger["deleted"]) - again)})
+
+    def _ledger(self) -> Json:
+        try:
+            found: Json = json.loads((self.path / "large.json").read_bytes())
+        except FileNotFoundError:
+            return {"unlinked": {}, "deleted": []}
+        return found
+
+    def _write_ledger(self, ledger: Json) -> None:
+        self.store.write_json(self.path / "large.json", ledger)
 
     def write_commit(
-        self, parent: str | None, message: str, description: str, files: Mapping[str, File]
+        self,
+        parent: str | None,
+        message: str,
+        description: str,
+        files: Mapping[str, File],
+        *,
+        time: str | None = None,
     ) -> Commit:
         """Write a commit's JSON; nothing points to it yet, and the caller holds the lock."""
         value: Json = {
             "parent": parent,
             "message": message,
             "description": description,
-            "time": now(),
+            "time": time or now(),
             "files": {path: asdict(file) for path, file in sorted(files.items())},
         }
         id = _commit_id(value)
@@ -730,6 +855,7 @@ class Repository:
     def check(self) -> list[str]:
         """List what is wrong: refs or parents without a commit, changed commits, missing or cut objects."""
         problems = []
+        deleted = self.deleted()
         ids = {path.stem for path in (self.path / "commits").glob("*.json")}
         for kind in _REF_KINDS:
             for name, ref in self.refs(kind).items():
@@ -745,6 +871,8 @@ class Repository:
                 problems.append(f"commit {id} has the parent {value['parent']}, which does not exist")
             for path, file in value["files"].items():
                 size = self.store.object_size(file["sha256"])
+                if file["lfs"] and file["sha256"] in deleted:
+                    continue
                 if size != file["size"]:
                     state = "is missing" if size is None else f"has {size} bytes, not {file['size']}"
                     problems.append(f"commit {id}: {path}: object {file['sha256']} {state}")

@@ -316,6 +316,7 @@ def tried(root: Path, hub: str, store: Path) -> dict[str, dict[str, list[str]]]:
         },
         "rollback": {"--to": ["v1.0.0"], "--reason": ["x"], **common},
         "retire": {"--reason": ["x"], "--purge": [], **common},
+        "purge": common,
     }
 
 

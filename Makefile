@@ -7,10 +7,11 @@ STORE ?= hub-store
 NAMESPACE ?= medimg
 PORT ?= 8765
 
-.PHONY: help sync hub test floor check peers mutants docs lock clean
+.PHONY: help sync hub shell test floor check peers mutants docs lock clean
 help:
 	@echo "make sync [SOURCE=<root>|official] [ONLY=\"hc18 lits\"] [HUB=<address>] [NAMESPACE=<org>] [STORE=<folder>]"
 	@echo "make hub  [STORE=<folder>] [PORT=8765]   serve what was published"
+	@echo "make shell                              a shell with python and medimg of .venv"
 	@echo "make test                               run the tests"
 	@echo "make floor                              the tests of sync and loading with the oldest supported Hub clients"
 	@echo "make check                              lint, types, generated files"
@@ -23,6 +24,9 @@ sync: $(VENV)/.sync
 
 hub: $(VENV)/.sync
 	$(BIN)/medimg hub --store "$(STORE)" --port $(PORT)
+
+shell: $(VENV)/.sync
+	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $${SHELL:-/bin/bash}
 
 # TORCH=<version> also installs torch and torchdata and runs the training examples, which are skipped without it.
 test: $(VENV)/.dev

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import re
 import shlex
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import environments
 import pytest
 import typer
 
@@ -23,15 +23,33 @@ from medimg.phantom import Phantom
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NEEDS = {"torch": r"^\s*(?:import torch|from torch)"}
+FENCE = re.compile(r"^```python(?: needs=([\w,]+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+"""An example, and the extras (or torch) that must be installed for it; without any, a base install runs it."""
+CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SERVED = "http://127.0.0.1:8765"
+"""Where the README's Hub is."""
 
 
-def blocks(page: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+def lines(page: Path) -> list[str]:
+    """Lines for a shell that a base install runs: those that begin with medimg, python, or where python's Hub is."""
+    found = [line for block in CONSOLE.findall(page.read_text("utf-8")) for line in block.splitlines()]
+    run = re.compile(r"^\$ ((?:HF_ENDPOINT=\S+ )?(?:\.venv/bin/)?(?:medimg|python) .*)")
+    return [match[1] for line in found if (match := run.match(line))]
+
+
+LINES = lines(ROOT / "README.md")
+
+
+def blocks(page: Path) -> list[tuple[tuple[str, ...], str]]:
+    """What an example needs, and its code."""
+    found = FENCE.findall(page.read_text("utf-8"))
+    return [(tuple(needs.split(",")) if needs else (), code) for needs, code in found]
 
 
 EXAMPLES = [
-    pytest.param(code, id=f"{page.name}-{n}") for page in PAGES for n, code in enumerate(blocks(page))
+    pytest.param(needs, code, id=f"{page.name}-{n}")
+    for page in PAGES
+    for n, (needs, code) in enumerate(blocks(page))
 ]
 
 
@@ -44,19 +62,62 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
         sync([], Hub(server.url, "medimg"), check=False)
         (folder / "cwd").mkdir()
         (folder / "LiTS").rename(folder / "cwd" / "LiTS")
-        yield folder / "cwd", {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(folder / "hf")}
+        yield folder / "cwd", {"HF_ENDPOINT": server.url, "HF_HOME": str(folder / "hf")}
 
 
-@pytest.mark.parametrize("code", EXAMPLES)
-def test_example_runs(code: str, place: tuple[Path, dict[str, str]]) -> None:
-    for module, pattern in NEEDS.items():
-        if re.search(pattern, code, re.MULTILINE):
-            pytest.importorskip(module)
+@pytest.fixture(scope="module")
+def pythons(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, ...]], Path]:
+    """Python of an environment with the built wheel and exactly these extras."""
+
+    @functools.cache
+    def python(extras: tuple[str, ...]) -> Path:
+        return environments.environment(tmp_path_factory.mktemp("env"), wheel, extras)
+
+    return python
+
+
+@pytest.mark.parametrize("needs, code", EXAMPLES)
+def test_example_runs_with_exactly_what_it_needs(
+    needs: tuple[str, ...],
+    code: str,
+    place: tuple[Path, dict[str, str]],
+    pythons: Callable[[tuple[str, ...]], Path],
+) -> None:
     cwd, environment = place
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
+    if "torch" in needs:  # no wheel of ours brings it
+        pytest.importorskip("torch")
+        python = Path(sys.executable)
+    else:
+        python = pythons(needs)
+    done = environments.run(python, [str(python), "-c", code], cwd, environment)
     assert done.returncode == 0, f"{code}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_lines_of_the_readme_run_as_printed(
+    line: str, place: tuple[Path, dict[str, str]], pythons: Callable[[tuple[str, ...]], Path]
+) -> None:
+    cwd, environment = place
+    line = line.replace(".venv/bin/", "").replace(SERVED, environment["HF_ENDPOINT"])
+    python = pythons(())
+    done = environments.run(python, ["bash", "-euc", line], cwd, {"HF_HOME": environment["HF_HOME"]})
+    assert done.returncode == 0 and done.stdout, f"{line}\n{done.stderr}"
+
+
+def test_pages_say_what_their_examples_need() -> None:
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for extra in {extra for needs, _ in blocks(page) for extra in needs}:
+            said = extra if extra == "torch" else f"medimg[{extra}]"
+            assert said in FENCE.sub("", text), f"{page.name} has an example that needs {extra}"
+
+
+def test_make_lines_name_targets() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for page in PAGES:
+        for block in CONSOLE.findall(page.read_text("utf-8")):
+            asked = re.findall(r"^\$ make (\w+)", block, re.MULTILINE)
+            assert set(asked) <= targets, f"{page.name}: make {asked}"
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -94,7 +155,8 @@ def test_a_command_line_that_medimg_does_not_take_would_be_noticed(wrong: str) -
 
 
 def test_readme_has_examples() -> None:
-    assert len(blocks(ROOT / "README.md")) >= 2
+    assert len(blocks(ROOT / "README.md")) >= 2 and len(LINES) >= 3
+    assert not [needs for needs, _ in blocks(ROOT / "README.md") if needs], "a base install runs the README"
 
 
 def test_docs_name_every_command() -> None:

@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STORE ?= hub-store
 NAMESPACE ?= medimg
 PORT ?= 8765
+# What pip says of itself is nothing that the user of a command here asked for.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
 
 .PHONY: help sync hub shell test floor check peers mutants docs lock clean
 help:
@@ -19,11 +22,11 @@ help:
 	@echo "make mutants [ONLY=\"hc18 rows.py\"] [ALL=1] [FRESH=1] [JSON=1]   small changes of the source that no test notices"
 
 sync: $(VENV)/.sync
-	$(BIN)/medimg sync $(ONLY) --store "$(STORE)" --namespace "$(NAMESPACE)" \
+	@$(BIN)/medimg sync $(ONLY) --store "$(STORE)" --namespace "$(NAMESPACE)" \
 	  $(if $(SOURCE),--source "$(SOURCE)") $(if $(HUB),--hub "$(HUB)")
 
 hub: $(VENV)/.sync
-	$(BIN)/medimg hub --store "$(STORE)" --port $(PORT)
+	@$(BIN)/medimg hub --store "$(STORE)" --port $(PORT)
 
 shell: $(VENV)/.sync
 	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $${SHELL:-/bin/bash}
@@ -79,10 +82,11 @@ mutants: $(VENV)/.dev
 
 # The environment. Only a change of the declared or locked dependencies installs anew.
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.sync: pyproject.toml requirements.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[all]"
+	@echo "installing medimg and what it needs into $(VENV), once"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[all]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml requirements.lock $(VENV)/.sync

@@ -568,7 +568,7 @@ def _context(dataset: Dataset, description: str, manifest: Manifest | None, repo
         "chart": manifest is not None and layout.STATISTICS_PATH in manifest.assets,
         "overview": _overview(dataset, manifest, license),
         "license": license,
-        "terms": _terms(dataset, license),
+        "terms": _terms(dataset, license, manifest),
         "row_licenses": _license_rows(configs),
         "gated": bool(gates(dataset, manifest)),
         "repo": repo,
@@ -630,7 +630,7 @@ def _overview(dataset: Dataset, manifest: Manifest | None, license: License) -> 
         ("Organ", ", ".join(_values(dataset, "organ"))),
         ("Task", ", ".join(_values(dataset, "task"))),
         ("License", link(license.name, license.url)),
-        ("Published as", license.publish.value),
+        ("Published as", _published_as(license, manifest)),
         ("Homepage", address(dataset.homepage)),
         ("Version", dataset.version),
     ]
@@ -639,7 +639,13 @@ def _overview(dataset: Dataset, manifest: Manifest | None, license: License) -> 
     return table(["", ""], [(Markup(f"**{name}**"), value) for name, value in facts])
 
 
-def _terms(dataset: Dataset, license: License) -> Markup:
+def _published_as(license: License, manifest: Manifest | None) -> str:
+    """The license's verdict, and that nothing is here where no row is."""
+    empty = manifest is None and license.publish is not Verdict.RECIPE
+    return "no data: none of its rows may be published" if empty else license.publish.value
+
+
+def _terms(dataset: Dataset, license: License, manifest: Manifest | None) -> Markup:
     verdicts = {
         Verdict.OPEN: "the data is in this repository, free to download",
         Verdict.GATED: "the data is in this repository, accept the terms before you download it",
@@ -654,7 +660,12 @@ def _terms(dataset: Dataset, license: License) -> Markup:
     unsaid = None if license.redistribute is None else False  # where little was read, silence says nothing
 
     rows: list[tuple[object, object]] = [
-        ("Published as", f"{license.publish.value}: {verdicts[license.publish]}"),
+        (
+            "Published as",
+            f"{license.publish.value}: {verdicts[license.publish]}"
+            if manifest is not None or license.publish is Verdict.RECIPE
+            else _published_as(license, manifest),
+        ),
         ("Pass on copies", says(license.redistribute, "allowed", "not allowed")),
         ("Pass on changed versions", says(license.adapt, "allowed", "not allowed")),
         ("Commercial use", says(license.commercial, "allowed", "not allowed")),

@@ -8,11 +8,13 @@ import dataclasses
 import functools
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,6 +97,8 @@ StoreOption = Annotated[Path, typer.Option("--store", file_okay=False, help="Fol
 
 def main() -> None:
     """Entry point: known errors become one line on standard error and exit code 1; Ctrl-C exits with 130."""
+    if not sys.warnoptions:
+        _only_our_warnings()
     try:
         _app_of(sys.argv[1:])()
     except MedimgError as error:
@@ -107,6 +111,18 @@ def main() -> None:
             atexit._run_exitfuncs()
             os._exit(130)  # a request may be waiting for its answer: Python would wait for it
         sys.exit(130)
+
+
+def _only_our_warnings() -> None:
+    """What libraries say to programmers is nothing for the user of a command; `python -W` shows it all the same."""
+    from medimg.report import MedimgWarning
+
+    def show(message: Warning | str, *_: Any) -> None:
+        err.print(_plain(str(message)), highlight=False)
+
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("default", MedimgWarning)
+    warnings.showwarning = show  # type: ignore[assignment]
 
 
 def _app_of(arguments: Sequence[str]) -> typer.Typer:
@@ -866,12 +882,24 @@ def _print_results(results: list[Result], *, own_store: Path | None, namespace: 
     endpoint = "https://huggingface.co"
     if own_store is not None:
         endpoint = f"http://127.0.0.1:{PORT}"
-        where = "" if own_store == STORE else f" STORE={own_store}"
-        out.print(f"  make hub{where}        # serves the cards and the data on {endpoint}", highlight=False)
+        where = "" if own_store == STORE else f" --store {shlex.quote(str(own_store))}"
+        out.print(
+            f"  {_typed('medimg')} hub{where}    # serves the cards and the data on {endpoint}",
+            highlight=False,
+        )
     load = f'load_dataset("{namespace}/{name}", streaming=True, split="train")'
     line = f"from datasets import load_dataset; print(next(iter({load})))"
     prefix = f"HF_ENDPOINT={endpoint} " if own_store is not None else ""
-    out.print(f"  {prefix}python -c '{line}'", highlight=False, markup=False)
+    out.print(f"  {prefix}{_typed('python')} -c '{line}'", highlight=False, markup=False)
+
+
+def _typed(program: str) -> str:
+    """How a program of this environment is called from here: by its name, or where it lies."""
+    beside = Path(sys.executable).with_name(program)
+    found = shutil.which(program)
+    if not beside.exists() or (found is not None and Path(found) == beside):
+        return program
+    return shlex.quote(str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside))
 
 
 def _reporting(path: Path | None, about: dict[str, Any], watcher: Any) -> Any:

@@ -543,6 +543,16 @@ def test_recipe() -> None:
         assert "| `default` | `train` | 131 |" in text
 
 
+def test_a_card_without_data_does_not_say_that_the_data_is_there() -> None:
+    for dataset in (declare(), declare(license="LicenseRef-per-row")):
+        text = cards.render(dataset, "", None)
+        assert "this repository holds no data" in text and "none of its rows may be published" in text
+        assert (
+            "the data is in this repository" not in text and "open" not in text.split("Published as")[1][:60]
+        )
+    assert "the data is in this repository" in cards.render(declare(), "", built(declare()))
+
+
 def test_miniature_banner() -> None:
     dataset = declare()
     text = cards.render(dataset, "", built(dataset, origin="miniature"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import environments
@@ -121,6 +123,44 @@ def test_every_extra_that_a_message_names_is_declared(wheel: Path) -> None:
         if extra
     }
     assert {"hub", "dicom"} <= named <= declared
+
+
+PIP = """#!/bin/bash
+[ "$PIP_ROOT_USER_ACTION" = ignore ] || echo "WARNING: Running pip as the 'root' user" >&2
+[ "$PIP_DISABLE_PIP_VERSION_CHECK" = 1 ] || echo "[notice] A new release of pip is available" >&2
+"""
+
+
+def test_make_sync_prints_one_line_of_its_own_and_none_of_pips(tmp_path: Path) -> None:
+    bin = tmp_path / "env" / "bin"
+    bin.mkdir(parents=True)
+    for name, text in (("python", PIP), ("medimg", '#!/bin/bash\necho "medimg $*"\n')):
+        (bin / name).write_text(text, "utf-8")
+        (bin / name).chmod(0o755)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "sync", f"VENV={tmp_path / 'env'}", "ONLY=hc18"],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "MAKE"))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.startswith("installing") and second.startswith("medimg sync hc18 ")
+
+
+def test_a_command_shows_our_warnings_and_none_of_libraries(tmp_path: Path) -> None:
+    code = (
+        "import sys, warnings; from medimg.hub_sync import cli; from medimg.report import MedimgWarning\n"
+        "def told(*_):\n"
+        "    warnings.warn('use content=', DeprecationWarning); warnings.warn('soon', FutureWarning)\n"
+        "    warnings.warn('odd'); warnings.warn('hc18: 1 left out', MedimgWarning)\n"
+        "cli._app_of = lambda arguments: told\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "hc18: 1 left out\n"
 
 
 def test_lock_is_plain_pins() -> None:

@@ -366,7 +366,7 @@ def problems(hub: Hub, name: str, state: Published) -> list[str]:
 
     Those of a retired one are no problem while they are shut: whether to purge them was decided when it was retired.
     """
-    retired = bool(state.hold) and state.hold.get("kind") == "retired"
+    retired = (state.hold or {}).get("kind") == "retired"
     found = exposed(hub, name, state, retired=retired)
     if not found:
         return []

@@ -20,6 +20,7 @@ FOR_A_STORE = [
     ["verify", "lits"],
     ["rollback", "lits", "--to", "v1.0.0"],
     ["retire", "lits", "--reason", "why"],
+    ["purge", "lits"],
     ["fuse", "lits", "msd-liver", "--target", "liver", "--plan"],
     [*PUSH, "--plan"],
     PUSH,

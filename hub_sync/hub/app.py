@@ -6,33 +6,44 @@ clients send revisions and paths with an escaped slash as one segment.
 
 from __future__ import annotations
 
-import errno
-import inspect
-import ipaddress
 import logging
-from collections.abc import Awaitable, Callable
+import re
 from importlib.metadata import PackageNotFoundError, version
-from urllib.parse import quote, unquote, urlsplit
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.browse import Pages
-from medimg.hub_sync.hub.calls import PLURALS, AsyncHandler, Call, Desk, Handler, refused
+from medimg.hub_sync.hub.calls import PLURALS, AsyncHandler, Call, Desk, Handler
 from medimg.hub_sync.hub.community import Collections, Discussions
 from medimg.hub_sync.hub.files import Files
+from medimg.hub_sync.hub.guard import SMALL_BODY, Front, Lanes, MiB, Rule, guarded
 from medimg.hub_sync.hub.lfs import LargeFiles
+from medimg.hub_sync.hub.parsing import text
 from medimg.hub_sync.hub.repositories import Repositories
 from medimg.hub_sync.hub.store import REPO_TYPES, HubRefusal, Store
 
 _LOG = logging.getLogger(__name__)
 _EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+# What git asks first, and what it would send after.
+_GIT_PATHS = (
+    "info/refs",
+    "git-upload-pack",
+    "git-receive-pack",
+    "info/lfs/locks",
+    "info/lfs/locks/verify",
+    "HEAD",
+)
+# Names without a namespace, which the public Hub still has, as in /api/datasets/squad/tree/main.
+_ABOUT = "revision|tree|refs|commits|paths-info|preupload|commit|settings"
+_UNOWNED = re.compile(
+    rf"/api/(?:{'|'.join(PLURALS)})/[^/]+(?:/(?:{_ABOUT})(?:/.*)?)?$"
+    rf"|/(?:(?:{'|'.join(PLURALS)})/)?[^/]+/resolve/.+"
+)
 
 
 class Hub:
@@ -45,6 +56,7 @@ class Hub:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.store = desk.store
+        self.lanes = Lanes()
 
     # ---- the Hub itself
 
@@ -66,7 +78,10 @@ class Hub:
 
     def validate_yaml(self, call: Call) -> Response:
         """Check a card's YAML as far as this can be done without the Hub's rules."""
-        read = pages.parse_card(str(call.json().get("content", "")))
+        content = text(call.json(), "content")
+        if len(content) > pages.CARD_BYTES:
+            raise HubRefusal(413, f"Cards are limited to {pages.CARD_BYTES:,} bytes.")
+        read = pages.parse_card(content)
         if read.problem:
             return JSONResponse({"errors": [{"message": read.problem}], "warnings": []}, 400)
         missing = [] if read.data else [{"message": "empty or missing yaml metadata in repo card"}]
@@ -74,21 +89,35 @@ class Hub:
 
     def nothing(self, call: Call) -> Response:
         """Refuse any other address at once."""
-        path = call.request.scope["path"]
+        path = str(call.request.scope["path"])
         if "/xet-" in path:
             problem = "The embedded Hub has no Xet storage: set HF_HUB_DISABLE_XET=1 where you upload."
             _LOG.warning(problem)
             raise HubRefusal(404, problem)
-        repository = "/resolve/" in path or path.startswith(tuple(f"/api/{plural}/" for plural in PLURALS))
-        raise HubRefusal(
-            404, "The embedded Hub has nothing here.", code="RepoNotFound" if repository else None
+        if _UNOWNED.match(path):
+            raise HubRefusal(404, "Repository not found: its name has no namespace.", code="RepoNotFound")
+        raise HubRefusal(404, f"This Hub does not serve that route: {call.request.method} {path[:300]}")
+
+    def git(self, call: Call) -> Response:
+        """Tell git what to use instead; it shows plain text."""
+        kind, id = (
+            call.args.get("kind", "models"),
+            f"{call.args['ns']}/{call.args['name'].removesuffix('.git')}",
         )
+        option = "" if kind == "models" else f" --repo-type {PLURALS.get(kind, 'dataset')}"
+        hint = (
+            "This Hub does not speak git.\n"
+            f"To download: hf download {id}{option} (or huggingface_hub.snapshot_download).\n"
+            f"To upload: hf upload {id} <folder>{option} (or huggingface_hub.HfApi.upload_folder).\n"
+        )
+        return PlainTextResponse(hint, 403)
 
     # ---- routes
 
     def routes(self) -> list[Route]:
         """Return all routes."""
-        read, write, nothing = self._reads, self._writes, self._endpoint(self.nothing)
+        read, write, nothing = self._reads, self._writes, guarded(self.desk, self.lanes, self.nothing, Rule())
+        commit = Rule(write=True, body=self.store.limits.body, lane="heavy")
         repositories, files, large = Repositories(self.desk), Files(self.desk), LargeFiles(self.desk)
         collections, discussions, shown = Collections(self.desk), Discussions(self.desk), Pages(self.desk)
         repo, talk = "/api/{kind}/{ns}/{name}", "/api/{kind}/{ns}/{name}/discussions"
@@ -98,12 +127,12 @@ class Hub:
             read("/api/medimg-embedded-hub", self.embedded),
             read("/api/whoami-v2", self.whoami),
             # These are posts, but change nothing.
-            Route("/api/validate-yaml", self._endpoint(self.validate_yaml), methods=["POST"]),
-            Route(f"{repo}/paths-info/{{rev}}", self._endpoint(files.paths_info), methods=["POST"]),
+            self._route("POST", "/api/validate-yaml", self.validate_yaml, Rule(body=6 * MiB, lane="heavy")),
+            self._route("POST", f"{repo}/paths-info/{{rev}}", files.paths_info, Rule(body=SMALL_BODY)),
             # Upload addresses carry a signature instead of a token.
-            Route("/lfs/object/{oid}", self._endpoint(large.put_object), methods=["PUT"]),
-            Route("/lfs/part-{number:int}/{oid}", self._endpoint(large.put_part), methods=["PUT"]),
-            Route("/lfs/join/{oid}", self._endpoint(large.join_parts), methods=["POST"]),
+            self._route("PUT", "/lfs/object/{oid}", large.put_object, Rule(body=None)),
+            self._route("PUT", "/lfs/part-{number}/{oid}", large.put_part, Rule(body=None)),
+            self._route("POST", "/lfs/join/{oid}", large.join_parts, Rule(body=SMALL_BODY, lane="write")),
             write("POST", "/lfs/verify", large.verify),
             write("POST", "/api/repos/create", repositories.create),
             write("DELETE", "/api/repos/delete", repositories.delete),
@@ -127,7 +156,7 @@ class Hub:
             write("GET", f"{repo}/auth-check/write", repositories.auth_check),
             write("PUT", f"{repo}/settings", repositories.settings),
             write("POST", f"{repo}/preupload/{{rev}}", files.preupload),
-            write("POST", f"{repo}/commit/{{rev}}", repositories.commit),
+            self._route("POST", f"{repo}/commit/{{rev}}", repositories.commit, commit),
             write("POST", f"{repo}/super-squash/{{rev}}", repositories.squash),
             write("POST", f"{repo}/tag/{{rev}}", repositories.create_tag),
             write("DELETE", f"{repo}/tag/{{rev}}", repositories.delete_tag),
@@ -138,16 +167,18 @@ class Hub:
             write("POST", f"{repo}/lfs-files/duplicate", large.duplicate),
             read(talk, discussions.listing),
             write("POST", talk, discussions.create),
-            read(f"{talk}/{{number:int}}", discussions.get),
-            write("POST", f"{talk}/{{number:int}}/comment", discussions.comment),
-            write("POST", f"{talk}/{{number:int}}/title", discussions.rename),
-            write("POST", f"{talk}/{{number:int}}/status", discussions.status),
+            read(f"{talk}/{{number}}", discussions.get),
+            write("POST", f"{talk}/{{number}}/comment", discussions.comment),
+            write("POST", f"{talk}/{{number}}/title", discussions.rename),
+            write("POST", f"{talk}/{{number}}/status", discussions.status),
             Route("/api/{path:path}", nothing, methods=_EVERY),
             read("/collections/{ns}/{slug}", shown.collection, page=True),
         ]
         for prefix in (browse, "/{ns}/{name}"):  # the second is for models
             routes += [
                 write("POST", f"{prefix}.git/info/lfs/objects/batch", large.batch),
+                *(self._route("GET", f"{prefix}/{path}", self.git, Rule()) for path in _GIT_PATHS),
+                *(self._route("POST", f"{prefix}/{path}", self.git, Rule(body=None)) for path in _GIT_PATHS),
                 read(f"{prefix}/resolve/{{rev}}/{{path:path}}", files.resolve),
                 read(f"{prefix}/blob/{{rev}}/{{path:path}}", shown.file, page=True),
                 read(f"{prefix}/tree/{{rev}}", shown.tree, page=True),
@@ -158,59 +189,13 @@ class Hub:
         return [*routes, Route("/{path:path}", nothing, methods=_EVERY)]
 
     def _reads(self, path: str, handler: Handler, *, page: bool = False) -> Route:
-        return Route(path, self._endpoint(handler, page=page), methods=["GET"])  # and HEAD
+        return self._route("GET", path, handler, Rule(page=page))  # and HEAD
 
     def _writes(self, method: str, path: str, handler: Handler) -> Route:
-        return Route(path, self._endpoint(handler, write=True), methods=[method])
+        return self._route(method, path, handler, Rule(write=True, body=SMALL_BODY, lane="write"))
 
-    def _endpoint(
-        self, handler: Handler | AsyncHandler, *, write: bool = False, page: bool = False
-    ) -> Callable[[Request], Awaitable[Response]]:
-        async def run(request: Request) -> Response:
-            try:
-                call = Call(
-                    request, {name: unquote(str(value)) for name, value in request.path_params.items()}
-                )
-                if write:
-                    self.desk.must_write(request)
-                if inspect.iscoroutinefunction(handler):
-                    taken: Response = await handler(call)
-                    return taken
-                call = Call(request, call.args, await _body(request, self.store.limits.body))
-                return await run_in_threadpool(handler, call)  # type: ignore[arg-type]
-            except HubRefusal as refusal:
-                return pages.show_refusal(refusal) if page else refused(refusal)
-            except ClientDisconnect:
-                return Response(status_code=400)
-            except OSError as error:
-                _LOG.exception("request failed: %s %s", request.method, request.scope["path"])
-                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-                return refused(
-                    HubRefusal(507 if full else 500, "The store's disk is full." if full else "Disk error.")
-                )
-
-        return run
-
-
-class _Front:
-    """Give the router the undecoded path; on loopback, stop web pages that rebind a name of theirs to us."""
-
-    def __init__(self, app: ASGIApp, loopback: bool) -> None:
-        self.app = app
-        self.loopback = loopback
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            raw = scope.get("raw_path") or quote(scope["path"]).encode()
-            scope = {**scope, "path": raw.decode("ascii", "replace")}
-            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-            if self.loopback and not is_loopback(urlsplit(f"//{host}").hostname or ""):
-                refusal = HubRefusal(
-                    421, "This embedded Hub answers only to loopback names such as 127.0.0.1."
-                )
-                await refused(refusal)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+    def _route(self, method: str, path: str, handler: Handler | AsyncHandler, rule: Rule) -> Route:
+        return Route(path, guarded(self.desk, self.lanes, handler, rule), methods=[method])
 
 
 def create_app(
@@ -231,28 +216,9 @@ def create_app(
         loopback: answer only to requests that name this machine, which keeps web pages out.
     """
     hub = Hub(Desk(store, token, base_url, user))
-    app = Starlette(routes=hub.routes(), middleware=[Middleware(_Front, loopback=loopback)])
+    app = Starlette(routes=hub.routes(), middleware=[Middleware(Front, loopback=loopback)])
     app.router.redirect_slashes = False
     return app
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address means this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise HubRefusal(413, f"Requests are limited to {limit} bytes.")
-    return bytes(data)
 
 
 def _version() -> str:

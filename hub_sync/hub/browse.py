@@ -19,9 +19,10 @@ class Pages(Routes):
 
     def index(self, call: Call) -> Response:
         """Show all repositories that the request may see."""
-        every = [repository for kind in REPO_TYPES for repository in self.store.repositories(kind)]
-        seen = [known for known in every if self.desk.sees(call, known.settings())]
-        return pages.index(self.store, seen, call.request.query_params.get("q", ""))
+        seen = [found for kind in REPO_TYPES for found in self.desk.shown(call, kind)]
+        collections = [known for known in self.store.collections() if not known["private"]]
+        listed = [{**known, "items": self.desk.items(call, known)} for known in collections]
+        return pages.index(seen, listed, call.request.query_params.get("q", ""))
 
     def card(self, call: Call) -> Response:
         """Show a card."""
@@ -44,4 +45,4 @@ class Pages(Routes):
 
     def collection(self, call: Call) -> Response:
         """Show a collection."""
-        return pages.show_collection(self._collections.collection(call))
+        return pages.show_collection(self._collections.shown(call))

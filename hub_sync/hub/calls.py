@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode, urlsplit
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from typing import IO, Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from medimg.hub_sync.hub.parsing import read_object, whole
 from medimg.hub_sync.hub.store import (
     MAIN,
     REPO_TYPES,
@@ -22,26 +25,34 @@ from medimg.hub_sync.hub.store import (
     Store,
 )
 
+_LOG = logging.getLogger(__name__)
 PLURALS = {f"{kind}s": kind for kind in REPO_TYPES}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
-    """One request: decoded path parameters and the whole body."""
+    """One request: decoded path parameters and the body, a file that may lie on disk."""
 
     request: Request
     args: dict[str, str]
-    body: bytes = b""
+    file: IO[bytes] = field(default_factory=BytesIO)
+
+    @cached_property
+    def body(self) -> bytes:
+        """The whole body, for routes that take small ones."""
+        return self.file.read()
+
+    def lines(self, longest: int) -> Iterator[bytes]:
+        """Yield the lines of the body that are not blank; refuses one that is longer."""
+        while line := self.file.readline(longest + 1):
+            if len(line) > longest:
+                raise HubRefusal(413, f"A line of the body is longer than {longest:,} bytes.")
+            if line := line.strip():
+                yield line
 
     def json(self) -> Json:
         """Return the body as a JSON object; refuses anything else."""
-        try:
-            value = json.loads(self.body or b"{}")
-        except (ValueError, RecursionError):
-            raise HubRefusal(400, "The body is not JSON.") from None
-        if not isinstance(value, dict):
-            raise HubRefusal(400, "The body is not a JSON object.")
-        return value
+        return read_object(self.body or b"{}")
 
     def flag(self, name: str) -> bool:
         """Return a query parameter as a truth value."""
@@ -76,10 +87,7 @@ class Desk:
         return self.token is None or secrets.compare_digest(given.strip().encode(), self.token.encode())
 
     def must_write(self, request: Request) -> None:
-        """Refuse a write without the token, and writes that a browser sends for another site."""
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-            raise HubRefusal(403, "Writes from other sites are refused.")
+        """Refuse a write without the token."""
         if self.token is not None and not self.knows(request):
             raise HubRefusal(401, "Invalid credentials in Authorization header")
 
@@ -90,10 +98,38 @@ class Desk:
     def repository(self, call: Call) -> Repository:
         """Return the repository that the path names, if the request may see it."""
         kind = PLURALS.get(call.args.get("kind", "models"), "")
-        repository = self.store.repository(kind, f"{call.args['ns']}/{call.args['name']}")
+        return self.find(call, kind, f"{call.args['ns']}/{call.args['name']}")
+
+    def find(self, call: Call, kind: str, id: str) -> Repository:
+        """Return a repository, if the request may see it; one that it may not see does not exist for it."""
+        repository = self.store.repository(kind, id)
         if not self.sees(call, repository.settings()):
             raise HubRefusal(404, "Repository not found", code="RepoNotFound")
         return repository
+
+    def shown(self, call: Call, kind: str) -> Iterator[tuple[Repository, Commit]]:
+        """Yield the repositories of a type that the request may see, with their heads.
+
+        A damaged one is logged and left out.
+        """
+        for repository in self.store.repositories(kind):
+            try:
+                if self.sees(call, repository.settings()):
+                    yield repository, repository.commit()
+            except (HubRefusal, OSError) as error:
+                _LOG.warning("%s %s is not listed: %s", kind, repository.id, error)
+
+    def items(self, call: Call, collection: Json) -> list[Json]:
+        """Return the items of a collection: without the token, only public repositories that are there."""
+        if self.knows(call.request):
+            return list(collection["items"])
+        return [item for item in collection["items"] if self._is_public(item["type"], item["id"])]
+
+    def _is_public(self, kind: str, id: str) -> bool:
+        try:
+            return not self.store.repository(kind, id).settings()["private"]
+        except HubRefusal:
+            return False
 
     def at(self, call: Call) -> tuple[Repository, Commit]:
         """Return the repository and the revision that the path names."""
@@ -119,9 +155,8 @@ class Desk:
     ) -> Response:
         """Return one page of a listing; its header names the next one."""
         query = dict(call.request.query_params)
-        cursor, limit = query.get("cursor", "0"), query.get("limit", "")
-        start = int(cursor) if cursor.isdecimal() else 0
-        size = max(1, min(int(limit), size)) if limit.isdecimal() else size
+        start = whole(query.get("cursor") or "0")
+        size = max(1, min(whole(query.get("limit") or str(size)), size))
         response = JSONResponse(describe(items[start : start + size]))
         if start + size < len(items):
             here = f"{self.base(call)}{call.request.scope['path']}"
@@ -146,29 +181,11 @@ def refused(refusal: HubRefusal) -> Response:
     message = refusal.problem.encode("ascii", "replace").decode()[:500]
     headers = {
         **refusal.headers,
-        "X-Error-Message": "".join(char if char >= " " else " " for char in message),
+        "X-Error-Message": "".join(char if " " <= char <= "~" else " " for char in message).strip(),
     }
     if refusal.code:
         headers["X-Error-Code"] = refusal.code
     return JSONResponse({"error": refusal.problem, **refusal.extra}, refusal.status, headers)
-
-
-def objects(value: object) -> list[Json]:
-    """Return a list of JSON objects; refuses anything else."""
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise HubRefusal(400, "A list of objects is expected.")
-    return value
-
-
-def whole(value: object) -> int:
-    """Return a whole number that is not negative; refuses anything else."""
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise HubRefusal(400, "A whole number that is not negative is expected.")
-    return number
 
 
 def no_pull_request(call: Call) -> None:

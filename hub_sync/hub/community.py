@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 from starlette.responses import JSONResponse, Response
 
-from medimg.hub_sync.hub.calls import Call, Routes, whole
-from medimg.hub_sync.hub.store import HubRefusal, Json, now
+from medimg.hub_sync.hub.calls import Call, Routes
+from medimg.hub_sync.hub.parsing import text, truth, whole
+from medimg.hub_sync.hub.store import HubRefusal, Json, check_name, now
 
 
 class Collections(Routes):
@@ -21,6 +22,7 @@ class Collections(Routes):
         """List collections by owner and item."""
         query, found = call.request.query_params, []
         for collection in self.store.collections():
+            collection["items"] = self.desk.items(call, collection)
             names = {f"{item['type']}s/{item['id']}" for item in collection["items"]}
             if query.get("owner", collection["owner"]) != collection["owner"]:
                 continue
@@ -33,7 +35,8 @@ class Collections(Routes):
     def create(self, call: Call) -> Response:
         """Create a collection; 409 with its slug where there is one with this title."""
         body = call.json()
-        title, owner = str(body.get("title") or "").strip(), str(body.get("namespace") or self.desk.user)
+        title, owner = text(body, "title").strip(), text(body, "namespace") or self.desk.user
+        check_name(owner)
         if not title:
             raise HubRefusal(400, "A collection needs a title.")
         words = "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:60].strip("-") or "collection"
@@ -46,11 +49,11 @@ class Collections(Routes):
             made: Json = {
                 "slug": slug,
                 "title": title,
-                "description": body.get("description"),
+                "description": text(body, "description") or None,
                 "owner": owner,
                 "items": [],
                 "position": 0,
-                "private": body.get("private") is True,
+                "private": truth(body, "private") is True,
                 "theme": "blue",
                 "upvotes": 0,
             }
@@ -58,14 +61,13 @@ class Collections(Routes):
 
     def get(self, call: Call) -> Response:
         """Give a collection."""
-        return JSONResponse(self.collection(call))
+        return JSONResponse(self.shown(call))
 
     def update(self, call: Call) -> Response:
         """Change title, description, position, visibility or theme."""
         with self.store.locked("collections"):
             collection, body = self.collection(call), call.json()
-            known = ("title", "description", "position", "private", "theme")
-            collection |= {key: body[key] for key in known if key in body}
+            collection |= _metadata(body)
             return JSONResponse({"data": self.store.save_collection(collection)})
 
     def delete(self, call: Call) -> Response:
@@ -77,8 +79,9 @@ class Collections(Routes):
         """Add a repository to a collection; 409 where it is in there."""
         body = call.json()
         asked = body.get("item")
-        kind, id = (str(asked.get("type")), str(asked.get("id"))) if isinstance(asked, dict) else ("", "")
-        self.store.repository(kind, id)
+        asked = asked if isinstance(asked, dict) else {}
+        kind, id = text(asked, "type"), text(asked, "id")
+        self.desk.find(call, kind, id)
         with self.store.locked("collections"):
             collection = self.collection(call)
             items = collection["items"]
@@ -117,6 +120,11 @@ class Collections(Routes):
                 kept["position"] = position
             self.store.save_collection(collection)
 
+    def shown(self, call: Call) -> Json:
+        """Return the collection that the path names, with the items that the request may see."""
+        collection = self.collection(call)
+        return {**collection, "items": self.desk.items(call, collection)}
+
     def collection(self, call: Call) -> Json:
         """Return the collection that the path names, if the request may see it."""
         collection = self.store.collection(_slug(call))
@@ -136,7 +144,7 @@ class Discussions(Routes):
     def create(self, call: Call) -> Response:
         """Open a discussion."""
         repository, body = self.desk.repository(call), call.json()
-        if body.get("pullRequest"):
+        if truth(body, "pullRequest"):
             raise HubRefusal(400, "The embedded Hub has no pull requests: commit to a branch.")
         title = _title(body)
         with self.store.locked(repository.lock):
@@ -148,7 +156,7 @@ class Discussions(Routes):
                 "status": "open",
                 "isPullRequest": False,
                 "repo": {"name": repository.id, "type": repository.type},
-                "events": [self._comment(str(body.get("description") or ""))],
+                "events": [self._comment(text(body, "description"))],
             }
             repository.save_discussion(discussion)
         return JSONResponse(discussion)
@@ -159,11 +167,11 @@ class Discussions(Routes):
 
     def comment(self, call: Call) -> Response:
         """Add a comment."""
-        text = str(call.json().get("comment") or "").strip()
-        if not text:
+        said = text(call.json(), "comment").strip()
+        if not said:
             raise HubRefusal(400, "The comment is empty.")
         with self._changing(call) as discussion:
-            made = self._comment(text)
+            made = self._comment(said)
             discussion["events"].append(made)
         return JSONResponse({"newMessage": made})
 
@@ -181,11 +189,11 @@ class Discussions(Routes):
         body = call.json()
         if body.get("status") not in ("open", "closed"):
             raise HubRefusal(400, "The status is open or closed.")
-        text = str(body.get("comment") or "").strip()
+        said = text(body, "comment").strip()
         with self._changing(call) as discussion:
             made = self._event("status-change", {"status": body["status"]})
             discussion["status"] = body["status"]
-            discussion["events"] += [made, *([self._comment(text)] if text else [])]
+            discussion["events"] += [made, *([self._comment(said)] if said else [])]
         return JSONResponse({"newStatus": made})
 
     @contextmanager
@@ -196,8 +204,8 @@ class Discussions(Routes):
             yield discussion
             repository.save_discussion(discussion)
 
-    def _comment(self, text: str) -> Json:
-        return self._event("comment", {"edited": False, "hidden": False, "latest": {"raw": text}})
+    def _comment(self, said: str) -> Json:
+        return self._event("comment", {"edited": False, "hidden": False, "latest": {"raw": said}})
 
     def _event(self, kind: str, data: Json) -> Json:
         made = {"id": secrets.token_hex(12), "type": kind, "createdAt": now(), "data": data}
@@ -205,7 +213,7 @@ class Discussions(Routes):
 
 
 def _title(body: Json) -> str:
-    title = str(body.get("title") or "").strip()
+    title = text(body, "title").strip()
     if not 3 <= len(title) <= 200:
         raise HubRefusal(400, "A title has 3 to 200 characters.")
     return title
@@ -216,4 +224,15 @@ def _slug(call: Call) -> str:
 
 
 def _note(body: Json) -> Json:
-    return {"note": {"text": str(body["note"])[:500]}} if body.get("note") is not None else {}
+    return {"note": {"text": text(body, "note")[:500]}} if body.get("note") is not None else {}
+
+
+def _metadata(body: Json) -> Json:
+    changes: Json = {key: text(body, key) for key in ("title", "description", "theme") if key in body}
+    if not changes.get("title", "x").strip():
+        raise HubRefusal(400, "A collection needs a title.")
+    if "position" in body:
+        changes["position"] = whole(body["position"])
+    if "private" in body:
+        changes["private"] = truth(body, "private") is True
+    return changes

@@ -6,12 +6,14 @@ import base64
 import binascii
 import codecs
 import mimetypes
+import re
 from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from medimg.hub_sync.hub.calls import Call, Routes, no_pull_request, objects, whole
+from medimg.hub_sync.hub.calls import Call, Routes, no_pull_request
+from medimg.hub_sync.hub.parsing import matches_etag, objects, text, texts, truth, whole
 from medimg.hub_sync.hub.store import (
     LFS_SUFFIXES,
     Commit,
@@ -21,10 +23,16 @@ from medimg.hub_sync.hub.store import (
     Repository,
     check_path,
     entry_not_found,
+    lost,
 )
 
 _NO_SCRIPT = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
 _SHOWN_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+
+
+_MOST_PATHS = 10_000
+_RANGE = re.compile(r"\s*[0-9]{0,18}\s*-\s*[0-9]{0,18}\s*")
+_MOST_RANGES = 50
 
 
 class _Object(FileResponse):
@@ -50,12 +58,17 @@ class Files(Routes):
         repository, commit = self.desk.at(call)
         if "json" in call.request.headers.get("content-type", ""):
             body = call.json()
-            paths, expand = body.get("paths", []), body.get("expand") is True
+            paths, expand = texts(body.get("paths", [])), truth(body, "expand") is True
         else:
-            form = parse_qs(call.body.decode("utf-8", "replace"))
+            try:
+                form = parse_qs(call.body.decode("utf-8", "replace"), max_num_fields=_MOST_PATHS + 1)
+            except ValueError:
+                raise _too_many_paths() from None
             paths, expand = form.get("paths", []), form.get("expand", [""])[0].lower() == "true"
+        if len(paths) > _MOST_PATHS:
+            raise _too_many_paths()
         every = {entry.path: entry for entry in commit.listing(recursive=True)}
-        wanted = [every[path] for path in (str(path).rstrip("/") for path in paths) if path in every]
+        wanted = [every[path] for path in dict.fromkeys(path.rstrip("/") for path in paths) if path in every]
         found = _described(repository, commit, wanted, expand)
         for item in found:
             # A client copies a file to another repository only if it has a Xet hash. This one is no Xet hash
@@ -76,16 +89,17 @@ class Files(Routes):
         headers = {**_NO_SCRIPT, "ETag": tag, "X-Repo-Commit": commit.id}
         if file.lfs:
             headers |= {"X-Linked-Etag": tag, "X-Linked-Size": str(file.size)}
-        if tag in (known.strip() for known in call.request.headers.get("if-none-match", "").split(",")):
+        if matches_etag(call.request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
         guess = mimetypes.guess_type(call.args["path"])[0] or ""
-        text = guess.startswith("text/") or guess == "application/json"
-        shown = "text/plain" if text else guess if guess in _SHOWN_TYPES else "application/octet-stream"
+        plain = guess.startswith("text/") or guess == "application/json"
+        shown = "text/plain" if plain else guess if guess in _SHOWN_TYPES else "application/octet-stream"
         path = self.store.object_path(file.sha256)
         try:
             status = path.stat()
         except FileNotFoundError:
-            raise HubRefusal(500, f"The store has lost the content of {call.args['path']}.") from None
+            raise lost(call.args["path"]) from None
+        _check_range(call.request.headers.get("range", ""))
         name = call.args["path"].split("/")[-1] if call.flag("download") else None
         return _Object(path, headers=headers, media_type=shown, filename=name, stat_result=status)
 
@@ -96,7 +110,7 @@ class Files(Routes):
         answers = []
         for asked in objects(call.json().get("files")):
             path = check_path(asked.get("path"), self.store.limits.path)
-            lfs = self._is_lfs(path, whole(asked.get("size")), str(asked.get("sample", "")))
+            lfs = self._is_lfs(path, whole(asked.get("size")), text(asked, "sample"))
             answer: Json = {"path": path, "uploadMode": "lfs" if lfs else "regular", "shouldIgnore": False}
             kept = commit.files.get(path)
             if kept is not None and kept.lfs == lfs:
@@ -118,6 +132,16 @@ class Files(Routes):
         except UnicodeDecodeError:
             return True
         return b"\0" in head
+
+
+def _check_range(header: str) -> None:
+    spans = header.partition("=")[2].split(",")
+    if header and (len(spans) > _MOST_RANGES or not all(map(_RANGE.fullmatch, spans))):
+        raise HubRefusal(400, f"The Range header is not a list of at most {_MOST_RANGES} ranges of bytes.")
+
+
+def _too_many_paths() -> HubRefusal:
+    return HubRefusal(413, f"At most {_MOST_PATHS:,} paths may be asked for at once.")
 
 
 def _described(repository: Repository, commit: Commit, entries: Sequence[Entry], expand: bool) -> list[Json]:

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from medimg.hub_sync.hub import collect
-from medimg.hub_sync.hub.calls import Call, Routes, objects, whole
+from medimg.hub_sync.hub.calls import Call, Routes
+from medimg.hub_sync.hub.parsing import objects, text, texts, whole
 from medimg.hub_sync.hub.store import HubRefusal, Incoming, Json, check_sha256
 
 _LINK_SECONDS = 24 * 3600
@@ -37,7 +38,7 @@ class LargeFiles(Routes):
             elif self.store.wanted(oid) != size:
                 verify = {"href": f"{base}/lfs/verify"}
                 upload: Json = {"href": self._signed(base, "object", oid, size)}
-                if size > limits.multipart_above and "multipart" in body.get("transfers", []):
+                if size > limits.multipart_above and "multipart" in texts(body.get("transfers", [])):
                     numbers = range(1, ceil(size / limits.part) + 1)
                     parts = {
                         str(number): self._signed(base, f"part-{number}", oid, size) for number in numbers
@@ -67,9 +68,9 @@ class LargeFiles(Routes):
         size, until, given = query.get("size", ""), query.get("until", ""), query.get("signature", "")
         if not hmac.compare_digest(given.encode(), self._signature(action, oid, size, until).encode()):
             raise HubRefusal(403, "The upload address is not valid.")
-        if int(until) < time.time():
+        if whole(until) < time.time():
             raise HubRefusal(403, "The upload address has expired: ask for a new one.")
-        return oid, int(size)
+        return oid, whole(size)
 
     async def put_object(self, call: Call) -> Response:
         """Take one object; keep it only if it is the announced one."""
@@ -81,22 +82,22 @@ class LargeFiles(Routes):
 
     async def put_part(self, call: Call) -> Response:
         """Take one part of an object."""
-        number = call.args["number"]
+        number = whole(call.args["number"])
         oid, size = self._upload(call, f"part-{number}")
         full = self.store.limits.part
-        expected = min(full, size - (int(number) - 1) * full)
+        expected = min(full, size - (number - 1) * full)
         with self.store.incoming(expected) as file:
             await _receive(call.request, file)
             if file.size != expected:
                 raise HubRefusal(400, f"Part {number} has {file.size} bytes, not {expected}.")
-            tag = await run_in_threadpool(self.store.keep_part, oid, size, int(number), file)
+            tag = await run_in_threadpool(self.store.keep_part, oid, size, number, file)
         return Response(headers={"ETag": f'"{tag}"'})
 
     def join_parts(self, call: Call) -> Response:
         """Make an object of its parts."""
         oid, size = self._upload(call, "join")
         parts = sorted(objects(call.json().get("parts")), key=lambda part: whole(part.get("partNumber")))
-        self.store.join_parts(oid, size, [str(part.get("etag", "")).strip('"') for part in parts])
+        self.store.join_parts(oid, size, [text(part, "etag").strip('"') for part in parts])
         return Response()
 
     def verify(self, call: Call) -> Response:
@@ -112,7 +113,7 @@ class LargeFiles(Routes):
         body = call.json()
         target = body.get("target")
         target = target if isinstance(target, dict) else {}
-        self.store.repository(str(target.get("type")), str(target.get("name")))
+        self.desk.find(call, text(target, "type"), text(target, "name"))
         failed = []
         for file in objects(body.get("files")):
             oid = file.get("sha256")

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 import posixpath
 import re
 from dataclasses import dataclass, field
-from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlsplit
 
-import yaml  # type: ignore[import-untyped, unused-ignore]
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository, Store
+from medimg.hub_sync.hub.parsing import read_yaml
+from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -31,11 +28,11 @@ CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_CARD_BYTES = 4 << 20
-_CARD_VALUES = 200_000
+CARD_BYTES = 2 << 20
+_MARKDOWN_LENGTH = 128 << 10
+_MARKDOWN_LINES = 5000
 _VIEW_BYTES = 512 << 10
 _FACETS = ("task_categories", "language", "size_categories", "annotations_creators", "source_datasets")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,8 @@ class Card:
         infos = [info for info in (infos if isinstance(infos, list) else [infos]) if isinstance(info, dict)]
         infos.sort(key=lambda info: info.get("config_name", "default") != "default")
         splits = infos[0].get("splits") if infos else None
-        counts = [split.get("num_examples") for split in splits or [] if isinstance(split, dict)]
+        splits = splits if isinstance(splits, list) else []
+        counts = [split.get("num_examples") for split in splits if isinstance(split, dict)]
         numbers = [count for count in counts if isinstance(count, int)]
         return sum(numbers) if numbers and len(numbers) == len(counts) else None
 
@@ -69,9 +67,12 @@ class Card:
 def card(repository: Repository, commit: Commit) -> Card:
     """Read the card of a revision; a card that cannot be read is empty and says why."""
     file = commit.files.get("README.md")
-    if file is None or file.size > _CARD_BYTES:
+    if file is None or file.size > CARD_BYTES:
         return Card(problem="There is no card." if file is None else "The card is too large to be shown.")
-    return _read_card(repository.store.object_path(file.sha256))
+    try:
+        return _read_card(repository.store.object_path(file.sha256))
+    except OSError:
+        return Card(problem="The store has lost the card.")
 
 
 @lru_cache(maxsize=256)
@@ -87,29 +88,12 @@ def parse_card(content: str) -> Card:
     end = next(number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---")
     text = "\n".join(lines[end + 1 :])
     try:
-        data = yaml.load("\n".join(lines[1:end]), Loader=_Loader)  # a safe loader
-        data = _plain(data, [_CARD_VALUES])
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return Card(text=text, problem=f"The YAML cannot be read: {' '.join(str(error).split())[:500]}")
+        data = read_yaml("\n".join(lines[1:end]))
+    except ValueError as error:
+        return Card(text=text, problem=f"The YAML cannot be read: {error}")
     if data is not None and not isinstance(data, dict):
         return Card(text=text, problem="The YAML is not a mapping.")
     return Card(data or {}, text)
-
-
-def _plain(value: object, budget: list[int]) -> Any:
-    """Copy into what JSON can hold; bounded, since YAML aliases can stand for exponentially much."""
-    budget[0] -= 1
-    if budget[0] < 0:
-        raise ValueError("it holds too many values.")
-    if isinstance(value, dict):
-        return {str(key): _plain(item, budget) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_plain(item, budget) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def _texts(value: object) -> list[str]:
@@ -152,7 +136,16 @@ _COMMENT = re.compile(r"^<!--.*?-->$", re.MULTILINE)
 
 
 def render_markdown(text: str, *, links: str, images: str) -> Markup:
-    """Render Markdown with raw HTML escaped; relative links and images are led to the given folders."""
+    """Render Markdown with raw HTML escaped; relative links and images are led to the given folders.
+
+    Text that would take seconds is shown as it is: time grows with the square of its brackets.
+    """
+    if (
+        len(text) > _MARKDOWN_LENGTH
+        or text.count("\n") > _MARKDOWN_LINES
+        or text.count("[") > _MARKDOWN_LINES
+    ):
+        return Markup("<pre>{}</pre>").format(text)
     tokens = _MARKDOWN.parse(_COMMENT.sub("", text))
     for token in tokens:
         for child in token.children or []:
@@ -163,6 +156,11 @@ def render_markdown(text: str, *, links: str, images: str) -> Markup:
                 child.attrSet("rel", "nofollow noopener noreferrer")
     _anchor_headings(tokens)
     return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+@lru_cache(maxsize=64)
+def _render(text: str, links: str, images: str) -> Markup:
+    return render_markdown(text, links=links, images=images)
 
 
 def _lead(target: str, folder: str) -> str:
@@ -181,19 +179,16 @@ def _anchor_headings(tokens: list[Token]) -> None:
             token.attrSet("id", f"card-{slug}")
 
 
-def index(store: Store, repositories: list[Repository], query: str) -> HTMLResponse:
-    """List the repositories, with the numbers that their cards give."""
+def index(repositories: list[tuple[Repository, Commit]], collections: list[Json], query: str) -> HTMLResponse:
+    """List the repositories, with the numbers that their cards give, and collections."""
     rows = []
-    for repository in repositories:
+    for repository, commit in repositories:
         if query.lower() not in repository.id.lower():
             continue
-        commit = repository.commit()
         read = card(repository, commit)
         row = {"card": read, "commit": commit, "size": commit.size}
         rows.append({"repository": repository, "url": repository.url, **row})
-    return page(
-        "index.html", rows=rows, query=query, collections=[c for c in store.collections() if not c["private"]]
-    )
+    return page("index.html", rows=rows, query=query, collections=collections)
 
 
 def _frame(repository: Repository, revision: str, base: str) -> Json:
@@ -213,7 +208,7 @@ def show_card(repository: Repository, base: str) -> HTMLResponse:
     commit = repository.commit()
     read = card(repository, commit)
     url = repository.url
-    html = render_markdown(read.text, links=f"{url}/blob/main", images=f"{url}/resolve/main")
+    html = _render(read.text, f"{url}/blob/main", f"{url}/resolve/main")
     return page(
         "card.html", card=read, html=html, commit=commit, size=commit.size, **_frame(repository, "main", base)
     )
@@ -234,7 +229,7 @@ def show_file(repository: Repository, revision: str, path: str, base: str) -> HT
     file = commit.file(path)
     text = None
     if file.size <= _VIEW_BYTES:
-        data = repository.store.object_path(file.sha256).read_bytes()
+        data = repository.store.read(file, path)
         text = None if b"\0" in data else data.decode("utf-8", "replace")
     return page(
         "blob.html", commit=commit, path=path, file=file, text=text, **_frame(repository, revision, base)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 
 from starlette.responses import JSONResponse, Response
 
 from medimg.hub_sync.hub import collect, pages
-from medimg.hub_sync.hub.calls import PLURALS, Call, Routes, no_pull_request, whole
+from medimg.hub_sync.hub.calls import PLURALS, Call, Routes, no_pull_request
+from medimg.hub_sync.hub.parsing import read_object, text, truth, whole
 from medimg.hub_sync.hub.store import (
     MAIN,
     Commit,
@@ -24,6 +24,8 @@ from medimg.hub_sync.hub.store import (
     check_sha256,
 )
 
+_LINE_ROOM = 64 << 10  # for the path and the JSON around a file in base64; text has escapes
+
 
 class Repositories(Routes):
     """Handlers of these routes."""
@@ -32,7 +34,7 @@ class Repositories(Routes):
         """Create a repository; 409 with its address where it exists."""
         body = call.json()
         kind, id = self._named(body)
-        private = body.get("visibility") == "private" or body.get("private") is True
+        private = _visibility(body) is True
         try:
             repository = self.store.create(kind, id, private=private)
         except HubRefusal as refusal:
@@ -43,29 +45,33 @@ class Repositories(Routes):
 
     def delete(self, call: Call) -> Response:
         """Delete a repository."""
-        body = call.json()
-        self.store.delete(*self._named(body))
+        kind, id = self._named(call.json())
+        self.desk.find(call, kind, id)
+        self.store.delete(kind, id)
         return Response()
 
     def _named(self, body: Json) -> tuple[str, str]:
         namespace, name = check_name(body.get("organization") or self.desk.user), check_name(body.get("name"))
-        return str(body.get("type") or "model"), f"{namespace}/{name}"
+        return text(body, "type") or "model", f"{namespace}/{name}"
 
     def move(self, call: Call) -> Response:
         """Rename a repository."""
         body = call.json()
-        self.store.move(str(body.get("type") or "model"), str(body.get("fromRepo")), str(body.get("toRepo")))
+        kind, old = text(body, "type") or "model", text(body, "fromRepo")
+        self.desk.find(call, kind, old)
+        self.store.move(kind, old, text(body, "toRepo"))
         return Response()
 
     def settings(self, call: Call) -> Response:
         """Change visibility and gating."""
         body, changes = call.json(), dict[str, object]()
         if "gated" in body:
-            if body["gated"] not in ("auto", "manual", False):
+            if body["gated"] not in ("auto", "manual") and body["gated"] is not False:
                 raise HubRefusal(400, "gated must be auto, manual or false.")
             changes["gated"] = body["gated"]
-        if "visibility" in body or "private" in body:
-            changes["private"] = body.get("visibility") == "private" or body.get("private") is True
+        private = _visibility(body)
+        if private is not None:
+            changes["private"] = private
         return JSONResponse(self.desk.repository(call).update(**changes))
 
     def auth_check(self, call: Call) -> Response:
@@ -79,22 +85,22 @@ class Repositories(Routes):
         words = [word.lower() for word in query.getlist("search")]
         wanted = {tag for text in query.getlist("filter") for tag in text.split(",")}
         found = []
-        for repository in self.store.repositories(PLURALS[call.request.scope["path"].rsplit("/", 1)[-1]]):
+        limit = whole(query["limit"]) if query.get("limit") else None
+        for repository, commit in self.desk.shown(
+            call, PLURALS[call.request.scope["path"].rsplit("/", 1)[-1]]
+        ):
             if query.get("author", repository.namespace) != repository.namespace:
                 continue
-            if not self.desk.sees(call, repository.settings()) or any(
-                word not in repository.id.lower() for word in words
-            ):
+            if any(word not in repository.id.lower() for word in words):
                 continue
-            info = self._info(repository, repository.commit())
+            info = self._info(repository, commit)
             if wanted <= set(info["tags"]) and (
                 "gated" not in query or call.flag("gated") == bool(info["gated"])
             ):
                 found.append(info)
         key = query.get("sort", "id")
         found.sort(key=lambda info: str(info.get(key, "")), reverse=key in ("lastModified", "createdAt"))
-        limit = query.get("limit", "")
-        return JSONResponse(found[: int(limit)] if limit.isdigit() else found)
+        return JSONResponse(found[:limit])
 
     def info(self, call: Call) -> Response:
         """Describe a repository at a revision."""
@@ -147,8 +153,8 @@ class Repositories(Routes):
     def create_tag(self, call: Call) -> Response:
         """Tag a revision."""
         body = call.json()
-        message = str(body.get("message") or "")
-        self.desk.repository(call).create_ref("tags", str(body.get("tag", "")), call.args["rev"], message)
+        repository = self.desk.repository(call)
+        repository.create_ref("tags", text(body, "tag"), call.args["rev"], text(body, "message"))
         return Response()
 
     def delete_tag(self, call: Call) -> Response:
@@ -158,7 +164,7 @@ class Repositories(Routes):
 
     def create_branch(self, call: Call) -> Response:
         """Create a branch."""
-        start = str(call.json().get("startingPoint") or MAIN)
+        start = text(call.json(), "startingPoint") or MAIN
         self.desk.repository(call).create_ref("heads", call.args["rev"], start)
         return Response()
 
@@ -195,17 +201,15 @@ class Repositories(Routes):
         added: dict[str, File] = {}
         deleted: list[str] = []
         folders: list[str] = []
-        for line in filter(None, (line.strip() for line in call.body.split(b"\n"))):
-            try:
-                item = json.loads(line)
-                key, value = item["key"], dict(item["value"])
-                path = "" if key == "header" else str(value["path"]).rstrip("/")
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise HubRefusal(400, "A line of the commit is not an object with key and value.") from None
+        for line in call.lines(2 * self.store.limits.regular_file + _LINE_ROOM):
+            item = read_object(line, "A line of the commit")
+            key, value = text(item, "key"), item.get("value")
+            if not isinstance(value, dict):
+                raise HubRefusal(400, "A line of the commit is not an object with key and value.")
             if key == "header":
                 header = value
                 continue
-            check_path(path, self.store.limits.path)
+            path = check_path(text(value, "path").rstrip("/"), self.store.limits.path)
             if key == "file":
                 added[path] = self._regular_file(path, value)
             elif key == "lfsFile":
@@ -216,16 +220,16 @@ class Repositories(Routes):
             elif key in ("deletedFile", "deletedFolder"):
                 (deleted if key == "deletedFile" else folders).append(path)
             else:
-                raise HubRefusal(400, f"The operation {str(key)[:40]!r} is not supported.")
-        summary = header.get("summary")
-        if not isinstance(summary, str) or not summary.strip():
+                raise HubRefusal(400, f"The operation {key[:40]!r} is not supported.")
+        summary = text(header, "summary")
+        if not summary.strip():
             raise HubRefusal(400, "The commit has no summary.")
-        parent = header.get("parentCommit")
+        self._check_card(added)
         made = repository.write(
             call.args["rev"],
             summary,
-            str(header.get("description") or ""),
-            parent=None if parent is None else str(parent),
+            text(header, "description"),
+            parent=text(header, "parentCommit") if header.get("parentCommit") is not None else None,
             add=added,
             delete=deleted,
             delete_folders=folders,
@@ -237,6 +241,13 @@ class Repositories(Routes):
                 "commitUrl": f"{self.desk.url(call, repository)}/commit/{made.id}",
             }
         )
+
+    def _check_card(self, added: dict[str, File]) -> None:
+        file = added.get("README.md")
+        if file is not None and file.size <= pages.CARD_BYTES:
+            problem = pages.parse_card(self.store.read(file, "README.md").decode("utf-8", "replace")).problem
+            if problem:
+                raise HubRefusal(400, f"README.md: {problem}")
 
     def _regular_file(self, path: str, value: Json) -> File:
         content = value.get("content")
@@ -256,7 +267,15 @@ class Repositories(Routes):
 
     def squash(self, call: Call) -> Response:
         """Replace a branch's history by one commit."""
-        message = str(call.json().get("message") or f"Super-squash branch {call.args['rev']}")
+        message = text(call.json(), "message") or f"Super-squash branch {call.args['rev']}"
         made, gone = self.desk.repository(call).squash(call.args["rev"], message)
         collect.drop(self.store, gone)
         return JSONResponse({"commitOid": made.id})
+
+
+def _visibility(body: Json) -> bool | None:
+    """Return whether a body asks for a private repository (true), a public one (false), or for neither."""
+    visibility, private = text(body, "visibility"), truth(body, "private")
+    if visibility not in ("", "public", "private", "protected"):
+        raise HubRefusal(400, "visibility must be public or private.")
+    return private if not visibility else visibility != "public" or private is True

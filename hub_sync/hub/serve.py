@@ -13,7 +13,9 @@ from typing import Self
 import uvicorn
 
 from medimg.errors import HubError
-from medimg.hub_sync.hub.app import create_app, is_loopback
+from medimg.hub_sync.hub.app import create_app
+from medimg.hub_sync.hub.connections import protocol
+from medimg.hub_sync.hub.guard import is_loopback
 from medimg.hub_sync.hub.store import Limits, Store
 
 _START_SECONDS = 30.0
@@ -114,8 +116,13 @@ def serve(
 
 def _server(store: Store, host: str, token: str | None) -> uvicorn.Server:
     app = create_app(store, token=token, loopback=is_loopback(host))
+    connection = protocol(store.limits)
     config = uvicorn.Config(
         app,
+        http=connection,
+        limit_concurrency=connection.most
+        + 64,  # its own count includes connections that are just being ended
+        h11_max_incomplete_event_size=32 << 10,
         log_level="warning",
         access_log=False,  # addresses of uploads carry signatures
         lifespan="off",

@@ -19,6 +19,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -36,6 +37,7 @@ from typing import Any, Literal, Self
 
 from medimg.errors import HubError
 
+_LOG = logging.getLogger(__name__)
 Json = dict[str, Any]
 RefKind = Literal["heads", "tags"]
 REPO_TYPES = ("dataset", "model", "space")
@@ -83,15 +85,22 @@ class HubRefusal(HubError):
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes (and one age in seconds) that a store enforces."""
+    """Sizes in bytes and times in seconds that a store and its server enforce."""
 
     regular_file: int = 10 << 20  # larger files go through LFS
     object: int = 50 << 30
-    body: int = 256 << 20  # one commit or other JSON request, held in memory
+    body: int = 256 << 20  # one commit, read line by line
     multipart_above: int = 512 << 20
     part: int = 256 << 20
     path: int = 1024
     stale_after: float = 24 * 3600.0
+    connections: int = 0  # at once; 0: half of the files that the process may open, at most 512
+    header_seconds: float = (
+        20.0  # from a connection's (or a later request's) beginning to the end of its header
+    )
+    body_seconds: float = 30.0  # within which a body brings `body_rate` bytes a second
+    body_rate: float = 512.0
+    answer_seconds: float = 600.0  # without taking anything of an answer
 
 
 @dataclass(frozen=True)
@@ -165,6 +174,11 @@ def entry_not_found(path: str, commit: str) -> HubRefusal:
     return HubRefusal(
         404, f"Entry not found: {path}", code="EntryNotFound", headers={"X-Repo-Commit": commit}
     )
+
+
+def lost(path: str) -> HubRefusal:
+    """Build the refusal for a file whose content is not in the store any more."""
+    return HubRefusal(500, f"The store has lost the content of {path}.")
 
 
 def now() -> str:
@@ -343,6 +357,13 @@ class Store:
         except FileNotFoundError:
             return None
 
+    def read(self, file: File, path: str) -> bytes:
+        """Return the content of a file; `path` is its name in what is said where it is lost."""
+        try:
+            return self.object_path(file.sha256).read_bytes()
+        except FileNotFoundError:
+            raise lost(path) from None
+
     def incoming(self, limit: int | None = None) -> Incoming:
         """Open a file to be filled and kept, used with `with`."""
         return Incoming(self, self.limits.object if limit is None else limit)
@@ -460,17 +481,20 @@ class Store:
 
     def collections(self) -> list[Json]:
         """Return all collections, sorted by slug."""
-        return [
-            json.loads(path.read_bytes()) for path in sorted((self.root / "collections").glob("*/*.json"))
-        ]
+        found = []
+        for path in sorted((self.root / "collections").glob("*/*.json")):
+            try:
+                found.append(_collection(self.read_json(path)))
+            except (HubRefusal, OSError) as error:
+                _LOG.warning("A collection is not listed: %s", error)
+        return found
 
     def collection(self, slug: str) -> Json:
         """Return one collection; refuses a slug that does not exist."""
         path = self._collection(slug)
         if not path.is_file():
             raise HubRefusal(404, f"Collection not found: {slug}")
-        found: Json = json.loads(path.read_bytes())
-        return found
+        return _collection(self.read_json(path))
 
     def save_collection(self, collection: Json) -> Json:
         """Replace a collection, with the time of the change; the caller holds the lock `collections`."""
@@ -489,6 +513,16 @@ class Store:
         return self.root / "collections" / check_name(namespace) / f"{check_name(name)}.json"
 
     # ---- files
+
+    def read_json(self, path: Path) -> Json:
+        """Return a JSON object of the store; one that is damaged is named."""
+        try:
+            found = json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise HubRefusal(500, f"The store's file {path.relative_to(self.root)} is damaged.")
+        return found
 
     def write_json(self, path: Path, value: Json) -> None:
         """Replace a JSON file as a whole."""
@@ -542,9 +576,11 @@ class Repository:
     def settings(self) -> Json:
         """Return type, id, private, gated and created; refuses a repository that does not exist."""
         try:
-            found: Json = json.loads((self.path / "repo.json").read_bytes())
+            found = self.store.read_json(self.path / "repo.json")
         except (FileNotFoundError, NotADirectoryError):
             raise HubRefusal(404, "Repository not found", code="RepoNotFound") from None
+        if not {"private", "gated", "created"} <= found.keys():
+            raise HubRefusal(500, f"The settings of {self.type} {self.id} are damaged.")
         return found
 
     def update(self, **changes: object) -> Json:
@@ -560,16 +596,21 @@ class Repository:
         """Return branches (heads) or tags by name: target, time and message."""
         found = sorted((self.path / "refs" / kind).glob("*.json"))
         return {
-            path.name.removesuffix(".json").replace("%2F", "/"): json.loads(path.read_bytes())
-            for path in found
+            path.name.removesuffix(".json").replace("%2F", "/"): self.store.read_json(path) for path in found
         }
 
     def ref(self, kind: RefKind, name: str) -> str | None:
         """Return the commit that a branch or tag points to, or None."""
         try:
-            target: str = json.loads(self._ref(kind, name).read_bytes())["target"]
-        except (FileNotFoundError, HubRefusal):
+            path = self._ref(kind, name)
+        except HubRefusal:
             return None
+        try:
+            target = self.store.read_json(path).get("target")
+        except FileNotFoundError:
+            return None
+        if not isinstance(target, str) or not _COMMIT_ID.fullmatch(target):
+            raise HubRefusal(500, f"refs/{kind}/{name} of {self.type} {self.id} is damaged.")
         return target
 
     def commit(self, revision: str = MAIN) -> Commit:
@@ -613,7 +654,10 @@ class Repository:
             status = path.stat()
         except FileNotFoundError:
             raise HubRefusal(404, f"Invalid rev id: {id}", code="RevisionNotFound") from None
-        return _load_commit(path, status.st_mtime_ns, status.st_ino)
+        try:
+            return _load_commit(path, status.st_mtime_ns, status.st_ino)
+        except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+            raise HubRefusal(500, f"The commit {id} of {self.type} {self.id} is damaged.") from None
 
     # ---- writing
 
@@ -838,7 +882,7 @@ class Repository:
 
     def discussions(self) -> list[Json]:
         """Return all discussions, last first."""
-        found = [json.loads(path.read_bytes()) for path in (self.path / "discussions").glob("*.json")]
+        found = [self.store.read_json(path) for path in (self.path / "discussions").glob("*.json")]
         return sorted(found, key=lambda discussion: -int(discussion["num"]))
 
     def discussion(self, number: int) -> Json:
@@ -887,6 +931,15 @@ def _load_commit(path: Path, changed: int, inode: int) -> Commit:
     value = json.loads(path.read_bytes())
     files = {name: File(**file) for name, file in value.pop("files").items()}
     return Commit(id=path.stem, files=files, **value)
+
+
+def _collection(value: Json) -> Json:
+    items = value.get("items")
+    if not {"slug", "title", "owner", "private"} <= value.keys() or not isinstance(items, list):
+        raise HubRefusal(500, "A collection of the store is damaged.")
+    if not all(isinstance(item, dict) and {"type", "id", "_id"} <= item.keys() for item in items):
+        raise HubRefusal(500, "A collection of the store is damaged.")
+    return value
 
 
 def _commit_id(value: Json) -> str:

@@ -36,7 +36,7 @@ class Connection(H11Protocol):
         self._stuck: float | None = None
         if len(self.connections) > self.most:
             others = [other for other in self.connections if isinstance(other, Connection) and other.idle]
-            oldest = min((other for other in others if other is not self), key=_heard, default=None)
+            oldest = min((other for other in others if other is not self), key=_patience, default=None)
             if oldest is None:
                 self._end(_FULL)
             else:
@@ -107,8 +107,10 @@ class Connection(H11Protocol):
             self.transport.close()
 
 
-def _heard(connection: Connection) -> float:
-    return connection._asked or 0.0
+def _patience(connection: Connection) -> tuple[bool, float]:
+    """Order of who goes first: who has sent half a header for longest, then who has had an answer and waits."""
+    asked = connection._asked
+    return (True, connection._window) if asked is None else (False, asked)
 
 
 def protocol(limits: Limits) -> type[Connection]:

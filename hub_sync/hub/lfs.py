@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from medimg.hub_sync.hub import collect
 from medimg.hub_sync.hub.calls import Call, Routes
-from medimg.hub_sync.hub.parsing import objects, text, texts, whole
+from medimg.hub_sync.hub.parsing import objects, text, texts, truth, whole
 from medimg.hub_sync.hub.store import HubRefusal, Incoming, Json, check_sha256
 
 _LINK_SECONDS = 24 * 3600
@@ -146,8 +146,8 @@ class LargeFiles(Routes):
         if not isinstance(asked, dict) or not isinstance(shas := asked.get("sha"), list):
             raise HubRefusal(400, "deletions.sha must be a list of sha256.")
         digests = [check_sha256(each) for each in shas]
-        rewrite = asked.get("rewriteHistory", True)
-        self.desk.repository(call).delete_large(digests, rewrite=rewrite is not False)
+        rewrite = truth(asked, "rewriteHistory") is not False
+        self.desk.repository(call).delete_large(digests, rewrite=rewrite)
         collect.drop(self.store, digests)
         return JSONResponse({})
 

@@ -22,6 +22,8 @@ ROOT = "medimg"
 BUILDERS = "medimg.builders"
 TABLES = frozenset({"medimg.vocab", "medimg.licenses"})
 """Modules whose data is no input as a whole; see `fingerprint`."""
+GENERATED = frozenset({"medimg.index"})
+"""Modules whose data is made of the declarations, which count themselves: it says where builders are, nothing of rows."""
 DECLARATION, MINIATURE = "DATASET", "miniature"
 
 _IMPORT = re.compile(
@@ -240,7 +242,7 @@ def beside(name: str) -> tuple[Path, ...]:
     Those below its folder that it names, or whose suffix it names; all of them where it names none.
     """
     if name not in _BESIDE:
-        _BESIDE[name] = () if name in TABLES else _beside(code(name))
+        _BESIDE[name] = () if name in TABLES | GENERATED else _beside(code(name))
     return _BESIDE[name]
 
 

@@ -316,6 +316,11 @@ def test_terms_of_licenses_count_where_code_reads_them(tree: Path) -> None:
     assert rebuilt("source", Edited(table, "", "\n# a remark\n")) == {}
 
 
+def test_the_index_of_names_rebuilds_nothing(tree: Path) -> None:
+    """It is made of the declarations, which count themselves."""
+    assert rebuilt("source", Edited(tree / "medimg" / "index.jsonl", "", "\n")) == {}
+
+
 def test_a_run_keeps_the_code_that_it_began_with(tree: Path) -> None:
     """What is edited while a run lasts belongs to the next run: the rows are those of the loaded code."""
     prints.refresh(registry.builders())

@@ -23,7 +23,7 @@ BUILDERS = "medimg.builders"
 TABLES = frozenset({"medimg.vocab", "medimg.licenses"})
 """Modules whose data is no input as a whole; see `fingerprint`."""
 GENERATED = frozenset({"medimg.index"})
-"""Modules whose data is made of the declarations, which count themselves: it says where builders are, nothing of rows."""
+"""Modules whose data is made of the declarations, which count themselves: where builders are, nothing of rows."""
 DECLARATION, MINIATURE = "DATASET", "miniature"
 
 _IMPORT = re.compile(

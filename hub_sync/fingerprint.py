@@ -58,7 +58,15 @@ MAKERS = ("medimg.hub_sync.fingerprint", "medimg.imports")
 VOCABULARY, LICENSES = "medimg.vocab", "medimg.licenses"
 """Of their tables, what counts is what they say of the names that a dataset uses."""
 GIVEN_NAMES = frozenset(
-    {"medimg.declaration", "medimg.rows", "medimg.cards.pictures", ENGINE, LICENSES, VOCABULARY}
+    {
+        "medimg.declaration",
+        "medimg.index",
+        "medimg.rows",
+        "medimg.cards.pictures",
+        ENGINE,
+        LICENSES,
+        VOCABULARY,
+    }
 )
 """Modules that look up only names and licenses that a declaration or a row gives them, none of a source's own words."""
 WORDS = 8

@@ -21,6 +21,7 @@ from medimg.errors import (
     GeometryError,
     LabelError,
     MedimgError,
+    MissingExtraError,
     SourceError,
     named,
 )
@@ -152,7 +153,7 @@ def iterate(
             record = materialize(dataset, item, origin)
         except (MedimgError, *SOURCE_FAULTS) as error:
             problem = named(error, dataset=dataset.name, file=naming_file(item).path)
-            if not files.quarantine:
+            if not files.quarantine or isinstance(problem, MissingExtraError):  # no fault of the file
                 raise problem from error.__cause__ if problem is error else error
             files.opened.update(file.path for file in _files_of(item))
             yield skipped(quarantined(naming_file(item), problem))

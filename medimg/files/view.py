@@ -20,6 +20,7 @@ from medimg.errors import (
     BombError,
     ChecksumError,
     MedimgError,
+    MissingExtraError,
     SourceError,
     UnsafePathError,
     named,
@@ -539,7 +540,7 @@ class Files:
             yield
         except (MedimgError, *SOURCE_FAULTS) as error:
             mended = named(error, dataset=self.dataset, file=file.path)
-            if not self.quarantine:
+            if not self.quarantine or isinstance(mended, MissingExtraError):  # no fault of the file
                 raise mended from error
             self.opened.update(one.path for one in more)
             self.quarantined.append((file, mended))

@@ -60,7 +60,7 @@ VOCABULARY, LICENSES = "medimg.vocab", "medimg.licenses"
 GIVEN_NAMES = frozenset(
     {
         "medimg.declaration",
-        "medimg.index",
+        "medimg.registry",
         "medimg.rows",
         "medimg.cards.pictures",
         ENGINE,

@@ -290,6 +290,10 @@ def verify(hub: Hub, name: str) -> list[str]:
     if manifest is None:
         return ["there is no fused set"]
     problems = [f"{path} is missing" for path in _missing(manifest, state)]
+    problems += [
+        f"{rows:,} rows are shown that may not be any more: {reason}"
+        for reason, rows in withdrawal.withdrawn_rows(manifest, withdrawal.Retired(hub)).items()
+    ]
     problems += withdrawal.problems(hub, name, state)
     repo = hub.repo(name)
     report = _read_back(hub, {repo: {"revision": state.sha, "deep": False}})[repo]

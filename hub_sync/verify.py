@@ -135,8 +135,7 @@ def verify(
             problems[name] += withdrawal.problems(hub, name, state)
         if state.manifest is None or not state.manifest.rows:
             continue
-        if not history:
-            problems[name] += unlicensed(name, state.manifest)
+        problems[name] += unlicensed(name, state.manifest)
         if deep:
             problems[name] += digests(hub, name, state)
         report = reader.read(hub.repo(name), state.sha, deep=deep)

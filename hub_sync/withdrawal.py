@@ -96,7 +96,13 @@ def due(dataset: Dataset, state: Published) -> bool:
 
 
 def exposed(
-    hub: Hub, name: str, state: Published, *, retired: bool = False, members: Retired | None = None
+    hub: Hub,
+    name: str,
+    state: Published,
+    *,
+    retired: bool = False,
+    members: Retired | None = None,
+    of: str | None = None,
 ) -> tuple[Exposed, ...]:
     """Revisions of a repository, the present one included, with rows that may not be shown any more.
 
@@ -106,18 +112,25 @@ def exposed(
         state: what is published now.
         retired: it is taken back, so that no row may be shown.
         members: which members of a fused set were.
+        of: of a fused set, only rows of this dataset.
     """
     members = members or Retired(hub)
     found = []
     for revision, tags in _revisions(hub, name, state):
         at, text = hub.found_at(name, revision)
-        if rows := withheld(name, at, text, members, retired=retired):
+        if rows := withheld(name, at, text, members, retired=retired, of=of):
             found.append(Exposed(revision, tags, rows))
     return tuple(found)
 
 
 def withheld(
-    name: str, at: Published, text: str | None, members: Retired, *, retired: bool = False
+    name: str,
+    at: Published,
+    text: str | None,
+    members: Retired,
+    *,
+    retired: bool = False,
+    of: str | None = None,
 ) -> dict[str, int]:
     """Why -> rows of one revision that may not be shown any more; see `exposed`."""
     dataset = _dataset(name)
@@ -129,17 +142,23 @@ def withheld(
     if retired:
         return {"it was retired": manifest.rows} if manifest.rows else {}
     if isinstance(manifest, FusedManifest):
-        return withdrawn_rows(manifest, members)
+        return withdrawn_rows(manifest, members, of)
     found = forbidden(dataset, manifest) if dataset is not None else {}
     return {f"the license is {id}": rows for id, rows in found.items()}
 
 
-def withdrawn_rows(manifest: FusedManifest, retired: Retired) -> dict[str, int]:
-    """Why -> rows of members that may not be shown any more: retired, or under a license that has turned."""
+def withdrawn_rows(manifest: FusedManifest, retired: Retired, of: str | None = None) -> dict[str, int]:
+    """Why -> rows of members that may not be shown any more: retired, or under a license that has turned.
+
+    Args:
+        manifest: of a fused set.
+        retired: which members were taken back.
+        of: only rows of this dataset.
+    """
     found: Counter[str] = Counter()
     for member in manifest.members:
         rows = sum(member.rows.values())
-        if not rows:
+        if not rows or of not in (None, member.name):
             continue
         if member.name in retired:
             found[f"{member.key} was retired"] += rows
@@ -204,7 +223,7 @@ def _revisions(hub: Hub, name: str, state: Published) -> Iterator[tuple[str, tup
 
 def fused_sets(hub: Hub) -> dict[str, tuple[Published, str]]:
     """The fused sets of the organization by name: state and manifest's text. Raises HubError without an answer."""
-    known = {builder.name for builder in registry.builders()}
+    known = set(registry.names())
     repos = hub.ask("fused sets", lambda: [repo.id for repo in hub.api.list_datasets(author=hub.namespace)])
     found = {}
     for name in sorted(repo.split("/", 1)[1] for repo in repos):
@@ -226,24 +245,12 @@ def holders(hub: Hub, name: str) -> list[Holder]:
     """
     members, found = Retired(hub), []
     for fused, (state, text) in fused_sets(hub).items():
-        every = exposed(hub, fused, state, members=members) if _holds(hub, fused, state, name) else ()
+        every = exposed(hub, fused, state, members=members, of=name)
         if every:
-            now = withheld(fused, state, text, members)
+            now = withheld(fused, state, text, members, of=name)
             earlier = tuple(each for each in every if each.revision != state.sha)
             found.append(Holder(fused, hub.address(fused), now, earlier))
     return found
-
-
-def _holds(hub: Hub, fused: str, state: Published, name: str) -> bool:
-    """Whether a revision of a fused set has rows of the dataset."""
-    for revision, _ in _revisions(hub, fused, state):
-        text = hub.found_at(fused, revision)[1]
-        manifest = parsed(text, fused) if text is not None else None
-        if isinstance(manifest, FusedManifest) and any(
-            member.name == name and sum(member.rows.values()) for member in manifest.members
-        ):
-            return True
-    return False
 
 
 def shut_holders(hub: Hub, name: str) -> str:
@@ -362,22 +369,17 @@ def reopen(hub: Hub, name: str, state: Published, before: Gate) -> None:
 
 
 def problems(hub: Hub, name: str, state: Published) -> list[str]:
-    """Revisions of a dataset or fused set that may not be shown any more, for `verify`.
+    """Earlier revisions of a dataset or fused set that may not be shown any more, for `verify`.
 
     Those of a retired one are no problem while they are shut: whether to purge them was decided when it was retired.
     """
     retired = (state.hold or {}).get("kind") == "retired"
-    found = exposed(hub, name, state, retired=retired)
-    if not found:
+    earlier = [each for each in exposed(hub, name, state, retired=retired) if each.revision != state.sha]
+    if not earlier:
         return []
-    open_ = hub.gate_of(name) != SHUT
-    if retired and not open_:
-        return []
-    earlier = [each for each in found if each.revision != state.sha]
-    now = next((each.rows for each in found if each.revision == state.sha), {})
-    said = [f"{rows:,} rows are shown that may not be any more: {reason}" for reason, rows in now.items()]
-    said += [told(name, earlier, shut=not open_)] if earlier else []
-    return said + ([f"the repository stands open: medimg sync {name} shuts it"] if open_ and earlier else [])
+    if hub.gate_of(name) != SHUT:
+        return [told(name, earlier, shut=False), "the repository stands open; `medimg sync` shuts it"]
+    return [] if retired else [told(name, earlier)]
 
 
 # purge

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medimg.hub_sync.hub.store import REPO_TYPES, Store
@@ -29,7 +28,7 @@ def collect(store: Store, grace: float = GRACE) -> Collected:
     """
     oldest = time.time() - grace
     objects = size = 0
-    with _alone(store):
+    with store.locked("objects"):
         held = _held(store)
         for folder in sorted((store.root / "objects").iterdir()):
             for path in sorted(folder.iterdir()):
@@ -43,7 +42,7 @@ def collect(store: Store, grace: float = GRACE) -> Collected:
 def drop(store: Store, digests: Iterable[str]) -> int:
     """Remove these contents at once where no revision of any repository holds them; returns how many."""
     removed = 0
-    with _alone(store):
+    with store.locked("objects"):
         for digest in set(digests) - _held(store):
             path = store.object_path(digest)
             if path.exists():
@@ -62,10 +61,3 @@ def _held(store: Store) -> set[str]:
                     file.sha256 for file in commit.files.values() if not (file.lfs and file.sha256 in deleted)
                 }
     return held
-
-
-@contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    """Nobody makes a commit meanwhile, nor deletes contents."""
-    with store.locked("objects"):
-        yield

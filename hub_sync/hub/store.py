@@ -96,7 +96,7 @@ class Limits:
     stale_after: float = 24 * 3600.0
     connections: int = 0  # at once; 0: half of the files that the process may open, at most 512
     header_seconds: float = (
-        20.0  # from a connection's (or a later request's) beginning to the end of its header
+        20.0  # from the beginning of a request, or of its connection, to the end of its header
     )
     body_seconds: float = 30.0  # within which a body brings `body_rate` bytes a second
     body_rate: float = 512.0
@@ -814,7 +814,9 @@ class Repository:
                 for commit in reversed(list(self.history(self._commit(ref["target"])))):
                     if commit.id not in made:
                         left = {
-                            path: file for path, file in commit.files.items() if file.sha256 not in digests
+                            path: file
+                            for path, file in commit.files.items()
+                            if not (file.lfs and file.sha256 in digests)
                         }
                         if parent == commit.parent and len(left) == len(commit.files):
                             made[commit.id] = commit.id

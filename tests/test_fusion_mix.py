@@ -512,7 +512,10 @@ def test_the_training_example_of_the_docs_runs(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the training example needs torch")
     text = (Path(__file__).parents[1] / "docs" / "training.md").read_text("utf-8")
     program = tmp_path / "train.py"
-    program.write_text(text.split("```python\n")[1].split("```")[0], "utf-8")
+    _, _, example = (
+        text.split("```python", 1)[1].split("```")[0].partition("\n")
+    )  # the first line names extras
+    program.write_text(example, "utf-8")
     done = subprocess.run(
         [sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )

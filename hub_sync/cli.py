@@ -11,7 +11,6 @@ import os
 import shlex
 import shutil
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -115,13 +114,14 @@ def main() -> None:
 
 def _only_our_warnings() -> None:
     """What libraries say to programmers is nothing for the user of a command; `python -W` shows it all the same."""
-    from medimg.report import MedimgWarning
 
-    def show(message: Warning | str, *_: Any) -> None:
-        err.print(_plain(str(message)), highlight=False)
+    def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        from medimg.report import MedimgWarning
 
-    warnings.simplefilter("ignore")
-    warnings.simplefilter("default", MedimgWarning)
+        if issubclass(category, MedimgWarning):
+            err.print(_plain(str(message)), highlight=False)
+
+    warnings.simplefilter("default")
     warnings.showwarning = show  # type: ignore[assignment]
 
 
@@ -129,6 +129,8 @@ def _app_of(arguments: Sequence[str]) -> typer.Typer:
     """The command that is asked for, alone: typer builds every option of every command that it is given."""
     named = next((each for each in arguments if not each.startswith("-")), "")
     asked = [each for each in app.registered_commands if command_name(each) == named]
+    if list(arguments) == ["--version"]:
+        asked = app.registered_commands[:1]
     if not asked:
         return app  # for its help, and for the nearest names of a command that there is not
     alone = _commands()
@@ -834,6 +836,8 @@ def _hub(
 
     with contextlib.ExitStack() as stack:
         if dry and not is_store(store):
+            import tempfile
+
             store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medimg-plan-")))
         running = stack.enter_context(EmbeddedHub(store))
         yield Hub(running.url, namespace)

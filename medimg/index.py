@@ -99,7 +99,7 @@ def mark(module: str, read: Callable[[str], str | None]) -> str:
         for helper in _HELPER.findall(statement):
             if f"builders.{helper} " in statement or re.search(rf"\b{helper}\b", own):
                 _add(texts, helper, read)
-    digest = hashlib.sha256(_licenses())
+    digest = _licenses().copy()
     for name, text in sorted(texts.items()):
         digest.update(f"\0{name}\0{text}".encode())
     return digest.hexdigest()[:16]
@@ -110,14 +110,19 @@ def _add(texts: dict[str, str], helper: str, read: Callable[[str], str | None]) 
     text = None if helper in texts else read(helper)
     if text is not None:
         texts[helper] = text
-        for statement in _IMPORT.findall(text):
-            for inner in _HELPER.findall(statement):
-                _add(texts, inner, read)
+        for inner in _imported(text):
+            _add(texts, inner, read)
 
 
 @functools.cache
-def _licenses() -> bytes:
-    return _LICENSES.read_bytes()
+def _imported(text: str) -> tuple[str, ...]:
+    """What may be helpers among the names that a module imports."""
+    return tuple(name for statement in _IMPORT.findall(text) for name in _HELPER.findall(statement))
+
+
+@functools.cache
+def _licenses() -> hashlib._Hash:
+    return hashlib.sha256(_LICENSES.read_bytes())
 
 
 def _declaring(text: str) -> str:

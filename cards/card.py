@@ -364,6 +364,8 @@ def card_data(dataset: Dataset, manifest: Manifest | None) -> DatasetCardData:
     holding = layout.published(manifest) if manifest is not None else {}
     rows = manifest.rows if manifest is not None and holding else sum(dataset.splits.values())
     extra: dict[str, Any] = _gate_yaml(dataset, manifest)
+    if not holding:
+        extra |= layout.NO_DATA
     if manifest is not None and holding:
         default = layout.default_config(dataset, holding)
         extra["configs"] = [

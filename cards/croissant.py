@@ -76,7 +76,7 @@ def croissant(
     namespace: str = "medimg",
     base_url: str = "https://huggingface.co",
 ) -> dict[str, Any]:
-    """The JSON-LD of one dataset, for `croissant.json`.
+    """The JSON-LD of one dataset, for `.medimg/croissant.json`.
 
     Every shard is a FileObject with its digest; every Hub config a FileSet and a RecordSet.
     A recipe lists the source's files whose digest is published, and no records.

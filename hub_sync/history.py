@@ -186,6 +186,7 @@ def notice(subject: _Subject, reason: str) -> str:
         license_name="retired",
         license_link=subject.homepage,
         tags=["medical", "medimg", RETIRED_TAG],
+        **layout.NO_DATA,
     )
     text = "\n\n".join(
         [

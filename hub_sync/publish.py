@@ -41,7 +41,7 @@ HOLD_PATH = ".medimg/hold.json"
 """Present where sync leaves a repository alone: it was retired or rolled back."""
 MARK_PATH = ".medimg/withdrawn.json"
 """Present where sync has shut a repository, because revisions of it hold rows that may not be shown any more."""
-OWNED = ("data/", "metadata/", "preview/", "assets/", ".medimg/", layout.CROISSANT_PATH)
+OWNED = ("data/", "metadata/", "preview/", "assets/", ".medimg/", *layout.FORMER_PATHS)
 """What sync writes and therefore may delete; other files in the repository are left alone."""
 
 Gate = Literal["auto", "manual", False]

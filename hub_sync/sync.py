@@ -664,7 +664,7 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
         dataset = self.builder.dataset
         kept = {MARK_PATH}
         if dataset.publish is not Verdict.RECIPE and manifest.rows:
-            kept |= {path for path in state.files if path not in _TEXTS}
+            kept |= {path for path in state.files if path not in (*_TEXTS, *layout.FORMER_PATHS)}
             self._gate(state, manifest)
             manifest = manifest.model_copy(update={"tag": self._tag(state, manifest)})
         previous = state.manifest.texts if state.manifest is not None else {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medimg.declaration import Dataset
 from medimg.errors import DeclarationError
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from datasets import Features
 
 CARD_PATH = "README.md"
-CROISSANT_PATH = "croissant.json"
+CROISSANT_PATH = ".medimg/croissant.json"
+"""In a hidden folder, which `load_dataset` never takes for data."""
+FORMER_PATHS = ("croissant.json",)
+"""What earlier versions wrote elsewhere, and nothing writes any more."""
 PREVIEW_PATH = "preview/train.parquet"
 PREVIEW_SPLIT = "train"
 CONTACT_SHEET_PATH = "assets/contact_sheet.png"
@@ -29,6 +32,15 @@ STATISTICS_PATH = "assets/statistics.png"
 DEFAULT = "default"
 METADATA = "metadata"
 PREVIEW = "preview"
+NO_DATA: Mapping[str, Any] = {
+    "configs": [{"config_name": DEFAULT, "data_files": []}],
+    "viewer": False,
+}
+"""In the YAML of a card: the repository holds no data, whatever other files lie in it.
+
+`load_dataset` then ends with `DataFilesNotFoundError: No (supported) data files found in <repository>`. Without it,
+any JSON, text or picture in the repository would be taken for rows.
+"""
 RESERVED = (DEFAULT, METADATA, PREVIEW)
 """Hub configs that every dataset has; no sub-collection may take their names."""
 

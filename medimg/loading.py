@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from medimg import __version__, hub, imports, registry
 from medimg.declaration import BadFiles, Dataset
-from medimg.errors import EmptySplitError, MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
+from medimg.errors import (
+    EmptySplitError,
+    HubError,
+    MedimgError,
+    SourceError,
+    SourceRequiredError,
+    UnknownDatasetError,
+)
 from medimg.files import Files
 from medimg.files.names import lower_suffix
 from medimg.licenses import Verdict
@@ -86,10 +93,17 @@ def load(
             raise source_required(dataset)
         hub.check()
         import datasets
+        from datasets.exceptions import DataFilesNotFoundError
 
-        return datasets.load_dataset(
-            f"{namespace}/{dataset.name}", config, split=split, streaming=streaming, **kwargs
-        )
+        repo = f"{namespace}/{dataset.name}"
+        try:
+            return datasets.load_dataset(repo, config, split=split, streaming=streaming, **kwargs)
+        except DataFilesNotFoundError as error:
+            raise HubError(
+                f"the repository {repo} holds no data",
+                dataset=dataset.name,
+                next_step=f"its page says why. {_passed(dataset)}",
+            ) from error
     if kwargs:
         raise TypeError(f"unexpected arguments with a source: {', '.join(kwargs)}")
     if bad_files not in (None, "stop", "quarantine"):
@@ -335,13 +349,20 @@ def source_required(dataset: Dataset) -> SourceRequiredError:
         if dataset.publish is Verdict.RECIPE
         else "it has no address that can be fetched without a person"
     )
-    how = dataset.how or (
-        f"Download the original from {dataset.homepage} and pass it: "
-        f'medimg.load("{dataset.name}", source="<folder or archive>").'
-    )
+    how = (dataset.how or "Download the original").strip().rstrip(".")
+    if "http" not in how:
+        how = f"{how}: {dataset.homepage}"
     return SourceRequiredError(
-        f"this dataset is not downloaded for you: {why}.", dataset=dataset.name, next_step=how
+        f"this dataset is not downloaded for you: {why}.",
+        dataset=dataset.name,
+        next_step=f"{how}. {_passed(dataset)}",
     )
+
+
+def _passed(dataset: Dataset) -> str:
+    """How one's own copy is loaded."""
+    own = f', "{dataset.config_names[0]}"' if dataset.configs else ""
+    return f'Your own copy is passed so: medimg.load("{dataset.name}"{own}, source="<folder or archive>").'
 
 
 def generate(

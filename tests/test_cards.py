@@ -430,7 +430,7 @@ def test_every_license_gives_a_card(id_: str) -> None:
     if license.hub == "other":
         assert re.fullmatch(r"[a-z0-9-]+", data["license_name"]) and data["license_link"].startswith("http")
     assert ("extra_gated_prompt" in data) == (license.publish is licenses.Verdict.GATED)
-    assert ("configs" in data) == (manifest is not None)
+    assert (data["configs"] == layout.NO_DATA["configs"]) == (manifest is None)
     assert f"| **Published as** | {license.publish.value} |" in text
     assert ("what the license allows.**" in text) == ("unverified" in license.evidence.lower())
 
@@ -536,7 +536,8 @@ def test_recipe() -> None:
     for manifest in (None, built(dataset, configs=[], preview=None)):
         text = cards.render(dataset, "X-rays.", manifest)
         data = front(text)
-        assert "configs" not in data and "dataset_info" not in data and data["license"] == "other"
+        assert "dataset_info" not in data and data["license"] == "other"
+        assert data["configs"] == [{"config_name": "default", "data_files": []}] and data["viewer"] is False
         assert 'medimg.load("chexpert", source="…", streaming=True)' in text
         assert "Register with Stanford, then download `CheXpert-v1.0-small.zip`." in text
         assert "RECIPE" in text and "load_dataset" not in text and "assets/" not in text

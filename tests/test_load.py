@@ -9,22 +9,26 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 from datasets import Dataset, IterableDataset, IterableDatasetDict
+from datasets.exceptions import DataFilesNotFoundError
 
 import medimg
-from medimg import registry
+from medimg import hub, registry
 from medimg.declaration import Source
 from medimg.errors import (
     ChecksumError,
     EmptySplitError,
     FormatError,
+    HubError,
     SourceError,
     SourceRequiredError,
     UnknownDatasetError,
 )
 from medimg.files import Files
+from medimg.licenses import Verdict
 from medimg.loading import locate_source
 from medimg.phantom import Phantom
 from medimg.readers import tables
@@ -83,6 +87,29 @@ def test_recipe_only_without_a_source_says_where_to_register(name: str) -> None:
         medimg.load(name)
     text = str(caught.value)
     assert name in text and "http" in text and "source=" in text
+
+
+def test_every_recipe_says_how_to_pass_a_copy() -> None:
+    for builder in registry.builders():
+        if builder.dataset.publish is Verdict.RECIPE:
+            with pytest.raises(
+                SourceRequiredError, match=rf'medimg\.load\("{builder.name}".*, source="'
+            ) as caught:
+                medimg.load(builder.name)
+            assert "http" in str(caught.value) and ".." not in str(caught.value), builder.name
+
+
+def test_a_repository_without_data_is_named_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(repo: str, *args: object, **options: object) -> None:
+        raise DataFilesNotFoundError(f"No (supported) data files found in {repo}")
+
+    monkeypatch.setattr(hub, "check", lambda: None)
+    monkeypatch.setattr(datasets, "load_dataset", nothing)
+    with pytest.raises(
+        HubError, match=r"hc18: the repository org/hc18 holds no data.*medimg\.load"
+    ) as caught:
+        medimg.load("hc18", namespace="org")
+    assert "page says why" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["chexpert", "echonet-dynamic"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub.utils import get_session
 
 import medimg.builders
-from medimg import registry
+from medimg import layout, registry
 from medimg.errors import HubError
-from medimg.hub_sync import publish
+from medimg.hub_sync import history, publish
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.publish import Hub
 from medimg.hub_sync.sync import Result, sync
@@ -44,6 +46,26 @@ for config in get_dataset_config_names(repo):
 print(json.dumps(seen))
 """
 
+NOTHING = """
+import json, sys
+from datasets import get_dataset_config_names, load_dataset
+ways = {
+    "streaming": lambda repo: load_dataset(repo, streaming=True),
+    "whole": lambda repo: load_dataset(repo),
+    "a split": lambda repo: load_dataset(repo, split="train", streaming=True),
+    "a config": lambda repo: load_dataset(repo, "metadata"),
+    "configs": lambda repo: get_dataset_config_names(repo),
+}
+said = {}
+for number, repo in enumerate(sys.argv[1:]):
+    for way in list(ways)[: 2 if number else None]:
+        try:
+            said[f"{repo} {way}"] = f"LOADED {ways[way](repo)}"
+        except Exception as error:
+            said[f"{repo} {way}"] = f"{type(error).__name__}: {error}"
+print(json.dumps(said))
+"""
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
@@ -58,6 +80,13 @@ def everything(server: EmbeddedHub) -> dict[str, Result]:
     return {result.name: result for result in results}
 
 
+@pytest.fixture(scope="module")
+def recipes(server: EmbeddedHub) -> dict[str, Result]:
+    """All recipes, published once in a namespace of their own."""
+    names = [each.name for each in registry.builders() if each.dataset.publish is Verdict.RECIPE]
+    return {result.name: result for result in sync(names, Hub(server.url, "recipes"), check=False)}
+
+
 def phantoms(root: Path, *names: str) -> Path:
     """Miniatures as if they were somebody's originals."""
     for name in names:
@@ -67,9 +96,14 @@ def phantoms(root: Path, *names: str) -> Path:
 
 def plain(server: EmbeddedHub, repo: str, cwd: Path) -> dict[str, Any]:
     """Load everything of a repository with plain `datasets`, in a neutral folder."""
+    return said(server, cwd, PLAIN, repo)
+
+
+def said(server: EmbeddedHub, cwd: Path, code: str, *repos: str) -> dict[str, Any]:
+    """What a program with plain `datasets` prints of repositories."""
     environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(cwd / "hf")}
     done = subprocess.run(
-        [sys.executable, "-c", PLAIN, repo],
+        [sys.executable, "-c", code, *repos],
         cwd=cwd,
         env=environment,
         capture_output=True,
@@ -109,18 +143,51 @@ def test_second_run_does_nothing(server: EmbeddedHub, everything: dict[str, Resu
     assert {name: hub.published(name).sha for name in everything} == before
 
 
-def test_recipe_datasets_have_no_data_file_whatever_is_asked(server: EmbeddedHub, tmp_path: Path) -> None:
-    recipes = [b.name for b in registry.builders() if b.dataset.publish is Verdict.RECIPE]
+def test_recipe_datasets_have_no_data_file_whatever_is_asked(
+    server: EmbeddedHub, recipes: dict[str, Result], tmp_path: Path
+) -> None:
     assert {"chexpert", "echonet-dynamic"} <= set(recipes)
     root = phantoms(tmp_path / "root", *recipes)
     hub = Hub(server.url, "recipes")
-    for source in (None, str(root), "official"):
-        for result in sync(recipes, hub, source=source, check=False):
+    for results in (
+        recipes.values(),
+        *(sync(list(recipes), hub, source=source, check=False) for source in (str(root), "official")),
+    ):
+        for result in results:
             assert result.status == "card-only", result.reason
             assert not result.rows
             files = hub.published(result.name).files
             assert not [path for path in files if path.endswith((".parquet", ".png"))]
             assert "README.md" in files
+
+
+def test_a_repository_without_data_ends_in_an_error_that_names_it(
+    server: EmbeddedHub, recipes: dict[str, Result], tmp_path: Path
+) -> None:
+    """Recipes and what was retired: nothing that lies there is taken for rows."""
+    hub = Hub(server.url, "recipes")
+    sync(["hc18"], hub, check=False)
+    history.retire(hub, "hc18", "The source withdrew consent.", purge=True)
+    # What a maintainer adds, and what earlier versions of sync wrote, is no row either.
+    for path in ("croissant.json", "notes/terms.csv", "figure.png"):
+        hub.api.upload_file(
+            repo_id=hub.repo("chexpert"),
+            path_or_fileobj=io.BytesIO(b'{"a": 1}'),
+            path_in_repo=path,
+            repo_type="dataset",
+        )
+    repos = [hub.repo(name) for name in ("chexpert", "hc18", *recipes)]
+    found = said(server, tmp_path, NOTHING, *dict.fromkeys(repos))
+    assert len(found) == 3 + 2 * (len(recipes) + 1) and len(recipes) > 30
+    for asked, answer in found.items():
+        repo = asked.split(" ")[0]
+        assert answer == f"DataFilesNotFoundError: No (supported) data files found in {repo}", asked
+        page = get_session().get(f"{server.url}/datasets/{repo}").text
+        assert "load_dataset" not in page and "This repository holds no data" in page
+        assert ("medimg.load" in page) == (repo != hub.repo("hc18")) == ("How to load it from" in page)
+    sync(["chexpert"], hub, check=False)
+    left = hub.published("chexpert").files
+    assert "croissant.json" not in left and {layout.CROISSANT_PATH, "figure.png"} <= set(left)
 
 
 def test_source_is_built_changed_and_shrunk(server: EmbeddedHub, tmp_path: Path) -> None:

@@ -63,6 +63,15 @@ class Card:
         numbers = [count for count in counts if isinstance(count, int)]
         return sum(numbers) if numbers and len(numbers) == len(counts) else None
 
+    @property
+    def without_data(self) -> bool:
+        """Whether the YAML declares configurations, and no file for any of them."""
+        configs = self.data.get("configs")
+        configs = configs if isinstance(configs, list) else []
+        return bool(configs) and all(
+            isinstance(each, dict) and each.get("data_files") == [] for each in configs
+        )
+
 
 def card(repository: Repository, commit: Commit) -> Card:
     """Read the card of a revision; a card that cannot be read is empty and says why."""
@@ -210,8 +219,19 @@ def show_card(repository: Repository, base: str) -> HTMLResponse:
     url = repository.url
     html = _render(read.text, f"{url}/blob/main", f"{url}/resolve/main")
     return page(
-        "card.html", card=read, html=html, commit=commit, size=commit.size, **_frame(repository, "main", base)
+        "card.html",
+        card=read,
+        html=html,
+        commit=commit,
+        size=commit.size,
+        loadable=not read.without_data and any(map(_may_hold_rows, commit.files)),
+        **_frame(repository, "main", base),
     )
+
+
+def _may_hold_rows(path: str) -> bool:
+    """Whether `load_dataset` looks at a file: not at the card, and not at what is hidden."""
+    return path != "README.md" and not any(part.startswith(".") for part in path.split("/"))
 
 
 def show_tree(repository: Repository, revision: str, folder: str, base: str) -> HTMLResponse:

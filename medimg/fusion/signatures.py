@@ -346,9 +346,10 @@ def _correlate(axes: int, data: Array, shapes: Array, others: Array, other_shape
         limits = _limits(shapes, other_shapes[:, order], axes)
         part = np.flatnonzero((limits < TERMS[axes]).any(axis=1))
         if part.size:
-            mask = (frequencies < limits[part, None]).all(axis=2)
+            mask = np.logical_and.reduce([f < limits[part, axis, None] for axis, f in enumerate(frequencies.T)])
             joint[part] *= mask
-            norms[part] = np.square(one[part] * mask).sum(axis=1) * np.square(other[part] * mask).sum(axis=1)
+            squares = (np.square(each[part]) for each in (one, other))
+            norms[part] = np.prod([np.einsum("nt,nt->n", square, mask) for square in squares], axis=0)
         # Sums over the terms of each class, then all sums of these with the signs that a flip gives them.
         top = np.abs(np.add.reduceat(joint, starts, axis=1) @ signs).max(axis=1)
         best = np.maximum(best, top / np.sqrt(np.maximum(norms, 1e-12)))

@@ -53,13 +53,20 @@ EXAMPLES = [
 ]
 
 
+def published() -> set[str]:
+    """Datasets that an example or a line names, so that it may take them from a Hub."""
+    shown = [*LINES, *(code for page in PAGES for _, code in blocks(page))]
+    named = {name for text in shown for name in re.findall(r"[\w-]+", text)}
+    return named & set(registry.names())
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A folder with a copy of LiTS (phantoms) and a Hub where all miniatures are published."""
+    """A folder with a copy of LiTS (phantoms), and a Hub with the miniatures that the pages name."""
     folder = tmp_path_factory.mktemp("docs")
     registry.get("lits").miniature(Phantom(folder / "LiTS"))
     with EmbeddedHub(folder / "store") as server:
-        sync([], Hub(server.url, "medimg"), check=False)
+        sync(sorted(published()), Hub(server.url, "medimg"), check=False)
         (folder / "cwd").mkdir()
         (folder / "LiTS").rename(folder / "cwd" / "LiTS")
         yield folder / "cwd", {"HF_ENDPOINT": server.url, "HF_HOME": str(folder / "hf")}

@@ -27,6 +27,7 @@ from medimg.errors import MedimgError, UnknownDatasetError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from medimg.hub_sync.preflight import Preflight
     from medimg.hub_sync.publish import Hub
     from medimg.hub_sync.sync import Plan, Result
     from medimg.index import Entry
@@ -232,6 +233,73 @@ def sync(
 
 
 @app.command()
+def preflight(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Datasets (slugs or aliases); none means all.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="As for sync: a root, an fsspec URL of one, or `official`.")
+    ] = None,
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Also what was retired or rolled back, as sync would.")
+    ] = False,
+    rate: Annotated[
+        float, typer.Option(help="MB/s of the upload, for the time that it takes.", min=0.01)
+    ] = 20.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Before the first push: may the token write, which names are taken, what would be uploaded? Writes nothing.
+
+    Exits with 1 where something must be mended first.
+
+    Examples:
+      medimg preflight lits hc18 --source ~/originals --hub https://huggingface.co --namespace my-org
+
+      medimg preflight --source official --hub https://huggingface.co --namespace my-org --json
+    """
+    from medimg.hub_sync import preflight as looking
+
+    with _hub(hub, namespace, store, new=True, dry=True) as target:
+        found = looking.preflight(names or [], target, source=source or None, restore=restore, rate=rate)
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=1))
+    else:
+        _print_preflight(found)
+    if not found.ready:
+        raise typer.Exit(1)
+
+
+def _print_preflight(found: Preflight) -> None:
+    from rich.table import Table
+
+    who = found.access
+    out.print(f"{found.hub}, namespace {found.namespace}: {who.user or 'nobody'} ({who.role or 'no role'})")
+    table = Table(box=None, pad_edge=False)
+    for column in ("dataset", "name is", "sync would", "about", "files", "readers", "reason"):
+        table.add_column(column, justify="right" if column in ("about", "files") else "left")
+    for each in found.datasets:
+        size = "?" if each.bytes is None else _size(each.bytes)
+        shown = (size, str(each.files), each.gate) if each.commits else ("", "", "")
+        table.add_row(each.name, each.at, each.action, *shown, _plain(each.reason))
+    _wide().print(table)
+    commits = sum(each.commits for each in found.datasets)
+    out.print(
+        f"about {_size(found.bytes)} in {commits} commits, {found.requests:,} requests, "
+        f"{found.seconds / 3600:.1f} h at {found.rate:g} MB/s; building reads each source once besides",
+        highlight=False,
+    )
+    for doubt in found.doubts:
+        out.print(f"note: {_plain(doubt)}", highlight=False)
+    for problem in found.problems:
+        out.print(f"[bold red]first:[/bold red] {_plain(problem)}", highlight=False)
+    if found.ready:
+        out.print("ready: nothing stands in the way of sync", highlight=False)
+
+
+@app.command()
 def hub(
     store: StoreOption = STORE,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = PORT,
@@ -247,7 +315,8 @@ def hub(
 ) -> None:
     """Serve an embedded Hub: the cards as pages, the datasets for `load_dataset`.
 
-    The token of a Hub that listens beyond loopback is taken from MEDIMG_HUB_TOKEN.
+    The token of a Hub that listens beyond loopback is taken from MEDIMG_HUB_TOKEN; one that only reads, from
+    MEDIMG_HUB_READ_TOKEN.
 
     Examples:
       medimg hub                        ./hub-store on http://127.0.0.1:8765
@@ -265,7 +334,8 @@ def hub(
     check_store(store, new=True)
     if not is_store(store):
         err.print(f"{store} is new: nothing is published there yet.", highlight=False)
-    serve(store, host=host, port=port, token=os.environ.get("MEDIMG_HUB_TOKEN"))
+    tokens = (os.environ.get(name) for name in ("MEDIMG_HUB_TOKEN", "MEDIMG_HUB_READ_TOKEN"))
+    serve(store, host, port, *tokens)
 
 
 def _collect_garbage(store: Path, grace: float) -> None:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from medimg import __version__, cards, layout, licenses, registry
-from medimg.cards.card import forbidden, freed, gates
+from medimg.cards.card import HUMAN_START, forbidden, freed, gates
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files, checksums
@@ -220,6 +220,12 @@ def _plan(
         return Plan(dataset.name, action, reason, origin, place)
 
     manifest = state.manifest
+    if others := foreign(state):
+        return plan(
+            "blocked",
+            f"{hub.repo(dataset.name)} holds what medimg did not publish ({', '.join(others[:3])}); it stays as it "
+            "is. Next: move it, or publish under another namespace",
+        )
     closed = dataset.publish is Verdict.RECIPE and manifest is not None and manifest.rows > 0
     if HOLD_PATH in state.files and not restore and not closed:
         hold = state.hold or {}
@@ -286,6 +292,12 @@ def _plan(
         turned = [f"changed: {', '.join(differs)}"] if differs else []
         reason = "; ".join([*turned, *problems][:2]) or "restored"
     return replace(plan("build", reason, place), fingerprint=prints)
+
+
+def foreign(state: Published) -> list[str]:
+    """Files where sync writes that medimg did not put there: no manifest tells of them, nor is the card ours."""
+    theirs = [path for path in state.files if path.startswith(OWNED)]
+    return theirs if state.manifest is None and HUMAN_START not in (state.card or "") else []
 
 
 _TEXTS = (layout.CARD_PATH, layout.CROISSANT_PATH, MANIFEST_PATH)

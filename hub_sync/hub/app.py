@@ -66,13 +66,13 @@ class Hub:
 
     def whoami(self, call: Call) -> Response:
         """Name the user."""
-        if not self.desk.knows(call.request):
+        role = self.desk.role(call.request)
+        if role is None:
             raise HubRefusal(401, "Invalid credentials in Authorization header")
         spaces = {repository.namespace for kind in REPO_TYPES for repository in self.store.repositories(kind)}
         name = self.desk.user
         orgs = [{"type": "org", "name": each, "fullname": each} for each in sorted(spaces - {name})]
-        role = {"displayName": "embedded", "role": "write"}
-        auth = {"type": "access_token", "accessToken": role}
+        auth = {"type": "access_token", "accessToken": {"displayName": "embedded", "role": role}}
         user = {"type": "user", "id": name, "name": name, "fullname": name, "isPro": False}
         return JSONResponse({**user, "orgs": orgs, "auth": auth})
 
@@ -202,6 +202,7 @@ def create_app(
     store: Store,
     *,
     token: str | None = None,
+    reader: str | None = None,
     base_url: str | None = None,
     user: str = "medimg",
     loopback: bool = True,
@@ -211,11 +212,12 @@ def create_app(
     Args:
         store: what is served.
         token: where given, writes, private and gated repositories need it.
+        reader: another token, which opens private and gated repositories and writes nothing.
         base_url: the address in links; where not given, the one the client used.
         user: the name that owns repositories created without a namespace.
         loopback: answer only to requests that name this machine, which keeps web pages out.
     """
-    hub = Hub(Desk(store, token, base_url, user))
+    hub = Hub(Desk(store, token, base_url, user, reader))
     app = Starlette(routes=hub.routes(), middleware=[Middleware(Front, loopback=loopback)])
     app.router.redirect_slashes = False
     return app

@@ -69,26 +69,47 @@ class Desk:
     Args:
         store: what is served.
         token: where given, writes, private and gated repositories need it; else any token opens the latter.
+        reader: another token, which opens private and gated repositories and writes nothing.
         base_url: the address in links; where not given, the one the client used.
         user: the name that owns repositories created without a namespace.
     """
 
-    def __init__(self, store: Store, token: str | None, base_url: str | None, user: str) -> None:
+    def __init__(
+        self, store: Store, token: str | None, base_url: str | None, user: str, reader: str | None = None
+    ) -> None:
         self.store = store
         self.token = token
+        self.reader = reader
         self.base_url = base_url
         self.user = user
 
-    def knows(self, request: Request) -> bool:
-        """Return whether the request carries the token, or any token where none is set."""
+    def role(self, request: Request) -> str | None:
+        """Return what the request's token is good for: "write", "read", or None where it is not known.
+
+        Where no token is set, any is good for all.
+        """
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given.strip():
-            return False
-        return self.token is None or secrets.compare_digest(given.strip().encode(), self.token.encode())
+        token = given.strip().encode()
+        if scheme.lower() != "bearer" or not token:
+            return None
+        if self.token is None or secrets.compare_digest(token, self.token.encode()):
+            return "write"
+        if self.reader is not None and secrets.compare_digest(token, self.reader.encode()):
+            return "read"
+        return None
+
+    def knows(self, request: Request) -> bool:
+        """Return whether the request carries a token that is set, or any where none is set."""
+        return self.role(request) is not None
 
     def must_write(self, request: Request) -> None:
-        """Refuse a write without the token."""
-        if self.token is not None and not self.knows(request):
+        """Refuse a write without the token for it."""
+        if self.token is None:
+            return
+        role = self.role(request)
+        if role == "read":
+            raise HubRefusal(403, "This token reads only: a token with write access is needed.")
+        if role is None:
             raise HubRefusal(401, "Invalid credentials in Authorization header")
 
     def sees(self, call: Call, about: Json) -> bool:

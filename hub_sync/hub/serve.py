@@ -29,6 +29,7 @@ class EmbeddedHub:
         host: address to listen on; beyond loopback a token is required.
         port: port to listen on; 0 takes a free one.
         token: where given, writes, private and gated repositories need it.
+        reader: another token, which opens private and gated repositories and writes nothing.
         limits: sizes that the store enforces.
     """
 
@@ -39,13 +40,14 @@ class EmbeddedHub:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str | None = None,
+        reader: str | None = None,
         limits: Limits | None = None,
     ) -> None:
-        _require_token(host, token)
+        _require_token(host, token, reader)
         self.store_dir = store_dir
         self.host = host
         self.port = port
-        self._token = token
+        self._tokens = (token, reader)
         self._limits = limits
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -64,7 +66,7 @@ class EmbeddedHub:
         self._store = Store(self.store_dir, self._limits)
         listener = _listen(self.host, self.port)
         self.port = int(listener.getsockname()[1])
-        server = _server(self._store, self.host, self._token)
+        server = _server(self._store, self.host, *self._tokens)
         self._server = server
         self._thread = threading.Thread(
             target=server.run, args=([listener],), name="embedded-hub", daemon=True
@@ -87,7 +89,11 @@ class EmbeddedHub:
 
 
 def serve(
-    store_dir: str | os.PathLike[str], host: str = "127.0.0.1", port: int = 8642, token: str | None = None
+    store_dir: str | os.PathLike[str],
+    host: str = "127.0.0.1",
+    port: int = 8642,
+    token: str | None = None,
+    reader: str | None = None,
 ) -> None:
     """Serve a store until Ctrl-C; prints the address and how to use it.
 
@@ -96,8 +102,9 @@ def serve(
         host: address to listen on; beyond loopback a token is required.
         port: port to listen on; 0 takes a free one.
         token: where given, writes, private and gated repositories need it.
+        reader: another token, which opens private and gated repositories and writes nothing.
     """
-    _require_token(host, token)
+    _require_token(host, token, reader)
     store = Store(store_dir)
     listener = _listen(host, port)
     url = _url(host, int(listener.getsockname()[1]))
@@ -107,15 +114,15 @@ def serve(
     if token is not None:
         print("Writes, private and gated repositories need the token as HF_TOKEN.\n", flush=True)
     try:
-        _server(store, host, token).run([listener])
+        _server(store, host, token, reader).run([listener])
     except KeyboardInterrupt:  # the server has ended in order and passes the signal on
         pass
     finally:
         sys.stdout.flush()
 
 
-def _server(store: Store, host: str, token: str | None) -> uvicorn.Server:
-    app = create_app(store, token=token, loopback=is_loopback(host))
+def _server(store: Store, host: str, token: str | None, reader: str | None) -> uvicorn.Server:
+    app = create_app(store, token=token, reader=reader, loopback=is_loopback(host))
     connection = protocol(store.limits)
     config = uvicorn.Config(
         app,
@@ -153,9 +160,17 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _require_token(host: str, token: str | None) -> None:
-    if token is not None and not token.strip():
+def _require_token(host: str, token: str | None, reader: str | None) -> None:
+    if any(given is not None and not given.strip() for given in (token, reader)):
         raise HubError("The token is empty.", next_step="set a token, or none on loopback.")
+    if reader is not None and reader == token:
+        raise HubError(
+            "The token that reads is also the one that writes.", next_step="set another one for readers."
+        )
+    if reader is not None and token is None:
+        raise HubError(
+            "A token that only reads needs another one that writes.", next_step="set MEDIMG_HUB_TOKEN too."
+        )
     if token is None and not is_loopback(host):
         raise HubError(
             f"Listening on {host}, beyond this machine, needs a token.",

@@ -652,6 +652,17 @@ class Files:
 
     # --------------------------------------------------------------------------------------- changes and sums
 
+    def size(self) -> tuple[int, int]:
+        """Bytes of all files of the root, archives as they lie there, and how many files' size nobody tells.
+
+        Nothing is read. A catalogue, whose folders are listed as far as they are asked for, counts as one such file.
+        """
+        if self._catalogue() is not None:
+            return 0, 1
+        with self._named():
+            sizes = [item.size for item in self._physical()]
+        return sum(size or 0 for size in sizes), sizes.count(None)
+
     def fingerprint(self) -> str:
         """Digest over the files of the root: paths, sizes and versions. Says whether the source changed.
 

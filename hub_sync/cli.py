@@ -828,6 +828,60 @@ def _dataset_or_set(name: str) -> str:
         return name
 
 
+KINDS = ("modality", "organ", "task", "structure", "finding")
+
+
+@app.command()
+def vocab(
+    text: Annotated[str, typer.Argument(help="A name, a synonym or a part of one; nothing lists all.")] = "",
+    kind: Annotated[str | None, typer.Option(help=f"Only this vocabulary: {', '.join(KINDS)}.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the canonical name of a modality, organ, task, structure or finding.
+
+    Exits with 1 where nothing is called so.
+
+    Examples:
+      medimg vocab hepatic
+
+      medimg vocab tumor --kind finding
+
+      medimg vocab --kind modality --json
+    """
+    from medimg import vocab as vocabularies
+    from medimg.hub_sync.show import columns
+
+    if kind is not None and kind not in KINDS:
+        raise typer.BadParameter(f"one of {', '.join(KINDS)}", param_hint="--kind")
+    found = []
+    for name in [kind] if kind else KINDS:
+        vocabulary: Vocabulary = getattr(vocabularies, name)
+        for id in vocabulary.search(text) if text else vocabulary.ids:
+            found.append({"kind": name, **vocabulary[id].model_dump(mode="json")})
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        rows = [
+            (term["kind"], term["id"], ", ".join(term["synonyms"]), term["snomed"] or term["dicom"] or "")
+            for term in found
+        ]
+        for line in columns(("kind", "id", "synonyms", "code"), rows, _width()[0], folded=("synonyms",)):
+            print(line)
+    if not found:
+        nearest = _nearest(text, [kind] if kind else KINDS)
+        err.print(f"nothing is called {_plain(text)!r}; closest: {nearest}", highlight=False)
+        raise typer.Exit(1)
+
+
+def _nearest(text: str, kinds: Iterable[str]) -> str:
+    import difflib
+
+    from medimg import vocab as vocabularies
+
+    ids = [id for kind in kinds for id in getattr(vocabularies, kind).ids]
+    return ", ".join(difflib.get_close_matches(text, ids, 3, 0)) or "nothing"
+
+
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Slug of the new dataset, e.g. my-dataset.")],

@@ -1,4 +1,4 @@
-"""What is generated from the declarations: tables of the docs, and the index that lists and finds datasets.
+"""What is generated from the code: tables of the docs, the reference, and the index that lists and finds datasets.
 
 `python -m medimg.hub_sync.tables [--check]`, from the root of a clone.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from medimg import index, registry
 from medimg.declaration import Dataset
+from medimg.hub_sync.reference import reference
 
 HEAD = """# Datasets
 
@@ -89,6 +90,7 @@ INDEX = Path("medimg/index.jsonl")
 PAGES: Mapping[Path, Callable[[], str]] = {
     Path("docs/datasets.md"): datasets_table,
     Path("docs/evidence.md"): evidence_table,
+    Path("docs/reference.md"): reference,
     INDEX: index_lines,
 }
 
@@ -115,7 +117,7 @@ def main(arguments: list[str]) -> int:
         return 0
     wrong = stale()
     for path in wrong:
-        print(f"{path} is not what the declarations say; run `make docs`.", file=sys.stderr)
+        print(f"{path} is not what the code says; run `make docs`.", file=sys.stderr)
     return 1 if wrong else 0
 
 

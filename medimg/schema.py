@@ -107,6 +107,10 @@ class Label(Frozen):
         legend: what each mask value means; None takes the declaration's. An empty tuple of names is "not annotated
             here" (ignore). Value 0 is background and needs no entry.
         instances: mask values count instances; `legend` then needs only entry 1, the kind of every instance.
+        boxes, points: named places in the image's own pixels or voxels.
+        measures: named numbers with units.
+        texts: questions with answers, reports, captions.
+        target: the paired image of registration, reconstruction or synthesis.
         drawn_on: (height, width) of the picture in which boxes and points stand, where the source says so: one of
             another size is refused.
         source: the label exactly as the source gives it (anything that json can hold).
@@ -132,10 +136,12 @@ class Row(Frozen):
 
     Attributes:
         id: stable within the dataset; stored as `<dataset>/<id>` (`<dataset>/<config>/<id>` where there are configs).
+        image: a file, which takes the reader by its suffix, or what a reader gives.
         split: split name, e.g. "train".
         config: sub-collection, for datasets that declare `configs`.
         subject: patient id in the source; a blank one is None. None only where the declaration's `no_subject` says why.
         modality, organ, task: None takes the declaration's (modality: its only one).
+        sequence: channel names where co-registered images are stacked into one 4-D volume, e.g. ("FLAIR", "T1").
         spacing: mm per pixel or voxel where the image file does not say and the source does; () where the file names a
             spacing that means nothing.
         license: None takes the declaration's.

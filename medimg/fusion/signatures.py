@@ -346,7 +346,9 @@ def _correlate(axes: int, data: Array, shapes: Array, others: Array, other_shape
         limits = _limits(shapes, other_shapes[:, order], axes)
         part = np.flatnonzero((limits < TERMS[axes]).any(axis=1))
         if part.size:
-            mask = np.logical_and.reduce([f < limits[part, axis, None] for axis, f in enumerate(frequencies.T)])
+            mask = np.logical_and.reduce(
+                [f < limits[part, axis, None] for axis, f in enumerate(frequencies.T)]
+            )
             joint[part] *= mask
             squares = (np.square(each[part]) for each in (one, other))
             norms[part] = np.prod([np.einsum("nt,nt->n", square, mask) for square in squares], axis=0)

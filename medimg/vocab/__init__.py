@@ -281,6 +281,19 @@ class Vocabulary:
             return self._index[key]
         return (self._reasons[key],) if key in self._reasons else None
 
+    def search(self, text: str) -> list[str]:
+        """Ids of terms by a part of any of their names, best first: equal, beginning so, holding it.
+
+        Empty where no name holds the text.
+        """
+        key = normalize(text)
+        ranks: dict[str, tuple[int, int]] = {}
+        for name, id_ in self._index.items():
+            if key and key in name:
+                rank = (0 if name == key else 1 if name.startswith(key) else 2, len(name))
+                ranks[id_] = min(rank, ranks.get(id_, rank))
+        return sorted(ranks, key=lambda id_: (ranks[id_], id_))
+
     def _closest(self, text: str) -> list[str]:
         key = normalize(text)
         matcher = difflib.SequenceMatcher(b=key)

@@ -9,7 +9,6 @@ from medimg.readers import masks, raster, tables
 from medimg.schema import Row, Skipped
 
 SITE = "http://cecas.clemson.edu/~ahoover/stare"
-PAGE = "http://www.parl.clemson.edu/stare/diagnosis.html"
 SUMS = {
     "stare-images": "5f7b509b6067cad4f1be84933145d783de9ec087b3eaaf4db0103dd0144dd433",
     "labels-ah": "ebf2f1e17ca955f24579d9edd990e2dae79a5c82def69f0985d8e24f826ddd2f",
@@ -63,12 +62,12 @@ DATASET = Dataset(
     ),
     no_subject="patients are not published",
     evidence=Evidence(
-        layout="constantinpape/torch-em:torch_em/data/datasets/medical/stare.py@e38c9cf9 (vessels); public "
-        "scripts that read all-images.zip and all-mg-codes.txt (diagnoses)",
-        labels=f"{PAGE} (0 normal, 1 to 13 known, 14 any other); names of the codes from a public copy of "
-        f"their list; open-mmlab/mmsegmentation:tools/dataset_converters/stare.py (vessels from 128 on)",
-        license="none stated on the site",
-        subject=f"{PAGE}: no word of patients",
+        layout="constantinpape/torch-em:torch_em/data/datasets/medical/stare.py@e38c9cf9 (vessels); public source "
+        "files (addresses of all-images.zip and all-mg-codes.txt); unverified: what all-mg-codes.txt holds",
+        labels="unverified: the names of the codes. Read: open-mmlab/mmsegmentation:"
+        "tools/dataset_converters/stare.py (vessels from 128 on)",
+        license="none stated on the site (linhandev/dataset README)",
+        subject="unverified: patients are not published",
     ),
     notes=(
         "The 20 photographs with vessels are in all three sub-collections: take one observer per experiment.",

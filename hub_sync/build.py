@@ -20,8 +20,8 @@ from medimg.files import Files
 from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, write_table
 from medimg.manifest import ConfigStats, Finding, LeftOut, Manifest, Origin, Shard, SplitStats
 from medimg.registry import Builder
-from medimg.report import OTHER, LoadReport, Reason
-from medimg.rows import Record, iterate, unread
+from medimg.report import OTHER, UNCOVERED, LoadReport, Reason
+from medimg.rows import Record, iterate
 from medimg.schema import SCHEMA_VERSION, Box, Point, Skipped
 
 PREVIEW_ROWS = 32
@@ -148,8 +148,6 @@ def build(
             split.writer.add(record.values)
             on_row(1, len(record.values["image"]["bytes"]))
             del record  # or this row would stay in memory while the next one is read
-    for file in unread(files):
-        checks.lost(file.path)
     return _finish(
         dataset,
         folder,
@@ -415,7 +413,6 @@ class Checks:
         self._crossing: dict[str, tuple[str, str]] = {}
         self._by_content: dict[tuple[str, int], str] = {}
         self._twins: list[tuple[str, str]] = []
-        self._lost = Reason()
         self._identifying: Counter[str] = Counter()
         self._identified: list[str] = []
 
@@ -434,10 +431,6 @@ class Checks:
         twin = self._by_content.setdefault(content, record.values["id"])
         if twin != record.values["id"]:
             self._twins.append((twin, record.values["id"]))
-
-    def lost(self, path: str) -> None:
-        """A pixel file that no row has opened and no reason names."""
-        self._lost.add(path)
 
     def findings(self, rows: Mapping[tuple[str, str], int], report: LoadReport) -> tuple[Finding, ...]:
         """What was seen, most serious first.
@@ -498,13 +491,13 @@ class Checks:
                 count=left.count,
                 examples=left.examples,
             )
-        if self._lost.count:
+        if lost := report.skipped.get(UNCOVERED):
             yield Finding(
                 level="warning",
                 check="unread files",
                 message="pixel files of the source are neither part of a row nor skipped by the builder",
-                count=self._lost.count,
-                examples=tuple(self._lost.examples),
+                count=lost.count,
+                examples=tuple(lost.examples),
             )
         if report.skipped:
             yield Finding(

@@ -14,6 +14,8 @@ EXAMPLES = 5
 MAX_REASONS = 1000
 """Different reasons that are kept apart; what comes later is counted under `OTHER`."""
 OTHER = "other reasons"
+UNCOVERED = "no rule of this builder covers it"
+"""Of a pixel file that is neither part of a row nor skipped by the builder; always kept apart."""
 SHOWN = 3
 
 
@@ -129,7 +131,7 @@ class LoadReport:
 
 
 def _add(held: dict[str, Reason], path: str, reason: str) -> None:
-    if reason not in held and len(held) >= MAX_REASONS:
+    if reason not in held and reason != UNCOVERED and len(held) >= MAX_REASONS:
         reason = OTHER
     held.setdefault(reason, Reason()).add(path)
 

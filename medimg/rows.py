@@ -30,7 +30,7 @@ from medimg.manifest import Origin
 from medimg.pixels import Array, Clip, Image, Picture, Pixels, Volume
 from medimg.readers import raster, volumes
 from medimg.registry import Builder
-from medimg.report import LoadReport
+from medimg.report import UNCOVERED, LoadReport
 from medimg.schema import Dimension, Label, Row, Skipped
 
 IMAGE_OF: Mapping[Dimension, type[Image]] = {"2d": Picture, "3d": Volume, "video": Clip}
@@ -45,7 +45,6 @@ class Record:
         values: one entry per column of `schema.features`; pixels are {"bytes": buffer, "path": file name} or None.
         image, mask: decoded, for thumbnails and checks.
         mask_values: values that occur in the mask, with their counts; empty without a mask.
-        files: paths of the source files that the image is made of.
     """
 
     config: str
@@ -54,7 +53,6 @@ class Record:
     image: Image
     mask: Image | None
     mask_values: Mapping[int, int]
-    files: frozenset[str]
 
     @property
     def license(self) -> str:
@@ -164,9 +162,9 @@ def iterate(
         yield record
         del record  # or this row would stay in memory while the next one is read
     take_told(files, report)
-    if builder.whole:
+    if builder.whole or config is None:
         for file in unread(files):
-            report.skip(file.path, "no rule of this builder covers it")
+            report.skip(file.path, UNCOVERED)
     if not report.rows:
         raise _nothing(files, report, splits)
     report.finished = True
@@ -305,8 +303,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         if strange:
             raise LabelError(f"{kind} {strange} is not in the vocabulary")
     licenses.get(values["license"])
-    paths = [row.image.path] if isinstance(row.image, File) else [file.path for file in row.image.files()]
-    return Record(row.config, row.split, values, image, mask, counts, frozenset(paths))
+    return Record(row.config, row.split, values, image, mask, counts)
 
 
 def looked_for(dataset: Dataset, label: Label, legend: Mapping[int, tuple[str, ...]]) -> tuple[str, ...]:

@@ -20,11 +20,12 @@ from miniatures import write
 
 from medimg import registry
 from medimg.errors import MedimgError
-from medimg.files import Files
+from medimg.files import File, Files
 from medimg.phantom import Phantom
 from medimg.registry import Builder
 from medimg.report import LoadReport
 from medimg.rows import Record, iterate
+from medimg.schema import Row, Skipped
 
 NAMES = [registry.slug(module) for module in registry.module_names()]
 TABLES = (".csv", ".tsv", ".tab")
@@ -66,17 +67,36 @@ class Outcome:
     error: Exception | None = None
 
 
+@dataclass(frozen=True)
+class Watched(Builder):
+    """Keeps what was yielded last: the next record is made of it."""
+
+    last: list[Row | Skipped] = field(default_factory=list)
+
+    def rows(self, files: Files, config: str | None = None) -> Iterator[Row | Skipped]:
+        for item in super().rows(files, config):
+            self.last[:] = [item]
+            yield item
+
+    def paths(self) -> set[str]:
+        """Of the files that the image of the last row is made of."""
+        (row,) = self.last
+        assert isinstance(row, Row)
+        return {row.image.path} if isinstance(row.image, File) else {file.path for file in row.image.files()}
+
+
 def outcome(builder: Builder, root: Path) -> Outcome:
     result = Outcome()
+    watched = Watched(builder.module)
     report = LoadReport(builder.name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Files.open(root, dataset=builder.name) as files:
-                for record in iterate(builder, files, origin="miniature", report=report):
+                for record in iterate(watched, files, origin="miniature", report=report):
                     if isinstance(record, Record):
                         result.rows[record.values["id"]] = facts(record)
-                        result.own[record.values["id"]] = record.files
+                        result.own[record.values["id"]] = watched.paths()
     except Exception as error:
         result.error = error
     result.told = {

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import compileall
 import functools
+import gc
 import hashlib
 import importlib
 import json
@@ -184,6 +185,8 @@ def work(root: Path) -> None:
     for name in PRELOADED:
         with suppress(ImportError):
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # or every fork would walk and copy all that was imported, each time it collects
     os.chdir(root)
     sys.meta_path.insert(0, _Copy(root))
     answers = os.fdopen(os.dup(1), "w")

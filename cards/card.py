@@ -34,6 +34,8 @@ HUMAN_START = "<!-- medimg:human -->"
 HUMAN_END = "<!-- /medimg:human -->"
 MAX_ROWS = 60
 """A table longer than this says how many rows it leaves out."""
+FOLDED = 20
+"""A table or list longer than this is folded."""
 MAX_EXAMPLES = 3
 
 _HUMAN = re.compile(
@@ -151,7 +153,7 @@ def code(text: object) -> Markup:
     shown = clean(str(text))
     if not shown:
         return Markup("–")
-    if any(c in shown for c in "`<|\\"):
+    if "`" in shown or "|" in shown:  # the one ends it, the other a cell of a table
         return Markup("<code>{}</code>").format(escape(shown))
     return Markup(f"`{shown}`")
 
@@ -202,13 +204,21 @@ def paragraphs(text: str) -> Markup:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, limit: int | None = None) -> Markup:
-    """A Markdown table; cells that are no `Markup` are escaped."""
+    """A Markdown table, folded where it is long; cells that are no `Markup` are escaped."""
     every = [[cell if isinstance(cell, Markup) else escape(cell) for cell in row] for row in rows]
     lines = ["| " + " | ".join(headers) + " |", "|" + " --- |" * len(headers)]
     lines += ["| " + " | ".join(cell or "–" for cell in row) + " |" for row in every[:limit]]
     if limit is not None and len(every) > limit:
         lines.append(f"| … and {len(every) - limit:,} more |" + " |" * (len(headers) - 1))
-    return Markup("\n".join(lines))
+    named = re.sub(r"\\(.)", r"\1", ", ".join(headers[:4]))  # HTML has no use for Markdown's escapes
+    return folded(Markup("\n".join(lines)), len(every), f"rows: {named}")
+
+
+def folded(text: Markup, count: int, what: str) -> Markup:
+    """Text of so many rows or entries, behind a line to open it where these are many."""
+    if count <= FOLDED:
+        return text
+    return Markup(f"<details>\n<summary>{count:,} {what}</summary>\n\n{text}\n\n</details>")
 
 
 def size_text(count: int) -> str:

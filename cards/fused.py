@@ -23,6 +23,7 @@ from medimg.cards.card import (
     clean,
     code,
     escape,
+    folded,
     hub_tasks,
     human_block,
     link,
@@ -218,9 +219,16 @@ def _context(manifest: FusedManifest, datasets: Mapping[str, Dataset], repo: str
         "member_config": next(iter(manifest.configs)),
         "call": Markup(call(manifest)),
         "warnings": [prose(warning) for warning in manifest.plan["warnings"]],
-        "citations": [(code(name), _citation(dataset.citation)) for name, dataset in datasets.items()],
-        "bibtex": Markup("\n\n".join(bibtex(dataset) for dataset in datasets.values())),
+        "citations": _citations(datasets),
     }
+
+
+def _citations(datasets: Mapping[str, Dataset]) -> Markup:
+    """Every member's citation, in words and for BibTeX."""
+    lines = [f"- {code(name)}: {_citation(dataset.citation)}" for name, dataset in datasets.items()]
+    entries = "\n\n".join(bibtex(dataset) for dataset in datasets.values())
+    words = Markup("\n".join(lines))
+    return folded(words + Markup(f"\n\n```bibtex\n{entries}\n```"), len(datasets), "citations")
 
 
 def _overview(manifest: FusedManifest) -> Markup:

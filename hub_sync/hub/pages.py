@@ -8,14 +8,17 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from medimg.hub_sync.hub.parsing import read_yaml
@@ -53,10 +56,15 @@ class Card:
 
     @property
     def rows(self) -> int | None:
-        """Rows of the default (or only, or first) configuration, where the YAML says so."""
+        """Rows of the default (or only, or first) configuration, where the YAML says so.
+
+        Of our own cards, whose sub-collections `default` may not join all, the configuration that has every row.
+        """
         infos = self.data.get("dataset_info")
         infos = [info for info in (infos if isinstance(infos, list) else [infos]) if isinstance(info, dict)]
-        infos.sort(key=lambda info: info.get("config_name", "default") != "default")
+        whole = "metadata" if "medimg" in self.tags else "default"
+        named = [(info.get("config_name", "default"), info) for info in infos]
+        infos = [info for _, info in sorted(named, key=lambda one: (one[0] != whole, one[0] != "default"))]
         splits = infos[0].get("splits") if infos else None
         splits = splits if isinstance(splits, list) else []
         counts = [split.get("num_examples") for split in splits if isinstance(split, dict)]
@@ -130,7 +138,53 @@ _JINJA.filters["size"] = _size
 _JINJA.filters["path"] = lambda text: quote(text, safe="/")
 _JINJA.filters["rev"] = lambda text: quote(text, safe="")
 _JINJA.filters["count"] = lambda number: f"{number:,}"
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_FOLD = re.compile(r"</?details>|<summary>(?P<title>[^<]*)</summary>")
+_PAIR = re.compile(r"<(?P<tag>code|kbd|sub|sup)>(?P<inner>[^<]*)</(?P=tag)>")
+
+
+def _fold(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A line that opens, names or closes a folded part."""
+    line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]].strip()
+    found = _FOLD.fullmatch(line)
+    if found is None:
+        return False
+    if not silent:
+        state.line = start + 1
+        title = found["title"]
+        state.push("tag", "", 0).content = (
+            line if title is None else f"<summary>{escape(unescape(title))}</summary>"
+        )
+    return True
+
+
+def _pair(state: StateInline, silent: bool) -> bool:
+    """Text between the two tags of a pair without attributes."""
+    found = _PAIR.match(state.src, state.pos, state.posMax)
+    if found is None:
+        return False
+    if not silent:
+        end = state.posMax
+        state.push("tag", "", 0).content = f"<{found['tag']}>"
+        state.pos, state.posMax = found.span("inner")
+        state.md.inline.tokenize(state)
+        state.posMax = end
+        state.push("tag", "", 0).content = f"</{found['tag']}>"
+    state.pos = found.end()
+    return True
+
+
+def _markdown() -> MarkdownIt:
+    """Markdown in which the few tags that cards use are tags, and all other HTML is text."""
+    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    made.block.ruler.before(
+        "paragraph", "fold", _fold, {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    )
+    made.inline.ruler.before("autolink", "pair", _pair)
+    made.add_render_rule("tag", lambda renderer, tokens, index, options, env: tokens[index].content)
+    return made
+
+
+_MARKDOWN = _markdown()
 
 
 def page(template: str, code: int = 200, /, **values: object) -> HTMLResponse:
@@ -145,7 +199,7 @@ _COMMENT = re.compile(r"^<!--.*?-->$", re.MULTILINE)
 
 
 def render_markdown(text: str, *, links: str, images: str) -> Markup:
-    """Render Markdown with raw HTML escaped; relative links and images are led to the given folders.
+    """Render Markdown, raw HTML escaped but for a few tags; relative links and images are led to the given folders.
 
     Text that would take seconds is shown as it is: time grows with the square of its brackets.
     """

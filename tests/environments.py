@@ -106,11 +106,12 @@ def environment(folder: Path, wheel: Path, extras: Iterable[str] = ()) -> Path:
 
 
 def run(
-    python: Path, command: list[str], cwd: Path, more: dict[str, str] | None = None
+    python: Path, command: list[str], cwd: Path, more: dict[str, str] | None = None, told: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in an environment; neither this one nor a user's own packages are seen there."""
     hidden = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     path = {"PATH": f"{python.parent}:{os.environ['PATH']}", "PYTHONNOUSERSITE": "1"}
+    whole = {**hidden, **path, **(more or {})}
     return subprocess.run(
-        command, cwd=cwd, env={**hidden, **path, **(more or {})}, capture_output=True, text=True, check=False
+        command, cwd=cwd, env=whole, input=told, capture_output=True, text=True, check=False
     )

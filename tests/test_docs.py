@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import shlex
 import sys
@@ -46,11 +47,25 @@ def blocks(page: Path) -> list[tuple[tuple[str, ...], str]]:
     return [(tuple(needs.split(",")) if needs else (), code) for needs, code in found]
 
 
+def examples() -> dict[tuple[str, tuple[str, ...]], list[str]]:
+    """(page, what they need) -> the code of its examples: they run one after another, each as if it were alone."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for page in PAGES:
+        for needs, code in blocks(page):
+            found.setdefault((page.name, needs), []).append(code)
+    return found
+
+
 EXAMPLES = [
-    pytest.param(needs, code, id=f"{page.name}-{n}")
-    for page in PAGES
-    for n, (needs, code) in enumerate(blocks(page))
+    pytest.param(needs, codes, id="-".join((page, *needs))) for (page, needs), codes in examples().items()
 ]
+RUN = """
+import json, sys
+for number, code in enumerate(json.load(sys.stdin)):
+    print(f"--- example {number}", flush=True)
+    exec(compile(code, f"<example {number}>", "exec"), {"__name__": "__main__"})
+"""
+"""One process: most of what an example takes is the import of the libraries."""
 
 
 def published() -> set[str]:
@@ -83,10 +98,10 @@ def pythons(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
     return python
 
 
-@pytest.mark.parametrize("needs, code", EXAMPLES)
-def test_example_runs_with_exactly_what_it_needs(
+@pytest.mark.parametrize("needs, codes", EXAMPLES)
+def test_examples_run_with_exactly_what_they_need(
     needs: tuple[str, ...],
-    code: str,
+    codes: list[str],
     place: tuple[Path, dict[str, str]],
     pythons: Callable[[tuple[str, ...]], Path],
 ) -> None:
@@ -96,8 +111,9 @@ def test_example_runs_with_exactly_what_it_needs(
         python = Path(sys.executable)
     else:
         python = pythons(needs)
-    done = environments.run(python, [str(python), "-c", code], cwd, environment)
-    assert done.returncode == 0, f"{code}\n{done.stderr}"
+    done = environments.run(python, [str(python), "-c", RUN], cwd, environment, json.dumps(codes))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert done.stdout.count("--- example") == len(codes)
 
 
 @pytest.mark.parametrize("line", LINES)

@@ -12,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -262,11 +263,19 @@ def parse_header(block: bytes | bytearray | memoryview) -> nib.Nifti1Header:
     import nibabel as nib
 
     try:
-        header = nib.Nifti1Header(bytes(block), check=False)
-        header.check_fix(logger=silent)
-        return header
+        return _checked(bytes(block)).copy()
     except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError, ValueError, KeyError) as error:
         raise FormatError(f"not a NIfTI-1 header: {error}") from error
+
+
+@lru_cache(maxsize=256)
+def _checked(block: bytes) -> nib.Nifti1Header:
+    """Never to be changed: the check takes as long as a small volume, and one header is asked for many times."""
+    import nibabel as nib
+
+    header = nib.Nifti1Header(block, check=False)
+    header.check_fix(logger=silent)
+    return header
 
 
 def _pixdim(block: bytes | bytearray | memoryview) -> tuple[float, ...]:

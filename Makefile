@@ -31,10 +31,12 @@ hub: $(VENV)/.sync
 shell: $(VENV)/.sync
 	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $${SHELL:-/bin/bash}
 
+# Many tests wait for a server or a process of theirs: one worker more than cores. The order is that of tests/conftest.py.
+SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 # TORCH=<version> also installs torch and torchdata and runs the training examples, which are skipped without it.
 test: $(VENV)/.dev
 	$(if $(TORCH),$(BIN)/python -m pip install -q --disable-pip-version-check torch==$(TORCH) torchdata)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest $(SPREAD) $(PYTEST)
 
 # The oldest supported clients of the Hub, as pyproject.toml names them, in an environment of their own. Where they do
 # not get along with a locked version (LOOSE), pip chooses.
@@ -43,7 +45,7 @@ CLIENTS := datasets huggingface_hub
 LOOSE := fsspec s3fs dill multiprocess typer
 floor: $(FLOOR)/.test
 	$(FLOOR)/bin/python -m pip list --disable-pip-version-check | grep -E "^($(subst $() ,|,$(CLIENTS))) "
-	$(FLOOR)/bin/python -m pytest -n 2 --dist loadfile tests/test_hub.py tests/test_sync*.py tests/test_fused.py \
+	$(FLOOR)/bin/python -m pytest $(SPREAD) tests/test_hub.py tests/test_sync*.py tests/test_fused.py \
 	  tests/test_load.py tests/test_cards.py $(PYTEST)
 
 $(FLOOR)/.test: pyproject.toml requirements.lock

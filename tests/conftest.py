@@ -31,6 +31,35 @@ os.environ.pop("HF_TOKEN", None)
 SHARED = Path(__file__).parents[1].parent / "shared"
 """Real samples and tables beside the repository, where a maintainer has them."""
 
+LONG = [
+    f"test_{name}.py"
+    for name in (
+        "sync_faults",
+        "sync_hub",
+        "docs",
+        "fused",
+        "withdrawal",
+        "sweep",
+        "fusion_told",
+        "hub",
+        "hub_hostile",
+        "sync",
+        "fusion_duplicates",
+        "fusion_plan",
+        "suffixes",
+        "fingerprint",
+        "cards",
+        "contract",
+    )
+]
+"""Files that take minutes begin first, so that no core waits for the last of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; the order within a file stays."""
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
+
 
 @pytest.fixture
 def samples() -> Path:

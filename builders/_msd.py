@@ -25,6 +25,7 @@ def task(archive, *, md5, sha256, labels_evidence, notes=(), **declaration):
             venue="Nature Communications 13:4128",
             year=2022,
             doi="10.1038/s41467-022-30695-9",
+            arxiv=("1902.09063",),
         ),
         sources=(
             Source(url=f"{BUCKET}/{archive}.tar", md5=md5, sha256=sha256),

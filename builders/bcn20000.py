@@ -30,6 +30,7 @@ DATASET = Dataset(
         venue="Scientific Data 11:641",
         year=2024,
         doi="10.1038/s41597-024-03387-w",
+        arxiv=("1908.02288",),
     ),
     how="Download BCN_20k_train.zip, BCN_20k_test.zip and the two tables from figshare, and pass the folder.",
     sources=(Source(url=RECORD, kind="page"),),

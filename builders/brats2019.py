@@ -28,6 +28,7 @@ DATASET = Dataset(
         venue="IEEE Transactions on Medical Imaging 34(10):1993-2024",
         year=2015,
         doi="10.1109/TMI.2014.2377694",
+        arxiv=("1811.02629",),
     ),
     access="registration",
     how="Register at https://www.med.upenn.edu/cbica/brats2019/registration.html, download "

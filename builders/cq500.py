@@ -44,6 +44,7 @@ DATASET = Dataset(
         venue="The Lancet 392:2388-2396",
         year=2018,
         doi="10.1016/S0140-6736(18)31645-3",
+        arxiv=("1803.05854",),
     ),
     sources=(
         Source(url=HOME, kind="page"),

@@ -29,6 +29,7 @@ DATASET = Dataset(
         venue="Bench 2020, LNCS 12614:177-193",
         year=2021,
         doi="10.1007/978-3-030-71058-3_11",
+        arxiv=("2102.07978",),
     ),
     access="registration",
     how=f"Sign in at {HOME}/dataset/ or {COPY}, download the images and the workbook (data.xlsx, or "

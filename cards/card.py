@@ -99,6 +99,11 @@ The Hub's values stand in huggingface/huggingface.js:packages/tasks/src/pipeline
 takes its nearest ancestor's. The Hub has no category for regression on images, nor for prognosis: `other`.
 """
 
+HUB_MODALITIES: Mapping[str, str] = {"2d": "image", "3d": "3d", "video": "video"}
+"""Dimension -> tag from which the Hub makes a modality of its own."""
+TOPIC_TAGS: Mapping[str, str] = {"modality": "medical-modality", "organ": "organ", "task": "task"}
+"""Kind of vocabulary -> the first part of its tags. The Hub keeps `modality:` for its facet: image, text, tabular …"""
+
 COLUMNS: Mapping[str, str] = {
     "id": "`<dataset>/<case>`; unique and stable across rebuilds",
     "dataset": "name of the dataset",
@@ -270,11 +275,14 @@ def _tags(dataset: Dataset) -> list[str]:
     dimensions = dict.fromkeys(
         dataset.config(name).dimension or dataset.dimension for name in dataset.config_names
     )
-    hub = {"2d": "modality:image", "3d": "modality:3d", "video": "modality:video"}
-    tags = ["medical", "medimg", *(hub[dimension] for dimension in dimensions)]
-    for kind in ("modality", "organ", "task"):
-        tags += [f"{kind}:{_slug(name)}" for name in _values(dataset, kind)]
+    tags = ["medical", "medimg", *(HUB_MODALITIES[dimension] for dimension in dimensions)]
+    tags += topic_tags({kind: _values(dataset, kind) for kind in TOPIC_TAGS})
     return list(dict.fromkeys(tags))
+
+
+def topic_tags(terms: Mapping[str, Iterable[str]]) -> list[str]:
+    """Tags of modalities, organs and tasks, e.g. `medical-modality:ct`."""
+    return [f"{TOPIC_TAGS[kind]}:{_slug(name)}" for kind, names in terms.items() for name in names]
 
 
 def _license_yaml(dataset: Dataset, manifest: Manifest | None) -> dict[str, Any]:
@@ -927,5 +935,8 @@ def _citation(citation: Citation) -> Markup:
     if citation.venue:
         parts.append(escape(citation.venue))
     parts.append(Markup(str(citation.year)))
+    links = [link(f"doi:{doi}" if doi else url, url)] if url else []
+    # The Hub finds the papers of a card by their addresses at arXiv.
+    links += [link(f"arXiv:{id}", f"https://arxiv.org/abs/{id}") for id in citation.preprints]
     text = Markup(", ").join(parts)
-    return Markup("{}. {}").format(text, link(f"doi:{doi}" if doi else url, url)) if url else text
+    return Markup("{}. {}").format(text, Markup(", ").join(links)) if links else text

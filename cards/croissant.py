@@ -105,6 +105,7 @@ def croissant(
         "version": clean(dataset.version),
         "keywords": [*dataset.modality, *dataset.organ, *dataset.task],
         "isLiveDataset": False,
+        **({"datePublished": date} if (date := date_published(dataset)) else {}),
     }
     if manifest is None or not holding:
         return document | {"distribution": _originals(dataset)}
@@ -121,6 +122,19 @@ def croissant(
         "distribution": [_repository(url), *(_file_object(url, shard) for shard in shards), *sets],
         "recordSet": [_record_set(dataset, name, splits) for name, splits in globs.items()],
     }
+
+
+DATA_ARCHIVES = ("10.5281/", "10.7937/", "10.6084/", "10.17632/", "10.13026/", "10.5061/", "10.7910/")
+"""DOI prefixes of archives of data: Zenodo, TCIA, figshare, Mendeley Data, PhysioNet, Dryad, Dataverse."""
+
+
+def date_published(dataset: Dataset) -> str | None:
+    """When the source first published the data: as declared, or the year of a citation that is the data's own.
+
+    The year of a paper is no such date: the data came earlier or later.
+    """
+    own = (dataset.citation.doi or "").startswith(DATA_ARCHIVES)
+    return dataset.published or (str(dataset.citation.year) if own else None)
 
 
 def _originals(dataset: Dataset) -> list[dict[str, Any]]:

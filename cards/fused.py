@@ -13,6 +13,7 @@ from markupsafe import Markup
 from medimg import layout, licenses
 from medimg.cards.card import (
     GATE_FIELDS,
+    HUB_MODALITIES,
     HUMAN_END,
     HUMAN_START,
     MAX_ROWS,
@@ -31,6 +32,7 @@ from medimg.cards.card import (
     size_category,
     size_text,
     table,
+    topic_tags,
 )
 from medimg.licenses import Verdict
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest
     from medimg.manifest import Shard, SplitStats
 
-SHAPES = {"2d": ("2-D", "modality:image"), "3d": ("3-D", "modality:3d"), "video": ("video", "modality:video")}
+SHAPES = {"2d": "2-D", "3d": "3-D", "video": "video"}
 SOURCE = "<root with the originals>"
 
 
@@ -83,8 +85,7 @@ def card_data(manifest: FusedManifest, features: Mapping[str, Features]) -> Data
         kind: list(dict.fromkeys(name for member in members for name in member[kind]))
         for kind in ("modality", "organ", "task")
     }
-    tags = ["medical", "medimg", "fused", SHAPES[manifest.dimension][1]]
-    tags += [f"{kind}:{_slug(name)}" for kind, names in terms.items() for name in names]
+    tags = ["medical", "medimg", "fused", HUB_MODALITIES[manifest.dimension], *topic_tags(terms)]
     tags += [f"target:{_slug(name)}" for name in _targets(manifest)]
     categories, ids = hub_tasks(manifest.plan["blueprint"]["task"] or terms["task"])
     infos, configs = _infos(manifest, features), []
@@ -239,7 +240,7 @@ def _overview(manifest: FusedManifest) -> Markup:
         ("Members", f"{len(manifest.members)}"),
         ("Rows", f"{manifest.rows:,}"),
         ("Size", size_text(stored)),
-        ("Dimension", SHAPES[manifest.dimension][0]),
+        ("Dimension", SHAPES[manifest.dimension]),
     ]
     for kind in ("modality", "organ", "task"):
         names = dict.fromkeys(name for member in members for name in member[kind])

@@ -36,7 +36,7 @@ from medimg.vocab import EDGES, normalize
 
 CARD_ONLY = {
     "title", "aliases", "homepage", "citation", "sources", "evidence", "access", "how", "overlaps", "notes",
-    "version", "subject",
+    "version", "subject", "published",
 }  # fmt: skip
 """Fields of the declaration that change the card and no row."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,6 +17,7 @@ Access = Literal["open", "registration", "application", "unavailable"]
 BadFiles = Literal["stop", "quarantine"]
 UNFINISHED = "TODO"
 """What `medimg new` writes into each field that is to be filled in."""
+_ARXIV = re.compile(r"arxiv[.:](\d{4}\.\d{4,5})", re.IGNORECASE)
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -33,7 +34,12 @@ def _unfinished(place: str, value: object) -> Iterator[str]:
 
 
 class Citation(Frozen):
-    """The paper to cite."""
+    """The paper to cite.
+
+    Attributes:
+        arxiv: ids of its preprint and of others that the source asks to cite, e.g. "1902.09063"; of a `doi` of arXiv's
+            own the id is known.
+    """
 
     title: str
     authors: str
@@ -41,6 +47,13 @@ class Citation(Frozen):
     venue: str = ""
     doi: str | None = None
     url: str | None = None
+    arxiv: tuple[Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")], ...] = ()
+
+    @property
+    def preprints(self) -> tuple[str, ...]:
+        """All ids of arXiv that it gives, each once."""
+        told = " ".join((self.title, self.authors, self.venue, self.doi or "", self.url or ""))
+        return tuple(dict.fromkeys([*_ARXIV.findall(told), *self.arxiv]))
 
 
 class Source(Frozen):
@@ -152,6 +165,7 @@ class Dataset(Frozen):
         subject: how the patient id is found; `no_subject`: why there is none.
         shared_subjects: why one patient may stand in two splits of the source, where that is so.
         notes: facts that a user must know, shown on the card.
+        published: when the source first published the data, as it says itself: a year, month or day (2019-03-01).
         bad_files: whether a row that cannot be read stops the dataset or is left out and named in the report.
     """
 
@@ -182,6 +196,7 @@ class Dataset(Frozen):
     notes: tuple[str, ...] = ()
     bad_files: BadFiles = "stop"
     version: str = "1.0.0"
+    published: str | None = Field(default=None, pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
 
     @field_validator("modality", "organ", "task", mode="before")
     @classmethod

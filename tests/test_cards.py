@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from medimg import layout, licenses, vocab
+from medimg import layout, licenses, registry, vocab
 from medimg.cards import card as cards
 from medimg.cards.croissant import croissant
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
@@ -368,7 +368,8 @@ def test_yaml_fields() -> None:
     assert data["task_categories"] == ["image-segmentation"]
     assert data["task_ids"] == ["semantic-segmentation"]
     assert data["size_categories"] == ["n<1K"]
-    assert {"medical", "medimg", "modality:ct", "organ:liver", "modality:3d"} <= set(data["tags"])
+    assert {"medical", "medimg", "medical-modality:ct", "organ:liver", "3d"} <= set(data["tags"])
+    assert not [tag for tag in data["tags"] if tag.startswith("modality:")], "a facet of the Hub's own"
     assert [config["config_name"] for config in data["configs"]] == ["default", "metadata", "preview"]
     assert data["configs"][0]["default"] is True
     sizes = {info["config_name"]: info["download_size"] for info in data["dataset_info"]}
@@ -807,6 +808,37 @@ def test_croissant_validates() -> None:
     fields = {each["@id"]: each for each in document["recordSet"][1]["field"]}
     names = [each["@id"] for each in fields["pathmnist/label"]["subField"]]
     assert "pathmnist/label/mask" in names and "pathmnist/label/boxes" in names
+
+
+def test_croissant_says_when_data_was_published_where_that_is_known() -> None:
+    paper = declare().citation
+    archive = paper.model_copy(update={"doi": "10.7937/K9/TCIA.2015.X", "year": 2015})
+    for changes, date in (
+        ({}, None),
+        ({"published": "2017-04"}, "2017-04"),
+        ({"citation": archive}, "2015"),
+        ({"citation": archive, "published": "2014-01-31"}, "2014-01-31"),
+    ):
+        document = croissant(declare(**changes), "Text.", None)
+        assert document.get("datePublished") == date
+        validated(document)
+    with pytest.raises(ValueError, match="published"):
+        declare(published="spring of 2017")
+
+
+def test_papers_at_arxiv_are_linked_where_an_id_is_given() -> None:
+    paper = declare().citation
+    assert "arxiv.org" not in cards.render(declare(), "", None)
+    for changes, ids in (
+        ({"doi": "10.48550/arXiv.1712.06957"}, ["1712.06957"]),
+        ({"venue": "MIDL / arXiv:1712.06957", "arxiv": ("1901.04056",)}, ["1712.06957", "1901.04056"]),
+        ({"authors": "A B (and arXiv:1710.05006)", "arxiv": ("1710.05006",)}, ["1710.05006"]),
+    ):
+        text = cards.render(declare(citation=Citation(**{**dict(paper), **changes})), "", None)
+        assert re.findall(r"\(https://arxiv\.org/abs/([\d.]+)\)", text) == ids
+    with pytest.raises(ValueError, match="arxiv"):
+        Citation(**{**dict(paper), "arxiv": ("arXiv:1",)})
+    assert registry.get("msd-liver").dataset.citation.preprints == ("1902.09063",)
 
 
 def test_croissant_of_a_recipe_names_the_originals() -> None:

@@ -19,7 +19,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from medimg import licenses, registry
 from medimg.cards.card import gates
-from medimg.errors import HubError
+from medimg.errors import HubError, MedimgError
 from medimg.hub_sync.publish import Hub, Published
 from medimg.hub_sync.shards import SHARD_BYTES
 from medimg.hub_sync.sync import Action, Plan, foreign, make_plan, opened
@@ -229,13 +229,19 @@ def _planned(builder: Builder, hub: Hub, source: str | None, asked: bool, restor
         state = hub.published(builder.name) if text is not None else state
     except HubError as error:  # of a manifest that no medimg wrote, or a newer one
         return _nothing(builder, "blocked", error.problem, "taken")
-    plan = make_plan(builder, hub, state, source, asked=asked, restore=restore)
-    if plan.action == "absent":
-        return None
     at: At = "taken" if foreign(state) else "free" if state.sha is None else "ours"
-    if plan.action != "build":
-        return _nothing(builder, plan.action, plan.reason, at)
-    return _build(builder, plan, state, at)
+    try:
+        plan = make_plan(builder, hub, state, source, asked=asked, restore=restore)
+        if plan.action == "absent":
+            return None
+        if plan.action != "build":
+            return _nothing(builder, plan.action, plan.reason, at)
+        return _build(builder, plan, state, at)
+    except (
+        MedimgError,
+        OSError,
+    ) as error:  # one source that cannot be had does not end the look at the others
+        return _nothing(builder, "blocked", hub.redacted(str(error)), at)
 
 
 def _nothing(builder: Builder, action: Action, reason: str, at: At) -> Planned:

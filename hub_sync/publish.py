@@ -25,8 +25,8 @@ from huggingface_hub import (
     hf_hub_url,
     hf_raise_for_status,
 )
-from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
-from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+from huggingface_hub.utils import build_hf_headers, validate_repo_id  # type: ignore[attr-defined]
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from medimg import layout
@@ -103,6 +103,13 @@ class Hub:
     def __init__(
         self, endpoint: str, namespace: str, token: str | None = None, *, patience: Patience | None = None
     ) -> None:
+        try:
+            validate_repo_id(f"{namespace}/name")
+        except HFValidationError as error:
+            raise HubError(
+                f"{namespace!r} cannot be a namespace: letters, digits, '-', '_' and '.' make one",
+                next_step="Pass the name of your organization or user on the Hub.",
+            ) from error
         self.endpoint = endpoint.rstrip("/")
         self.namespace = namespace
         self.patience = patience or Patience()

@@ -263,7 +263,8 @@ def parse_header(block: bytes | bytearray | memoryview) -> nib.Nifti1Header:
     import nibabel as nib
 
     try:
-        return _checked(bytes(block)).copy()
+        header: nib.Nifti1Header = _checked(bytes(block)).copy()
+        return header
     except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError, ValueError, KeyError) as error:
         raise FormatError(f"not a NIfTI-1 header: {error}") from error
 

@@ -130,6 +130,22 @@ def test_what_is_published_is_ours_and_costs_nothing(server: EmbeddedHub, origin
     assert found.bytes == 0 and found.seconds == 0
 
 
+def test_a_source_that_cannot_be_read_is_one_problem_among_others(
+    server: EmbeddedHub, tmp_path: Path
+) -> None:
+    registry.get("hc18").miniature(Phantom(tmp_path / "hc18"))
+    (tmp_path / "verse.zip").write_bytes(b"no archive")
+    found = preflight(["verse", "hc18"], Hub(server.url, "new-org", WRITER), source=str(tmp_path))
+    assert [each.action for each in found.datasets] == ["blocked", "build"]
+    assert not found.ready and "verse" in found.problems[0]
+
+
+@pytest.mark.parametrize("namespace", ["two words", "a/b", "", "-x"])
+def test_a_namespace_that_cannot_be_is_told(server: EmbeddedHub, namespace: str) -> None:
+    with pytest.raises(HubError, match="cannot be a namespace"):
+        Hub(server.url, namespace, WRITER)
+
+
 def test_the_command_prints_json_and_a_table(
     server: EmbeddedHub, originals: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

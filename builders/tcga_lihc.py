@@ -5,7 +5,7 @@ Genomic Data Commons.
 """
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Config, Dataset, Evidence
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part
 
 DATASET = Dataset(
     name="tcga-lihc",
@@ -36,6 +36,7 @@ DATASET = Dataset(
         ),
     ),
     subject="PatientID of the DICOM header: the TCGA barcode (TCGA-BC-4073)",
+    parts=(Part(names="hepatocellular carcinoma"),),
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection tcga_lihc",
         labels="none: every patient of the collection has hepatocellular carcinoma (the collection's page)",

@@ -139,7 +139,7 @@ def iterate(
             splits is not None and item.split not in splits
         ):
             report.elsewhere[item.config, item.split] += 1
-            files.opened.update(file.path for file in _files_of(item))
+            files.opened.update(file.path for file in files_of(item))
             continue
         try:
             if (item.config, item.id) in seen:
@@ -153,7 +153,7 @@ def iterate(
             problem = named(error, dataset=dataset.name, file=naming_file(item).path)
             if not files.quarantine or isinstance(problem, MissingExtraError):  # no fault of the file
                 raise problem from error.__cause__ if problem is error else error
-            files.opened.update(file.path for file in _files_of(item))
+            files.opened.update(file.path for file in files_of(item))
             yield skipped(quarantined(naming_file(item), problem))
             continue
         report.rows[item.split] += 1
@@ -183,7 +183,8 @@ def left_out(image: Image | None) -> Iterable[str]:
     return () if image is None else image.meta.get("left_out", ())
 
 
-def _files_of(row: Row) -> Iterator[File]:
+def files_of(row: Row) -> Iterator[File]:
+    """Of which its image, mask and target are made."""
     for part in (row.image, row.label.mask, row.label.target):
         if isinstance(part, File):
             yield part
@@ -272,7 +273,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         "id": f"{dataset.name}/{row.config}/{row.id}" if many else f"{dataset.name}/{row.id}",
         "dataset": dataset.name,
         "image": _encoded(image, file.name),
-        "modality": _modality(dataset, config, row),
+        "modality": _modality(config, row),
         "organ": list(row.organ if row.organ is not None else config.organ or ()),
         "task": list(row.task if row.task is not None else config.task or ()),
         "label": {
@@ -370,7 +371,7 @@ def _renamed(name: str, suffix: str) -> str:
     return name if name.lower().endswith(suffix) else own.stem + suffix
 
 
-def _modality(dataset: Dataset, config: Config, row: Row) -> str:
+def _modality(config: Config, row: Row) -> str:
     declared = config.modality or ()
     modality = row.modality or (declared[0] if len(declared) == 1 else None)
     if modality is None:

@@ -15,10 +15,12 @@ import pytest
 from miniatures import read, write
 
 from medimg import registry, vocab
+from medimg.declaration import Dataset
+from medimg.files import Files
 from medimg.phantom import Phantom
 from medimg.registry import Builder
-from medimg.rows import Record
-from medimg.schema import PIXEL_COLUMNS, Skipped, features
+from medimg.rows import Record, drafts, files_of
+from medimg.schema import PIXEL_COLUMNS, Row, Skipped, features
 
 NAMES = [registry.slug(module) for module in registry.module_names()]
 """Of the files, so that a declaration that fails is a failure of its own tests alone."""
@@ -137,6 +139,25 @@ def test_every_pixel_file_is_a_row_or_has_a_reason(
     assert all(item.reason for item in skipped)
 
 
+def test_no_file_of_a_row_is_left_out_too(
+    builder: Builder,
+    miniature: tuple[list[Record], list[Skipped], list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.getbasetemp() / f"miniature-{builder.name}"
+    with Files.open(root, dataset=builder.name) as files:
+        items = list(drafts(builder, files))
+    used = {file.path for item in items if isinstance(item, Row) for file in files_of(item)}
+    assert not [item.file.path for item in items if isinstance(item, Skipped) and item.file.path in used]
+
+
+def declared_names(dataset: Dataset) -> set[str]:
+    """All that a declaration says its rows may be labeled with."""
+    legends = (dataset.legend, *(part.legend for part in dataset.parts))
+    drawn = {name for legend in legends for names in legend.values() for name in names}
+    return drawn | {*dataset.every_label, *(name for part in dataset.parts for name in part.names or ())}
+
+
 def test_rows_have_the_schema(
     builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
 ) -> None:
@@ -159,6 +180,8 @@ def test_rows_have_the_schema(
         assert named | set(label["classes"]) | set(label["uncertain"]) <= set(label["assessed"])
         assert all(name in vocab.label for name in label["assessed"])
         assert not set(label["classes"]) & set(label["uncertain"])
+        placed = {one["name"] for kind in ("boxes", "points") for one in label[kind]}
+        assert placed | set(label["assessed"]) <= declared_names(dataset), "what is declared can be found"
         assert '"miniature":true' in values["meta"]
         assert values["shape"] == list(record.image.shape)
 

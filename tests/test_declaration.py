@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.licenses import Verdict
 
 RIGHT: dict[str, Any] = {
@@ -148,12 +148,24 @@ def test_evidence_says_what_nobody_looked_up() -> None:
         layout="Unverified: x", labels="read", license="unverified", subject="read; unverified: y"
     )
     assert evidence.unverified == ("layout", "license")
+    nobody = Evidence(**dict.fromkeys(("layout", "labels", "license", "subject"), "unverified"))
+    assert nobody.unverified == ("layout", "labels", "license", "subject")
 
 
 @pytest.mark.parametrize(("field", "value"), [("md5", "a" * 31), ("md5", "g" * 32), ("sha256", "A" * 64)])
 def test_checksums_are_lower_case_hexadecimal(field: str, value: str) -> None:
     with pytest.raises(ValidationError):
         Source(url="https://example.org/x", **{field: value})
+
+
+def test_a_part_is_of_sub_collections_and_modalities_that_there_are() -> None:
+    scans = Config(name="scans", title="Scans")
+    part = declared(configs=(scans,), parts=(Part(config="scans", modality="CT", names="liver"),)).parts[0]
+    assert part.concerns("scans", "CT")
+    assert not part.concerns("scans", "MRI") and not part.concerns("slides", "CT")
+    assert Part().concerns("slides", "MRI") and not Part(modality="CT").concerns("scans", "MRI")
+    assert "there is no sub-collection 'slides'" in refused(configs=(scans,), parts=(Part(config="slides"),))
+    assert "thing" in refused(parts=(Part(names="thing"),))
 
 
 def test_a_declaration_is_frozen_and_knows_its_fields() -> None:

@@ -277,6 +277,32 @@ def test_a_config_that_is_not_declared_is_refused(root: Path) -> None:
     named(caught, "'other'", "default")
 
 
+def test_a_sub_collection_has_its_own_dimension_modality_and_ids(root: Path) -> None:
+    scans = Config(name="scans", title="Scans", dimension="3d", modality="CT", splits={"train": 0})
+    record = one(
+        root, lambda files: {"image": files.need(r"volume\.nii$"), "config": "scans"}, configs=(scans,)
+    )
+    assert (record.values["modality"], record.values["shape"]) == ("CT", [6, 5, 4])
+    assert record.values["id"] == "made-up/scans/1"
+
+
+@pytest.mark.parametrize(
+    ("said", "declared"),
+    [
+        ({"classes": ("pneumonia",)}, {}),
+        ({"uncertain": ("pneumonia",)}, {}),
+        ({}, {"labels": {"1": "pneumonia"}}),
+    ],
+)
+def test_a_row_says_what_was_looked_for(root: Path, said: dict[str, Any], declared: dict[str, Any]) -> None:
+    with pytest.raises(LabelError) as caught:
+        one(root, lambda files: said, **declared)
+    named(caught, "image.png", "what was looked for")
+    outlined = {"legend": {1: ("lung",), 2: ("heart",)}}
+    drawn = one(root, lambda files: {"mask": files.need(r"mask\.png$"), **outlined}, **declared)
+    assert drawn.values["label"]["assessed"] == ["lung", "heart"]
+
+
 def test_an_id_occurs_once_in_a_config(root: Path) -> None:
     def twice(files: Files) -> Iterator[Row]:
         for _ in range(2):

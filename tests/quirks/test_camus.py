@@ -74,3 +74,11 @@ def test_outlines_without_image_and_images_without_outlines_are_told(tmp_path: P
     assert "outlines" in made.skipped["training/patient0450/patient0450_4CH_ES.mhd"]
     assert {row["meta"]["source_path"][-6:-4] for row in made.rows("patient0450_[24]CH_E")} == {"ES", "ED"}
     assert len(made.rows("patient0450_[24]CH_E")) == 2
+
+
+def test_a_missing_info_is_told_and_one_that_is_there_is_not(mini: Miniature, tmp_path: Path) -> None:
+    reason = "its Info.cfg is not in this copy: measures, age and sex are not known"
+    assert reason not in mini.told
+    gone = "training/patient0450/Info_2CH.cfg"
+    made = rebuilt("camus", lambda path: None if path == gone else path, tmp_path)
+    assert made.told[reason] and all("/patient0450_2CH_" in path for path in made.told[reason])

@@ -45,3 +45,12 @@ def test_photographs_for_test_need_no_vessels(mini: Miniature) -> None:
     assert without["label"]["assessed"] == ["field of view"]
     assert set(np.unique(pixels(without["label"]["mask"]))) == {0, 1}
     assert "retinal vessel" in mini.row("first-observer/01-manual1")["label"]["assessed"]
+
+
+def test_the_declaration_tells_rows_without_vessels_apart(mini: Miniature) -> None:
+    stated = [dict(part.legend) for part in mini.builder.dataset.parts]
+    found = [
+        {entry["value"]: tuple(entry["names"]) for entry in row["label"]["legend"]} for row in mini.rows()
+    ]
+    assert len(stated) == 2 and all(legend in found for legend in stated)
+    assert all(legend in stated for legend in found)

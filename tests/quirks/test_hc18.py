@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from miniatures import Miniature, pixels
+from miniatures import Miniature, copied, pixels
 
 
 @pytest.mark.quirk(1)
@@ -27,3 +29,16 @@ def test_sizes_differ_and_the_table_tells_the_pixel_size(mini: Miniature) -> Non
     (row,) = mini.rows("train-000_HC")
     assert row["spacing"] == pytest.approx([0.069135804] * 2)
     assert row["label"]["measures"][0]["unit"] == "mm"
+
+
+def test_in_a_copy_without_folders_an_annotation_says_the_set_and_nothing_else_does(
+    mini: Miniature, tmp_path: Path
+) -> None:
+    flat = {
+        path.rsplit("/", 1)[-1]: data for path, data in mini.files.items() if path.startswith("training_set")
+    }
+    del flat["training_set.zip"], flat["010_2HC_Annotation.png"]
+    made = copied("hc18", flat, tmp_path)
+    assert {row["id"] for row in made.rows()} == {"hc18/train-000_HC", "hc18/train-010_HC"}
+    assert {row["split"] for row in made.rows()} == {"train"}
+    assert set(made.skipped) == {"010_2HC.png"} and "of which set it is" in made.skipped["010_2HC.png"]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 from miniatures import Miniature, built, copied, pixels, written
 
@@ -52,6 +54,17 @@ def test_five_masks_become_one_and_empty_ones_count_as_looked_for(mini: Miniatur
         "streaks",
         "globules",
     }
+
+
+def test_all_five_attributes_may_meet_in_a_pixel(mini: Miniature, tmp_path: Path) -> None:
+    attribute = "Training_GroundTruth_v3/ISIC_0000000_attribute_"
+    drawn = io.BytesIO()
+    PIL.Image.new("L", mini.picture(f"{attribute}streaks").size, 255).save(drawn, "PNG")
+    files = {path: drawn.getvalue() if attribute in path else data for path, data in mini.files.items()}
+    files = {path: data for path, data in files.items() if not path.endswith(".zip")}
+    label = copied("isic_2018", files, tmp_path).row("task2-ISIC_0000000")["label"]
+    assert set(np.unique(pixels(label["mask"]))) == {31}
+    assert len({entry["value"]: entry["names"] for entry in label["legend"]}[31]) == 5
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def test_the_attention_map_is_the_target_and_smaller_than_its_image(mini: Miniat
 
 
 def test_maps_and_texts_may_be_missing(mini: Miniature) -> None:
+    assert mini.told == {"its attention map is not in this copy": ["suspicious_glaucoma/image/0008.jpg"]}
     assert mini.row("-0008$")["label"]["target"] is None
     assert mini.row("-0008$")["label"]["source"] == {"folder": "suspicious_glaucoma", "label": ["1"]}
     assert mini.row("-0002$")["label"]["source"] == {"folder": "non_glaucoma"}

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel
 import pytest
-from miniatures import Miniature
+from miniatures import Miniature, rebuilt
 
 NOT_IN_FILES = {
     3: "which volumes are those of 3D-IRCADb-01 is in no file, and sources disagree; a note on the card says "
@@ -29,3 +31,15 @@ def test_orientation_differs_and_is_kept(mini: Miniature) -> None:
             assert (mask.affine == image.affine).all()
     assert found == {"lits/0": "RAS", "lits/1": "LPS", "lits/28": "RAS", "lits/test-0": "RAS"}
     assert any("reorient" in note for note in mini.builder.dataset.notes)
+
+
+def test_a_volume_or_a_segmentation_alone_is_left_out(tmp_path: Path) -> None:
+    def less(path: str) -> str | None:
+        return None if path.endswith(("segmentation-0.nii", "/volume-1.nii")) else path
+
+    made = rebuilt("lits", less, tmp_path)
+    assert {row["id"] for row in made.rows()} == {"lits/28", "lits/test-0"}
+    assert {path.rsplit("/", 1)[-1]: reason.split()[-6] for path, reason in made.skipped.items()} == {
+        "volume-0.nii": "segmentation",
+        "segmentation-1.nii": "volume",
+    }

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pydicom
 import pytest
-from miniatures import Miniature
+from miniatures import Miniature, copied, written
+
+from medimg.errors import MedimgError
 
 
 def header(mini: Miniature, name: str) -> pydicom.Dataset:
@@ -34,3 +37,14 @@ def test_slices_tell_their_place_study_and_patient(mini: Miniature) -> None:
     assert first["meta"]["StudyInstanceUID"] != second["meta"]["StudyInstanceUID"] == "2.25.81"
     assert [row["meta"]["ImagePositionPatient"][2] for row in (first, second)] == [0, 5]
     assert first["meta"]["SeriesInstanceUID"] == header(mini, "ID_63eb1e259").SeriesInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column"), [("_any,0", "_any,2", "Label"), ("_any,0", "_every,0", "ID")]
+)
+def test_a_bad_cell_is_named_by_its_column(tmp_path: Path, old: str, new: str, column: str) -> None:
+    files = written("rsna_intracranial_hemorrhage")
+    (table,) = (path for path in files if path.endswith("stage_2_train.csv"))
+    files[table] = files[table].replace(f"ID_2669954a7{old}".encode(), f"ID_2669954a7{new}".encode())
+    with pytest.raises(MedimgError, match=rf"stage_2_train\.csv.*line \d+, column '{column}'"):
+        copied("rsna_intracranial_hemorrhage", files, tmp_path)

@@ -59,6 +59,7 @@ DATASET = Dataset(
         license="ptoyip/BCNB-Dataset:README.txt@443f480 (clause 2: no distribution, modified or not)",
         subject=f"{REPOSITORY}@578e70e",
     ),
+    largest=2 << 30,
     notes=(
         f"Tiles of {SIZE} pixels at half resolution (level {LEVEL}); `meta` has slide, position and level.",
         "Slides are plain JPEG files, not pyramids: each is decoded once, at the scale of the level.",

@@ -39,7 +39,7 @@ from medimg.hub_sync.scratch import scratch, sweep
 from medimg.hub_sync.shards import SHARD_BYTES
 from medimg.hub_sync.verify import Reader, stored, verify
 from medimg.licenses import Verdict
-from medimg.loading import ARCHIVES, OFFICIAL, locate_source, open_source
+from medimg.loading import ARCHIVES, OFFICIAL, limits_of, locate_source, open_source
 from medimg.manifest import MANIFEST_PATH, LeftOut, Manifest, Origin
 from medimg.phantom import Phantom
 from medimg.registry import Builder
@@ -156,7 +156,7 @@ def opened(plan: Plan, builder: Builder) -> Iterator[Files]:
     if plan.origin == "miniature":
         with scratch(f"miniature-{plan.name}") as folder:
             builder.miniature(Phantom(folder.path))
-            with Files.open(str(folder.path), dataset=plan.name) as files:
+            with Files.open(str(folder.path), dataset=plan.name, limits=limits_of(builder.dataset)) as files:
                 yield files
     else:
         assert plan.source is not None

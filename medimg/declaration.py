@@ -166,6 +166,8 @@ class Dataset(Frozen):
         shared_subjects: why one patient may stand in two splits of the source, where that is so.
         notes: facts that a user must know, shown on the card.
         published: when the source first published the data, as it says itself: a year, month or day (2019-03-01).
+        largest: bytes of the largest image once decoded, where one is larger than `Limits.decoded` or has more pixels
+            than `Limits.pixels`; larger ones are refused before they are decoded.
         bad_files: whether a row that cannot be read stops the dataset or is left out and named in the report.
     """
 
@@ -194,6 +196,7 @@ class Dataset(Frozen):
     shared_subjects: str | None = None
     overlaps: tuple[Overlap, ...] = ()
     notes: tuple[str, ...] = ()
+    largest: int | None = Field(default=None, gt=0)
     bad_files: BadFiles = "stop"
     version: str = "1.0.0"
     published: str | None = Field(default=None, pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")

@@ -26,7 +26,7 @@ from medimg.errors import (
     SourceRequiredError,
     UnknownDatasetError,
 )
-from medimg.files import Files
+from medimg.files import Files, Limits
 from medimg.files.names import lower_suffix
 from medimg.licenses import Verdict
 from medimg.manifest import Origin
@@ -290,15 +290,31 @@ def open_source(
         declared = [each for each in dataset.sources if each.kind == "file"]
         if not declared:
             raise source_required(dataset)
-        return Files.open(declared, dataset=dataset.name, storage_options=storage_options, verify=True)
+        return Files.open(
+            declared,
+            dataset=dataset.name,
+            storage_options=storage_options,
+            limits=limits_of(dataset),
+            verify=True,
+        )
     if str(source) == MINIATURE:
-        return Files.open(miniature(builder.address), dataset=dataset.name)
+        return Files.open(miniature(builder.address), dataset=dataset.name, limits=limits_of(dataset))
     return Files.open(
         os.fspath(source),
         dataset=dataset.name,
         storage_options=storage_options,
+        limits=limits_of(dataset),
         sources=dataset.sources,
         verify=True,
+    )
+
+
+def limits_of(dataset: Dataset) -> Limits:
+    """What the files of a dataset may expand to: more where the declaration says how large its images are."""
+    if dataset.largest is None:
+        return Limits()
+    return Limits(
+        decoded=max(dataset.largest, Limits().decoded), pixels=max(dataset.largest, Limits().pixels)
     )
 
 

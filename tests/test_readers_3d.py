@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medimg.errors import (
+    BombError,
     FormatError,
     GeometryError,
     LabelError,
@@ -214,7 +215,7 @@ def nii(array: Array | None = None, affine: Array | None = None, **fields: Any) 
     ],
 )
 def test_nifti_bad(data: bytes) -> None:
-    with pytest.raises(FormatError, match=r"case/image\.nii"):
+    with pytest.raises((FormatError, BombError), match=r"case/image\.nii"):
         nifti.volume(memory(data=data)).read()
 
 
@@ -781,7 +782,7 @@ def test_metaimage_unsafe_paths(name: str) -> None:
 )
 def test_metaimage_bad(fields: dict[str, str], body: bytes) -> None:
     head, _ = mhd(b"", **fields)
-    with pytest.raises(FormatError, match="x/a"):
+    with pytest.raises((FormatError, BombError), match="x/a"):
         metaimage.volume(memory("x/a.mhd", head, a__raw=body)).read()
 
 

@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from medimg.errors import BombError, FormatError, GeometryError, PickleError
-from medimg.files import File, Files
+from medimg.files import File, Files, Limits
 from medimg.readers import masks, safe_pickle, slides
 
 
@@ -115,9 +115,7 @@ def test_a_mask_has_the_slides_grid(tmp_path: Path) -> None:
             other.tile(place).read()
 
 
-def test_a_plain_jpeg_is_read_at_the_scale_of_its_level(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plain_jpeg_is_read_at_the_scale_of_its_level(tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.fromarray(picture(301, 203)).save(stream, "JPEG", quality=95)
     file = placed(tmp_path, "1.jpg", stream.getvalue())
@@ -128,9 +126,11 @@ def test_a_plain_jpeg_is_read_at_the_scale_of_its_level(
         assert slide.spacing(1) is None
         whole = np.asarray(Image.open(io.BytesIO(stream.getvalue())))
         assert np.array_equal(slide.region(0, 10, 20, 100, 80), whole[20:100, 10:110])
-    monkeypatch.setattr(slides, "MAX_JPEG", 1000)
-    with pytest.raises(BombError, match="higher level"), slides.Slide(file) as slide:
-        slide.region(1, 0, 0, 10, 10)
+    with Files.open(tmp_path, limits=Limits(pixels=1000)) as files:
+        small = files.get("1.jpg")
+        assert small is not None
+        with pytest.raises(BombError, match="at level 1"), slides.Slide(small) as slide:
+            slide.region(1, 0, 0, 10, 10)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 8, 60, 900, -30])

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from medimg.errors import BombError
-
-if TYPE_CHECKING:
-    pass
-
 from medimg.files.blobs import GiB, MiB
 from medimg.files.inflate import CHECKPOINT_BYTES, Checkpoints
 
@@ -31,6 +26,8 @@ class Limits:
         depth: archives in archives (1: the outermost only).
         memory: bytes that a view may hold to make random access possible: states of decompressors, and whole
             files of servers that ignore range requests or of archives that allow no random access.
+        decoded: bytes that one image (a picture, a volume, a frame of a video) may have once it is decoded.
+        pixels: pixels that one picture may have. The stock image feature shows no larger one.
         checked: size of a remote file up to which it is read once in whole, to be held against its declared digest.
     """
 
@@ -41,7 +38,29 @@ class Limits:
     ratio_floor: int = 64 * MiB
     depth: int = 3
     memory: int = 256 * MiB
+    decoded: int = 3 * GiB
+    pixels: int = 178_956_970
     checked: int = GiB
+
+    def check_decoded(self, size: int, what: str, *, pixels: int = 0) -> None:
+        """Refuse an image by what its header promises, before anything of it is decoded.
+
+        Args:
+            size: bytes that it would have.
+            what: what it is, for the message, e.g. "a PNG of 30000 x 30000 pixels".
+            pixels: of a picture; 0 for volumes.
+
+        Raises:
+            BombError: it is too large.
+        """
+        if size <= self.decoded and pixels <= self.pixels:
+            return
+        most = f"{self.decoded:,} bytes" + (f" and {self.pixels:,} pixels" if pixels else "")
+        raise BombError(
+            f"{what} would take {size:,} bytes once decoded; at most {most} are allowed",
+            next_step="if the source is to be trusted, declare its `largest` image in the builder; slides are "
+            "read by tiles (readers.slides)",
+        )
 
 
 class Budget:

@@ -153,6 +153,20 @@ class File:
             raise error
         return data
 
+    @property
+    def limits(self) -> Limits:
+        """What the view that the file belongs to allows."""
+        return self._view.limits if self._view is not None else Limits()
+
+    def check_decoded(self, size: int, what: str, *, pixels: int = 0) -> None:
+        """Refuse an image that is too large, before it is decoded: `Limits.check_decoded`, naming dataset and file."""
+        try:
+            self.limits.check_decoded(size, what, pixels=pixels)
+        except BombError as error:
+            raise error.within(
+                dataset=self._view.dataset if self._view is not None else None, file=self.path
+            ) from None
+
     def sibling(self, name: str) -> File | None:
         """The file `name` in the same folder."""
         if self._view is None:
@@ -301,8 +315,8 @@ class Files:
         self.quarantined: list[tuple[File, MedimgError]] = []
         self.quarantine = False
         self._options = dict(storage_options or {})
-        self._limits = limits or Limits()
-        self._budget = Budget(self._limits)
+        self.limits = limits or Limits()
+        self._budget = Budget(self.limits)
         self._handles = Handles()
         self._again = (source, dataset, storage_options, limits, sources, verify)
         self._fetched = not isinstance(source, str | os.PathLike)
@@ -718,7 +732,7 @@ class Files:
             if id(item) not in self._unsure:  # another thread has done it
                 return
             name = _remembered(source, item)
-            far = isinstance(item, _Remote) and (item.size is None or item.size > self._limits.checked)
+            far = isinstance(item, _Remote) and (item.size is None or item.size > self.limits.checked)
             if not checksums.known(name) and not far:
                 with self._named(item.path), checksums.bar() as bar:
                     self._compare(source, item, self.progress or bar)
@@ -727,7 +741,7 @@ class Files:
                 self.tell(
                     item.path,
                     f"its checksum was not compared: it is read by ranges and has more than "
-                    f"{self._limits.checked:,} bytes; pass a downloaded copy to have that done",
+                    f"{self.limits.checked:,} bytes; pass a downloaded copy to have that done",
                 )
             del self._unsure[id(item)]
 
@@ -889,9 +903,9 @@ class Files:
     def _open(self, item: _Item, path: str, depth: int) -> _Opened:
         with self._lock:
             if (opened := self._archives.get(id(item))) is None:
-                if depth > self._limits.depth:
+                if depth > self.limits.depth:
                     raise ArchiveError(
-                        f"archives are nested more than {self._limits.depth} deep",
+                        f"archives are nested more than {self.limits.depth} deep",
                         file=path,
                         next_step="unpack the outer archive once and pass the folder",
                     )

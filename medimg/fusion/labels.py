@@ -571,12 +571,9 @@ def _rows(found: Array, numbers: Array, codes: Table) -> Array:
 
 def _picture(data: bytes) -> Array:
     """(height, width) values of a stored 2-D mask."""
-    from PIL import Image
-
     from medimg.readers import raster
 
-    with Image.open(io.BytesIO(data)) as image:
-        array = np.asarray(raster.as_shown(image))
+    array = np.asarray(raster.open_stored(data))
     if array.ndim != 2:
         raise FormatError("a mask has one channel of integers")
     return array.astype(np.uint8) if array.dtype == np.bool_ else array

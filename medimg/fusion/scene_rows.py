@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -151,11 +150,8 @@ def read_picture(row: Mapping[str, Any]) -> Scene:
 
 def _decoded(pixels: Mapping[str, Any]) -> Array:
     """(height, width[, channels]); palette colors as RGB, since indices cannot be interpolated."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(pixels["bytes"])) as opened:
-        image = raster.as_shown(opened)
-        return np.asarray(image.convert("RGB") if image.mode == "P" else image)
+    image = raster.open_stored(pixels["bytes"], str(pixels.get("path") or ""))
+    return np.asarray(image.convert("RGB") if image.mode == "P" else image)
 
 
 def write_picture(row: Mapping[str, Any], scene: Scene, operations: Sequence[str]) -> Values:

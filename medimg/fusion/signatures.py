@@ -11,7 +11,6 @@ outline that all heads or chests share would hide what is different between two 
 from __future__ import annotations
 
 import base64
-import io
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -168,15 +167,9 @@ def _pixels(image: object, axes: Literal[2, 3] | None) -> tuple[Array, Literal[2
 
 
 def _opened(data: bytes, name: str) -> Array:
-    from PIL import Image
-
     from medimg.readers import raster
 
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return _raster(raster.as_shown(image))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise FormatError(f"cannot be decoded ({error})", file=name or None) from error
+    return _raster(raster.open_stored(data, name))
 
 
 def _raster(image: Any) -> Array:

@@ -7,6 +7,7 @@ without `affine` a volume gets the identity, which claims neither spacing nor or
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 import threading
@@ -25,10 +26,9 @@ from medimg.readers.raster import storable
 
 Kind = Literal["picture", "volume"]
 Affine = Sequence[Sequence[float]]
-MAX_BYTES = 4 << 30
-"""An array or item beyond this is not loaded."""
-MAX_VALUES = 256 << 20
+MAX_VALUES = 64 << 20
 """Bytes of an array that may become Python lists."""
+_HEADER = 1 << 16
 
 
 def npy(
@@ -104,12 +104,12 @@ def npz_values(file: File, key: str | None) -> list[Any]:
     return values
 
 
-def load_array(file: File, key: str | None, *, limit: int = MAX_BYTES) -> Array:
+def load_array(file: File, key: str | None, *, limit: int | None = None) -> Array:
     """The whole array `key` of a .npz, or of a .npy where `key` is None; shape and dtype as stored.
 
     Raises:
         PickleError, FormatError: as `npy`.
-        BombError: more than `limit` bytes.
+        BombError: more than `limit` bytes; without it, more than an image of the file may have.
     """
     member = _Member(file, key)
     try:
@@ -130,7 +130,7 @@ class _Item(Pixels):
 
     def read(self) -> Image:
         try:
-            array = self.member.whole(MAX_BYTES) if self.index is None else self.member.item(self.index)
+            array = self.member.whole() if self.index is None else self.member.item(self.index)
             return _image(array, self.kind, self.affine)
         except MedimgError as error:
             raise error.within(file=self.member.place) from error
@@ -186,7 +186,8 @@ class _Member:
                 raise FormatError("a single value has no items")
             return self.shape[0]
 
-    def whole(self, limit: int) -> Array:
+    def whole(self, limit: int | None = None) -> Array:
+        """The whole array, at most `limit` bytes, or as many as an image of the file may have."""
         with self._lock, self._named():
             return self._whole(limit)
 
@@ -195,7 +196,7 @@ class _Member:
 
         Raises:
             FormatError: there is no such item, or the file is truncated.
-            BombError: the item is larger than MAX_BYTES.
+            BombError: the item is larger than an image of the file may be.
         """
         with self._lock, self._named():
             if self._last is not None and self._last[0] == index:
@@ -205,10 +206,9 @@ class _Member:
             if not self.shape or not 0 <= index < self.shape[0]:
                 raise FormatError(f"there is no item {index} in an array of shape {self.shape}")
             if self.fortran and len(self.shape) > 1:
-                return np.ascontiguousarray(self._whole(MAX_BYTES)[index])
+                return np.ascontiguousarray(self._whole(None)[index])
             size = math.prod(self.shape[1:]) * self.dtype.itemsize
-            if size > MAX_BYTES:
-                raise BombError(f"an item of {size} bytes, over the limit of {MAX_BYTES}")
+            self.file.check_decoded(size, f"an item of {self.dtype} and shape {self.shape[1:]}")
             if self._direct:
                 self._stream.seek(self._start + index * size)
             else:
@@ -221,10 +221,12 @@ class _Member:
             self._next, self._last = index + 1, (index, array)
             return array
 
-    def _whole(self, limit: int) -> Array:
+    def _whole(self, limit: int | None) -> Array:
         self._open()
         size = math.prod(self.shape) * self.dtype.itemsize
-        if size > limit:
+        if limit is None:
+            self.file.check_decoded(size, f"an array of {self.dtype} and shape {self.shape}")
+        elif size > limit:
             raise BombError(
                 f"an array of {size} bytes, over the limit of {limit}", next_step="read it item by item"
             )
@@ -272,9 +274,15 @@ class _Member:
         try:
             version = np.lib.format.read_magic(self._stream)
             read = np.lib.format.read_array_header_1_0
+            width = 2
             if version != (1, 0):
-                read = np.lib.format.read_array_header_2_0
-            self.shape, self.fortran, self.dtype = read(self._stream)
+                read, width = np.lib.format.read_array_header_2_0, 4
+            # NumPy would read a header of any length before it refuses it.
+            length = bytes(_exactly(self._stream, width))
+            if (count := int.from_bytes(length, "little")) > _HEADER:
+                raise FormatError(f"not a NumPy array: a header of {count:,} bytes")
+            header = io.BytesIO(length + bytes(_exactly(self._stream, count)))
+            self.shape, self.fortran, self.dtype = read(header)
         except (ValueError, TypeError) as error:
             raise FormatError(f"not a NumPy array ({error})") from error
         if self.dtype.hasobject:

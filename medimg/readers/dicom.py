@@ -31,6 +31,7 @@ from medimg.readers.dicom_file import (
     Layout,
     Plane,
     Stored,
+    check_size,
     clusters,
     decoded_frames,
     floats,
@@ -173,6 +174,7 @@ def _slice(file: File, modality: str | None) -> _Slice:
             raise FormatError(f"is {tags.get('Modality', 'of no stated modality')}, not {modality}")
         if int(number_of(dataset, "NumberOfFrames", 1)) != 1:
             raise FormatError("holds several frames", next_step="read it with multiframe(file)")
+        check_size(file, dataset)
         stored = stored_of(dataset)
         if stored.samples != 1:
             raise FormatError("slices in color make no volume")
@@ -227,6 +229,11 @@ def _plan(files: Sequence[File], modality: str | None, allow_gaps: bool) -> _Pla
         apart = [keyword for keyword in APART if a.get(keyword) != b.get(keyword)]
         return f"group the files by {apart[0]}" if apart else "no tag tells the two apart: is one a copy?"
 
+    frame = first.stored.rows * first.stored.columns * max(1, first.stored.allocated // 8)
+    first.file.check_decoded(
+        frame * len(slices),
+        f"a volume of {len(slices)} slices of {first.stored.rows} x {first.stored.columns} pixels",
+    )
     layout = lay_out([item.plane for item in slices], allow_gaps, tied)
     ordered = [slices[n] for n in layout.order]
     meta = merged_meta([item.tags for item in ordered]) | layout.notes
@@ -310,6 +317,7 @@ class _Multi(VolumePixels):
         """(tags, how each frame is stored, layout, shape)."""
         with reading(self.file), self.file.open() as stream:
             dataset = open_dataset(stream)
+            check_size(self.file, dataset)
             stored = stored_of(dataset)
             count = int(number_of(dataset, "NumberOfFrames", 1))
             frames = dataset.get("PerFrameFunctionalGroupsSequence")
@@ -456,6 +464,7 @@ class _Picture(Pixels):
             count = int(number_of(dataset, "NumberOfFrames", 1))
             if count != 1:
                 raise FormatError(f"holds {count} frames", next_step="read it with multiframe(file)")
+            check_size(self.file, dataset)
             frame = stored.clean(next(decoded_frames(stream)))
             meta = tell(dataset, META)
             if str(dataset.get("PhotometricInterpretation", "")).startswith("PALETTE"):

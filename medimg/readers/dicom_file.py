@@ -6,17 +6,21 @@ The parts of which `dicom`, `dicom_seg`, `dicom_slides` and `rtstruct` are made.
 from __future__ import annotations
 
 import math
+import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
 from medimg.errors import BombError, FormatError, GeometryError, MissingExtraError
 from medimg.pixels import Array, Volume, check_affine
 from medimg.readers.volumes import DIRECTION, Grid
+
+if TYPE_CHECKING:
+    from medimg.files import File
 
 META = tuple(
     """
@@ -70,7 +74,7 @@ SAME_PLACE = 0.02
 """Two images are at one place where they are this part of a pixel apart, or less (but see `same_place`)."""
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From DICOM's LPS to RAS and back."""
-DEFLATED = 1 << 30
+DEFLATED = 256 << 20
 """A deflated data set may expand to this many bytes."""
 Header = Mapping[str, Any]
 
@@ -503,13 +507,126 @@ def stored_of(dataset: Any) -> Stored:
     )
 
 
+def check_size(file: File, dataset: Any, frames: int | None = None) -> None:
+    """Refuse a file whose header promises more pixels than one image may have, before any is decoded.
+
+    Args:
+        file: where it comes from.
+        dataset: its header.
+        frames: how many are decoded together; all of the file's where None.
+
+    Raises:
+        BombError: more than `Limits.decoded` bytes.
+        FormatError: no pixels, or more than the file can hold.
+    """
+    stored = stored_of(dataset)
+    pixels, every = (
+        stored.rows * stored.columns * stored.samples,
+        int(number_of(dataset, "NumberOfFrames", 1)),
+    )
+    if min(stored.rows, stored.columns, stored.samples, stored.allocated) < 1:
+        raise FormatError(
+            f"{stored.rows} x {stored.columns} pixels with {stored.samples} samples are no image"
+        )
+    count = every if frames is None else frames
+    size = pixels * max(1, stored.allocated // 8) * count
+    file.check_decoded(size, f"{count:,} frames of {stored.rows} x {stored.columns} pixels")
+    packed = _packing(dataset)
+    if file.size is None or packed == "deflated":
+        return
+    if packed == "frames":
+        least = 8 * every  # each has a head
+    else:
+        halved = str(dataset.get("PhotometricInterpretation", "")).endswith("_422")
+        least = pixels * stored.allocated * every // (12 if halved else 8)
+    if least > file.size:
+        raise FormatError(
+            f"the header promises {every:,} frames of {stored.rows} x {stored.columns} pixels, which "
+            f"{file.size:,} bytes cannot hold"
+        )
+
+
+def _packing(dataset: Any) -> Literal["no", "frames", "deflated"]:
+    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax == "1.2.840.10008.1.2.1.99":
+        return "deflated"
+    return "frames" if syntax is not None and syntax not in _NATIVE else "no"
+
+
+_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_ITEM, _PIXELS = b"\xfe\xff\x00\xe0", b"\xe0\x7f\x10\x00"
+_RLE = "1.2.840.10008.1.2.5"
+_HEAD = 1 << 12
+
+
+def check_frames(stream: BinaryIO) -> None:
+    """Refuse compressed frames that are larger than the header says: a decoder believes the frame, not the header.
+
+    Only the heads of the frames are read.
+
+    Raises:
+        FormatError: a frame of more pixels than Rows x Columns, or of more bytes than its pixels can take.
+    """
+    stream.seek(0)
+    start = stream.read(_HEAD)
+    stream.seek(0)
+    if b"1.2.840.10008.1.2.4." not in start and _RLE.encode() not in start:
+        return
+    dataset = open_dataset(stream, (*PIXEL, "Rows", "Columns", "SamplesPerPixel", "BitsStored"))
+    if _packing(dataset) != "frames":
+        return
+    stored, begin = stored_of(dataset), stream.read(12)
+    if begin[:4] != _PIXELS or begin[8:12] != b"\xff\xff\xff\xff":
+        return
+    frame = stored.rows * stored.columns * stored.samples
+    most = 4 * frame * max(1, stored.allocated // 8) + (1 << 16)
+    rle = dataset.file_meta.TransferSyntaxUID == _RLE
+    while (item := stream.read(8))[:4] == _ITEM:
+        size, at = int.from_bytes(item[4:], "little"), stream.tell()
+        if rle and size > most:
+            raise FormatError(f"a frame of {size:,} packed bytes for {stored.rows} x {stored.columns} pixels")
+        head = stream.read(min(size, _HEAD))
+        found = codestream_size(head)
+        if found is None and head[:2] == b"\xff\xd8":
+            found = codestream_size(head + stream.read(min(size, 1 << 20) - len(head)))
+        if found is not None and math.prod(found) > frame:
+            across, along, samples = found
+            raise FormatError(
+                f"a compressed frame of {along} x {across} pixels with {samples} samples; the header says "
+                f"{stored.rows} x {stored.columns} with {stored.samples}"
+            )
+        stream.seek(at + size)
+
+
+def codestream_size(head: bytes) -> tuple[int, int, int] | None:
+    """(width, height, samples) that the first bytes of a JPEG, JPEG-LS or JPEG 2000 state; None where they do not."""
+    siz = -1 if head[:2] == b"\xff\xd8" else head.find(b"\xff\x4f\xff\x51")
+    if siz >= 0 and len(head) >= siz + 42:
+        right, low, left, top = struct.unpack_from(">4I", head, siz + 8)
+        return max(right - left, 0), max(low - top, 0), int.from_bytes(head[siz + 40 : siz + 42], "big")
+    at = 2
+    while head[:2] == b"\xff\xd8" and len(head) >= at + 10:
+        if head[at] != 0xFF:
+            return None
+        marker = head[at + 1]
+        if marker == 0xFF:  # a byte to fill up
+            at += 1
+            continue
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            along, across = struct.unpack_from(">2H", head, at + 5)
+            return across, along, head[at + 9]
+        at += 2 + int.from_bytes(head[at + 2 : at + 4], "big")
+    return None
+
+
 def decoded_frames(stream: BinaryIO) -> Iterator[Array]:
     """Decode frame by frame, (rows, columns[, samples]); YBR becomes RGB.
 
     Raises:
-        FormatError: no pixels, or a compression for which no decoder is installed.
+        FormatError: no pixels, more than the header says, or a compression for which no decoder is installed.
     """
     pydicom = library()
+    check_frames(stream)
     stream.seek(0)
     start = stream.read(132)
     stream.seek(0)

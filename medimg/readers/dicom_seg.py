@@ -15,6 +15,7 @@ from medimg.readers.dicom_file import (
     META,
     TO_RAS,
     Plane,
+    check_size,
     decoded_frames,
     frame_groups,
     frame_plane,
@@ -106,6 +107,7 @@ def check(file: File) -> None:
     _ = segments(file)
     with reading(file), file.open() as stream:
         dataset = open_dataset(stream)
+        check_size(file, dataset, 1)
         kind, full = _kind(dataset)
         if kind == "FRACTIONAL":
             for n, frame in enumerate(decoded_frames(stream), 1):
@@ -173,6 +175,7 @@ def paint_segments(
         dataset = open_dataset(stream)
         if not dataset.get("SegmentSequence"):
             raise FormatError("no DICOM SEG: it has no SegmentSequence")
+        check_size(file, dataset, 1)
         kind, full = _kind(dataset)
         numbers = {key_of(item, "SegmentNumber") for item in dataset.SegmentSequence}
         count = int(number_of(dataset, "NumberOfFrames", 1))

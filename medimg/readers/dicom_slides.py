@@ -17,7 +17,7 @@ import numpy as np
 from medimg.errors import FormatError, MedimgError
 from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels
-from medimg.readers.dicom_file import library, open_dataset
+from medimg.readers.dicom_file import check_frames, check_size, library, open_dataset
 from medimg.readers.nifti import reading
 from medimg.readers.slides import TISSUE, Position, _stained
 
@@ -30,7 +30,7 @@ MAX_OVERVIEW = 1 << 26
 _TAGS = (
     "ImageType TotalPixelMatrixColumns TotalPixelMatrixRows TotalPixelMatrixFocalPlanes Rows Columns NumberOfFrames "
     "SamplesPerPixel BitsAllocated DimensionOrganizationType SharedFunctionalGroupsSequence OpticalPathSequence "
-    "PerFrameFunctionalGroupsSequence NumberOfOpticalPaths"
+    "PerFrameFunctionalGroupsSequence NumberOfOpticalPaths PhotometricInterpretation"
 ).split()
 
 
@@ -107,16 +107,23 @@ def _level(file: File) -> _Level | None:
         tile, count = (int(data.Columns), int(data.Rows)), int(data.get("NumberOfFrames") or 1)
         if min(*size, *tile) < 1:
             raise FormatError("a slide without pixels")
+        check_size(file, data, 1)
+        full = -(-size[0] // tile[0]) * -(-size[1] // tile[1])
+        grid = len(data.get("PerFrameFunctionalGroupsSequence") or ()) if _is_sparse(data) else full
+        if grid != count:
+            raise FormatError(f"{count} tiles, the grid has {grid}")
         places = _places(data, size, tile)
-        if len(places) != count:
-            raise FormatError(f"{count} tiles, the grid has {len(places)}")
         return _Level(file, size, tile, places, _spacing(data))
 
 
+def _is_sparse(data: Any) -> bool:
+    """Whether each tile says where it is."""
+    full = str(data.get("DimensionOrganizationType")) == "TILED_FULL"
+    return not full and bool(data.get("PerFrameFunctionalGroupsSequence"))
+
+
 def _places(data: Any, size: tuple[int, int], tile: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-    if str(data.get("DimensionOrganizationType")) == "TILED_FULL" or not data.get(
-        "PerFrameFunctionalGroupsSequence"
-    ):
+    if not _is_sparse(data):
         return tuple((x, y) for y in range(0, size[1], tile[1]) for x in range(0, size[0], tile[0]))
     found = []
     for frame in data.PerFrameFunctionalGroupsSequence:
@@ -149,6 +156,8 @@ class _Slide:
         if (self.level.file.size or 0) > MAX_LEVEL:
             raise FormatError(f"a file of {self.level.file.size:,} bytes is too large to be read at once")
         with self.level.file.open() as stream:
+            check_frames(stream)
+            stream.seek(0)
             return open_dataset(stream, pixels=True)
 
     def frame(self, number: int) -> Array:

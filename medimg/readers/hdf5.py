@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ def _dataset(file: File, key: str) -> Iterator[Any]:
                 found = book[key]
                 if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "buif" or found.external:
                     raise FormatError(f"{key!r} is no dataset of numbers")
+                _bounded(math.prod(found.chunks or (0,)) * found.dtype.itemsize)  # it is unpacked as a whole
                 yield found
         except OSError as error:
             raise FormatError(f"no HDF5 file, or a damaged one ({error})") from error

@@ -6,9 +6,11 @@ Axes are those of MATLAB: a matrix (rows, columns) becomes a `Picture` (height, 
 from __future__ import annotations
 
 import io
+import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +21,11 @@ from medimg.readers.raster import label_picture, what_it_is
 
 MAX_VALUES = 1 << 28
 """A matrix of more values than this is not loaded."""
+MAX_OTHER = 64 << 20
+"""Bytes to which a variable of another kind than numbers may expand."""
+_COMPRESSED, _SPARE = 15, 1 << 16
+_NUMBERS = range(6, 16)
+"""MATLAB's classes from double to uint64."""
 
 
 def labels(file: File, key: str) -> Pixels:
@@ -53,6 +60,7 @@ def _matrix(data: bytes, key: str) -> np.ndarray:
     if data[:10] == b"MATLAB 7.3" or data[:8] == b"\x89HDF\r\n\x1a\n":
         raise FormatError("a MATLAB file of version 7.3 (HDF5)", next_step="save it again with -v7 in MATLAB")
     try:
+        _check_packed(data)
         shapes = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(data))}
         if key not in shapes:
             raise FormatError(f"no matrix {key!r}; there are {sorted(shapes)[:8]}")
@@ -72,3 +80,34 @@ def _matrix(data: bytes, key: str) -> np.ndarray:
             told if told.startswith(("this", "the file")) else f"no readable MATLAB file ({error})"
         ) from error
     return array
+
+
+def _check_packed(data: bytes) -> None:
+    """Refuse compressed variables that expand to more than their values take: each is unpacked to its end."""
+    if data[124:128] not in (b"\0\1IM", b"\1\0MI"):
+        return  # version 4, which packs nothing
+    order: Literal["little", "big"] = "little" if data[126:128] == b"IM" else "big"
+
+    def number(part: bytes, at: int) -> int:
+        return int.from_bytes(part[at : at + 4], order)
+
+    at = 128
+    while at + 8 <= len(data):
+        kind, size = number(data, at), number(data, at + 4)
+        if kind == _COMPRESSED:
+            unpacker, packed = zlib.decompressobj(), data[at + 8 : at + 8 + size]
+            head = unpacker.decompress(packed, 256)
+            # Eight bytes each: tag, tag of the flags, flags with the class, tag of the dimensions; then these.
+            flags, axes = number(head, 16), min(number(head, 28) // 4, 32)
+            values = math.prod(number(head, 32 + 4 * axis) for axis in range(axes))
+            most = 16 * values + _SPARE if flags & 0xFF in _NUMBERS else MAX_OTHER
+            if flags & 0xFF in _NUMBERS and values > MAX_VALUES:
+                raise BombError(f"a variable promises {values:,} values; at most {MAX_VALUES:,} are loaded")
+            total = len(head)
+            while (packed := unpacker.unconsumed_tail) and not unpacker.eof:
+                total += len(unpacker.decompress(packed, 1 << 20))
+                if total > most:
+                    raise BombError(
+                        f"a variable that expands to more than the {most:,} bytes that its values take"
+                    )
+        at += 8 + size

@@ -252,6 +252,7 @@ class _Meta(VolumePixels):
         with reading(self.file):
             size = math.prod(header.shape) * header.dtype.itemsize
             parts = self._parts or (self.file,)
+            self.file.check_decoded(size, "the volume that the header promises")
             if size % len(parts):
                 raise FormatError(f"{len(parts)} files cannot hold {size} bytes in equal parts")
             for part in parts:

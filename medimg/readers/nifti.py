@@ -168,7 +168,9 @@ def check_ratio(file: File, size: int, *, packed: bool = True) -> None:
 
     Raises:
         FormatError: saying both sizes.
+        BombError: more than `Limits.decoded` bytes.
     """
+    file.check_decoded(size, "the volume that the header promises")
     if file.size is not None and size > (1040 if packed else 1) * file.size + (1 << 16):
         raise FormatError(f"the header promises {size} bytes, which {file.size} bytes cannot expand to")
 
@@ -233,9 +235,9 @@ def _read_single(file: File, stream: BinaryIO, voxels: bool) -> Volume:
     header = parse_header(start)
     size = _check(header, 352)
     offset = int(header["vox_offset"])
+    check_ratio(file, offset + size)
     if not voxels:
         return Volume(start)
-    check_ratio(file, offset + size)
     buffer = _allocate(offset + size)
     buffer[:348] = start
     source.readinto(memoryview(buffer)[348:])
@@ -269,9 +271,9 @@ def _read_second(file: File, source: Inflated, start: bytes, voxels: bool) -> Vo
     between = int(old["vox_offset"]) - 540
     new["magic"] = b"n+1"
     new["vox_offset"] = 348 + between
+    check_ratio(file, 348 + between + size)
     if not voxels:
         return Volume(new.binaryblock)
-    check_ratio(file, 348 + between + size)
     buffer = _allocate(348 + between + size)
     buffer[:348] = new.binaryblock
     source.readinto(memoryview(buffer)[348:])
@@ -343,11 +345,11 @@ def _read_pair(header_file: File, voxel_file: File, voxels: bool) -> Volume:
         }
     new["vox_offset"] = 348 + len(between)
     _check_extensions(new, between)
+    check_ratio(voxel_file, size)
     if not voxels:
         return Volume(new.binaryblock, meta, unsized=reason)
     with voxel_file.open() as stream:
         source = Inflated(stream)
-        check_ratio(voxel_file, size)
         if offset:
             source.take(offset)
         buffer = _allocate(348 + len(between) + size)

@@ -13,9 +13,11 @@ decodes from the stored bytes. Consequences that a builder should know:
 from __future__ import annotations
 
 import io
+import lzma
+import math
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -41,10 +43,10 @@ from medimg.pixels import Array, Picture, Pixels, Volume
 from medimg.pixels import Image as AnyImage
 from medimg.readers import exif
 
-MAX_PIXELS = 2_000_000_000
-"""A header that promises more pixels than this is refused before anything is allocated."""
 MAX_INFLATED = 1 << 30
 """A gzipped picture may expand to this many bytes."""
+_HEAD, _LARGE = 1 << 16, 1 << 24
+"""Bytes of a file that is larger than `_LARGE` which are looked at before it is read."""
 INKS = ("CMYK", "YCbCr", "LAB", "HSV")
 """Pillow's modes whose channels are no red, green and blue; `meta["color"]` names them. No mask is read from them."""
 MIN_IS_WHITE = "MinIsWhite; values are as stored"
@@ -77,7 +79,7 @@ def picture(file: File, *, page: int | None = None, reduced: bool = False) -> Pi
 
     Raises (on `read`):
         FormatError: not a picture, truncated, several pages and no `page`, or a depth that cannot be kept.
-        BombError: the header promises more than `MAX_PIXELS` pixels.
+        BombError: the header promises more than `Limits.pixels` pixels or `Limits.decoded` bytes.
         MissingExtraError: a TIFF that needs tifffile, which is not installed.
     """
     return _FilePicture(file, page, reduced)
@@ -111,9 +113,9 @@ def page_count(file: File) -> int:
     Raises:
         FormatError: not a picture.
     """
-    data = file.read()
+    data = _read(file)
     try:
-        with _opened(data) as image:
+        with _opened(data, file) as image:
             return _frames(image)
     except _UnreadableTiff as error:
         with _tiff(data, error) as tiff:
@@ -222,6 +224,24 @@ def encode(picture: Picture) -> tuple[bytes, str]:
     if image.mode in ("I", "F"):
         return _saved(image, "TIFF", compression="tiff_adobe_deflate"), ".tif"
     return _saved(image, "PNG"), ".png"
+
+
+def open_stored(data: bytes, name: str = "") -> Image.Image:
+    """A picture out of a row's bytes, as the stock image feature shows it.
+
+    Raises:
+        BombError: it is larger than `Limits` allows; told by its header.
+        FormatError: it is no picture, or a damaged one.
+    """
+    file = File(name, lambda: io.BytesIO(data), len(data))
+    try:
+        with _opened(data, file) as image:
+            return as_shown(image)
+    except BombError as error:
+        raise error.within(file=name or None) from error
+    except (FormatError, OSError, ValueError, SyntaxError) as error:
+        told = error.problem if isinstance(error, FormatError) else error
+        raise FormatError(f"cannot be decoded ({told})", file=name or None) from error
 
 
 def as_shown(image: Image.Image) -> Image.Image:
@@ -348,24 +368,52 @@ class _FilePicture(Pixels):
         return (self.file,)
 
     def read(self) -> Picture:
-        data = self.file.read()
         try:
-            return _decode(_inflated(data), self.page, self.reduced)
+            return _decode(_read(self.file), self.page, self.reduced, self.file)
         except MedimgError as error:
             raise error.within(file=self.file.path) from error
 
 
-def _inflated(data: bytes) -> bytes:
-    """What is in a gzipped picture (.ppm.gz); other bytes as they are."""
-    if not data.startswith(b"\x1f\x8b"):
-        return data
+def _read(file: File) -> bytes:
+    """The bytes of a picture, out of their gzip; of a large file, only once its header was looked at."""
+    if file.size is None or file.size > _LARGE:
+        with file.open() as stream:
+            _check_head(stream.read(_HEAD), file)
+    data = file.read()
+    if data.startswith(b"\x1f\x8b"):
+        _check_head(data[:_HEAD], file)
+        return _inflated(data, MAX_INFLATED, cut=False)
+    return data
+
+
+def _check_head(head: bytes, file: File) -> None:
+    """Refuse by its first bytes what is no picture, or one that is too large."""
+    if head.startswith(b"\x1f\x8b"):
+        head = _inflated(head, _HEAD, cut=True)
+    if not any(accept is None or accept(head[:16]) for _, accept in map(Image.OPEN.__getitem__, _FORMATS)):
+        raise FormatError(what_it_is(head))
+    try:
+        _netpbm_header(head, file)
+        _opened(head, file).close()
+    except BombError:
+        raise
+    except FormatError:
+        return  # it may be whole behind the head
+
+
+def _inflated(data: bytes, most: int, *, cut: bool) -> bytes:
+    """What is in a gzipped picture (.ppm.gz), at most `most` bytes; with `cut`, of one that may go on."""
     inflater = zlib.decompressobj(31)
     try:
-        plain = inflater.decompress(data, MAX_INFLATED)
+        plain = inflater.decompress(data, most)
     except zlib.error as error:
         raise FormatError(f"the compressed data are damaged: {error}") from error
+    if cut:
+        return plain
     if inflater.unconsumed_tail:
-        raise BombError(f"expands to more than {MAX_INFLATED:,} bytes")
+        raise BombError(
+            f"expands to more than {most:,} bytes", next_step="get the file from its source again"
+        )
     if not inflater.eof:
         raise FormatError("truncated: the compressed data end too early")
     return plain
@@ -383,7 +431,7 @@ class _Stack(Pixels):
 
     def _slices(self) -> Iterator[Array]:
         if not isinstance(self.source, tuple):
-            yield from _pages(self.source.read())
+            yield from _pages(_read(self.source), self.source)
             return
         for one in self.source:
             image = one.read()
@@ -394,9 +442,14 @@ class _Stack(Pixels):
 
     def read(self) -> Volume:
         slices: list[Array] = []
-        paths = [file.path for file in self.files()]
+        files = tuple(self.files())
+        paths = [file.path for file in files]
+        total = 0
         try:
             for array in self._slices():
+                total += array.nbytes
+                if files:
+                    files[0].check_decoded(total, f"a volume of {len(slices) + 1} slices")
                 first = slices[0] if slices else array
                 if array.ndim != 2:
                     raise FormatError(f"slice {len(slices)} has {array.shape[2]} channels; one is needed")
@@ -427,10 +480,25 @@ def _deep_color(what: str) -> FormatError:
     )
 
 
-def _too_large(shape: Iterable[int]) -> BombError:
-    return BombError(
-        f"the header promises {' x '.join(map(str, shape))} pixels, over the limit of {MAX_PIXELS}"
-    )
+def _check_size(shape: Sequence[int], itemsize: int, kind: str, file: File | None) -> None:
+    """Refuse a picture by its header; one without a file is decoded anew, and was allowed before."""
+    if file is not None:
+        size, pixels = math.prod(shape) * itemsize, shape[0] * shape[1]
+        file.check_decoded(size, f"a {kind} of {' x '.join(map(str, shape))} pixels", pixels=pixels)
+
+
+def _check_image(image: Image.Image, file: File | None) -> None:
+    # Pillow keeps color in four bytes a pixel.
+    itemsize = {"1": 1, "L": 1, "P": 1}.get(image.mode, 2 if image.mode.startswith("I;16") else 4)
+    _check_size((image.height, image.width), itemsize, image.format or "picture", file)
+    if image.format == "TIFF" and file is not None:
+        # A tile is decoded as a whole, however little of it is in the picture.
+        try:
+            across, along = (int(np.max(_tag(image, tag, 0))) for tag in (322, 323))
+            bits = int(np.sum(_tag(image, TiffImagePlugin.BITSPERSAMPLE, (1,))))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise FormatError(f"a damaged TIFF: its tiles have no size ({error})") from error
+        _check_size((along, across), -(-bits // 8), "TIFF tile", file)
 
 
 def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -439,8 +507,10 @@ def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(data: bytes, file: File | None = None) -> Image.Image:
     """The picture's header, parsed by one of the allowed formats only; no pixel is decoded.
+
+    With the file that it comes from, a picture that is too large for it is refused.
 
     Pillow's formats are called directly because `Image.open` applies a process-wide bomb limit, which a
     library must not change.
@@ -449,6 +519,8 @@ def _opened(data: bytes) -> Image.Image:
         factory, accept = Image.OPEN[name]
         if accept is not None and not accept(data[:16]):
             continue
+        if name == "WEBP":
+            _check_size(_webp_size(data), 4, name, file)  # Pillow makes room for the pixels at once
         try:
             image = factory(io.BytesIO(data), "")
         except Image.DecompressionBombError as error:
@@ -456,10 +528,22 @@ def _opened(data: bytes) -> Image.Image:
         except Exception as error:  # a hostile header may raise anything
             kind = _UnreadableTiff if name == "TIFF" else FormatError
             raise kind(f"a damaged, truncated or unusual {name} header ({error})") from error
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large((image.height, image.width))
+        _check_image(image, file)
         return image
     raise FormatError(what_it_is(data))
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """(height, width) that a WebP states, in one of its three ways."""
+
+    def number(begin: int, end: int) -> int:
+        return int.from_bytes(data[begin:end], "little")
+
+    if data[12:16] == b"VP8X":
+        return number(27, 30) + 1, number(24, 27) + 1
+    if data[12:16] == b"VP8L":
+        return (number(21, 25) >> 14 & 0x3FFF) + 1, (number(21, 25) & 0x3FFF) + 1
+    return number(28, 30) & 0x3FFF, number(26, 28) & 0x3FFF
 
 
 def _frames(image: Image.Image) -> int:
@@ -471,14 +555,14 @@ def _frames(image: Image.Image) -> int:
         raise FormatError(f"a damaged or truncated {image.format} ({error})") from error
 
 
-def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
-    netpbm = _netpbm(data)
+def _decode(data: bytes, page: int | None, reduced: bool, file: File | None = None) -> Picture:
+    netpbm = _netpbm(data, file)
     if netpbm is not None:
         return Picture(storable(netpbm))
     try:
-        image = _opened(data)
+        image = _opened(data, file)
     except _UnreadableTiff as error:
-        return _decode_tiff(data, page, error)
+        return _decode_tiff(data, page, error, file)
     with image:
         frames = _frames(image)
         _check_page(page, frames)
@@ -486,6 +570,7 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
         meta: dict[str, Any] = {"page": page} if frames > 1 else {}
         try:
             image.seek(page or 0)
+            _check_image(image, file)
             orientation = _orientation(image)
             meta |= _tiff_meta(image)
             if _deep(image, data):
@@ -493,7 +578,7 @@ def _decode(data: bytes, page: int | None, reduced: bool) -> Picture:
                     raise _deep_color("16 bits per color channel")
                 meta["stored_bits"] = 16
             if _altered(image):
-                return _decode_tiff(data, page, None)
+                return _decode_tiff(data, page, None, file)
             shown = as_shown(image)
             array = np.asarray(shown)
         except MedimgError:
@@ -595,10 +680,10 @@ def _altered(image: Image.Image) -> bool:
     return (bits, sample_format) in ((8, 2), (32, 1)) or bits == 12
 
 
-def _pages(data: bytes) -> Iterator[Array]:
+def _pages(data: bytes, file: File) -> Iterator[Array]:
     """All pages of one file in order, each as `storable` gives it."""
     try:
-        image = _opened(data)
+        image = _opened(data, file)
         unusual = _altered(image)
     except _UnreadableTiff:
         unusual = True
@@ -606,12 +691,13 @@ def _pages(data: bytes) -> Iterator[Array]:
         with _tiff(data, None) as tiff:
             for leaf in tiff.pages:
                 _unturned(_leaf_orientation(leaf))
-                yield _leaf_array(leaf, len(data))
+                yield _leaf_array(leaf, len(data), file)
         return
     with image:
         for page in range(_frames(image)):
             try:
                 image.seek(page)
+                _check_image(image, file)
                 _unturned(_orientation(image))
                 image.load()
                 array = np.asarray(image)
@@ -646,14 +732,14 @@ def _tiff(data: bytes, reason: FormatError | None) -> Any:
         raise FormatError(f"{reason.problem if reason else 'a damaged TIFF'}; {error}") from error
 
 
-def _decode_tiff(data: bytes, page: int | None, reason: FormatError | None) -> Picture:
+def _decode_tiff(data: bytes, page: int | None, reason: FormatError | None, file: File | None) -> Picture:
     with _tiff(data, reason) as tiff:
         count = len(tiff.pages)
         _check_page(page, count)
         leaf = tiff.pages[page or 0]
         orientation = _leaf_orientation(leaf)
         return Picture(
-            exif.turned(_leaf_array(leaf, len(data)), orientation),
+            exif.turned(_leaf_array(leaf, len(data), file), orientation),
             meta=({"page": page} if count > 1 else {})
             | _stated(orientation)
             | ({"photometric": MIN_IS_WHITE} if leaf.photometric == 0 else {}),
@@ -666,15 +752,24 @@ def _leaf_orientation(leaf: Any) -> int:
     return int(tag.value) if tag is not None and exif.turns(tag.value) else exif.UPRIGHT
 
 
-def _leaf_array(leaf: Any, length: int) -> Array:
+def _leaf_array(leaf: Any, length: int, file: File | None) -> Array:
     """One TIFF page through tifffile, as `storable` gives it."""
     try:
-        if int(np.prod(leaf.shape, dtype=object)) > MAX_PIXELS:
-            raise _too_large(leaf.shape)
         if leaf.axes not in ("YX", "YXS", "SYX"):
             raise FormatError(f"a TIFF page with axes {leaf.axes} is no picture")
+        shape = [int(n) for n in leaf.shape]
+        flat = [*shape[1:], shape[0]] if leaf.axes == "SYX" else shape
+        _check_size(flat, leaf.dtype.itemsize, "TIFF page", file)
+        if leaf.is_tiled:
+            _check_size(
+                (leaf.tilelength, leaf.tilewidth, max(leaf.chunks[2:], default=1)),
+                leaf.dtype.itemsize,
+                "TIFF tile",
+                file,
+            )
         if any(a + n > length for a, n in zip(leaf.dataoffsets, leaf.databytecounts, strict=True)):
             raise FormatError(f"a truncated TIFF: it promises {sum(leaf.databytecounts)} bytes of pixels")
+        _check_packed(leaf)
         array: Array = leaf.asarray()
     except MedimgError:
         raise
@@ -691,28 +786,65 @@ def _leaf_array(leaf: Any, length: int) -> Array:
     return storable(array)
 
 
+def _check_packed(leaf: Any) -> None:
+    """Refuse a TIFF page whose tiles or strips expand to more than they should: tifffile unpacks all that there is."""
+    starts: dict[int, Callable[[], Any]] = {
+        8: zlib.decompressobj,
+        32946: zlib.decompressobj,
+        34925: lzma.LZMADecompressor,
+    }
+    start = starts.get(int(leaf.compression))
+    most = math.prod(leaf.chunks) * leaf.dtype.itemsize + 4096
+    for offset, count in zip(leaf.dataoffsets, leaf.databytecounts, strict=True):
+        if int(leaf.compression) == 32773 and count > 2 * most:  # PackBits, which grows by a 128th at worst
+            raise BombError(f"a TIFF tile of {count:,} packed bytes, which should unpack to {most:,}")
+        if start is None or count < 1 << 16:
+            continue
+        leaf.parent.filehandle.seek(offset)
+        unpacker: Any = start()
+        data, total = leaf.parent.filehandle.read(count), 0
+        while not unpacker.eof:
+            piece = unpacker.decompress(data, 1 << 20)
+            total += len(piece)
+            if total > most:
+                raise BombError(f"a TIFF tile that unpacks to more than the {most:,} bytes of its pixels")
+            data = getattr(unpacker, "unconsumed_tail", b"")
+            if not piece and not data:
+                break  # cut
+
+
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _PNM_HEADER = re.compile(rb"P([2356])" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)\s")
 
 
-def _netpbm(data: bytes) -> Array | None:
-    """PGM and PPM by hand: Pillow stretches values whose declared maximum is not 255 or 65535."""
+def _netpbm_header(data: bytes, file: File | None) -> tuple[int, int, int, int, int] | None:
+    """(kind, width, height, maximum, where the values begin) of a PGM or PPM; None for other pictures."""
     if data[:2] not in (b"P2", b"P3", b"P5", b"P6"):
         return None
     header = _PNM_HEADER.match(data[:4096])
     if header is None or max(len(field) for field in header.groups()) > 10:
         raise FormatError("a damaged PGM or PPM header")
     kind, width, height, maximum = (int(field) for field in header.groups())
+    # A number that is written in digits is an object for a while.
+    itemsize = 64 if kind in (2, 3) else 2 if maximum > 255 else 1
+    _check_size((height, width, 3 if kind in (3, 6) else 1), itemsize, "PGM or PPM", file)
+    return kind, width, height, maximum, header.end()
+
+
+def _netpbm(data: bytes, file: File | None) -> Array | None:
+    """PGM and PPM by hand: Pillow stretches values whose declared maximum is not 255 or 65535."""
+    header = _netpbm_header(data, file)
+    if header is None:
+        return None
+    kind, width, height, maximum, start = header
     channels = 3 if kind in (3, 6) else 1
     count = width * height * channels
-    if width * height > MAX_PIXELS:
-        raise _too_large((height, width))
     if not count or not 0 < maximum < 65536:
         raise FormatError(f"a PGM or PPM of {height} x {width} pixels with maximum {maximum}")
     if channels == 3 and maximum > 255:
         raise _deep_color("a PPM with 16 bits per channel")
     dtype = np.dtype(">u2" if maximum > 255 else "u1")
-    body = memoryview(data)[header.end() :]
+    body = memoryview(data)[start:]
     if kind in (5, 6):
         there = len(body) // dtype.itemsize
         flat: Array = np.frombuffer(body, dtype=dtype, count=min(count, there))

@@ -37,8 +37,6 @@ MAX_SEGMENT = 1 << 28
 """Bytes of one TIFF tile or strip, packed or not."""
 MAX_THUMBNAIL = 1 << 26
 """Pixels of a level that is looked at as a whole to find tissue."""
-MAX_JPEG = 1 << 29
-"""Pixels of a plain JPEG at the level that is decoded; each takes four bytes."""
 
 
 class Position(NamedTuple):
@@ -264,12 +262,9 @@ class Slide:
         if self._whole is None or self._whole[0] != level:
             self._whole = None
             width, height = self._levels[level].size
-            if width * height > MAX_JPEG:
-                raise BombError(
-                    f"a JPEG of {height} x {width} pixels at level {level} is too large to be decoded at once",
-                    file=self.file.path,
-                    next_step="read a higher level",
-                )
+            pixels = width * height
+            what = f"a JPEG of {height} x {width} pixels at level {level}, which allows no reading by tiles,"
+            self.file.check_decoded(4 * pixels, what, pixels=pixels)
             self._stream.seek(0)
             with _decoding():
                 image = JpegImagePlugin.JpegImageFile(self._stream)

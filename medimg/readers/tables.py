@@ -31,10 +31,14 @@ if TYPE_CHECKING:
 
 MAX_LINE = 64 << 20
 """Characters in one line of text; a longer one is no table."""
-MAX_TEXT = 2 << 30
+MAX_TEXT = 512 << 20
 """Characters in a JSON file, which is read whole."""
-MAX_WORKBOOK = 2 << 30
+MAX_WORKBOOK = 512 << 20
 """Unpacked bytes of an .xlsx."""
+MAX_ROWS = 1 << 20
+"""Rows of a worksheet, as Excel has them; a number beyond would be filled up with empty rows."""
+MAX_XML = 64 << 20
+"""Bytes of an XML file; as a tree it takes some thirty times as much."""
 _DELIMITERS = (",", ";", "\t")
 
 
@@ -397,12 +401,13 @@ def xml(file: File) -> Element:
 
     Raises:
         FormatError: not XML, or XML that declares entities.
+        BombError: more than `MAX_XML` bytes.
     """
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import ParseError, fromstring
 
     try:
-        root: Element = fromstring(file.read())
+        root: Element = fromstring(file.read(MAX_XML))
     except DefusedXmlException as error:
         raise FormatError(
             f"XML with entities or external references is refused ({error})", file=file.path
@@ -671,6 +676,8 @@ def _xlsx(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]
             # The stored extent is wrong in files of some writers; without it every row is read.
             leaf.reset_dimensions()
             for number, record in enumerate(leaf.iter_rows(values_only=True), 1):
+                if number > MAX_ROWS:
+                    raise FormatError(f"a row beyond the {MAX_ROWS:,} that a worksheet may have")
                 yield number, [_sheet_cell(value) for value in record]
         except MedimgError:
             raise
@@ -684,7 +691,9 @@ def _xls(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]
     except ImportError as error:
         raise _missing() from error
     try:
-        book = xlrd.open_workbook(file_contents=file.read(), logfile=io.StringIO(), on_demand=True)
+        book = xlrd.open_workbook(
+            file_contents=file.read(MAX_WORKBOOK), logfile=io.StringIO(), on_demand=True
+        )
         leaf = book.sheet_by_name(_pick(book.sheet_names(), sheet))
         for index in range(leaf.nrows):
             record = []

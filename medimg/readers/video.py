@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from medimg.errors import BombError, FormatError, MedimgError, MissingExtraError
+from medimg.errors import FormatError, MedimgError, MissingExtraError
 from medimg.files import File
 from medimg.pixels import Clip, Picture, Pixels
-from medimg.readers.raster import MAX_PIXELS, what_it_is
+from medimg.readers.raster import what_it_is
 
 
 def clip(file: File) -> Pixels:
@@ -64,7 +64,7 @@ def _named(file: File) -> Iterator[None]:
         raise FormatError(f"a damaged or truncated video ({error})", file=file.path) from error
 
 
-def _decoded(stream: Any, about: dict[str, Any] | None = None) -> Iterator[Any]:
+def _decoded(stream: Any, file: File, about: dict[str, Any] | None = None) -> Iterator[Any]:
     """The frames of the first video stream, in order; refuses what is truncated or damaged.
 
     `about` is filled with "fps" and "codec" before the first frame.
@@ -88,8 +88,10 @@ def _decoded(stream: Any, about: dict[str, Any] | None = None) -> Iterator[Any]:
         track = container.streams.video[0]
         if track.codec_context is None:
             raise FormatError("this build of PyAV has no decoder for the video")
-        if track.width * track.height > MAX_PIXELS:
-            raise BombError(f"the header promises frames of {track.width} x {track.height} pixels")
+        pixels = track.width * track.height
+        file.check_decoded(4 * pixels, f"a frame of {track.width} x {track.height} pixels", pixels=pixels)
+        # What the container says of its frames binds no decoder.
+        track.codec_context.options = {"max_pixels": str(min(file.limits.pixels, 2**31 - 1))}
         if about is not None:
             about["fps"] = float(track.average_rate) if track.average_rate else None
             about["codec"] = track.codec_context.name
@@ -159,7 +161,7 @@ class _Clip(Pixels):
         count, size, layout = 0, (0, 0), ""
         about: dict[str, Any] = {}
         with _named(self.file):
-            for frame in _decoded(io.BytesIO(data), about):
+            for frame in _decoded(io.BytesIO(data), self.file, about):
                 if not count:
                     size, layout = (frame.height, frame.width), frame.format.name
                     digest.update(f"{layout}|{size}".encode())
@@ -219,7 +221,7 @@ class _Decoder:
                 if self._stream is not None:
                     self._stream.close()
                 self._stream = self.file.open()
-                self._frames, self._next = _decoded(self._stream), 0
+                self._frames, self._next = _decoded(self._stream, self.file), 0
             frame = None
             while index >= self._next >= 0:
                 frame = next(self._frames, None)

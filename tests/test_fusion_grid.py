@@ -471,6 +471,18 @@ def test_scaled_masks_are_named_by_their_values_in_each_slice() -> None:
     assert [int(np.asarray(label["mask"]).max()) for label in slices] == [0, 2, 4, 0, 0]
 
 
+def test_slices_of_a_mask_with_an_intercept_keep_its_values() -> None:
+    row = volume_row()
+    stored = np.zeros((4, 3, 5), np.int8)
+    stored[0, 0, 1] = 1
+    scaled = nifti(stored - 1, np.diag([-1.0, -1.0, 2.0, 1.0]), slope=1.0, inter=1.0)
+    legend = [{"value": 1, "names": ["liver"]}]
+    row["label"] = {**row["label"], "mask": scaled, "legend": legend, "boxes": [], "points": []}
+    row["fused"] = None
+    slices = [decoded(each, "2d")["label"] for each in Grid(slices="axial").rows(row, "3d")]
+    assert [np.unique(np.asarray(label["mask"])).tolist() for label in slices] == [[0], [0, 1], [0], [0], [0]]
+
+
 @pytest.mark.parametrize(("instances", "found"), [(True, ["nucleus"]), (False, [])])
 def test_every_value_of_instances_has_the_one_name(instances: bool, found: list[str]) -> None:
     row = volume_row()

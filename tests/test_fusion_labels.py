@@ -17,7 +17,7 @@ from PIL import Image
 from medimg import vocab
 from medimg.errors import LabelError
 from medimg.fusion.errors import FusionError
-from medimg.fusion.labels import IGNORE, Facts, Harmonizer, classify, fused_features, single, table
+from medimg.fusion.labels import IGNORE, Facts, Harmonizer, Mask, classify, fused_features, single, table
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, infer, innermost, inside, may_meet, wholes
 from medimg.pixels import Volume
 
@@ -816,3 +816,11 @@ def test_slices_do_not_know_what_the_volume_does_not() -> None:
     assert [each["classes"][0] for each in nuclei] == [0, 1, 1, 1, 0]
     part = slices(ALONE, {1: ("left kidney",), 2: ("right kidney",)}, ["kidney", "left kidney"])
     assert [each["classes"] for each in part] == [[0, 0], [1, 1], [1, 0], [1, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(("shape", "grid"), [((4, 3, 2, 2), (4, 3, 2, 2)), ((4, 3, 2, 1), (4, 3, 2))])
+def test_a_mask_stands_on_the_grid_of_its_image(shape: tuple[int, ...], grid: tuple[int, ...]) -> None:
+    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    mask = Mask(bytes(Volume.from_array(array, np.eye(4)).nifti), "3d")
+    assert mask.grid.shape == grid and np.array_equal(mask.grid, array.reshape(grid))
+    assert np.array_equal(mask.flat, array.reshape(-1, order="F"))

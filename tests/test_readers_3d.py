@@ -601,6 +601,29 @@ def test_stack() -> None:
         volumes.stack([made(parts[0], name="one.nii"), made(parts[0], np.eye(4), name="two.nii")]).read()
     with pytest.raises(FormatError, match="exactly"):
         volumes.stack([made(np.full((2, 2, 2), 2**60)), made(np.zeros((2, 2, 2)))]).read()
+    exact = volumes.stack([made(np.full((2, 2, 2), n)) for n in (2**60, 2**60 + 1)]).read()
+    assert exact.array.dtype == np.int64 and (exact.array[..., 1] - exact.array[..., 0] == 1).all()
+
+
+def test_integers_are_slope_times_voxel_plus_intercept() -> None:
+    stored = np.array([0, 1, 3], np.uint8)
+    assert volumes.integers(stored, 2.0, 1.0).tolist() == [1, 3, 7]
+    assert volumes.integers(stored, 0.5, -0.5, 0.5).tolist() == [0, 0, 1]
+    for voxel in (1 << 63, (1 << 64) - 1):
+        with pytest.raises(LabelError, match=str(voxel)):
+            volumes.integers(np.array([1, voxel], np.uint64), 1.0, 0.0)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_grids_are_apart_by_what_their_farthest_voxels_are(axis: int) -> None:
+    shape, longer = [5, 5, 5], np.eye(4)
+    shape[axis], longer[axis, axis] = 100, 1.001
+    assert volumes.apart(shape, np.eye(4), longer) == pytest.approx(99.5 * 0.001)
+
+
+def test_a_label_map_of_another_dtype_keeps_the_voxel_sizes_of_its_header() -> None:
+    found = stock(volumes.mask(made(np.ones((3, 4, 5), np.float32))).read()).header
+    assert found.get_data_dtype() == np.uint8 and found["pixdim"][1:4].tolist() == [1, 2, 3]
 
 
 def test_union() -> None:

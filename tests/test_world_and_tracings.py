@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from medimg.errors import GeometryError, LabelError
+from medimg.errors import FormatError, GeometryError, LabelError
 from medimg.files import Files
 from medimg.phantom import Phantom
 from medimg.readers import dicom, tracings, world
@@ -106,3 +106,13 @@ def test_outlines_that_do_not_fit(view, outlines):
     files = view(lambda make: make.video("a.avi", 4, (32, 24)))
     with pytest.raises(LabelError):
         tracings.frames(files.get("a.avi"), outlines).read()
+
+
+def test_world_coordinates_need_a_volume(view):
+    files = view(lambda make: make.image("a.png", (8, 6)))
+    for ask in (
+        lambda image: world.to_voxel(image, [(0, 0, 0)]),
+        lambda image: world.cubes(image, [((0, 0, 0), 3)]),
+    ):
+        with pytest.raises(FormatError, match=r"a\.png.*need a volume"):
+            ask(files.get("a.png"))

@@ -141,6 +141,8 @@ class Collection:
                 Overlap(dataset=slug, relation=relation, evidence="the collection's description in the index")
                 for slug, relation in SAME.get(self.selection.collection, ())
             ),
+            keys="SeriesInstanceUID; series_aws_url; level; x; y; downsample; tissue; frame; direction; objects; "
+            "object; license; parts; value; number; name; type; category; anatomy; modifiers; combinations",
             evidence=Evidence(
                 layout=f"idc-index-data {idc.version()}, collection {self.selection.collection}",
                 labels="codes of the segments in each DICOM SEG (SNOMED CT), else names of segments and structures "

@@ -32,6 +32,7 @@ def task(archive, *, md5, sha256, labels_evidence, notes=(), **declaration):
             Source(url=DRIVE, kind="page"),
         ),
         subject="the file name; one file is one subject, no patient key is published",
+        keys="listed_in_dataset_json",
         evidence=Evidence(
             layout="Project-MONAI/MONAI:monai/apps/datasets.py@01eebcf3; constantinpape/torch-em:"
             "torch_em/data/datasets/medical/msd.py@04164e7c; zhaoziheng/SAT-DS@492df0e (loader.py)",

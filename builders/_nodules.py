@@ -8,6 +8,8 @@ PLACE = ("coordX", "coordY", "coordZ")
 DIAMETER = "diameter_mm"
 COLUMNS = (SERIES, *PLACE, DIAMETER)
 """Of the table of nodules; their order counts for nothing."""
+TOLD = (*PLACE, DIAMETER, "class")
+"""Columns that lines in `label.source` have."""
 
 
 def by_series(files, needed="annotations.csv"):
@@ -17,7 +19,7 @@ def by_series(files, needed="annotations.csv"):
     one string, but for those of `needed`.
 
     Returns:
-        Table -> (header, series -> lines), all as the file has them but without the series; and
+        Table -> (header, series -> lines), each of the columns `TOLD` as the file has them; and
         series -> lines of the table `needed`, cell by cell.
 
     Raises:
@@ -53,8 +55,8 @@ def series_of(row):
 
 
 def text(row):
-    """(header, line) without the series, with commas."""
-    cells = {name: cell for name, cell in row.items() if name != SERIES}
+    """(header, line) of the columns that may be told, with commas."""
+    cells = {name: cell for name, cell in row.items() if name in TOLD}
     return ",".join(cells), ",".join(cells.values())
 
 

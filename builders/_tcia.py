@@ -40,7 +40,7 @@ COMMONS = (
     "qin-prostate-repeatability rider-breast-mri tcga-lihc"
 ).split()
 """Collections that are in the Imaging Data Commons, too (idc-index-data 25.0.5)."""
-SAID = "SeriesInstanceUID StudyInstanceUID SeriesNumber SeriesDescription".split()
+SAID = "SeriesInstanceUID StudyInstanceUID SeriesNumber".split()
 
 
 def folders(files, pattern=r"\.dcm$"):

@@ -59,6 +59,7 @@ DATASET = Dataset(
             *((other, LOADER) for other in ("kits19", "msd-spleen", "msd-pancreas")),
         )
     ),
+    keys="spacing",
     evidence=Evidence(
         layout=f"{LOADER}; zhaoziheng/SAT-DS@492df0e (data/jsonl/AbdomenCT1K.jsonl)",
         labels=f"{LOADER} (CLASS_NAMES); JunMa11/AbdomenCT-1K issue 30",

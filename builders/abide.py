@@ -45,6 +45,12 @@ DATASET = Dataset(
         Config(name="derivatives", title="Maps derived from the time series", splits={"train": 0}),
     ),
     subject="SUB_ID, the last five digits of FILE_ID",
+    keys=(
+        "FILE_ID; pipeline; strategy; derivative; SUB_ID; SITE_ID; DX_GROUP; DSM_IV_TR; AGE_AT_SCAN; "
+        "SEX; FIQ; func_mean_fd; HANDEDNESS_*; VIQ; PIQ; *_TEST_TYPE; ADI_*; ADOS_*; SRS_*; SCQ_*; "
+        "AQ_*; COMORBIDITY; CURRENT_MED_STATUS; OFF_STIMULANTS_AT_SCAN; VINELAND_*; WISC_*; "
+        "EYE_STATUS_AT_SCAN; AGE_AT_MPRAGE; BMI; anat_*; func_*; qc_*"
+    ),
     evidence=Evidence(
         layout=f"{SCRIPT}; {BUCKET}/Phenotypic_V1_0b_preprocessed1.csv (1,112 rows counted)",
         labels=f"{SCRIPT} (DX_GROUP: 1 autism, 2 control)",

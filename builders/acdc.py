@@ -57,6 +57,7 @@ DATASET = Dataset(
     ),
     parts=(Part(config="cine"),),
     subject="the folder, patient###",
+    keys="ED; ES; Height; NbFrame; Weight; phase; Group",
     evidence=Evidence(
         layout="constantinpape/torch-em:torch_em/data/datasets/medical/acdc.py@6f71247c; "
         "zhaoziheng/SAT-DS@492df0e (data/jsonl/ACDC.jsonl: 300 volumes)",

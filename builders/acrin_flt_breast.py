@@ -26,6 +26,7 @@ DATASET = Dataset(
     ),
     splits={"train": 0},
     subject="PatientID of the DICOM header (ACRIN-FLT-Breast_001 …); up to three sessions",
+    keys="SeriesInstanceUID; SeriesNumber; frame",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection acrin_flt_breast (series, modalities, descriptions)",
         labels="idc-index-data 25.0.5, collection acrin_flt_breast: series of PT, CT and OT alone, so nothing is "

@@ -43,6 +43,10 @@ DATASET = Dataset(
     parts=(Part(names=_adni.NAMES),),
     splits={"train": 0},
     subject="PTID, ###_S_####",
+    keys=(
+        "file; Image Data ID; Subject; Group; Sex; Age; Visit; Description; Type; Acq Date; Format; "
+        "DXCURREN; DXCHANGE; DIAGNOSIS"
+    ),
     evidence=Evidence(
         layout="public ADNI preprocessing code (paths and file names); rordenlab/dcm2niix issue 416",
         labels=f"{CODES} (codes of each phase). Column Group of the image search: {EXPORTS} (CN; Patient, which says "

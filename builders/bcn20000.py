@@ -45,6 +45,7 @@ DATASET = Dataset(
             "ToreGore/AI-Health@ed69a65 (tables counted)",
         ),
     ),
+    keys="age_approx; anatom_site_general; capture_date; sex; split",
     evidence=Evidence(
         layout=f"figshare 24140028 version 1; {AUTHORS}; public loaders (nested folders, two tables)",
         labels=f"{AUTHORS} (eight codes); doi:10.1038/s41597-024-03387-w (abstract: a ninth class OOD of the test "

@@ -52,6 +52,11 @@ DATASET = Dataset(
     ),
     parts=(Part(config="patches"),),
     subject="the slide's number, 1 to 1058",
+    keys=(
+        "slide; level; x; y; downsample; tissue; Patient ID; Age(years); Tumour Size(cm); "
+        "Tumour Type; ER; PR; HER2; HER2 Expression; Histological grading; Surgical; Ki67; "
+        "Molecular subtype; Number of lymph node metastases; ALN status; region"
+    ),
     evidence=Evidence(
         layout=f"{REPOSITORY}@578e70e (README, dataset-splitting, paper_patches)",
         labels=f"{REPOSITORY}@578e70e; public source files (columns of patient-clinical-data.xlsx, values of the "

@@ -51,6 +51,11 @@ DATASET = Dataset(
         )
         for other, page in (("brats2021", "BraTS2021.md"), ("msd-brain", "MSD_Brain.md"))
     ),
+    keys=(
+        "Grade; BraTS_2017_subject_ID; BraTS_2018_subject_ID; TCGA_TCIA_subject_ID; "
+        "BraTS_2019_subject_ID; BraTS19ID; Age; Survival; ResectionStatus; Survival_days; "
+        "Extent_of_Resection"
+    ),
     evidence=Evidence(
         layout=CONVERSION,
         labels=f"http://www.med.upenn.edu/cbica/brats2019/tasks.html; {CONVERSION} (1 NCR/NET, 2 ED, 4 ET)",

@@ -46,6 +46,10 @@ DATASET = Dataset(
         Overlap(dataset="brats2019", relation="superset of most cases", evidence=OPENMEDLAB),
         Overlap(dataset="msd-brain", relation="shared patients", evidence=OPENMEDLAB),
     ),
+    keys=(
+        "Data Collection (as on TCIA+additional); BraTS2021 ID; Segmentation (Task 1) Cohort; "
+        "Local ID; MGMT value*; PatientID; TCIA*ID*"
+    ),
     evidence=Evidence(
         layout=f"{OPENMEDLAB}; constantinpape/torch-em:torch_em/data/datasets/medical/brats.py@96635280; {PACKAGE} "
         "(folders and table of TCIA's package)",

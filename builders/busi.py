@@ -59,6 +59,7 @@ DATASET = Dataset(
             evidence="MedMNIST/MedMNIST:medmnist/info.py (BreastMNIST)",
         ),
     ),
+    keys="masks",
     evidence=Evidence(
         layout="constantinpape/torch-em:torch_em/data/datasets/medical/busi.py@6f71247c; "
         "TongxinWang0405/BMI702_project@922c946 (a copy, 780 images opened)",

@@ -58,6 +58,7 @@ DATASET = Dataset(
         ),
     ),
     subject="the folder, patient####; testing-patient#### in the older release, which counts anew",
+    keys="view; phase; ED; ES; NbFrame; Sex; Age; ImageQuality; FrameRate; EF; LVef; LVedv; LVesv",
     evidence=Evidence(
         layout=f"{LOADER}; the split files and the keys of Info_*.cfg as public code reads them",
         labels=f"{CONFIG} (1 left ventricle, 2 myocardium, 3 left atrium)",

@@ -47,6 +47,7 @@ DATASET = Dataset(
     configs=_ctc.configs(FRAMES),
     parts=_ctc.parts(),
     subject="set, part and sequence (01, 02): frames of one sequence belong together",
+    keys="sequence; time; truth; slice",
     evidence=Evidence(
         layout=f"{LOADER}; {PAGE}",
         labels=f"{LOADER}; {PAGE} (SEG, TRA, ST; man_track.txt: label, first and last frame, parent)",

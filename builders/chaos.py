@@ -49,6 +49,7 @@ DATASET = Dataset(
     splits={"train": 80, "test": 80},
     subject="the folder's number with its modality: CT and MR are numbered apart and are of different "
     "persons",
+    keys="sequence; phase",
     evidence=Evidence(
         layout="constantinpape/torch-em:torch_em/data/datasets/medical/chaos.py@0053265; "
         "jonasteuwen/chaos-challenge:build_chaos_dataset.py (masks against the order of slices); "

@@ -38,6 +38,7 @@ DATASET = Dataset(
         Config(name="second-observer", title="Vessels outlined by the second observer", splits={"train": 28}),
     ),
     subject="the number in the file name: one child, both eyes",
+    keys="eye; observer",
     evidence=Evidence(
         layout=f"constantinpape/torch-em:torch_em/data/datasets/medical/chase_db1.py@3e161f1e; {COPY}",
         labels=COPY,

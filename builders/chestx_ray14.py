@@ -42,6 +42,10 @@ DATASET = Dataset(
         Overlap(dataset="medmnist-v1", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py"),
         Overlap(dataset="medmnist-v2", relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py"),
     ),
+    keys=(
+        "Follow-up #; Patient ID; OriginalImage*; Height; y; "
+        "official_list; Finding Labels; Bbox [x,y,w,h]; Patient Gender"
+    ),
     evidence=Evidence(
         layout=f"{TABLES}; sunlabuiuc/PyHealth:pyhealth/datasets/chestxray14.py@b51fed70 (archives, sums)",
         labels=f"{TABLES} (15 values of Finding Labels, 8 of the boxes')",

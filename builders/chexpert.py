@@ -43,6 +43,10 @@ DATASET = Dataset(
     labels=_chexpert.LABELS,
     splits={"train": 223414, "validation": 234, "test": 668},
     subject="patient<number> of the path",
+    keys=(
+        "Path; Sex; Age; Frontal/Lateral; AP/PA; test_labels.csv; val_labels.csv; train.csv; "
+        "train_cheXbert.csv"
+    ),
     evidence=Evidence(
         layout="openmedlab/Awesome-Medical-Dataset:resources/CheXpert.md@81da0eee; "
         "rajpurkarlab/cheXlocalize:README.md@2a79492 (CheXpert/val, test, val_labels.csv, test_labels.csv); "

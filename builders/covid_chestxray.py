@@ -48,6 +48,12 @@ DATASET = Dataset(
     ),
     splits={"train": 0},
     subject="column patientid of metadata.csv",
+    keys=(
+        "patientid; offset; view; folder; filename; license; clinical_notes; finding; sex; age; "
+        "RT_PCR_positive; survival; intubated; intubation_present; went_icu; in_icu; "
+        "needed_supplemental_O2; extubated; temperature; pO2_saturation; leukocyte_count; "
+        "neutrophil_count; lymphocyte_count; date; doi; url; other_notes"
+    ),
     evidence=Evidence(
         layout=f"{REPOSITORY}:SCHEMA.md@009b74a7, annotations/, volumes/DOWNLOAD.md@6ed52481; metadata.csv "
         "in three ages: @015fca02, yf0cheng/pyclass-demo@c1866a3d, @6a424234 (header)",

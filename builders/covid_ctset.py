@@ -46,6 +46,7 @@ DATASET = Dataset(
     ),
     splits={"train": 63849},
     subject="patient# (normal#) of the folder's or file's name; SR_2, SR_3, SR_4 are one person",
+    keys="SEX; AGE; series; thickness(mm); tables; class",
     evidence=Evidence(
         layout=f"{REPOSITORY}:README.md@03be994a, all.csv@e13fde0 (12,058 names); {CODE} (slices of the folds lie at "
         "the top of their archive, CSV/train1.csv to test5.csv list them; covid or normal, patient and SR_2 in the "

@@ -53,6 +53,7 @@ DATASET = Dataset(
     labels=KINDS,
     splits={"test": 491},
     subject="the scan's number (CQ500-CT-# in the table, CQ500CT# in the folders)",
+    keys="series; Category; name; R1:*; R2:*; R3:*",
     evidence=Evidence(
         layout="ten public CQ500 loaders (CQ500CT0 CQ500CT0/Unknown Study/CT Plain/CT000000.dcm)",
         labels="header of reads.csv in public code; majority of three readers: 10.1016/S0140-6736(18)31645-3",

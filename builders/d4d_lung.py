@@ -47,6 +47,7 @@ DATASET = Dataset(
     parts=(Part(modality="CBCT"),),
     splits={"train": 5890},
     subject="PatientID of the DICOM header (100_HM10395 … 119_HM10395)",
+    keys="SeriesInstanceUID; SeriesNumber; phase_percent; RTSTRUCT; ROIs; ROINumber; ROIName; contours",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection 4d_lung",
         labels="constantinpape/torch-em:torch_em/data/datasets/medical/four_d_lung.py@4fa51acf and public readers "

@@ -27,6 +27,7 @@ DATASET = Dataset(
     labels={"1": "lung cancer", "0": ()},
     splits={"train": 1397, "test": 704},
     subject="the folder's name, a hash, which also is the PatientID",
+    keys="stage; AcquisitionNumber; id; cancer; table; Usage",
     evidence=Evidence(
         layout="public code of the competition (stage1/<hash>/<uid>.dcm, stage1_labels.csv, stage1_solution.csv, "
         "stage2/<hash>, stage2_solution.csv); 3-musketeers/kaggle-dsb:README.md (quotes the page of the data)",

@@ -40,6 +40,7 @@ DATASET = Dataset(
     legend={1: ("nucleus",)},
     splits={"train": 670, "test": 0},
     no_subject="the source names neither patients nor specimens",
+    keys="stage; Usage; masks; edition",
     evidence=Evidence(
         layout=f"{FIXES}@3035455 (all of stage1_train); LaboratoryOpticsBiosciences/bioimageloader:"
         "bioimageloader/collections/_dsb2018.py@93bf5176 (the solutions' columns)",

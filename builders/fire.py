@@ -34,6 +34,7 @@ DATASET = Dataset(
     labels={"control point": "control point"},
     splits={"train": 134},
     no_subject="39 patients; which pairs are of one patient is not published",
+    keys="category; category means; control_points_*.txt",
     evidence=Evidence(
         layout=f"{READER} and settings.py (folders, names, address {HOME}FIRE.7z)",
         labels=f"{READER} (x y in image 1, x y in image 2; 71, 49 and 14 pairs of S, P and A)",

@@ -54,6 +54,7 @@ DATASET = Dataset(
             evidence="MedMNIST/MedMNIST:medmnist/info.py (DermaMNIST)",
         ),
     ),
+    keys="age; sex; localization; dataset; dx; dx_type",
     evidence=Evidence(
         layout=f"{SEEN}; {README}; scripts that read the Dataverse's ISIC2018_Task3_Test_Images.zip and _GroundTruth",
         labels=f"{README}; {SEEN}",

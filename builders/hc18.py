@@ -43,6 +43,7 @@ DATASET = Dataset(
     shared_subjects="1,141 numbers were given to 551 women: one woman may have an examination in each split, "
     "and "
     "the source does not tell",
+    keys="filename; pixel size(mm); head circumference (mm)",
     evidence=Evidence(
         layout="https://hc18.grand-challenge.org/Home/; constantinpape/torch-em:"
         "torch_em/data/datasets/medical/hc18.py@65f1278a; rileyaquilano/Ultrasound_Final@97880301 (a whole "

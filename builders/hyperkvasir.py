@@ -74,6 +74,11 @@ DATASET = Dataset(
         Overlap(dataset="kvasir-v1", relation="shared images", evidence="unverified: collected there, too"),
         Overlap(dataset="kvasir-v2", relation="shared images", evidence="unverified: collected there, too"),
     ),
+    keys=(
+        "image-labels; Video file; Organ; Finding; Classification; 2_fold_split; file-name; "
+        "class-name; split-index; 5_fold_split; folder; finding; width; height; number-of-frames; "
+        "fps; length; kilobytes; bounding-boxes.json; bbox; label; xmin; ymin; xmax; ymax"
+    ),
     evidence=Evidence(
         layout=f"{PAGE}; {REPOSITORY} (official_splits, video metadata); {COPY} (image-labels.csv)",
         labels=f"{PAGE} (folders are classes; in the JPEG masks white is polyp); {REPOSITORY}; that half brightness "

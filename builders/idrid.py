@@ -59,6 +59,7 @@ DATASET = Dataset(
         Part(config="localization", names=tuple(_idrid.CENTER.values())),
     ),
     no_subject="patients are not published",
+    keys="Retinopathy grade; Risk of macular edema; OD; Fovea",
     evidence=Evidence(
         layout=f"{HOME}Data/; constantinpape/torch-em:torch_em/data/datasets/medical/idrid.py@6f71247c; public "
         "loaders (names of the tables of C)",

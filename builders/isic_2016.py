@@ -56,6 +56,7 @@ DATASET = Dataset(
         Overlap(dataset="isic-2018", relation="shared images", evidence="unverified: tasks 1 and 2"),
         Overlap(dataset="isic-2019", relation="shared images", evidence=_isic.COUNTED_2016_2019),
     ),
+    keys="superpixels; globules; streaks",
     evidence=Evidence(
         layout=f"{PAGE}; {_isic.SITE}:stade/core/templates/landing/2016/37.html to 41.html (names in all parts)",
         labels=f"{_isic.SITE}:stade/core/templates/landing/2016/38.html (superpixels), 39.html (benign, malignant); "

@@ -60,6 +60,7 @@ DATASET = Dataset(
             "validation ids and 595 of 600 test ids are in its training set)",
         ),
     ),
+    keys="age_approximate; sex; superpixels; network; negative network; streaks; milia-like cysts",
     evidence=Evidence(
         layout=f"{PAGES}/data/2017.html; {PAGES}/landing/2017/42.html, 43.html, 44.html; a script by Kitware that "
         "reads ISIC-2017_Training_Part2_GroundTruth/ISIC_*_features.json (the page says .json; both are read)",

@@ -66,6 +66,7 @@ DATASET = Dataset(
         Overlap(dataset="isic-2017", relation="shared images", evidence="unverified: tasks 1 and 2"),
         Overlap(dataset="isic-2019", relation="shared images", evidence=_isic.COUNTED_2018_2019),
     ),
+    keys="diagnosis_confirm_type",
     evidence=Evidence(
         layout=f"{_isic.SITE}:stade/core/templates/data/2018.html; "
         f"constantinpape/torch-em:torch_em/data/datasets/medical/isic.py@6f71247c (addresses with sums)",

@@ -53,6 +53,7 @@ DATASET = Dataset(
         Overlap(dataset="isic-2017", relation="superset of", evidence=f"2,745 of 2,750 ids: {COUNTED}"),
         Overlap(dataset="isic-2016", relation="shared images", evidence=_isic.COUNTED_2016_2019),
     ),
+    keys="age_approx; anatom_site_general; sex; score_weight; validation_weight; lesion_id",
     evidence=Evidence(
         layout=f"{PAGE}; ImageMarkup/isic-challenge-landing@a2701fc (site/data.md); {COUNTED}",
         labels=f"{COUNTED}; {PAGE} (the test answers include the scoring and validation weights, kept in meta)",

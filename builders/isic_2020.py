@@ -47,6 +47,10 @@ DATASET = Dataset(
             dataset="isic-2019", relation="shared patients possible, no shared image id", evidence=COUNTED
         ),
     ),
+    keys=(
+        "sex; age_approx; anatom_site_general; anatom_site_general_challenge; lesion_id; duplicates; "
+        "diagnosis; benign_malignant; target; patient_id"
+    ),
     evidence=Evidence(
         layout=f"{PAGE}; mlr-org/mlr3torch:R/TaskClassif_melanoma.R (columns of both tables); "
         "public scripts that read ISIC_2020_Train_DICOM_corrected/train/*.dcm",

@@ -47,6 +47,19 @@ DATASET = Dataset(
             "constantinpape/torch-em:torch_em/data/datasets/medical/abdomenct_1k.py@641e2dae",
         ),
     ),
+    keys=(
+        "age_at_nephrectomy; gender; malignant; voxel_spacing; x_spacing; y_spacing; z_spacing; "
+        "body_mass_index; comorbidities; myocardial_infarction; congestive_heart_failure; "
+        "peripheral_vascular_disease; cerebrovascular_disease; dementia; copd; "
+        "connective_tissue_disease; peptic_ulcer_disease; *diabetes_mellitus*; "
+        "chronic_kidney_disease; hemiplegia_from_stroke; leukemia; malignant_lymphoma; "
+        "*_solid_tumor; *_liver_disease; aids; smoking_history; age_when_quit_smoking; pack_years; "
+        "chewing_tobacco_use; alcohol_use; intraoperative_complications; blood_transfusion; "
+        "injury_to_surrounding_organ; cardiac_event; hospitalization; ischemia_time; pathology_*; "
+        "tumor_*; pathologic_size; radiographic_size; positive_resection_margins; vital_status; "
+        "vital_days_after_surgery; surgery_type; surgical_*; operative_time; cytoreductive; "
+        "estimated_blood_loss; *_egfr; value; days_before_nephrectomy; days_after_nephrectomy"
+    ),
     evidence=Evidence(
         layout=f"{REPOSITORY} (README.md, starter_code/get_imaging.py, data/)",
         labels=f"{REPOSITORY} (README.md: 1 kidney, 2 tumor; starter_code/evaluation.py counts tumor as "

@@ -51,6 +51,7 @@ DATASET = Dataset(
             evidence="simula/datasets.simula.no@baf1760 (datasets/hyper-kvasir.md): its segmented images",
         ),
     ),
+    keys="kavsir_bboxes.json; height; width; bbox; label; xmin; ymin; xmax; ymax",
     evidence=Evidence(
         layout=f"{PAGE}; constantinpape/torch-em:torch_em/data/datasets/medical/kvasir.py@6f71247c",
         labels=f"{PAGE} (polyp tissue is white); boxes: "

@@ -35,6 +35,7 @@ DATASET = Dataset(
     labels={"non_glaucoma": "no glaucoma", "suspicious_glaucoma": "suspected glaucoma"},
     splits={"train": 4854},
     no_subject="patients are not published",
+    keys="folder; label",
     evidence=Evidence(
         layout=f"{LISTED}; public loaders of LAG_database_part_1 (a map bears the name of its image)",
         labels=f"{README} (0 negative, 1 suspicious)",

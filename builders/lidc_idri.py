@@ -57,6 +57,13 @@ DATASET = Dataset(
             evidence="idc-index-data 25.0.5: no PatientID and no SeriesInstanceUID in common",
         ),
     ),
+    keys=(
+        "tcia-diagnosis-data*; *nodule counts*; TCIA Patient ID; Diagnosis*; Primary tumor site*; Nodule *; "
+        "Total Number of Nodules*; Number of Nodules*; "
+        "SeriesInstanceUID; readings; file; kind; header; sessions; unblindedReadNodule; noduleID; "
+        "characteristics; malignancy; roi; imageZposition; imageSOP_UID; inclusion; edgeMap; "
+        "nonNodule; nonNoduleID; locus; boxes; reader; points"
+    ),
     evidence=Evidence(
         layout="drivendataorg/concept-to-clinic:tests/assets@17f399f3 (folders of TCIA); "
         "Ashbringer941105/Matlab:tcia-lidc-xml@32d2d29c (the tree of LIDC-XML-only.zip)",

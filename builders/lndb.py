@@ -40,6 +40,11 @@ DATASET = Dataset(
     ),
     splits={"train": 236, "test": 58},
     subject="LNDb-#### is one patient; numbers have gaps",
+    keys=(
+        "LNDbID; fold; LNDbAcqParams; CTs; RadN; list; Nodules_gt; RadID; RadFindingID; FindingID; "
+        "x; y; z; AgrLevel; Nodule; Volume; Text; Fleischner; Folds; Nodules; report; num_report; "
+        "loc_*; unc_*; rem_*"
+    ),
     evidence=Evidence(
         layout="constantinpape/torch-em:torch_em/data/datasets/medical/lndb.py@4fa51acf; columns of the CSV files in "
         "public copies; for the record with the test CT (Zenodo 7153205) a public inventory of LNDbv4: 294 .mhd with "

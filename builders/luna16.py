@@ -53,6 +53,7 @@ DATASET = Dataset(
             evidence="https://easymed.ai/datasets/GeorgeSullivan/LungNoduleMalignancy",
         ),
     ),
+    keys="SeriesInstanceUID; subset; candidates_V2.csv; candidates.csv",
     evidence=Evidence(
         layout="https://luna16.grand-challenge.org/Data/; https://github.com/tomas-janicek/luna16 (the two "
         "records at Zenodo)",

@@ -34,6 +34,7 @@ DATASET = Dataset(
         Overlap(dataset="luna16", relation="derived from", evidence=KAGGLE),
         Overlap(dataset="lidc-idri", relation="derived from", evidence=KAGGLE),
     ),
+    keys="index; slice_class",
     evidence=Evidence(
         layout="ten public scripts that read all_patches.hdf5 (ct_slices of 6691 x 64 x 64, slice_class of "
         "6691 x 1); linhandev/dataset:README.md@03debac (4165 and 2526 files of the format tif)",

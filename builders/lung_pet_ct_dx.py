@@ -33,6 +33,10 @@ DATASET = Dataset(
     labels=KINDS,
     splits={"train": 1295},
     subject="PatientID of the DICOM header (Lung_Dx-A0001); the annotations' folders are called A0001",
+    keys=(
+        "SeriesInstanceUID; No.; NewPatientID; Sex; Age; weight (kg); T-Stage; "
+        "Histopathological grading; SOPInstanceUID; name; box; N-Stage; M-Stage; Smoking History"
+    ),
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection lung_pet_ct_dx; public code that reads "
         "manifest-1608669183333 and Annotations-XML-Files-rev12222020",

@@ -46,6 +46,7 @@ DATASET = Dataset(
     labels={"Parasitized": "parasitized red blood cell", "Uninfected": "uninfected red blood cell"},
     splits={"train": 27558},
     no_subject="the patient of a cell is in the two mapping tables; without them, rows have none",
+    keys="photograph; cell",
     evidence=Evidence(
         layout=f"tensorflow/datasets:tensorflow_datasets/image_classification/malaria.py@31f1255e; {LOADER}",
         labels="tensorflow/datasets:tensorflow_datasets/image_classification/malaria.py@31f1255e (folders)",

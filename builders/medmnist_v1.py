@@ -69,6 +69,7 @@ DATASET = Dataset(
             ("lits", "OrganMNIST_Axial, _Coronal and _Sagittal are derived from it"),
         )
     ),
+    keys="split; index",
     evidence=Evidence(
         layout=f"{INFO} (medmnist 0.2.0, the release of v1)",
         labels=INFO,

@@ -73,6 +73,7 @@ DATASET = Dataset(
             ("lidc-idri", "NoduleMNIST3D is derived from it"),
         )
     ),
+    keys="split; index",
     evidence=Evidence(
         layout=f"MedMNIST/MedMNIST:README.md@805b7423 (keys and shapes), {INFO}",
         labels=INFO,

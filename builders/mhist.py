@@ -36,6 +36,7 @@ DATASET = Dataset(
     labels={"HP": "hyperplastic polyp", "SSA": "sessile serrated adenoma"},
     splits={"train": 2175, "test": 977},
     no_subject="not published: tiles of 328 slides",
+    keys="Partition; Majority Vote Label; Number of Annotators who Selected SSA (Out of 7)",
     evidence=Evidence(
         layout=f"{PAGE}; openmedlab/Awesome-Medical-Dataset:resources/MHIST.md@81da0eee",
         labels="openmedlab/Awesome-Medical-Dataset:resources/MHIST.md@81da0eee",

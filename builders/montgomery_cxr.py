@@ -43,6 +43,7 @@ DATASET = Dataset(
     legend={1: ("lung",), 2: ("lung",)},
     splits={"train": 138},
     subject="the number in the file name, but 0117 is 0113, and 0166 and 0170 are 0162",
+    keys="Patient's Sex; Patient's Age; file name; ClinicalReadings",
     evidence=Evidence(
         layout="constantinpape/torch-em:torch_em/data/datasets/medical/montgomery.py@6f71247c; "
         "mlmed/torchxrayvision:torchxrayvision/datasets.py@00ebc95 (NLMTB_Dataset)",
@@ -64,6 +65,9 @@ DATASET = Dataset(
 )
 
 
+TOLD = ("Patient's Sex", "Patient's Age")
+
+
 def rows(files):
     readings = files.index(r"ClinicalReadings/(MCUCXR_\d{4}_[01])\.txt$")
     drawn = files.index(r"ManualMask/(left|right)Mask/(MCUCXR_\d{4}_[01])\.png$", key=(1, 2))
@@ -78,6 +82,7 @@ def rows(files):
             files.tell(image, "its reading is not in this copy: age, sex and report are not known")
         with files.row(image):
             reading = tables.lines(readings[name]) if name in readings else []
+            reading = [line for line in reading if not line.startswith("Patient's ") or line.startswith(TOLD)]
             stated = [line.partition(":") for line in reading if line.startswith("Patient's ")]
             report = "\n".join(line for line in reading if not line.startswith("Patient's "))
             yield Row(

@@ -38,6 +38,7 @@ DATASET = Dataset(
     splits={"train": 3390, "validation": 360},
     subject="the exam's number, which the three planes share; patients (1,312 of 1,370 exams) are not told, "
     "but are in one split each",
+    keys="plane",
     evidence=Evidence(
         layout=f"{PAGE} (splits); ahmedbesbes/mrnet:dataloader.py@0e79738 (train/<plane>/, train-<finding>.csv with no "
         "header, slices first); six public readmes with the whole tree",

@@ -38,6 +38,7 @@ DATASET = Dataset(
     labels={"negative": "normal", "positive": "musculoskeletal abnormality"},
     splits={"train": 36808, "validation": 3197},
     subject="patient<number> of the path",
+    keys="study; folder; train_labeled_studies.csv; valid_labeled_studies.csv",
     evidence=Evidence(
         layout="public copies of the four tables (paths, no header); "
         "openmedlab/Awesome-Medical-Dataset:resources/MURA.md@81da0eee; two public readmes that counted the files: "

@@ -48,6 +48,11 @@ DATASET = Dataset(
     labels=KINDS | {"nos": NSCLC, "NA": (), "": ()},
     splits={"train": 422},
     subject="PatientID of the DICOM header (LUNG1-001 … LUNG1-422)",
+    keys=(
+        "SeriesInstanceUID; PatientID; age; clinical.T.Stage; Clinical.N.Stage; Overall.Stage; "
+        "Histology; gender; Survival.time; RTSTRUCT; ROIs; ROINumber; ROIName; contours; "
+        "Clinical.M.Stage; deadstatus.event"
+    ),
     evidence=Evidence(
         layout=f"{LOADER}; idc-index-data 25.0.5, collection nsclc_radiomics",
         labels=f"{LOADER} (names of the contours and how many patients have each); public scripts that read columns "

@@ -38,6 +38,7 @@ DATASET = Dataset(
     labels=_odir.LABELS,
     splits={"train": 7000, "test": 1000},
     subject="number before _left or _right in the file name",
+    keys="eye; keywords; patient; N; D; G; C; A; H; M; O",
     evidence=Evidence(
         layout=f"{COUNTED}; openmedlab/Awesome-Medical-Dataset:resources/ODIR-5K.md@81da0eee; "
         "HossamBalaha/Medical-Datasets-for-Artificial-Intelligence (tree of the copy on Kaggle); "

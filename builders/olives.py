@@ -56,6 +56,11 @@ DATASET = Dataset(
         ),
     ),
     subject="Patient_ID of the tables (87 patients, 9 with both eyes), else the patient's folder",
+    keys=(
+        "trial; arm; folder; visit; eye; Scan (n/49); Eye_ID; Patient_ID; OCT-DR; Treatment Arm; "
+        "Age; Baseline HbA1c; BCVA; CST; Gender; Sex; Race; Ethnicity; BMI; *Diabetes*; DRSS*; "
+        "*HbA1c*; Leakage Index*; Fluid*"
+    ),
     evidence=Evidence(
         layout=f"{REPOSITORY}@30f239a (loaders); {TABLE} (paths)",
         labels=f"{TABLE} (22 columns, 9,408 rows read)",

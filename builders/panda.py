@@ -51,6 +51,7 @@ DATASET = Dataset(
     parts=(*(Part(legend=legend) for legend in LEGENDS.values()), Part()),
     splits={"train": 0},
     subject="image_id: one biopsy; a patient has several, which the source does not tell",
+    keys="slide; level; x; y; downsample; tissue; data_provider; isup_grade; gleason_score",
     evidence=Evidence(
         layout="https://kaiko-ai.github.io/eva/dev/datasets/panda (names, columns)",
         labels=f"{POST} (masks); notebooks of the competition (0 to 5 for Radboud, 0 to 2 for Karolinska)",

@@ -35,6 +35,7 @@ DATASET = Dataset(
     ),
     splits={"train": 2499, "validation": 1499, "test": 1000},
     no_subject="pictures of books and of a teaching library: no patients are named",
+    keys="question; answer",
     evidence=Evidence(
         layout=f"{REPOSITORY}@dd51804 (loader); {COPY} (scripts/processing.py: images/<split>, "
         "qas/<split>/<split>_qa.pkl)",

@@ -27,6 +27,7 @@ DATASET = Dataset(
     ),
     splits={"train": 80},
     subject="PatientID of the DICOM header: one mouse (833975-119-R-1565 … 1584)",
+    keys="SeriesInstanceUID; species",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection pdmr_833975_119_r",
         labels="none: there are no masks; https://wiki.cancerimagingarchive.net/pages/viewpage.action?pageId="

@@ -29,6 +29,7 @@ DATASET = Dataset(
     labels=RESPONSES,
     splits={"train": 0},
     subject="PatientID of the DICOM header (QIN-BREAST-01-0001 … 0068); up to three visits",
+    keys="SeriesInstanceUID; TemporalPositionIdentifier; Response",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection qin_breast; public scripts that read manifest-1542731172463 "
         "with QIN-Breast_TreatmentResponse(2014-12-16).xlsx",

@@ -35,6 +35,7 @@ DATASET = Dataset(
             evidence="huggingface.co/datasets/MedOtter/QIN-LungCT-Seg and /LIDC-IDRI (column in_qin_lungct_seg)",
         ),
     ),
+    keys="SeriesInstanceUID; SEG; label",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection qin_lung_ct; "
         "openmedlab/Awesome-Medical-Dataset:resources/QIN-LungCT-Seg.md@81da0eee",

@@ -37,6 +37,7 @@ DATASET = Dataset(
     labels=SEGMENTS,
     splits={"train": 150},
     subject="PatientID of the DICOM header (PCAMPMRI-00001 …); both visits belong to one man",
+    keys="SeriesInstanceUID; SEG; segments",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection qin_prostate_repeatability; "
         "openmedlab/Awesome-Medical-Dataset:resources/QIN-PROSTATE-Repeatability.md@81da0eee",

@@ -48,6 +48,7 @@ DATASET = Dataset(
             dataset="refuge2", relation="subset of", evidence="unverified: REFUGE2 adds images to these 1,200"
         ),
     ),
+    keys="file name; ID; ImgName; Label(Glaucoma=1); Fovea_X; Fovea_Y; Glaucoma Label",
     evidence=Evidence(
         layout=f"constantinpape/torch-em:torch_em/data/datasets/medical/refuge.py@e38c9cf9; {READ}",
         labels=f"https://refuge.grand-challenge.org/Details/ (128 disc, 0 cup, 255 rest); {READ}",

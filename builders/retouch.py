@@ -37,6 +37,7 @@ DATASET = Dataset(
     legend={1: ("intraretinal fluid",), 2: ("subretinal fluid",), 3: ("pigment epithelial detachment",)},
     splits={"train": 70, "test": 42},
     subject="the folder, TRAIN### or TEST###; that each is another patient is not stated",
+    keys="vendor",
     evidence=Evidence(
         layout=f"{LOADER}; {PAGE}Details/ (oct.mhd with oct.raw)",
         labels=f"{PAGE}Details/ (1 intraretinal fluid, 2 subretinal fluid, 3 pigment epithelium detachments); {LOADER}",

@@ -32,6 +32,7 @@ DATASET = Dataset(
     legend={1: ("breast tumor",)},
     splits={"train": 35},
     subject="PatientID of the DICOM header (RIDER-1125105682)",
+    keys="SeriesInstanceUID; exam; mask; series; ADC factor",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection rider_breast_mri; public readers that tell series by "
         "SeriesDescription ('reference VOI mask', 'early anatomical reference', 'B0')",
@@ -43,7 +44,7 @@ DATASET = Dataset(
     notes=(
         "The mask goes with every series of its own exam that lies on its grid. The second exam has none.",
         "All studies carry one date (1880-09-09); the study's description tells t+0 from t+15 minutes (meta.exam).",
-        "ADC are scaled integers: the factor stands in meta.SeriesDescription.",
+        "ADC are scaled integers: meta has the factor as the header writes it.",
         "There are no labels of treatment response.",
     ),
     bad_files="quarantine",
@@ -71,10 +72,20 @@ def rows(files):
             if _tcia.alike(image, mask):
                 used.add(study)
                 label = {"mask": mask, "assessed": None, "source": {"mask": drawn[study][0].parent}}
-        yield from _tcia.volumes(members, tags, meta={"exam": exam[0]} if exam else None, **label)
+        told = {"exam": exam[0]} if exam else {}
+        yield from _tcia.volumes(members, tags, meta=told | described(tags), **label)
     for study, members in drawn.items():
         if study not in used:
             yield from _tcia.skipped(members, "a mask on whose grid no series of its exam lies")
+
+
+def described(tags):
+    """What the description, free text that is not told, says of a series: one of few kinds, and the factor of ADC."""
+    text = str(tags.get("SeriesDescription", ""))
+    kind = re.match(r"B\d+|ADC|early anatomical reference", text)
+    factor = re.search(r"x ([\d.]+E-?\d+) \(units: ([\w^/ -]+)\)", text)
+    told = {"series": kind[0]} if kind else {}
+    return told | ({"ADC factor": f"{factor[1]} (units: {factor[2]})"} if factor else {})
 
 
 def miniature(make):

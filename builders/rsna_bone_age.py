@@ -39,6 +39,7 @@ DATASET = Dataset(
     ),
     splits={"train": 12611, "validation": 1425, "test": 200},
     no_subject="one image for each child (unverified); no other key is published",
+    keys="Sex; male; Ground truth bone age (months); Bone Age (months); boneage",
     evidence=Evidence(
         layout="public loaders (addresses, folders and tables of all three parts); "
         "https://www.kaggle.com/datasets/kmader/rsna-bone-age for the copy with doubled folders",

@@ -44,6 +44,7 @@ DATASET = Dataset(
     labels=KINDS,
     splits={"train": 752803, "test": 121232},
     subject="PatientID of the DICOM header (ID_…); a patient may have several studies",
+    keys="ImagePositionPatient; ImageOrientationPatient",
     evidence=Evidence(
         layout="public code and notes of the competition (stage_2_train, stage_2_train.csv)",
         labels="https://github.com/RSNA/AI-Challenge-Data/wiki/RSNA-Intracranial-Hemorrhage-Detection; public "

@@ -50,6 +50,7 @@ DATASET = Dataset(
         Overlap(dataset="chestx-ray14", relation="subset of", evidence=MAPPING),
         Overlap(dataset="siim-acr-pneumothorax", relation="may share images", evidence="both are NIH's"),
     ),
+    keys="patientId; labels; x; y; width; height; Target; class",
     evidence=Evidence(
         layout="mlmed/torchxrayvision:torchxrayvision/datasets.py@00ebc956; public code of the competition",
         labels="mlmed/torchxrayvision 1.5.7, kaggle_stage_2_train_labels.csv.zip (rows counted); "

@@ -33,6 +33,7 @@ DATASET = Dataset(
     legend={1: ("lung",)},
     splits={"train": 662},
     subject="the number in the file name: one radiograph per patient, as far as the readings tell",
+    keys="ClinicalReadings; file name",
     evidence=Evidence(
         layout="mlmed/torchxrayvision:torchxrayvision/datasets.py@00ebc95 (NLMTB_Dataset); "
         "constantinpape/torch-em 0.10.9: torch_em/data/datasets/medical/chest_xray_masks.py (lung masks)",

@@ -48,6 +48,7 @@ DATASET = Dataset(
             evidence="both are drawn from ChestX-ray14; no list tells which images",
         ),
     ),
+    keys="ImageId; EncodedPixels",
     evidence=Evidence(
         layout="mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b (SIIM_Pneumothorax_Dataset)",
         labels="mlmed/torchxrayvision 1.5.7, siim-pneumothorax-train-rle.csv.gz (12,954 rows of 12,047 "

@@ -40,6 +40,7 @@ DATASET = Dataset(
             evidence="ImageMarkup/stade@cf20329:stade/core/templates/data/2020.html; same file names",
         ),
     ),
+    keys=("sex; age_approx; anatom_site_general_challenge; diagnosis; benign_malignant; target; patient_id"),
     evidence=Evidence(
         layout=SEEN,
         labels=f"{SEEN}; mlr-org/mlr3torch:R/TaskClassif_melanoma.R",

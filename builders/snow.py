@@ -38,6 +38,7 @@ DATASET = Dataset(
     legend={1: ("nucleus",)},
     splits={"train": 20000},
     no_subject="no patients: the pictures are synthetic",
+    keys="synthetic",
     evidence=Evidence(
         layout=f"{README}@1122a7b5 (Image and Mask), @c4950c4 (SNOW_Image.zip and mask archives with json, mat and "
         "overlay); openmedlab/dataset:SNOW.md",

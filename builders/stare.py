@@ -61,6 +61,7 @@ DATASET = Dataset(
         Part(config=tuple(OBSERVERS.values()), legend=VESSELS, names=()),
     ),
     no_subject="patients are not published",
+    keys="observer; image; codes; diagnosis",
     evidence=Evidence(
         layout="constantinpape/torch-em:torch_em/data/datasets/medical/stare.py@e38c9cf9 (vessels); public source "
         "files (addresses of all-images.zip and all-mg-codes.txt); unverified: what all-mg-codes.txt holds",

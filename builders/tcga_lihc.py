@@ -4,6 +4,8 @@ Images of clinical routine, unlabelled; genomics, pathology and survival of the 
 Genomic Data Commons.
 """
 
+import re
+
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part
 
@@ -37,6 +39,7 @@ DATASET = Dataset(
     ),
     subject="PatientID of the DICOM header: the TCGA barcode (TCGA-BC-4073)",
     parts=(Part(names="hepatocellular carcinoma"),),
+    keys="SeriesInstanceUID; level; x; y; downsample; tissue; phase",
     evidence=Evidence(
         layout="idc-index-data 25.0.5, collection tcga_lihc",
         labels="none: every patient of the collection has hepatocellular carcinoma (the collection's page)",
@@ -47,7 +50,7 @@ DATASET = Dataset(
         "Every patient has hepatocellular carcinoma, which is said in `classes`; nothing is outlined, and a "
         "single series need not show the tumor.",
         "Phases, sequences and scanners are very mixed, and there is no official choice: see "
-        "meta.SeriesDescription.",
+        "meta.phase, where the header says it.",
         "Series of fewer than five images and localizers are left out; so are the masks that programs made for the "
         "IDC.",
         "Slides are those that the IDC converted to DICOM (870): tiles with tissue, of the finest resolution that "
@@ -64,7 +67,16 @@ def rows(files):
         "assessed": ("hepatocellular carcinoma",),
         "config": "volumes",
     }
-    return _tcia.rows(files, lambda tags: known, least=5, slides="slides")
+
+    def about(tags):
+        phase = re.search("|".join(PHASES), str(tags.get("SeriesDescription", "")), re.IGNORECASE)
+        return known | ({"meta": {"phase": phase[0].upper()}} if phase else {})
+
+    return _tcia.rows(files, about, least=5, slides="slides")
+
+
+PHASES = ("PORTAL VENOUS", "ARTERIAL", "VENOUS", "DELAYED", "PRE CONTRAST", "NON CONTRAST")
+"""What the description of a series, free text that is not told, may say of the contrast agent."""
 
 
 def miniature(make):

@@ -34,6 +34,7 @@ DATASET = Dataset(
     parts=(Part(names="lung nodule"),),
     splits={"train": 600, "validation": 200, "test": 200},
     subject="LKDS-#####: one patient, and the file's name",
+    keys="annotations.csv",
     evidence=Evidence(
         layout="programs of seven participants, found by string (train_subset00 to 14, val_subset02 to 04, "
         "test_subset00 to 04, or LKDS_MHD_TRAIN, _VAL and _TEST, with LKDS-00001.mhd; csv/train/annotations.csv and "

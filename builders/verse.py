@@ -40,6 +40,7 @@ DATASET = Dataset(
     legend={n: (f"{level} vertebra",) for n, level in enumerate(LEVELS, 1)} | {28: ("T13 vertebra",)},
     splits={"train": 141, "validation": 120, "test": 113},
     subject="sub-<id> of the file name, without the entities split and dir",
+    keys="direction; label; X; Y; Z; ManufacturersModelName",
     evidence=Evidence(
         layout=f"{README}; dadrobny/SegQC-xnat:docs/aide/dataset-verse19.md@ac45c7d (files of 2019, listed)",
         labels=f"{README}; anjany/verse:utils/data_utilities.py@4d6365f (v_dict; axes of the centroids)",

@@ -40,6 +40,7 @@ DATASET = Dataset(
     labels=KINDS,
     splits={"train": 3, "test": 20},
     subject="the scan's number: one scan per person (unverified)",
+    keys="Annotations; x; y; z; label",
     evidence=Evidence(
         layout="https://zenodo.org/records/8055066 (archives, in public vessel code); six public readers of "
         "VESSEL12_ExampleScans/{Scans,Lungmasks,Annotations}; "

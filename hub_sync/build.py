@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medimg import __version__, layout
+from medimg import __version__, layout, privacy
 from medimg.cards import pictures
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError
@@ -36,10 +36,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Built:
-    """A finished build. `files` maps paths in the repository to local files that still wait to be published."""
+    """A finished build.
+
+    Attributes:
+        manifest: as it is published.
+        files: path in the repository -> local file that still waits to be published.
+        report: what was left out, with names of files that the manifest may not tell.
+    """
 
     manifest: Manifest
     files: dict[str, Path]
+    report: LoadReport
 
 
 @dataclass
@@ -122,6 +129,7 @@ def build(
     """
     dataset = builder.dataset
     checks = Checks(dataset)
+    words = privacy.Words(builder.source_module)
     counts = {name: _Counts() for name in dataset.config_names}
     tiles: list[_Tile] = []
     splits: dict[tuple[str, str], _Split] = {}
@@ -140,6 +148,7 @@ def build(
                 counts[record.config].values["withheld"][record.license] += 1
                 continue
             split.rows += 1
+            words.learn(json.loads(record.values["meta"])["source_path"])
             if record.values["subject"] is not None:
                 split.subjects.add(record.values["subject"])
             counts[record.config].add(record)
@@ -148,6 +157,7 @@ def build(
             split.writer.add(record.values)
             on_row(1, len(record.values["image"]["bytes"]))
             del record  # or this row would stay in memory while the next one is read
+    public = words.report(report)
     return _finish(
         dataset,
         folder,
@@ -156,8 +166,9 @@ def build(
         splits,
         counts,
         tiles,
+        public,
+        checks.findings(splits_rows(splits), public),
         report,
-        checks.findings(splits_rows(splits), report),
     )
 
 
@@ -248,6 +259,7 @@ def _finish(
     tiles: list[_Tile],
     report: LoadReport,
     findings: tuple[Finding, ...],
+    told: LoadReport,
 ) -> Built:
     files: dict[str, Path] = {}
     configs = []
@@ -287,11 +299,12 @@ def _finish(
         configs=tuple(configs),
         skipped=by_reason(report.skipped),
         incomplete=by_reason(report.incomplete),
+        private=dict(sorted(report.private.items())),
         findings=findings,
     )
     if tiles:
         manifest = _with_pictures(manifest, tiles, folder, files)
-    return Built(manifest, files)
+    return Built(manifest, files, told)
 
 
 def _with_pictures(manifest: Manifest, tiles: list[_Tile], folder: Path, files: dict[str, Path]) -> Manifest:

@@ -21,7 +21,7 @@ from medimg.declaration import Dataset
 from medimg.errors import MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
 from medimg.files import Files, checksums
 from medimg.hub_sync import topics, withdrawal
-from medimg.hub_sync.build import Built, build
+from medimg.hub_sync.build import Built, build, by_reason
 from medimg.hub_sync.fingerprint import changed, fingerprint, refresh, same_texts
 from medimg.hub_sync.fingerprint import texts as texts_digest
 from medimg.hub_sync.publish import (
@@ -43,6 +43,7 @@ from medimg.loading import ARCHIVES, OFFICIAL, limits_of, locate_source, open_so
 from medimg.manifest import MANIFEST_PATH, LeftOut, Manifest, Origin
 from medimg.phantom import Phantom
 from medimg.registry import Builder
+from medimg.report import LoadReport
 from medimg.schema import SCHEMA_VERSION
 
 _LOG = logging.getLogger(__name__)
@@ -105,11 +106,11 @@ class Result:
     withheld: Mapping[str, int] = field(default_factory=dict)
     incomplete: Mapping[str, LeftOut] = field(default_factory=dict)
 
-    def told(self, manifest: Manifest) -> Result:
-        """With what this build left out."""
-        return replace(
-            self, skipped=manifest.skipped, withheld=manifest.withheld, incomplete=manifest.incomplete
-        )
+    def told(self, manifest: Manifest, report: LoadReport | None = None) -> Result:
+        """With what the build of a manifest left out; its own report has names of files that no manifest tells."""
+        skipped = manifest.skipped if report is None else by_reason(report.skipped)
+        incomplete = manifest.incomplete if report is None else by_reason(report.incomplete)
+        return replace(self, skipped=skipped, withheld=manifest.withheld, incomplete=incomplete)
 
     @property
     def left_out(self) -> str:
@@ -521,8 +522,11 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
             _, said = withdrawal.settle(self.hub, self.name, self.hub.published(self.name))
         if result is not None and said:
             result = replace(result, reason=f"{result.reason}; {said}")
-        manifest = self.built.manifest if self.built is not None else state.manifest
-        return result.told(manifest) if result is not None and manifest is not None else result
+        if result is None:
+            return None
+        if self.built is not None:
+            return result.told(self.built.manifest, self.built.report)
+        return result if state.manifest is None else result.told(state.manifest)
 
     def _settled(self, state: Published) -> tuple[Published, str]:
         """Shut what may not be shown any more, before anything is planned."""

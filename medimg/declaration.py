@@ -164,6 +164,11 @@ class Dataset(Frozen):
             "stored" in the file or as "shown" by a viewer that turns them. None is unknown: such a row is refused.
         subject: how the patient id is found; `no_subject`: why there is none.
         shared_subjects: why one patient may stand in two splits of the source, where that is so.
+        keys: what may be told in `meta` and `label.source`: columns of tables, tags, what the builder says itself.
+            Case, spaces and punctuation do not matter, "*" stands for any text; a string is a list with ";" between
+            its names. Source labels (`labels`) need no mention. What is not named is left out and counted.
+        burned_in: who looked at the pixels of images that state BurnedInAnnotation, and what was found; None leaves
+            such rows out.
         notes: facts that a user must know, shown on the card.
         published: when the source first published the data, as it says itself: a year, month or day (2019-03-01).
         largest: bytes of the largest image once decoded, where one is larger than `Limits.decoded` or has more pixels
@@ -195,6 +200,8 @@ class Dataset(Frozen):
     no_subject: str | None = None
     shared_subjects: str | None = None
     overlaps: tuple[Overlap, ...] = ()
+    keys: tuple[str, ...] = ()
+    burned_in: str | None = None
     notes: tuple[str, ...] = ()
     largest: int | None = Field(default=None, gt=0)
     bad_files: BadFiles = "stop"
@@ -205,6 +212,13 @@ class Dataset(Frozen):
     @classmethod
     def _listed(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(";") if name.strip())
+        return value
 
     @field_validator("labels", mode="before")
     @classmethod

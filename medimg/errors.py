@@ -109,6 +109,10 @@ class DuplicateIdError(MedimgError):
     """Two rows carry one id."""
 
 
+class PrivacyError(MedimgError):
+    """A row says of itself that it shows who the patient is."""
+
+
 class LicenseError(MedimgError):
     """The license forbids what was asked for."""
 

@@ -105,6 +105,8 @@ class Manifest(Frozen):
     """Reason -> files of the source that are no row."""
     incomplete: Mapping[str, LeftOut] = Field(default_factory=dict)
     """Reason -> files whose row lacks something that the source is expected to say."""
+    private: Mapping[str, int] = Field(default_factory=dict)
+    """Keys and places in files of what the source says and no row may tell -> rows; never a value."""
     findings: tuple[Finding, ...] = ()
     tag: str | None = None
     """Version tag of this data. It is set when the revision was read back: without it, nobody has verified it yet."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+NOT_TOLD = "keys_not_told"
+"""Key of a reader's `meta` under which the names of a header's keys stand that the reader itself leaves out."""
+
 silent = logging.Logger("medimg.nibabel", logging.CRITICAL + 1)
 """Takes what nibabel has to say about headers that it mends."""
 

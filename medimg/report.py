@@ -47,6 +47,7 @@ class LoadReport:
         elsewhere: (sub-collection, split) -> rows of the source that were not asked for.
         skipped: reason -> files that are no row.
         incomplete: reason -> files whose row came without something that the source is expected to say.
+        private: keys and places in files of what rows must not tell (see `medimg.privacy`) -> rows; never a value.
         finished: whether the source was read to its end.
     """
 
@@ -56,6 +57,7 @@ class LoadReport:
     elsewhere: Counter[tuple[str, str]] = field(default_factory=Counter)
     skipped: dict[str, Reason] = field(default_factory=dict)
     incomplete: dict[str, Reason] = field(default_factory=dict)
+    private: Counter[str] = field(default_factory=Counter)
     finished: bool = False
     told: bool = False
     """Whether `warn` has spoken: once a load, however often it is iterated."""
@@ -66,7 +68,7 @@ class LoadReport:
 
     def restart(self) -> None:
         """Forget an earlier pass."""
-        for held in (self.rows, self.elsewhere, self.skipped, self.incomplete):
+        for held in (self.rows, self.elsewhere, self.skipped, self.incomplete, self.private):
             held.clear()
         self.finished = False
 
@@ -100,6 +102,9 @@ class LoadReport:
         lines = [f"{name}: rows: {rows}"]
         lines += [f"  {line}" for line in _lines(self.skipped, MAX_REASONS + 1, "left out")]
         lines += [f"  {line}" for line in _lines(self.incomplete, MAX_REASONS + 1, "incomplete")]
+        lines += [
+            f"  {count:,} rows do not tell: {key}" for key, count in self.private.most_common(MAX_REASONS)
+        ]
         return "\n".join(lines)
 
     def warn(self) -> None:
@@ -117,7 +122,8 @@ class LoadReport:
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, strings and numbers."""
         elsewhere = [[config, split, count] for (config, split), count in self.elsewhere.items()]
-        return {**dataclasses.asdict(self), "rows": dict(self.rows), "elsewhere": elsewhere}
+        plain = {"rows": dict(self.rows), "elsewhere": elsewhere, "private": dict(self.private)}
+        return {**dataclasses.asdict(self), **plain}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> LoadReport:
@@ -127,7 +133,8 @@ class LoadReport:
             for kind in ("skipped", "incomplete")
         }
         elsewhere = Counter({(config, split): count for config, split, count in value["elsewhere"]})
-        return cls(**{**value, **held, "rows": Counter(value["rows"]), "elsewhere": elsewhere})
+        counted = {"rows": Counter(value["rows"]), "private": Counter(value.get("private", {}))}
+        return cls(**{**value, **held, **counted, "elsewhere": elsewhere})
 
 
 def _add(held: dict[str, Reason], path: str, reason: str) -> None:

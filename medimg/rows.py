@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from medimg import licenses, places, readers, vocab
+from medimg import licenses, places, privacy, readers, vocab
 from medimg.declaration import BadFiles, Config, Dataset
 from medimg.errors import (
     SOURCE_FAULTS,
@@ -22,13 +23,14 @@ from medimg.errors import (
     LabelError,
     MedimgError,
     MissingExtraError,
+    PrivacyError,
     SourceError,
     named,
 )
 from medimg.files import File, Files
 from medimg.manifest import Origin
 from medimg.pixels import Array, Clip, Image, Picture, Pixels, Volume
-from medimg.readers import raster, volumes
+from medimg.readers import nifti, raster, volumes
 from medimg.registry import Builder
 from medimg.report import UNCOVERED, LoadReport
 from medimg.schema import Dimension, Label, Row, Skipped
@@ -45,6 +47,7 @@ class Record:
         values: one entry per column of `schema.features`; pixels are {"bytes": buffer, "path": file name} or None.
         image, mask: decoded, for thumbnails and checks.
         mask_values: values that occur in the mask, with their counts; empty without a mask.
+        private: keys and places in files of what the source says and the row must not: see `medimg.privacy`.
     """
 
     config: str
@@ -53,6 +56,7 @@ class Record:
     image: Image
     mask: Image | None
     mask_values: Mapping[int, int]
+    private: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def license(self) -> str:
@@ -151,12 +155,14 @@ def iterate(
             record = materialize(dataset, item, origin)
         except (MedimgError, *SOURCE_FAULTS) as error:
             problem = named(error, dataset=dataset.name, file=naming_file(item).path)
-            if not files.quarantine or isinstance(problem, MissingExtraError):  # no fault of the file
+            stop = not files.quarantine and not isinstance(problem, PrivacyError)
+            if stop or isinstance(problem, MissingExtraError):  # no fault of the file
                 raise problem from error.__cause__ if problem is error else error
             files.opened.update(file.path for file in files_of(item))
             yield skipped(quarantined(naming_file(item), problem))
             continue
         report.rows[item.split] += 1
+        report.private.update(dict.fromkeys(record.private, 1))
         for text in (*left_out(record.image), *left_out(record.mask)):
             report.lack(naming_file(item).path, text)
         yield record
@@ -227,7 +233,7 @@ def naming_file(row: Row) -> File:
 
 
 def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
-    """Decode, check and encode one row. Raises MedimgError; see `iterate`."""
+    """Decode, check and encode one row, and take out what it must not tell. Raises MedimgError; see `iterate`."""
     try:
         config = dataset.config(row.config)
     except KeyError:
@@ -243,6 +249,20 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         )
     mask = readers.mask(label.mask).read() if label.mask is not None else None
     target = readers.image(label.target).read() if label.target is not None else None
+    privacy.check_burned_in(dataset, image, mask, target)
+    private: privacy.Left = Counter()
+    gate = privacy.gate(dataset)
+    digests: dict[str, str] = {}
+
+    def stripped(image: Image, place: str, source: File | Pixels | None) -> Image:
+        clean, digest = privacy.stripped(image, place, private, own=nifti.passes(source))
+        if digest:
+            digests["source_sha256" if place == "image" else f"{place}_sha256"] = digest
+        return clean
+
+    image = stripped(image, "image", row.image)
+    mask = None if mask is None else stripped(mask, "mask", label.mask)
+    target = None if target is None else stripped(target, "target", label.target)
     image, mask, target = raster.one_frame(dataset.frame, image, mask, target, placed=row.placed)
     image = places.checked(label, image)
     legend: dict[int, tuple[str, ...]] = {}
@@ -286,9 +306,12 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
             "boxes": [{"name": name, "box": list(box)} for name, box in boxes],
             "points": [{"name": name, "point": list(point)} for name, point in points],
             "measures": [measure.model_dump() for measure in label.measures],
-            "texts": [text.model_dump() for text in label.texts],
+            "texts": [
+                {key: value and gate.text(value) for key, value in text.model_dump().items()}
+                for text in label.texts
+            ],
             "target": None if target is None else _encoded(target, _first_name(label.target)),
-            "source": None if label.source is None else to_json(label.source),
+            "source": None if label.source is None else to_json(gate.source(label.source, private)),
         },
         "subject": row.subject,
         "sequence": list(row.sequence),
@@ -297,14 +320,14 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         "content": image.content(),
         "license": row.license
         or (licenses.UNKNOWN if licenses.get(config.license or "").per_row else config.license),
-        "meta": to_json(_meta(row, image, mask, file, origin)),
+        "meta": to_json(_meta(row, image, mask, file, origin, gate, private) | digests),
     }
     for kind, vocabulary in (("organ", vocab.organ), ("task", vocab.task)):
         strange = [term for term in values[kind] if term not in vocabulary]
         if strange:
             raise LabelError(f"{kind} {strange} is not in the vocabulary")
     licenses.get(values["license"])
-    return Record(row.config, row.split, values, image, mask, counts)
+    return Record(row.config, row.split, values, image, mask, counts, private)
 
 
 def looked_for(dataset: Dataset, label: Label, legend: Mapping[int, tuple[str, ...]]) -> tuple[str, ...]:
@@ -399,14 +422,22 @@ def _unsized(row: Row, image: Image) -> str | None:
     return image.unsized if row.spacing is None and isinstance(image, Volume) else None
 
 
-def _meta(row: Row, image: Image, mask: Image | None, file: File, origin: Origin) -> dict[str, Any]:
-    meta: dict[str, Any] = {**row.meta, "source_path": file.path}
-    if image.meta:
-        meta["source_header"] = dict(image.meta)
+def _meta(
+    row: Row,
+    image: Image,
+    mask: Image | None,
+    file: File,
+    origin: Origin,
+    gate: privacy.Gate,
+    private: privacy.Left,
+) -> dict[str, Any]:
+    meta: dict[str, Any] = {**gate.meta(row.meta, private), "source_path": file.path}
+    if header := gate.header(image.meta, "source_header", private):
+        meta["source_header"] = header
     if reason := _unsized(row, image):
         meta["source_header"] = meta.get("source_header", {}) | {"spacing_unknown": reason}
-    if mask is not None and mask.meta:
-        meta["mask_header"] = dict(mask.meta)
+    if mask is not None and (header := gate.header(mask.meta, "mask_header", private)):
+        meta["mask_header"] = header
     if origin == "miniature":
         meta["miniature"] = True
     return meta

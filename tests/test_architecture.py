@@ -11,14 +11,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"imports", "errors", "report", "index"},
-    {"vocab", "licenses", "pixels", "hub"},
+    {"vocab", "licenses", "pixels", "hub", "containers"},
     {"idc"},
     {"files"},
     {"schema"},
     {"declaration", "manifest", "places"},
     {"layout", "phantom"},
     {"readers"},
-    {"registry"},
+    {"registry", "privacy"},
     {"rows"},
     {"loading"},
     {"fusion"},

@@ -43,6 +43,7 @@ DECLARED: dict[str, Any] = {
     "sources": (Source(url="https://example.org/", kind="page"),),
     "splits": {"train": 0, "test": 0},
     "no_subject": "made up",
+    "keys": "age; grade; é; a; b; c; d; z",
     "evidence": Evidence(layout="made up", labels="made up", license="made up"),
 }
 NO_SUBJECT = {"no_subject": None, "subject": "the folder"}

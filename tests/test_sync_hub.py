@@ -257,7 +257,9 @@ def test_identifying_rows_stop_the_dataset(
         for image, case in files.match(r"train/(\w+)\.png$"):
             yield Row(id=case, image=image, meta={"PatientName": "Doe^Jane"})
 
-    monkeypatch.setattr(registry.get(NAME).module, "rows", rows)
+    module = registry.get(NAME).module
+    monkeypatch.setattr(module, "rows", rows)
+    monkeypatch.setattr(module, "DATASET", module.DATASET.model_copy(update={"keys": ("PatientName",)}))
     hub = Hub(server.url, "person")
     result = run(hub, tiny.originals(tmp_path, NAME, 2, 30), NAME)[NAME]
     assert result.status == "failed" and "identifiers" in result.reason and "PatientName (2)" in result.reason

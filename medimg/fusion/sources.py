@@ -18,6 +18,7 @@ from medimg.errors import (
     HubError,
     MedimgError,
     MissingExtraError,
+    PrivacyError,
     SourceError,
     named,
 )
@@ -264,7 +265,7 @@ class Rows:
         """
         file = naming_file(row)
         problem = named(error, dataset=self.name, file=file.path)
-        stop = self.dataset.bad_files == "stop" and not self.lenient
+        stop = self.dataset.bad_files == "stop" and not self.lenient and not isinstance(problem, PrivacyError)
         if stop or isinstance(problem, MissingExtraError):  # what is not installed is no fault of a file
             raise problem from error.__cause__ if problem is error else error
         self.report.skip(file.path, quarantined(file, problem).reason)
@@ -312,6 +313,7 @@ class Rows:
             MedimgError: it cannot be read.
         """
         record = materialize(self.dataset, row, "miniature" if self.miniature else "source")
+        self.report.private.update(dict.fromkeys(record.private, 1))
         for text in (*left_out(record.image), *left_out(record.mask)):
             self.report.lack(naming_file(row).path, text)
         return plain(record.values)

@@ -30,14 +30,14 @@ META = tuple(
     PresentationIntentType BitsStored PixelPaddingValue WindowCenter WindowWidth RescaleType VOILUTFunction
     LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod BurnedInAnnotation KVP
     XRayTubeCurrent Exposure ExposureTime FilterType ConvolutionKernel ReconstructionDiameter
-    GantryDetectorTilt ScanOptions ContrastBolusAgent SliceThickness SpacingBetweenSlices CompressionForce
+    GantryDetectorTilt ScanOptions SliceThickness SpacingBetweenSlices CompressionForce
     BodyPartThickness DistanceSourceToDetector DistanceSourceToPatient
     EstimatedRadiographicMagnificationFactor ScanningSequence SequenceVariant MRAcquisitionType
     RepetitionTime EchoTime InversionTime FlipAngle EchoTrainLength NumberOfAverages MagneticFieldStrength
     DiffusionBValue Units DecayCorrection CountsSource FrameTime CineRate
     """.split()
 )
-"""Tags that may reach `meta`: technical, or sex, age and weight."""
+"""Tags that may reach `meta`: technical, or sex, age and weight (`medimg.privacy` says how)."""
 GROUPING = tuple(
     """
     PatientID SOPInstanceUID StudyDescription SeriesNumber SeriesDescription InstanceNumber AcquisitionNumber

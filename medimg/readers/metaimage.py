@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from medimg.errors import FormatError, MedimgError, UnsafePathError
-from medimg.pixels import Array, Volume, check_affine
+from medimg.pixels import NOT_TOLD, Array, Volume, check_affine
 from medimg.readers.nifti import CHUNK, Inflated, check_ratio, reading
 from medimg.readers.volumes import Grid, VolumePixels, spatial
 
@@ -43,7 +43,15 @@ _TYPES = {
     "FLOAT": "f4",
     "DOUBLE": "f8",
 }
-# What the reader itself uses; all other keys are told in `meta`.
+_VALUES = {
+    "AnatomicalOrientation": r"[RLAPISHF?]{1,6}",
+    "AnatomyOrientation": r"[RLAPISHF?]{1,6}",
+    "Modality": r"(MET_MOD_)?[A-Z]{1,10}",
+    "ElementSize": r"[-+.\de ]+",
+    "ElementNBits": r"\d+",
+}
+"""Keys that are told in `meta`, and what they may say."""
+# What the reader itself uses.
 _USED = {
     *("ObjectType", "ObjectSubType", "NDims", "DimSize", "BinaryData", "BinaryDataByteOrderMSB"),
     *(
@@ -57,10 +65,6 @@ _USED = {
     *("Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "HeaderSize"),
     *("ElementNumberOfChannels", "ElementType", "ElementDataFile", "ElementMin", "ElementMax"),
 }
-# ITK writes DICOM tags under their numbers; free text and what says "patient" can identify.
-_IDENTIFYING = re.compile(
-    r"patient|name|birth|date|time|comment|\bid\b|[0-9a-f]{4}\|[0-9a-f]{4}", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +150,20 @@ def _parse(stream: BinaryIO) -> _Header:
         skip=_whole(fields.get("HeaderSize", "0"), "HeaderSize"),
         data=_data(fields["ElementDataFile"], stream, shape),
         start=start,
-        meta={
-            key: value for key, value in fields.items() if key not in _USED and not _IDENTIFYING.search(key)
-        },
+        meta=_told(fields),
         unsized=reason,
     )
+
+
+def _told(fields: dict[str, str]) -> dict[str, Any]:
+    """What the header says beyond the grid, as far as it is on the list; names of other keys stand under `NOT_TOLD`."""
+    told: dict[str, Any] = {
+        key: value
+        for key, value in fields.items()
+        if key in _VALUES and re.fullmatch(_VALUES[key], value, re.IGNORECASE)
+    }
+    lost = [key for key in fields if key not in _USED and key not in told]
+    return told | ({NOT_TOLD: lost} if lost else {})
 
 
 def _affine(fields: dict[str, str], dims: int) -> tuple[Array, str | None]:
@@ -314,8 +327,8 @@ def volume(file: File) -> VolumePixels:
 
     Takes every ElementType, zlib-compressed voxels, either byte order, voxels in the same file, in one other
     file, or in one file per slice (LIST or a %d pattern), and several channels per voxel (they become the
-    last axis). A 2-D image gets a third axis of length 1. Keys of the header that the reader has no use for
-    are in `meta`, except those that can identify (DICOM tags, patients, dates, names, comments).
+    last axis). A 2-D image gets a third axis of length 1. Of keys of the header that
+    the reader has no use for, `meta` has those of `_VALUES`.
 
     Raises:
         FormatError: on `read`: no MetaImage, truncated, too long, damaged, or voxels written as text.

@@ -399,6 +399,13 @@ class _Nifti(VolumePixels):
         return self._load(voxels=True)
 
 
+def passes(source: object) -> bool:
+    """Whether a source is one file whose volume, where it is a single-file NIfTI-1, has the file's own bytes."""
+    from medimg.files import File
+
+    return isinstance(source, File | _Nifti)
+
+
 def volume(file: File) -> VolumePixels:
     """A NIfTI or Analyze file as a volume.
 

@@ -18,7 +18,7 @@ def test_the_mask_is_an_image_series_of_the_first_exam(mini: Miniature) -> None:
     assert not mini.paths(r"t\+15.*VOI")
     for row in mini.rows():
         first = row["meta"]["exam"] == "t+0 mins"
-        early = row["meta"]["SeriesDescription"].startswith("early")
+        early = row["meta"]["series"].startswith("early")
         assert bool(row["label"]["mask"]) == (first and not early)
         if row["label"]["mask"]:
             assert {*pixels(row["label"]["mask"]).ravel()} == {0, 1}
@@ -30,13 +30,15 @@ def test_the_mask_is_an_image_series_of_the_first_exam(mini: Miniature) -> None:
 def test_the_study_description_orders_the_exams(mini: Miniature) -> None:
     assert {header(mini, rf"t\+{n} mins").StudyDate for n in (0, 15)} == {"18800909"}
     exams = {row["meta"]["exam"]: row["meta"]["StudyInstanceUID"] for row in mini.rows()}
-    assert exams == {"t+0 mins": "2.25.1", "t+15 mins": "2.25.16"}
+    assert exams.keys() == {"t+0 mins", "t+15 mins"} and len({*exams.values()}) == 2
+    assert "2.25.16" not in exams.values()  # another UID stands for it
 
 
 @pytest.mark.quirk(3)
 def test_rows_tell_the_factor_of_the_adc(mini: Miniature) -> None:
-    told = [row["meta"]["SeriesDescription"] for row in mini.rows()]
-    assert told.count("ADC = short int value x 0.2E-06 (units: 10E-03 mm^2/s)") == 2
+    told = [row["meta"].get("ADC factor") for row in mini.rows()]
+    assert told.count("0.2E-06 (units: 10E-03 mm^2/s)") == 2
+    assert not any("SeriesDescription" in row["meta"] for row in mini.rows())
 
 
 @pytest.mark.quirk(4)

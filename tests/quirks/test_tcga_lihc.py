@@ -27,6 +27,6 @@ def test_slides_stand_apart_and_masks_of_the_same_name_are_left_out(mini: Miniat
 @pytest.mark.quirk(3)
 def test_every_phase_and_echo_is_a_row(mini: Miniature) -> None:
     assert len(mini.paths("^manifest.*-ARTERIAL-")) == len(mini.paths("^manifest.*-PORTAL VENOUS-")) == 5
-    phases = [row["meta"].get("SeriesDescription") for row in mini.rows("BC-4073")]
+    phases = [row["meta"].get("phase") for row in mini.rows("BC-4073")]
     assert sorted(phases) == ["ARTERIAL", "PORTAL VENOUS"]
     assert sorted(row["meta"]["EchoTime"] for row in mini.rows("DD-A114.*EchoTime")) == [2.2, 4.4]

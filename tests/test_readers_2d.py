@@ -756,6 +756,42 @@ def test_contours_are_filled_wherever_the_border_cuts_them(
     assert np.count_nonzero(one.array != region) <= 2 and one.meta["contour"] == "filled"
 
 
+@given(
+    st.sampled_from(["top", "bottom", "left", "right"]), st.integers(-1, 3), st.integers(1, 3), st.integers(15, 90),
+    st.booleans(),
+)  # fmt: skip
+@FAST
+def test_a_contour_that_touches_a_border_is_filled_up_to_it(
+    side: str, gap: int, thickness: int, along: int, drawn_along: bool
+) -> None:
+    """The head touches one border, or a second one too: its line is cut there, or runs along the border."""
+    height, width, radius, margin = 90, 120, 26, 40
+    across = gap + radius  # from -1: the outermost line is cut away; 0: it lies on the border
+    cy, cx = {
+        "top": (across, along), "bottom": (height - 1 - across, along),
+        "left": (min(along, 60), across), "right": (min(along, 60), width - 1 - across),
+    }[side]  # fmt: skip
+    whole = ellipse(height + 2 * margin, width + 2 * margin, cy + margin, cx + margin, radius, radius, 0.0)
+    inside = (slice(margin, -margin), slice(margin, -margin))
+    region = whole[inside]
+    line = outline(region, thickness) if drawn_along else outline(whole, thickness)[inside]
+    found = picture(masks.filled(saved((line * 255).astype(np.uint8))))
+    assert np.array_equal(found.array, region) and found.meta["contour"] == "filled"
+
+
+@given(
+    st.lists(st.tuples(st.integers(-24, 60), st.integers(-24, 60)), min_size=3, max_size=8),
+    st.sampled_from([0.0, 0.5]),
+)
+@FAST
+def test_a_border_cuts_a_polygon_and_moves_nothing(points: list[tuple[int, int]], center: float) -> None:
+    corners = [(x / 4, y / 4) for x, y in points]
+    cut = picture(masks.polygons([(1, corners)], (9, 8), center=center)).array
+    moved = [(x + 7, y + 7) for x, y in corners]
+    whole = picture(masks.polygons([(1, moved)], (9 + 14, 8 + 14), center=center)).array
+    assert np.array_equal(cut, whole[7:-7, 7:-7])
+
+
 def test_a_contour_that_leaves_on_two_sides_parts_the_image_in_three() -> None:
     region = ellipse(400, 240, 200, 120, 60, 150, 0.0)
     line = outline(region, 3)

@@ -25,7 +25,9 @@ from medimg.phantom import Phantom
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```python(?: needs=([\w,]+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
-"""An example, and the extras (or torch) that must be installed for it; without any, a base install runs it."""
+"""An example, and the extras (or `FOREIGN`) that must be installed for it; without any, a base install runs it."""
+FOREIGN = ("torch", "torchdata")
+"""What no wheel of ours brings."""
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SERVED = "http://127.0.0.1:8765"
 """Where the README's Hub is."""
@@ -106,8 +108,9 @@ def test_examples_run_with_exactly_what_they_need(
     pythons: Callable[[tuple[str, ...]], Path],
 ) -> None:
     cwd, environment = place
-    if "torch" in needs:  # no wheel of ours brings it
-        pytest.importorskip("torch")
+    if foreign := [name for name in needs if name in FOREIGN]:
+        for name in foreign:
+            pytest.importorskip(name)
         python = Path(sys.executable)
     else:
         python = pythons(needs)
@@ -131,7 +134,7 @@ def test_pages_say_what_their_examples_need() -> None:
     for page in PAGES:
         text = page.read_text("utf-8")
         for extra in {extra for needs, _ in blocks(page) for extra in needs}:
-            said = extra if extra == "torch" else f"medimg[{extra}]"
+            said = extra if extra in FOREIGN else f"medimg[{extra}]"
             assert said in FENCE.sub("", text), f"{page.name} has an example that needs {extra}"
 
 

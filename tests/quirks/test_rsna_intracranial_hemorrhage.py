@@ -50,3 +50,12 @@ def test_a_bad_cell_is_named_by_its_column(tmp_path: Path, old: str, new: str, c
     files[table] = files[table].replace(f"ID_2669954a7{old}".encode(), f"ID_2669954a7{new}".encode())
     with pytest.raises(MedimgError, match=rf"stage_2_train\.csv.*line \d+, column '{column}'"):
         copied("rsna_intracranial_hemorrhage", files, tmp_path)
+
+
+def test_lines_that_contradict_each_other_cost_their_image(tmp_path: Path) -> None:
+    files = written("rsna_intracranial_hemorrhage")
+    (table,) = (path for path in files if path.endswith("stage_2_train.csv"))
+    files[table] = files[table].replace(b"ID_2669954a7_any,0", b"ID_2669954a7_any,1", 1)
+    made = copied("rsna_intracranial_hemorrhage", files, tmp_path)
+    assert not made.rows("ID_2669954a7") and made.rows("ID_63eb1e259")
+    assert "contradict each other" in made.skipped["stage_2_train/ID_2669954a7.dcm"]

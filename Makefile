@@ -10,7 +10,7 @@ PORT ?= 8765
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help sync hub shell test floor check peers mutants docs lock clean
+.PHONY: help sync hub shell test floor check peers mutants fuzz docs lock clean
 help:
 	@echo "make sync [SOURCE=<root>|official] [ONLY=\"hc18 lits\"] [HUB=<address>] [NAMESPACE=<org>] [STORE=<folder>]"
 	@echo "make hub  [STORE=<folder>] [PORT=8765]   serve what was published"
@@ -19,6 +19,7 @@ help:
 	@echo "make floor                              the tests of sync and loading with the oldest supported Hub clients"
 	@echo "make check                              lint, types, generated files"
 	@echo "make peers [ONLY=\"hc18 lits\"]           other projects' loaders read our miniatures"
+	@echo "make fuzz [SECONDS=300] [SEED=0] [JSON=1]  requests of all kinds against every route of an embedded Hub"
 	@echo "make mutants [ONLY=\"hc18 rows.py\"] [ALL=1] [FRESH=1] [JSON=1]   small changes of the source that no test notices"
 
 sync: $(VENV)/.sync
@@ -81,6 +82,11 @@ $(VENV)-peers/.done: pyproject.toml requirements.lock tests/peers/requirements.t
 # Which mistakes the tests would not notice: half an hour on two cores, and an interrupted run goes on where it was.
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants/run.py $(ONLY) $(if $(ALL),--all) $(if $(FRESH),--fresh) $(if $(JSON),--json)
+
+# Requests of all kinds against every route of an embedded Hub, in a process of its own.
+SEED ?= 0
+fuzz: $(VENV)/.dev
+	$(BIN)/python tests/fuzz/fuzz_hub.py --seconds $(or $(SECONDS),300) --seed $(SEED) $(if $(JSON),--json)
 
 # The environment. Only a change of the declared or locked dependencies installs anew.
 $(VENV)/bin/python:

@@ -18,7 +18,14 @@ from typing import Any, Literal, Self
 from medimg import __version__, cards, layout, licenses, registry
 from medimg.cards.card import HUMAN_START, forbidden, freed, gates
 from medimg.declaration import Dataset
-from medimg.errors import MedimgError, SourceError, SourceRequiredError, UnknownDatasetError
+from medimg.errors import (
+    DiskFullError,
+    MedimgError,
+    SourceError,
+    SourceRequiredError,
+    UnknownDatasetError,
+    disk_full,
+)
 from medimg.files import Files, checksums
 from medimg.hub_sync import topics, withdrawal
 from medimg.hub_sync.build import Built, build, by_reason
@@ -50,6 +57,8 @@ _LOG = logging.getLogger(__name__)
 
 REPLANS = 5
 """How often a dataset is planned anew because somebody else committed meanwhile."""
+ROOM_SHARDS = 3
+"""Shards that are on disk at once: one is built, while others wait for their upload."""
 AHEAD = 16
 """Repositories that are looked at ahead of the one that is worked on."""
 LONG = 1 << 28
@@ -479,12 +488,15 @@ class _Run:
                         time.sleep(random.uniform(0.0, 0.1 * 2**attempt))
                 raise moved
         except MedimgError as error:
+            error = self._full(error, builder) or error
             error.within(dataset=builder.name)
             error.next_step = error.next_step or (
                 _BAD_FILE if error.file else "Mend this, then run it again."
             )
             return Result(builder.name, "failed", self.hub.redacted(str(error)))
         except OSError as error:
+            if (full := self._full(error, builder)) is not None:
+                return Result(builder.name, "failed", self.hub.redacted(str(full)))
             what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
             told = f"{builder.name}: {type(error).__name__}: {what}. Next: mend this, then run it again."
             return Result(builder.name, "failed", self.hub.redacted(told))
@@ -492,6 +504,11 @@ class _Run:
             _LOG.exception("%s: unexpected error", builder.name)
             told = f"{builder.name}: {type(error).__name__}: {error}. Next: report this; the log has the details."
             return Result(builder.name, "failed", self.hub.redacted(told))
+
+    def _full(self, error: Exception, builder: Builder) -> DiskFullError | None:
+        """The error that says how much room a build needs, where a disk is full."""
+        full = error if isinstance(error, DiskFullError) else disk_full(error, dataset=builder.name)
+        return None if full is None else full.needing(ROOM_SHARDS * self.shard_bytes)
 
 
 class _Job(contextlib.AbstractContextManager["_Job"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import traceback
 import zlib
@@ -121,6 +122,54 @@ class MissingExtraError(MedimgError):
     """An extra is not installed: packages of a reader, or of publishing and serving."""
 
 
+class DiskFullError(MedimgError):
+    """A disk is full. That is no fault of a file of the source: the reading ends."""
+
+    def needing(self, size: int) -> DiskFullError:
+        """Say how much room is needed, in bytes; returns self."""
+        self.next_step = f"{self.next_step} About {size / 1e6:,.0f} MB are needed."
+        return self
+
+
+def disk_full(
+    error: BaseException, *, dataset: str | None = None, folder: Path | None = None
+) -> DiskFullError | None:
+    """The error that says which disk is full and what to do, where that is what lies behind `error`.
+
+    Args:
+        error: what was raised; what it was raised from counts, too.
+        dataset: slug of the dataset, where known.
+        folder: that was written to, where the error does not name a file; else the one for temporary files.
+    """
+    import shutil
+    import tempfile
+
+    seen: BaseException | None = error
+    for _ in range(16):
+        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
+            break
+        seen = seen.__cause__ or seen.__context__ if seen is not None else None
+    else:
+        return None
+    assert isinstance(seen, OSError)
+    scratch = Path(tempfile.gettempdir()).resolve()
+    place = Path(seen.filename) if isinstance(seen.filename, str) else folder or scratch
+    place = next((one for one in (place, *place.parents) if one.is_dir()), scratch).resolve()
+    temporary = place == scratch or scratch in place.parents
+    free = shutil.disk_usage(place).free
+    return DiskFullError(
+        f"the disk of {f'{scratch}, the folder for temporary files,' if temporary else place} is full: "
+        f"{free / 1e6:,.0f} MB are free there",
+        dataset=dataset,
+        next_step="Make room there"
+        + (
+            ", or set TMPDIR to a folder on a disk that has room, and run it again."
+            if temporary
+            else ", and run it again."
+        ),
+    )
+
+
 def need(extra: str, what: str, *modules: str) -> None:
     """Refuse what cannot be done without an extra.
 
@@ -149,6 +198,9 @@ class VerifyError(MedimgError):
     """The published revision does not equal its manifest."""
 
 
+NO_FAULT_OF_A_FILE = (MissingExtraError, DiskFullError)
+"""What ends the reading also where bad files are quarantined."""
+
 SOURCE_FAULTS = (
     ArithmeticError,
     AttributeError,
@@ -171,6 +223,8 @@ def named(error: Exception, *, dataset: str | None = None, file: str | None = No
     """The error as a `MedimgError` that says dataset and file: itself, or one made of a bare `SOURCE_FAULTS`."""
     from pydantic import ValidationError
 
+    if (full := disk_full(error, dataset=dataset)) is not None and not isinstance(error, DiskFullError):
+        return full
     if isinstance(error, MedimgError):
         error.next_step = error.next_step or AGAIN
         return error.within(dataset=dataset, file=file)

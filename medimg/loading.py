@@ -25,6 +25,7 @@ from medimg.errors import (
     SourceError,
     SourceRequiredError,
     UnknownDatasetError,
+    disk_full,
 )
 from medimg.files import Files, Limits
 from medimg.files.names import lower_suffix
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 NAMESPACE = "medimg"
 OFFICIAL = "official"
 MINIATURE = "miniature"
+MINIATURE_BYTES = 20 << 20
+"""Room that any phantom copy fits into."""
 REPORT = "medimg-report.json"
 """What a load left out, beside the rows in the `datasets` cache."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -246,10 +249,18 @@ class _Call:
                 # The stock writer buffers 1000 examples, whatever their size.
                 writer_batch_size=64 if self.features["image"] == datasets.Image() else 1,
             )
-        except DatasetGenerationError as error:
+        except (DatasetGenerationError, OSError) as error:
             if isinstance(error.__cause__, MedimgError):
                 raise error.__cause__ from None
-            raise
+            cache = Path(datasets.config.HF_DATASETS_CACHE)
+            full = disk_full(error, dataset=self.builder.name, folder=cache)
+            if full is None:
+                raise
+            full.next_step = (
+                f"Make room there, or set HF_DATASETS_CACHE (now {cache}) to a folder on a disk that has room for all "
+                "decoded rows; streaming=True needs none."
+            )
+            raise full from error
         kept = Path(rows.cache_files[0]["filename"]).parent / REPORT
         if report.finished:
             kept.write_text(json.dumps(report.to_json()), "utf-8")
@@ -337,8 +348,12 @@ def miniature(name: str) -> str:
     Its files are as old as its code says, so that what was learned of them holds in the next process.
     """
     builder = registry.get(name)
-    folder = _folder() / builder.name
-    builder.miniature(Phantom(folder))
+    try:
+        folder = _folder() / builder.name
+        builder.miniature(Phantom(folder))
+    except OSError as error:
+        full = disk_full(error, dataset=builder.name)
+        raise error if full is None else full.needing(MINIATURE_BYTES) from error
     age = int(imports.written(builder.source_module, "medimg.phantom")[:7], 16)
     for file in folder.rglob("*"):
         os.utime(file, (age, age))

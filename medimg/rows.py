@@ -15,6 +15,7 @@ import numpy as np
 from medimg import licenses, places, privacy, readers, vocab
 from medimg.declaration import BadFiles, Config, Dataset
 from medimg.errors import (
+    NO_FAULT_OF_A_FILE,
     SOURCE_FAULTS,
     DuplicateIdError,
     EmptySplitError,
@@ -22,7 +23,6 @@ from medimg.errors import (
     GeometryError,
     LabelError,
     MedimgError,
-    MissingExtraError,
     PrivacyError,
     SourceError,
     named,
@@ -156,7 +156,7 @@ def iterate(
         except (MedimgError, *SOURCE_FAULTS) as error:
             problem = named(error, dataset=dataset.name, file=naming_file(item).path)
             stop = not files.quarantine and not isinstance(problem, PrivacyError)
-            if stop or isinstance(problem, MissingExtraError):  # no fault of the file
+            if stop or isinstance(problem, NO_FAULT_OF_A_FILE):
                 raise problem from error.__cause__ if problem is error else error
             files.opened.update(file.path for file in files_of(item))
             yield skipped(quarantined(naming_file(item), problem))

@@ -29,6 +29,8 @@ from medimg.hub_sync.hub.store import REPO_TYPES, HubRefusal, Store
 _LOG = logging.getLogger(__name__)
 _EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
+_NO_XET = "/api/This-Hub-has-no-Xet-storage:-set-HF_HUB_DISABLE_XET=1-and-upload-again"
+
 # What git asks first, and what it would send after.
 _GIT_PATHS = (
     "info/refs",
@@ -93,7 +95,12 @@ class Hub:
         if "/xet-" in path:
             problem = "The embedded Hub has no Xet storage: set HF_HUB_DISABLE_XET=1 where you upload."
             _LOG.warning(problem)
-            raise HubRefusal(404, problem)
+            # Clients with Xet show nothing of an answer but the address that it came from.
+            raise HubRefusal(307, problem, headers={"Location": f"{self.desk.base(call)}{_NO_XET}"})
+        if path == _NO_XET:
+            raise HubRefusal(
+                404, "The embedded Hub has no Xet storage: set HF_HUB_DISABLE_XET=1 where you upload."
+            )
         if _UNOWNED.match(path):
             raise HubRefusal(404, "Repository not found: its name has no namespace.", code="RepoNotFound")
         raise HubRefusal(404, f"This Hub does not serve that route: {call.request.method} {path[:300]}")

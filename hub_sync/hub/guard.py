@@ -11,6 +11,7 @@ import inspect
 import ipaddress
 import logging
 import re
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -88,12 +89,28 @@ def guarded(
         except ClientDisconnect:
             return Response(status_code=400)
         except OSError as error:
-            _LOG.exception("request failed: %s %s", request.method, request.scope["path"])
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                return refused(HubRefusal(507, f"The disk of the store {desk.store.root} is full."))
+                refusal = _full(desk, request)
+                _LOG.warning("%s", refusal.problem)
+                return pages.show_refusal(refusal) if rule.page else refused(refusal)
+            _LOG.exception("request failed: %s %s", request.method, request.scope["path"])
             return refused(HubRefusal(500, "Disk error."))
 
     return run
+
+
+def _full(desk: Desk, request: Request) -> HubRefusal:
+    """The refusal of what does not fit onto the disk: how much is free, and how much was sent."""
+    free = shutil.disk_usage(desk.store.root).free
+    sent = request.headers.get("content-length", "")
+    asked = (
+        f" This request needs {int(sent):,} bytes." if re.fullmatch("[0-9]{1,18}", sent) and int(sent) else ""
+    )
+    return HubRefusal(
+        507,
+        f"The disk of this Hub's store is full: {free:,} bytes are free.{asked} Nothing of the request was kept. "
+        "Make room where the Hub runs (medimg hub --gc removes what no revision holds), and send it again.",
+    )
 
 
 def _check_length(request: Request, limit: int | None) -> None:

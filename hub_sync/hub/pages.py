@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from medimg.hub_sync.hub.parsing import read_yaml
-from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository
+from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository, entry_not_found
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -302,6 +302,8 @@ def show_file(repository: Repository, revision: str, path: str, base: str) -> HT
     commit = repository.commit(revision)
     file = commit.file(path)
     text = None
+    if file.lfs and file.sha256 in repository.deleted():
+        raise entry_not_found(f"{path} (it was deleted for good)", commit.id)
     if file.size <= _VIEW_BYTES:
         data = repository.store.read(file, path)
         text = None if b"\0" in data else data.decode("utf-8", "replace")

@@ -243,8 +243,11 @@ class Incoming:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        try:
+            with suppress(OSError):  # of a full disk: what is left in the buffer cannot be written, either
+                self._file.close()
+        finally:
+            self._path.unlink(missing_ok=True)
 
     @property
     def sha256(self) -> str:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from medimg.errors import (
+    NO_FAULT_OF_A_FILE,
     SOURCE_FAULTS,
     ArchiveError,
     BombError,
     ChecksumError,
     MedimgError,
-    MissingExtraError,
     SourceError,
     UnsafePathError,
     named,
@@ -554,7 +554,7 @@ class Files:
             yield
         except (MedimgError, *SOURCE_FAULTS) as error:
             mended = named(error, dataset=self.dataset, file=file.path)
-            if not self.quarantine or isinstance(mended, MissingExtraError):  # no fault of the file
+            if not self.quarantine or isinstance(mended, NO_FAULT_OF_A_FILE):
                 raise mended from error
             self.opened.update(one.path for one in more)
             self.quarantined.append((file, mended))

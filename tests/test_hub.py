@@ -568,16 +568,31 @@ def test_discussions(api: HfApi, repo: str) -> None:
         api.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id=repo, create_pr=True, **DATASET)
 
 
-def test_upload_through_xet_is_named(
-    hub: EmbeddedHub, api: HfApi, repo: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_upload_works_or_says_what_to_set(hub: EmbeddedHub, api: HfApi, repo: str, tmp_path: Path) -> None:
+    """`hf upload` with Xet: the newest clients do not fall back, and show the address of a refusal only."""
     pytest.importorskip("hf_xet")
-    if huggingface_hub.__version__.startswith("1."):
-        pytest.skip("this client asks the Hub which way to upload")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
-    with pytest.raises(Exception, match="xet-write-token"):
-        api.upload_file(path_or_fileobj=b"\0", path_in_repo="x.bin", repo_id=repo, **DATASET)
-    assert "HF_HUB_DISABLE_XET=1" in caplog.text
+    (tmp_path / "x.bin").write_bytes(b"\0" * 100)
+    code = "import sys; from huggingface_hub.cli.hf import main; sys.argv[0] = 'hf'; main()"
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "upload",
+        repo,
+        str(tmp_path / "x.bin"),
+        "x.bin",
+        "--repo-type",
+        "dataset",
+    ]
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_DISABLE_XET"}
+    environment |= {"HF_ENDPOINT": hub.url, "HF_TOKEN": "x"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 or "HF_HUB_DISABLE_XET=1" in done.stderr
+    done = subprocess.run(
+        command, env={**environment, "HF_HUB_DISABLE_XET": "1"}, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert api.file_exists(repo, "x.bin", **DATASET)
 
 
 # ---- hostile and broken requests

@@ -90,9 +90,9 @@ def guarded(
             return Response(status_code=400)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                refusal = _full(desk, request)
-                _LOG.warning("%s", refusal.problem)
-                return pages.show_refusal(refusal) if rule.page else refused(refusal)
+                answer = _full(desk, request)
+                _LOG.warning("%s", answer.problem)
+                return pages.show_refusal(answer) if rule.page else refused(answer)
             _LOG.exception("request failed: %s %s", request.method, request.scope["path"])
             return refused(HubRefusal(500, "Disk error."))
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medimg import layout, licenses
 from medimg.cards.card import bibtex, check_publishable, clean
+from medimg.cards.fused import globs
 from medimg.declaration import Dataset
 from medimg.manifest import Manifest, Shard
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+    from medimg.hub_sync.fused_manifest import FusedManifest
 
 VERSION = "http://mlcommons.org/croissant/1.1"
 PARQUET = "application/x-parquet"
@@ -59,7 +65,9 @@ CONTEXT: Mapping[str, Any] = {
 TYPES: Mapping[str, str] = {
     "string": "sc:Text",
     "bool": "sc:Boolean",
+    "int8": "cr:Int8",
     "int32": "cr:Int32",
+    "int64": "cr:Int64",
     "float32": "cr:Float32",
     "float64": "cr:Float64",
     "Image": "sc:ImageObject",
@@ -120,7 +128,9 @@ def croissant(
     sets = [_file_set(name, splits) for name, splits in globs.items()]
     return document | {
         "distribution": [_repository(url), *(_file_object(url, shard) for shard in shards), *sets],
-        "recordSet": [_record_set(dataset, name, splits) for name, splits in globs.items()],
+        "recordSet": [
+            _record_set(layout.config_features(dataset, name), name, splits) for name, splits in globs.items()
+        ],
     }
 
 
@@ -135,6 +145,53 @@ def date_published(dataset: Dataset) -> str | None:
     """
     own = (dataset.citation.doi or "").startswith(DATA_ARCHIVES)
     return dataset.published or (str(dataset.citation.year) if own else None)
+
+
+def fused_croissant(
+    manifest: FusedManifest,
+    datasets: Mapping[str, Dataset],
+    features: Mapping[str, Features],
+    repo: str,
+    base_url: str = "https://huggingface.co",
+) -> dict[str, Any]:
+    """The JSON-LD of a fused set: its files and records, and what it was derived from.
+
+    Args:
+        manifest: what is published.
+        datasets: declarations of the members, by name.
+        features: stored features of each Hub config.
+        repo: `<namespace>/<name>`.
+        base_url: of the Hub.
+    """
+    url = f"{base_url.rstrip('/')}/datasets/{repo}"
+    found = [licenses.get(id) for id in dict.fromkeys([*manifest.terms.members.values()])]
+    splits = globs(manifest)
+    keywords = [word for each in datasets.values() for word in (*each.modality, *each.organ, *each.task)]
+    return {
+        "@context": dict(CONTEXT),
+        "@type": "sc:Dataset",
+        "conformsTo": VERSION,
+        "name": manifest.name,
+        "description": clean(
+            f"{manifest.title}: {manifest.rows:,} rows of {', '.join(each.key for each in manifest.members)}."
+        ),
+        "url": url,
+        "license": [license.url or clean(license.name) for license in found],
+        "citeAs": "\n\n".join(bibtex(each) for each in datasets.values()),
+        "creator": [
+            {"@type": "sc:Organization", "name": clean(each.citation.authors)} for each in datasets.values()
+        ],
+        "isBasedOn": [clean(each.homepage) for each in datasets.values()],
+        "version": "1.0.0",
+        "keywords": list(dict.fromkeys(keywords)),
+        "isLiveDataset": False,
+        "distribution": [
+            _repository(url),
+            *(_file_object(url, shard) for shard in manifest.files),
+            *(_file_set(name, each) for name, each in splits.items()),
+        ],
+        "recordSet": [_record_set(features[name], name, each) for name, each in splits.items()],
+    }
 
 
 def _originals(dataset: Dataset) -> list[dict[str, Any]]:
@@ -195,16 +252,13 @@ def _file_set(name: str, splits: Mapping[str, list[str]]) -> dict[str, Any]:
     }
 
 
-def _record_set(dataset: Dataset, name: str, splits: Mapping[str, list[str]]) -> dict[str, Any]:
+def _record_set(features: Features, name: str, splits: Mapping[str, list[str]]) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
         "description": f"Config {name}; splits: {', '.join(splits)}.",
-        "field": [
-            _field(name, column, [], feature)
-            for column, feature in layout.config_features(dataset, name).items()
-        ],
+        "field": [_field(name, column, [], feature) for column, feature in features.items()],
     }
 
 

@@ -120,7 +120,9 @@ def globs(manifest: FusedManifest) -> dict[str, dict[str, list[str]]]:
             metadata.setdefault(split, []).extend(shard.path for shard in stats.metadata)
             if config != layout.DEFAULT:
                 found.setdefault(config, {})[split] = [layout.shard_glob(config, split)]
-    return {**found, layout.METADATA: metadata}
+    previews = [shard.path for shard in manifest.previews]
+    shown = {layout.PREVIEW: {layout.PREVIEW_SPLIT: previews}} if previews else {}
+    return {**found, layout.METADATA: metadata, **shown}
 
 
 def _infos(manifest: FusedManifest, features: Mapping[str, Features]) -> Any:
@@ -128,6 +130,8 @@ def _infos(manifest: FusedManifest, features: Mapping[str, Features]) -> Any:
     from datasets.info import DatasetInfosDict
 
     def shards(config: str, split: str) -> list[Shard]:
+        if config == layout.PREVIEW:
+            return list(manifest.previews)
         every = manifest.configs if config in (layout.DEFAULT, layout.METADATA) else [config]
         stats: list[SplitStats] = [
             manifest.configs[each][split] for each in every if split in manifest.configs[each]
@@ -201,6 +205,7 @@ def _context(manifest: FusedManifest, datasets: Mapping[str, Dataset], repo: str
         "title": manifest.title,
         "manifest": manifest,
         "miniature": manifest.origin == "miniature",
+        "sheet": layout.CONTACT_SHEET_PATH in manifest.assets,
         "verbatim": manifest.mode == "verbatim",
         "human": Markup(f"{HUMAN_START}\n{HUMAN_END}"),
         "overview": _overview(manifest),

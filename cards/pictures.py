@@ -370,8 +370,20 @@ def _drawn(view: _View, size: int, instances: bool) -> PIL.Image.Image:
 def _placeholder(text: str, size: int) -> PIL.Image.Image:
     shown = PIL.Image.new("RGB", (size, size), _BACKGROUND)
     font = _font(max(10, size // 12))
-    PIL.ImageDraw.Draw(shown).text((size / 2, size / 2), text, fill=_INK, font=font, anchor="mm")
+    draw = PIL.ImageDraw.Draw(shown)
+    fitted = "\n".join(_fitted(line, draw, font, size - size // 8) for line in text.splitlines())
+    draw.multiline_text((size / 2, size / 2), fitted, fill=_INK, font=font, anchor="mm", align="center")
     return shown
+
+
+def phantom(about: str, *, size: int = 256) -> PIL.Image.Image:
+    """The picture of a row that was made up: words, since its pixels are noise that could be taken for an image.
+
+    Args:
+        about: what the row would show, e.g. "CT, liver".
+        size: pixels along each side.
+    """
+    return _placeholder(f"PHANTOM\nmade up for testing,\nnot a patient\n\n{about}", size)
 
 
 def thumbnail(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +134,7 @@ def build(
     checks = Checks(dataset)
     words = privacy.Words(builder.source_module)
     counts = {name: _Counts() for name in dataset.config_names}
-    tiles: list[_Tile] = []
+    gallery = Gallery(lambda place: _preview_rows(dataset))
     splits: dict[tuple[str, str], _Split] = {}
     report = LoadReport(dataset.name)
     with ExitStack() as stack:
@@ -152,8 +155,8 @@ def build(
             if record.values["subject"] is not None:
                 split.subjects.add(record.values["subject"])
             counts[record.config].add(record)
-            if split.rows <= _preview_rows(dataset):
-                tiles.append(_tile(record))
+            subject = record.values["subject"] or record.values["id"]
+            gallery.add(key, subject, _labelled(record), partial(_drawn, record, origin))
             split.writer.add(record.values)
             on_row(1, len(record.values["image"]["bytes"]))
             del record  # or this row would stay in memory while the next one is read
@@ -165,7 +168,7 @@ def build(
         fingerprint,
         splits,
         counts,
-        tiles,
+        gallery,
         public,
         checks.findings(splits_rows(splits), public),
         report,
@@ -221,10 +224,79 @@ def by_reason(reasons: Mapping[str, Reason]) -> dict[str, LeftOut]:
 
 
 @dataclass(frozen=True)
-class _Tile:
+class Tile:
+    """The thumbnail of a row.
+
+    Attributes:
+        id, caption, png: as stored in config `preview`.
+        place: sub-collection and split.
+        subject: the patient; the row's id where nobody knows.
+        labelled: whether the row has a label that can be seen: a class, a mask, a box or a point.
+        order: number of the row.
+    """
+
     id: str
     caption: str
     png: bytes
+    place: tuple[str, str]
+    subject: str
+    labelled: bool
+    order: int
+
+
+def ranked(tiles: Sequence[Tile]) -> list[Tile]:
+    """Those that say most first: labelled before others, one of each subject before the next, then as they come."""
+    seen: Counter[str] = Counter()
+    keys: dict[int, tuple[bool, int]] = {}
+    for tile in sorted(tiles, key=lambda each: not each.labelled):
+        keys[tile.order] = (not tile.labelled, seen[tile.subject])
+        seen[tile.subject] += 1
+    return sorted(tiles, key=lambda each: keys[each.order])
+
+
+class Gallery:
+    """The rows that the pictures of a card show, so many of each split, found in one pass.
+
+    A later row takes the place of one that says less. Thumbnails are drawn of rows that are taken, and no others.
+    """
+
+    def __init__(self, room: Callable[[tuple[str, str]], int]) -> None:
+        self._room = room
+        self._kept: dict[tuple[str, str], list[Tile]] = {}
+        self._count = 0
+
+    def add(
+        self, place: tuple[str, str], subject: str, labelled: bool, draw: Callable[[], tuple[str, str, bytes]]
+    ) -> None:
+        """Look at a row.
+
+        Args:
+            place: sub-collection and split.
+            subject: the patient.
+            labelled: whether it has a label that can be seen.
+            draw: gives its id, caption and thumbnail (PNG).
+        """
+        self._count += 1
+        kept = self._kept.setdefault(place, [])
+        if len(kept) >= self._room(place):
+            new = Tile("", "", b"", place, subject, labelled, self._count)
+            worst = ranked([*kept, new])[-1]
+            if worst is new:
+                return
+            kept.remove(worst)
+        id, caption, png = draw()
+        kept.append(Tile(id, caption, png, place, subject, labelled, self._count))
+
+    @property
+    def tiles(self) -> list[Tile]:
+        """What was kept, as it came."""
+        return sorted((tile for kept in self._kept.values() for tile in kept), key=lambda each: each.order)
+
+    def chosen(self, count: int) -> list[Tile]:
+        """The best ones, from all splits in turn, as they came."""
+        turns = zip_longest(*(ranked(kept) for kept in self._kept.values()))
+        dealt = [tile for turn in turns for tile in turn if tile is not None]
+        return sorted(ranked(dealt)[:count], key=lambda each: each.order)
 
 
 def _preview_rows(dataset: Dataset) -> int:
@@ -233,7 +305,13 @@ def _preview_rows(dataset: Dataset) -> int:
     return max(1, PREVIEW_ROWS // max(1, splits))
 
 
-def _tile(record: Record) -> _Tile:
+def _labelled(record: Record) -> bool:
+    label = record.values["label"]
+    return bool(label["classes"] or label["boxes"] or label["points"] or any(record.mask_values))
+
+
+def _drawn(record: Record, origin: Origin) -> tuple[str, str, bytes]:
+    """Id, caption and thumbnail. What a miniature shows is words: its pixels are drawn, too, but to try that out."""
     values, label = record.values, record.values["label"]
     thumbnail = pictures.thumbnail(
         record.image,
@@ -246,7 +324,9 @@ def _tile(record: Record) -> _Tile:
     )
     names = [*label["classes"]] or sorted({name for entry in label["legend"] for name in entry["names"]})
     case = values["id"].split("/", 1)[1]
-    return _Tile(values["id"], " - ".join([f"{record.split}/{case}", *names[:3]]), pictures.png(thumbnail))
+    if origin == "miniature":
+        thumbnail = pictures.phantom(", ".join([values["modality"], *values["organ"][:1]]))
+    return values["id"], " - ".join([f"{record.split}/{case}", *names[:3]]), pictures.png(thumbnail)
 
 
 def _finish(
@@ -256,7 +336,7 @@ def _finish(
     fingerprint: Mapping[str, str],
     splits: Mapping[tuple[str, str], _Split],
     counts: Mapping[str, _Counts],
-    tiles: list[_Tile],
+    gallery: Gallery,
     report: LoadReport,
     findings: tuple[Finding, ...],
     told: LoadReport,
@@ -302,36 +382,15 @@ def _finish(
         private=dict(sorted(report.private.items())),
         findings=findings,
     )
-    if tiles:
-        manifest = _with_pictures(manifest, tiles, folder, files)
+    if gallery.tiles:
+        manifest = _with_pictures(manifest, gallery, folder, files)
     return Built(manifest, files, told)
 
 
-def _with_pictures(manifest: Manifest, tiles: list[_Tile], folder: Path, files: dict[str, Path]) -> Manifest:
-    import hashlib
-
-    from PIL import Image
-
-    path = folder / "preview.parquet"
-    rows: list[dict[str, Any]] = [
-        {
-            "id": tile.id,
-            "dataset": manifest.name,
-            "image": {"bytes": tile.png, "path": tile.id.replace("/", "_") + ".png"},
-            "caption": tile.caption,
-        }
-        for tile in tiles
-    ]
-    preview = write_table(path, rows, layout.preview_features().arrow_schema)
-    files[layout.PREVIEW_PATH] = path
-    step = max(1, len(tiles) // CONTACT_TILES)
-    shown = tiles[::step][:CONTACT_TILES]
-    drawn = {
-        layout.CONTACT_SHEET_PATH: pictures.contact_sheet(
-            [(Image.open(io.BytesIO(tile.png)), tile.caption) for tile in shown]
-        ),
-        layout.STATISTICS_PATH: pictures.statistics(manifest),
-    }
+def _with_pictures(manifest: Manifest, gallery: Gallery, folder: Path, files: dict[str, Path]) -> Manifest:
+    preview = write_preview(gallery, folder, manifest.name)
+    files[layout.PREVIEW_PATH] = folder / layout.PREVIEW_PATH
+    drawn = {layout.CONTACT_SHEET_PATH: sheet(gallery), layout.STATISTICS_PATH: pictures.statistics(manifest)}
     assets = {}
     for target, data in drawn.items():
         if data is not None:
@@ -339,9 +398,38 @@ def _with_pictures(manifest: Manifest, tiles: list[_Tile], folder: Path, files: 
             files[target].parent.mkdir(parents=True, exist_ok=True)
             files[target].write_bytes(data)
             assets[target] = hashlib.sha256(data).hexdigest()
-    return manifest.model_copy(
-        update={"preview": preview.model_copy(update={"path": layout.PREVIEW_PATH}), "assets": assets}
-    )
+    return manifest.model_copy(update={"preview": preview, "assets": assets})
+
+
+def write_preview(gallery: Gallery, folder: Path, dataset: str | None = None) -> Shard:
+    """Write config `preview` below a folder.
+
+    Args:
+        gallery: the thumbnails.
+        folder: the output, in the layout of the repository.
+        dataset: its name; None takes that of each row, which is the first part of its id.
+    """
+    path = folder / layout.PREVIEW_PATH
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": tile.id,
+            "dataset": dataset or tile.id.split("/", 1)[0],
+            "image": {"bytes": tile.png, "path": tile.id.replace("/", "_") + ".png"},
+            "caption": tile.caption,
+        }
+        for tile in gallery.tiles
+    ]
+    shard = write_table(path, rows, layout.preview_features().arrow_schema)
+    return shard.model_copy(update={"path": layout.PREVIEW_PATH})
+
+
+def sheet(gallery: Gallery) -> bytes:
+    """The contact sheet (PNG)."""
+    from PIL import Image
+
+    shown = gallery.chosen(CONTACT_TILES)
+    return pictures.contact_sheet([(Image.open(io.BytesIO(tile.png)), tile.caption) for tile in shown])
 
 
 _PERSON = frozenset(

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import huggingface_hub
+import numpy as np
+import PIL.Image
 from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
 
 import medimg
 from medimg import layout, licenses, registry
 from medimg.cards import fused as card
+from medimg.cards import pictures
+from medimg.cards.croissant import fused_croissant
 from medimg.errors import HubError, LicenseError, VerifyError
 from medimg.fusion import fuse
 from medimg.fusion.errors import FusionError
-from medimg.fusion.labels import fused_features
+from medimg.fusion.labels import IGNORE, fused_features
 from medimg.fusion.plan import Plan
 from medimg.fusion.select import allowed, split_fused
 from medimg.hub_sync import withdrawal
+from medimg.hub_sync.build import PREVIEW_ROWS, Gallery, sheet, write_preview
 from medimg.hub_sync.fingerprint import engine, fingerprint, meaning
 from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
 from medimg.hub_sync.publish import MARK_PATH, OWNED, Hub, MovedError, Operation, Published, Upload, blob_id
@@ -35,7 +42,9 @@ from medimg.hub_sync.verify import _read_back
 from medimg.licenses import Combined, Verdict
 from medimg.loading import MINIATURE, OFFICIAL, open_source
 from medimg.manifest import MANIFEST_PATH, Manifest, Origin, Shard, SplitStats
-from medimg.schema import PIXEL_COLUMNS, SCHEMA_VERSION, Dimension
+from medimg.pixels import Clip, Image, Picture, Volume
+from medimg.readers import raster
+from medimg.schema import PIXEL_COLUMNS, SCHEMA_VERSION, Box, Dimension
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -327,10 +336,12 @@ def features(manifest: FusedManifest) -> dict[str, Features]:
     from medimg.schema import metadata_features as member_metadata
 
     dimension = manifest.dimension
+    shown = {layout.PREVIEW: layout.preview_features()} if manifest.previews else {}
     if manifest.mode == "remapped":
-        return {layout.DEFAULT: fused_features(dimension), layout.METADATA: metadata_features(dimension)}
+        fused = {layout.DEFAULT: fused_features(dimension), layout.METADATA: metadata_features(dimension)}
+        return fused | shown
     own = {name: member_features(dimension) for name in (layout.DEFAULT, *manifest.configs)}
-    return {**own, layout.METADATA: member_metadata(dimension)}
+    return {**own, layout.METADATA: member_metadata(dimension), **shown}
 
 
 # the work
@@ -463,15 +474,18 @@ class _Work:
         }
 
     def texts(self, manifest: FusedManifest, previous: str | None) -> dict[str, bytes]:
-        """Card and manifest."""
-        text = card.render(
-            manifest,
-            {member.name: registry.get(member.name).dataset for member in manifest.members},
-            features(manifest),
-            repo=self.hub.repo(self.name),
-            previous=previous,
+        """Card, Croissant and manifest."""
+        declared = {member.name: registry.get(member.name).dataset for member in manifest.members}
+        stored, repo = features(manifest), self.hub.repo(self.name)
+        text = card.render(manifest, declared, stored, repo=repo, previous=previous)
+        croissant = json.dumps(
+            fused_croissant(manifest, declared, stored, repo), indent=1, ensure_ascii=False
         )
-        return {layout.CARD_PATH: text.encode(), MANIFEST_PATH: manifest.to_json().encode()}
+        return {
+            layout.CARD_PATH: text.encode(),
+            layout.CROISSANT_PATH: f"{croissant}\n".encode(),
+            MANIFEST_PATH: manifest.to_json().encode(),
+        }
 
 
 def _digest(value: Any) -> str:
@@ -627,6 +641,7 @@ def _built(
     counts: dict[tuple[str, str], Counter[str]] = {}
     withheld: Counter[tuple[str, str]] = Counter()
     row_terms = _RowTerms(work.plan)
+    gallery = Gallery(lambda place: max(1, PREVIEW_ROWS // (len(SPLITS) * len(keys))))
     keys = {(member.name, member.config): member.key for member in members}
     with ExitStack() as stack:
         for row in stream.decode(False):
@@ -641,6 +656,12 @@ def _built(
             if row["subject"] is not None:
                 splits[split].subjects.add((origin["member"], row["subject"]))
             counts.setdefault(place, Counter())[split] += 1
+            gallery.add(
+                (origin["member"], split),
+                f"{origin['member']} {row['subject'] or row['id']}",
+                _labelled(row),
+                partial(_drawn, row, head["origin"], work.plan.dimension),
+            )
             on_row(1, pixel_bytes(row))
             del row
     if not splits:
@@ -675,7 +696,72 @@ def _built(
         )
         for member in members
     ]
-    return FusedManifest(**head, members=tuple(told), configs={layout.DEFAULT: stats}), files
+    manifest = FusedManifest(**head, members=tuple(told), configs={layout.DEFAULT: stats})
+    return _with_pictures(manifest, gallery, folder, files), files
+
+
+def _with_pictures(
+    manifest: FusedManifest, gallery: Gallery, folder: Path, files: dict[str, Path | CommitOperationCopy]
+) -> FusedManifest:
+    """Config `preview` and the contact sheet, from rows with the set's own labels."""
+    preview = write_preview(gallery, folder / "pictures")
+    files[preview.path] = folder / "pictures" / preview.path
+    path = folder / "pictures" / layout.CONTACT_SHEET_PATH
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data := sheet(gallery))
+    files[layout.CONTACT_SHEET_PATH] = path
+    assets = {layout.CONTACT_SHEET_PATH: hashlib.sha256(data).hexdigest()}
+    return manifest.model_copy(update={"previews": (preview,), "assets": assets})
+
+
+def _labelled(row: Mapping[str, Any]) -> bool:
+    """Whether a fused row says something of a target that can be seen, or that is there."""
+    fused = row["fused"]
+    return bool(fused["mask"] or fused["channels"] or fused["boxes"] or 1 in (fused["classes"] or ()))
+
+
+def _drawn(row: Mapping[str, Any], origin: Origin, dimension: Dimension) -> tuple[str, str, bytes]:
+    """Id, caption and thumbnail of a fused row; of phantoms words, as in `build`."""
+    member, _, case = row["id"].partition("/")
+    about = row["provenance"]
+    names = [*row["label"]["classes"]]
+    picture = pictures.phantom(", ".join([row["modality"], *row["organ"][:1]]))
+    if origin != "miniature":
+        picture = pictures.thumbnail(
+            _decoded(row["image"]["bytes"], row["shape"], dimension),
+            _known(row["fused"]["mask"], row["shape"], dimension),
+            boxes=[Box(**box) for box in row["fused"]["boxes"] or ()],
+            modality=row["modality"],
+            organ=row["organ"],
+        )
+    caption = " - ".join([f"{about['split_fused']}/{member}/{case}", *names[:3]])
+    return row["id"], caption, pictures.png(picture)
+
+
+def _decoded(data: bytes | bytearray, shape: Sequence[int], dimension: Dimension) -> Image:
+    """Pixels as they are stored: a picture, a NIfTI volume, or a video of this shape."""
+    if dimension == "3d":
+        return Volume(data)
+    if dimension == "video":
+        frames, height, width = shape[:3]
+        return Clip(bytes(data), "", (frames, height, width), None, "")
+    with PIL.Image.open(io.BytesIO(data)) as opened:
+        image = raster.as_shown(opened)
+        return Picture(np.asarray(image.convert("RGB") if image.mode == "P" else image))
+
+
+def _known(pixels: Mapping[str, Any] | None, shape: Sequence[int], dimension: Dimension) -> Image | None:
+    """The set's mask without the pixels of which nothing is known."""
+    if pixels is None:
+        return None
+    kind: Dimension = "2d" if dimension == "2d" else "3d"  # a video's mask is a volume
+    mask = _decoded(bytearray(pixels["bytes"]), shape, kind)
+    if isinstance(mask, Picture):
+        return Picture(np.where(mask.array == IGNORE, 0, mask.array))
+    assert isinstance(mask, Volume)
+    array = mask.array
+    array[array == IGNORE] = 0
+    return mask
 
 
 def _open(
@@ -721,6 +807,7 @@ def _copied(
     files: dict[str, Path | CommitOperationCopy] = {}
     configs: Configs = {}
     told = []
+    previews: list[Shard] = []
     wanted = {member.key: {split.split for split in member.splits} for member in work.plan.members}
     for member in members:
         name = member.key.replace("/", ".")
@@ -751,26 +838,42 @@ def _copied(
                 )
                 for shard, target in zip(each, targets, strict=True):
                     if state.files.get(target) != shard.sha256:
-                        files[target] = CommitOperationCopy(
-                            src_path_in_repo=shard.path,
-                            path_in_repo=target,
-                            src_revision=member.revision,
-                            src_repo_id=member.repo,
-                            src_repo_type="dataset",
-                        )
+                        files[target] = _copy(member, shard.path, target)
             configs[name][split] = SplitStats(
                 rows=sum(stats.rows for stats in found[split]),
                 subjects=sum(stats.subjects for stats in found[split]),
                 shards=tuple(moved[0]),
                 metadata=tuple(moved[1]),
             )
+        if manifest.preview is not None and _is_whole(manifest, member.config, found):
+            target = f"preview/{name}.parquet"
+            previews.append(manifest.preview.model_copy(update={"path": target}))
+            if state.files.get(target) != manifest.preview.sha256:
+                files[target] = _copy(member, manifest.preview.path, target)
         told.append(
             member.model_copy(update={"rows": {split: each.rows for split, each in configs[name].items()}})
         )
     if not any(configs.values()):
         raise FusionError("the members have no published rows", next_step="look at the plan.")
     configs = {name: splits for name, splits in configs.items() if splits}
-    return FusedManifest(**head, members=tuple(told), configs=configs), files
+    made = FusedManifest(**head, members=tuple(told), configs=configs, previews=tuple(previews))
+    return made, files
+
+
+def _copy(member: FusedMember, path: str, target: str) -> CommitOperationCopy:
+    return CommitOperationCopy(
+        src_path_in_repo=path,
+        path_in_repo=target,
+        src_revision=member.revision,
+        src_repo_id=member.repo,
+        src_repo_type="dataset",
+    )
+
+
+def _is_whole(manifest: Manifest, config: str, taken: Mapping[str, Sequence[SplitStats]]) -> bool:
+    """Whether all rows of a dataset are taken, so that none is in its preview that is not in the set."""
+    rows = sum(stats.rows for each in taken.values() for stats in each)
+    return rows == manifest.rows and all(each.name == config for each in manifest.configs if each.rows)
 
 
 def _copy_path(kind: str, config: str, split: str, index: int, count: int) -> str:
@@ -797,7 +900,7 @@ def _commit(
         copies = [each for each in files.values() if isinstance(each, CommitOperationCopy)]
         return _commit_copies(work.hub, work.name, copies, texts, manifest, state, message)
     unchanged = {shard.path for shard in manifest.files} if kept else set()
-    unchanged |= {MARK_PATH}
+    unchanged |= {MARK_PATH, *manifest.assets} if kept else {MARK_PATH}
     rest = {path: digest for path, digest in state.files.items() if path not in unchanged}
     own: dict[str, Path | bytes] = {path: each for path, each in files.items() if isinstance(each, Path)}
     small = [path for path in own.values() if isinstance(path, Path) and path.exists()]

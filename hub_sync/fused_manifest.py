@@ -72,6 +72,8 @@ class FusedManifest(Frozen):
         plan: `Plan.to_dict()`, without addresses of this computer.
         terms: license of the set.
         duplicates: None where there was nothing to compare.
+        previews: files of config `preview`.
+        assets: path -> sha256 of the card's pictures.
     """
 
     kind: Literal["fused"] = "fused"
@@ -88,6 +90,8 @@ class FusedManifest(Frozen):
     plan: Mapping[str, Any]
     terms: Combined
     duplicates: Duplicates | None = None
+    previews: tuple[Shard, ...] = ()
+    assets: Mapping[str, str] = Field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -98,7 +102,7 @@ class FusedManifest(Frozen):
     def files(self) -> list[Shard]:
         """All Parquet files."""
         every = [stats for splits in self.configs.values() for stats in splits.values()]
-        return [shard for stats in every for shard in (*stats.shards, *stats.metadata)]
+        return [*(shard for stats in every for shard in (*stats.shards, *stats.metadata)), *self.previews]
 
     def to_json(self) -> str:
         """Stable JSON text."""

@@ -15,6 +15,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import mlcroissant
 import nibabel as nib
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,7 +24,7 @@ from fault_proxy import FAULTS, FaultProxy
 from typer.testing import CliRunner
 
 import medimg
-from medimg import licenses, registry
+from medimg import layout, licenses, registry
 from medimg.cards import fused as card
 from medimg.cards.card import escape
 from medimg.declaration import Evidence
@@ -144,19 +145,42 @@ def test_plain_datasets_reads_masks_in_the_label_space(
     server: EmbeddedHub, published: Hub, tmp_path: Path
 ) -> None:
     seen = plain(server, "set/abdomen", tmp_path)
-    assert set(seen) == {f"{c}/train/{s}" for c in ("default", "metadata") for s in (True, False)}
+    configs = ("default", "metadata", "preview")
+    assert set(seen) == {f"{config}/train/{streaming}" for config in configs for streaming in (True, False)}
     expected = {row["id"]: row["fused"]["mask"].get_fdata() for row in medimg.fuse(**PHANTOMS)}
     assert {id_.split("/")[0] for id_ in expected} == {"msd-liver", "msd-spleen"}
     for key, rows in seen.items():
         assert set(rows) == set(expected), key
         for id_, mask in rows.items():
-            if key.startswith("metadata"):
+            if not key.startswith("default"):
                 assert mask is None
                 continue
             assert np.array_equal(mask, expected[id_]), "what is published is what `fuse` gives"
             assert set(np.unique(mask)) <= {0, 1, 2, 3, 255}
     values = {value for mask in expected.values() for value in np.unique(mask)}
     assert {1, 2, 3, 255} <= values
+
+
+def test_a_visitor_sees_pictures_and_machines_read_croissant(published: Hub, tmp_path: Path) -> None:
+    state, manifest = _published(published, "abdomen")
+    assert manifest is not None
+    assert list(manifest.assets) == [layout.CONTACT_SHEET_PATH] and layout.CONTACT_SHEET_PATH in state.files
+    assert f"]({layout.CONTACT_SHEET_PATH})" in (state.card or "")
+    root = Path(published.api.snapshot_download("set/abdomen", repo_type="dataset", local_dir=tmp_path))
+    text = (root / layout.CROISSANT_PATH).read_text("utf-8")
+    document = json.loads(text)
+    assert document["isBasedOn"] and document["citeAs"].count("@article") == 2
+    assert document["license"] == [licenses.get("CC-BY-SA-4.0").url]
+    named = {each["@id"]: each.get("sha256") for each in document["distribution"]}
+    assert {shard.path: shard.sha256 for shard in manifest.files}.items() <= named.items()
+    checked = mlcroissant.Dataset(document, mapping={"repo": root})
+    assert not checked.metadata.ctx.issues.errors
+    ids = [row["metadata/id"].decode() for row in checked.records("metadata")]
+    assert len(ids) == manifest.rows
+    preview = list(checked.records("preview"))
+    assert {row["preview/id"].decode() for row in preview} <= set(ids) and preview[0]["preview/image"].size[
+        0
+    ] == 256
 
 
 def test_files_are_stored_as_volumes_want_it(published: Hub, tmp_path: Path) -> None:
@@ -492,7 +516,14 @@ def test_copies_move_no_byte(server: EmbeddedHub, published: Hub, uploads: list[
         published.published(name).sha for name in ABDOMEN["names"]
     }
     seen = plain(server, "set/copies", tmp_path)
-    assert {key.split("/")[0] for key in seen} == {"default", "metadata", *ABDOMEN["names"]}
+    assert {key.split("/")[0] for key in seen} == {"default", "metadata", "preview", *ABDOMEN["names"]}
+    shown = {
+        id_
+        for name in ABDOMEN["names"]
+        for split in ("train", "test")
+        for id_ in seen[f"{name}/{split}/True"]
+    }
+    assert set(seen["preview/train/True"]) == shown, "the members' own previews"
     for split in ("train", "test"):
         joined = set(seen[f"default/{split}/True"])
         assert joined == set(seen[f"metadata/{split}/False"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import io
 import tracemalloc
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import PIL.Image
 import pytest
 
 from medimg.cards import pictures
+from medimg.hub_sync.build import Gallery
 from medimg.manifest import ConfigStats, Manifest, SplitStats
 from medimg.pixels import Clip, Picture, Volume
 from medimg.schema import Box, Point
@@ -337,6 +339,52 @@ def tiles(count: int) -> list[tuple[PIL.Image.Image, str]]:
     rng = np.random.default_rng(0)
     noise = [PIL.Image.fromarray(rng.integers(0, 255, (200, 256), np.uint8)) for _ in range(count)]
     return [(picture, f"case {number}\nliver, liver tumor") for number, picture in enumerate(noise)]
+
+
+def kept(rows: list[tuple[str, str, bool]], room: int, count: int) -> tuple[list[str], list[str], int]:
+    """Rows (split, subject, labelled) -> what is kept and what the contact sheet shows, and how many were drawn."""
+    drawn = []
+
+    def draw(name: str) -> tuple[str, str, bytes]:
+        drawn.append(name)
+        return name, name, b"png"
+
+    gallery = Gallery(lambda place: room)
+    for number, (split, subject, labelled) in enumerate(rows):
+        name = f"{number}:{split}:{subject}:{'labelled' if labelled else '-'}"
+        gallery.add(("default", split), subject, labelled, partial(draw, name))
+    return [tile.id for tile in gallery.tiles], [tile.id for tile in gallery.chosen(count)], len(drawn)
+
+
+def test_pictures_prefer_labels_and_many_subjects() -> None:
+    rows = [("train", "a", False)] * 50 + [("train", "a", True)] * 50
+    rows += (
+        [("train", name, True) for name in "bcd"] + [("train", "e", False)] * 500 + [("test", "f", False)] * 9
+    )
+    found, shown, drawn = kept(rows, 4, 6)
+    assert [each.split(":", 1)[1] for each in found] == [
+        *(f"train:{name}:labelled" for name in "abcd"),
+        *["test:f:-"] * 4,
+    ]
+    assert drawn <= 4 + 4 + 3 + 4, "what is not shown is not drawn"
+    assert [each.split(":")[1:] for each in shown] == [
+        *(["train", name, "labelled"] for name in "abcd"),
+        *[["test", "f", "-"]] * 2,
+    ]
+    # Of equal rows the first ones stay, and the splits take turns.
+    found, shown, drawn = kept([("train", f"a{n}", True) for n in range(9)] + [("test", "b", True)], 8, 4)
+    assert [each.split(":")[0] for each in found] == [*"01234567", "9"] and drawn == 9
+    assert [each.split(":")[0] for each in shown] == ["0", "1", "2", "9"]
+    assert kept([], 4, 4) == ([], [], 0)
+
+
+def test_a_phantom_is_words() -> None:
+    pictures_ = [np.asarray(pictures.phantom(about)) for about in ("CT, liver", "MRI, brain", "x" * 300)]
+    for shown in pictures_:
+        assert shown.shape == (256, 256, 3)
+        background = (shown == shown[0, 0]).all(axis=-1)
+        assert 0.75 < background.mean() < 0.99 and background[:, :8].all() and background[:, -8:].all()
+    assert not (pictures_[0] == pictures_[1]).all()
 
 
 def test_contact_sheet() -> None:

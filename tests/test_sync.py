@@ -135,6 +135,26 @@ def test_plain_datasets_reads_what_was_published(
             assert ids == seen[f"{config}/{split}/True"]
 
 
+def test_a_visitor_of_a_volume_sees_pictures(server: EmbeddedHub, everything: dict[str, Result]) -> None:
+    """The Hub's own viewer refuses large row groups: hence a preview and a contact sheet for every 3-D dataset."""
+    hub = Hub(server.url, "all")
+    volumes = [
+        each.name
+        for each in registry.builders()
+        if "3d" in {each.dataset.dimension, *(config.dimension for config in each.dataset.configs)}
+        and each.dataset.publish is not Verdict.RECIPE
+    ]
+    assert len(volumes) > 15
+    for name in volumes:
+        state = hub.published(name)
+        assert state.manifest is not None and state.manifest.preview is not None, name
+        assert 0 < state.manifest.preview.rows <= 64 and state.manifest.preview.raw_bytes < 16 << 20, name
+        assert {layout.PREVIEW_PATH, layout.CONTACT_SHEET_PATH} <= set(state.files), name
+        assert f"]({layout.CONTACT_SHEET_PATH})" in (state.card or "") and "config_name: preview" in (
+            state.card or ""
+        )
+
+
 def test_second_run_does_nothing(server: EmbeddedHub, everything: dict[str, Result]) -> None:
     hub = Hub(server.url, "all")
     before = {name: hub.published(name).sha for name in everything}

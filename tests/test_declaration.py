@@ -174,3 +174,10 @@ def test_a_declaration_is_frozen_and_knows_its_fields() -> None:
     with pytest.raises(ValidationError):
         declared().name = "other"
     assert declared().bad_files == "stop" and declared().version == "1.0.0"
+
+
+def test_the_doi_of_a_preprint_says_its_id() -> None:
+    paper = {"title": "A set", "authors": "A B", "year": 2019}
+    assert Citation(**paper, doi="10.48550/arXiv.1902.09063").preprints == ("1902.09063",)
+    assert Citation(**paper, doi="10.1371/journal.pone.0200412").preprints == ()
+    assert Citation(**paper).preprints == ()

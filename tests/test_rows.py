@@ -26,7 +26,7 @@ from medimg.files import Files
 from medimg.phantom import Phantom
 from medimg.readers import arrays, masks
 from medimg.registry import Builder
-from medimg.report import LoadReport
+from medimg.report import UNCOVERED, LoadReport
 from medimg.rows import Record, iterate, unread
 from medimg.schema import Measure, Row, Skipped, Text
 
@@ -437,6 +437,19 @@ def test_a_row_left_out_names_the_file_that_is_bad_where_it_is_another(root: Pat
     assert "(broken.png)" not in image.reason
     assert isinstance(mask, Skipped) and mask.file.path == "image.png"
     assert mask.reason.endswith(" (broken.png)")
+
+
+def test_the_mask_of_a_row_left_out_is_told_with_its_row_alone(root: Path) -> None:
+    def rows(files: Files, config: str | None = None) -> Iterator[Row]:
+        image, mask = files.need(r"image\.png$"), files.need(r"mask\.png$")
+        yield Row(id="1", image=image, mask=mask, legend={1: ("lung",)}, spacing=(float("nan"), 1.0))
+        yield Row(id="2", image=image)
+
+    module = SimpleNamespace(DATASET=Dataset(**(DECLARED | {"bad_files": "quarantine"})), rows=rows)
+    report = LoadReport("made-up")
+    with Files.open(root, dataset="made-up") as files:
+        assert len(list(iterate(Builder(module), files, report=report))) == 2
+    assert "mask.png" not in report.skipped[UNCOVERED].examples
 
 
 def test_of_a_copy_without_the_rows_that_were_asked_for_is_said_which_it_has(root: Path) -> None:

@@ -32,8 +32,8 @@ hub: $(VENV)/.sync
 shell: $(VENV)/.sync
 	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $${SHELL:-/bin/bash}
 
-# Many tests wait for a server or a process of theirs: one worker more than cores. The order is that of tests/conftest.py.
-SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
+# The order is that of tests/conftest.py: what takes long begins first.
+SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 # TORCH=<version> also installs torch and torchdata and runs the training examples, which are skipped without it.
 test: $(VENV)/.dev
 	$(if $(TORCH),$(BIN)/python -m pip install -q --disable-pip-version-check torch==$(TORCH) torchdata)

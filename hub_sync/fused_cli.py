@@ -5,6 +5,7 @@ Importing this must not import `huggingface_hub`: see `hub`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,7 +148,7 @@ def hub(
 
 def lines(stream: Any, limit: int, plan: Plan, *, as_json: bool) -> Iterator[str]:
     """One line per row of a fused stream."""
-    for row in stream.take(limit):
+    for row in itertools.islice(stream, limit):
         about = summary(row, plan)
         if as_json:
             yield json.dumps(about, ensure_ascii=False)

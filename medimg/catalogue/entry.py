@@ -1,0 +1,103 @@
+"""One line of the catalogue."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+Loadable = Literal["builder", "collection", "own copy only", "not yet"]
+"""builder: published, or from any copy; collection: of the Imaging Data Commons, streamed from there; own copy only:
+there is a builder, and the license lets nothing be published; not yet: nobody has written a builder."""
+Unit = Literal["images", "volumes", "videos", "series", "files", "subjects"]
+Stand = Literal["source", "list", "mirror"]
+"""Whose word it is: the official source's (or the declaration's, which cites it), a list's that read it somewhere, or
+that of somebody who uploaded the data again."""
+
+
+class Overlap(NamedTuple):
+    """Images in common with another dataset; `relation` is said from this one's side ("superset of")."""
+
+    dataset: str
+    relation: str
+
+
+class Stated(NamedTuple):
+    """Where facts were read.
+
+    Attributes:
+        by: "declaration", "idc", "openneuro", "imaging-x", "imaging-x portal", or the name of another list.
+        rows: lines of that list, counted from 1 without the header; empty for a declaration.
+        fields: names of the facts that were taken from it.
+    """
+
+    by: str
+    rows: tuple[int, ...]
+    fields: tuple[str, ...]
+
+
+class Entry(NamedTuple):
+    """One dataset.
+
+    Attributes:
+        id: unique: slug of the builder, `idc/<collection>`, `openneuro/<accession>`, else made of the name.
+        name: its title.
+        aliases: other names, as lists write them (Chinese ones too).
+        modality, organ, task: vocabulary ids.
+        structures: vocabulary ids of all that labels name, or that a list says is labeled.
+        dimension: of "2d", "3d", "video".
+        count: images in `unit`; None where nobody says.
+        subjects: patients; bytes: of the download or the published shards; year: of the first release.
+        license: SPDX id or LicenseRef-…; None where none is stated.
+        verdict: open, gated, recipe; "unknown" where the license is not stated by the source.
+        commercial: whether commercial use is allowed; None where that is not known.
+        license_by: whose word the license is; None where there is none.
+        access: open, registration, application, unavailable; None where nobody says.
+        where: who holds the data ("TCIA", "Zenodo", "Kaggle", …).
+        links: addresses, the official one first.
+        organization: who made it; None where nobody says.
+        overlaps: images in common with others.
+        loadable: how it can be had here.
+        stated: where the facts were read.
+    """
+
+    id: str
+    name: str
+    aliases: tuple[str, ...]
+    modality: tuple[str, ...]
+    organ: tuple[str, ...]
+    task: tuple[str, ...]
+    structures: tuple[str, ...]
+    dimension: tuple[str, ...]
+    count: int | None
+    unit: Unit | None
+    subjects: int | None
+    bytes: int | None
+    year: int | None
+    license: str | None
+    verdict: str
+    commercial: bool | None
+    license_by: Stand | None
+    access: str | None
+    where: str | None
+    links: tuple[str, ...]
+    organization: str | None
+    overlaps: tuple[Overlap, ...]
+    loadable: Loadable
+    stated: tuple[Stated, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            **self._asdict(),
+            "overlaps": [each._asdict() for each in self.overlaps],
+            "stated": [each._asdict() for each in self.stated],
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Entry:
+        """What `to_dict` (through JSON or not) gave."""
+        read = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        read["overlaps"] = tuple(Overlap(**each) for each in values["overlaps"])
+        read["stated"] = tuple(
+            Stated(each["by"], tuple(each["rows"]), tuple(each["fields"])) for each in values["stated"]
+        )
+        return cls(**read)

@@ -19,7 +19,7 @@ LAYERS = [
     {"layout", "phantom"},
     {"readers"},
     {"registry", "privacy"},
-    {"rows"},
+    {"rows", "catalogue"},
     {"loading"},
     {"fusion"},
 ]
@@ -38,6 +38,10 @@ MAY_IMPORT = {
         "declaration",
         "manifest",
         "layout",
+        "index",
+        "registry",
+        "catalogue",
+        "fusion",
         "cards",
     },
 }

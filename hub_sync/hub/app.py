@@ -130,7 +130,10 @@ class Hub:
         repo, talk = "/api/{kind}/{ns}/{name}", "/api/{kind}/{ns}/{name}/discussions"
         collection, browse = "/api/collections/{ns}/{slug}", "/{kind}/{ns}/{name}"
         routes = [
-            read("/", shown.index, page=True),
+            read("/", shown.front, page=True),
+            read("/repositories", shown.index, page=True),
+            read("/static/{ns}/{name}", files.static, page=True),
+            read("/static/{ns}/{name}/{path:path}", files.static, page=True),
             read("/api/medimg-embedded-hub", self.embedded),
             read("/api/whoami-v2", self.whoami),
             # These are posts, but change nothing.

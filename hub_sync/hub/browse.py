@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.calls import Call, Desk, Routes
@@ -16,6 +16,15 @@ class Pages(Routes):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._collections = Collections(desk)
+
+    def front(self, call: Call) -> Response:
+        """Lead to the portal, where one is published; else show what there is."""
+        if "q" not in call.request.query_params:
+            for repository, commit in self.desk.shown(call, "space"):
+                portal = pages.PORTAL in pages.card(repository, commit).tags
+                if portal and pages.is_static(repository, commit) and not repository.settings()["private"]:
+                    return RedirectResponse(pages.static_url(repository), 307)
+        return self.index(call)
 
     def index(self, call: Call) -> Response:
         """Show all repositories that the request may see."""

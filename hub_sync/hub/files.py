@@ -7,11 +7,13 @@ import binascii
 import codecs
 import mimetypes
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from urllib.parse import parse_qs
 
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
+from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.calls import Call, Routes, no_pull_request
 from medimg.hub_sync.hub.parsing import matches_etag, objects, text, texts, truth, whole
 from medimg.hub_sync.hub.store import (
@@ -28,7 +30,25 @@ from medimg.hub_sync.hub.store import (
 
 _NO_SCRIPT = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
 _SHOWN_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
-
+_STATIC = {
+    # An origin of its own, as static Spaces have on the public Hub: its scripts reach nothing else here.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "sandbox allow-scripts allow-downloads allow-modals allow-popups allow-popups-to-escape-sandbox"
+    ),
+    "Access-Control-Allow-Origin": "*",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_STATIC_TYPES = {
+    ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript",
+    ".json": "application/json", ".wasm": "application/wasm", ".svg": "image/svg+xml", ".webp": "image/webp",
+    ".gz": "application/gzip",
+}  # fmt: skip
+"""Of what mimetypes does not tell the same on every machine."""
 
 _MOST_PATHS = 10_000
 _RANGE = re.compile(r"\s*[0-9]{0,18}\s*-\s*[0-9]{0,18}\s*")
@@ -81,27 +101,52 @@ class Files(Routes):
         """Give a file, as a whole or a range of it."""
         repository = self.desk.repository(call)
         self.desk.gate(call, repository)
+        guess = mimetypes.guess_type(call.args["path"])[0] or ""
+        plain = guess.startswith("text/") or guess == "application/json"
+        shown = "text/plain" if plain else guess if guess in _SHOWN_TYPES else "application/octet-stream"
         commit = repository.commit(call.args["rev"])
-        file = commit.file(call.args["path"])
+        return self._file(call, repository, commit, call.args["path"], shown, _NO_SCRIPT)
+
+    def static(self, call: Call) -> Response:
+        """Give a file of a static Space as a web server does: with its type, so that a browser runs it."""
+        repository = self.desk.find(call, "space", f"{call.args['ns']}/{call.args['name']}")
+        self.desk.gate(call, repository)
+        commit = repository.commit()
+        if not pages.is_static(repository, commit):
+            raise HubRefusal(404, "Only static Spaces are shown.")
+        path = call.args.get("path", "")
+        if "path" not in call.args:
+            return RedirectResponse(f"{call.request.scope['path']}/", 307)
+        path = path or "index.html"
+        guess = _STATIC_TYPES.get(PurePosixPath(path).suffix) or mimetypes.guess_type(path)[0]
+        return self._file(call, repository, commit, path, guess or "application/octet-stream", _STATIC)
+
+    def _file(
+        self,
+        call: Call,
+        repository: Repository,
+        commit: Commit,
+        path: str,
+        media_type: str,
+        policy: Mapping[str, str],
+    ) -> Response:
+        file = commit.file(path)
         if file.lfs and file.sha256 in repository.deleted():
-            raise entry_not_found(f"{call.args['path']} (it was deleted for good)", commit.id)
+            raise entry_not_found(f"{path} (it was deleted for good)", commit.id)
         tag = f'"{file.sha256 if file.lfs else file.oid}"'
-        headers = {**_NO_SCRIPT, "ETag": tag, "X-Repo-Commit": commit.id}
+        headers = {**policy, "ETag": tag, "X-Repo-Commit": commit.id}
         if file.lfs:
             headers |= {"X-Linked-Etag": tag, "X-Linked-Size": str(file.size)}
         if matches_etag(call.request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
-        guess = mimetypes.guess_type(call.args["path"])[0] or ""
-        plain = guess.startswith("text/") or guess == "application/json"
-        shown = "text/plain" if plain else guess if guess in _SHOWN_TYPES else "application/octet-stream"
-        path = self.store.object_path(file.sha256)
+        stored = self.store.object_path(file.sha256)
         try:
-            status = path.stat()
+            status = stored.stat()
         except FileNotFoundError:
-            raise lost(call.args["path"]) from None
+            raise lost(path) from None
         _check_range(call.request.headers.get("range", ""))
-        name = call.args["path"].split("/")[-1] if call.flag("download") else None
-        return _Object(path, headers=headers, media_type=shown, filename=name, stat_result=status)
+        name = path.split("/")[-1] if call.flag("download") else None
+        return _Object(stored, headers=headers, media_type=media_type, filename=name, stat_result=status)
 
     def preupload(self, call: Call) -> Response:
         """Tell for each file whether it goes through LFS, and which content is there now."""

@@ -169,7 +169,9 @@ class Front:
         if self.loopback and not is_loopback(named["name"].strip("[]").lower()):
             return HubRefusal(421, "This embedded Hub answers only to loopback names such as 127.0.0.1.")
         origin = headers.get(b"origin")
-        if origin is not None and _place(origin) != host.lower():
+        # Scripts of a static Space have an origin of their own, and fetch its other files.
+        own = origin == "null" and scope["method"] == "GET" and scope["path"].startswith("/static/")
+        if origin is not None and not own and _place(origin) != host.lower():
             return HubRefusal(403, "Requests from other sites are refused.")
         elsewhere = headers.get(b"sec-fetch-site", "none").lower() not in ("none", "same-origin")
         if elsewhere and scope["method"] not in ("GET", "HEAD"):

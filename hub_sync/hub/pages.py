@@ -35,6 +35,8 @@ CARD_BYTES = 2 << 20
 _MARKDOWN_LENGTH = 128 << 10
 _MARKDOWN_LINES = 5000
 _VIEW_BYTES = 512 << 10
+PORTAL = "medimg-portal"
+"""Tag of the Space that is the first page."""
 _FACETS = ("task_categories", "language", "size_categories", "annotations_creators", "source_datasets")
 
 
@@ -90,6 +92,16 @@ def card(repository: Repository, commit: Commit) -> Card:
         return _read_card(repository.store.object_path(file.sha256))
     except OSError:
         return Card(problem="The store has lost the card.")
+
+
+def is_static(repository: Repository, commit: Commit) -> bool:
+    """Whether a repository is a static Space: pages that a browser shows as they are."""
+    return repository.type == "space" and card(repository, commit).data.get("sdk") == "static"
+
+
+def static_url(repository: Repository) -> str:
+    """Where a static Space is shown."""
+    return f"/static/{repository.id}/"
 
 
 @lru_cache(maxsize=256)
@@ -279,6 +291,7 @@ def show_card(repository: Repository, base: str) -> HTMLResponse:
         commit=commit,
         size=commit.size,
         loadable=not read.without_data and any(map(_may_hold_rows, commit.files)),
+        static=static_url(repository) if is_static(repository, commit) else None,
         **_frame(repository, "main", base),
     )
 

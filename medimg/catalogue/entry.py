@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 Loadable = Literal["builder", "collection", "own copy only", "not yet"]
@@ -34,7 +35,8 @@ class Stated(NamedTuple):
     fields: tuple[str, ...]
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True)
+class Entry:
     """One dataset.
 
     Attributes:
@@ -87,7 +89,7 @@ class Entry(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return {
-            **self._asdict(),
+            **vars(self),
             "overlaps": [each._asdict() for each in self.overlaps],
             "stated": [each._asdict() for each in self.stated],
         }
@@ -95,9 +97,15 @@ class Entry(NamedTuple):
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Entry:
         """What `to_dict` (through JSON or not) gave."""
-        read = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        read: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
         read["overlaps"] = tuple(Overlap(**each) for each in values["overlaps"])
         read["stated"] = tuple(
             Stated(each["by"], tuple(each["rows"]), tuple(each["fields"])) for each in values["stated"]
         )
         return cls(**read)
+
+
+FIELDS = tuple(each.name for each in fields(Entry))
+"""Names of the columns."""

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from medimg import index, registry
-from medimg.catalogue.entry import Entry, Loadable, Overlap, Stated
+from medimg.catalogue.entry import FIELDS, Entry, Loadable, Overlap, Stated, Unit
 from medimg.errors import UnknownDatasetError
 
 FILE = Path(__file__).with_name("listed.jsonl")
-_DECLARED = tuple(name for name in Entry._fields if name not in ("id", "stated"))
+_UNITS: dict[str, Unit] = {"2d": "images", "3d": "volumes", "video": "videos"}
+_DECLARED = tuple(name for name in FIELDS if name not in ("id", "stated"))
 
 
 @functools.cache
@@ -74,7 +75,7 @@ def of_declaration(entry: index.Entry, listed: Entry | None = None) -> Entry:
         structures=tuple(dict.fromkeys(names)),
         dimension=tuple(dimensions),
         count=images or None,
-        unit={"2d": "images", "3d": "volumes", "video": "videos"}[said["dimension"]] if images else None,
+        unit=_UNITS[said["dimension"]] if images else None,
         subjects=listed.subjects if listed else None,
         bytes=sum(source["size"] or 0 for source in said["sources"]) or None,
         year=int(said["published"][:4]) if said["published"] else said["citation"]["year"],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -21,6 +20,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from markupsafe import Markup
 
 from medimg import layout, licenses, vocab
+from medimg.cards.text import clean
 from medimg.declaration import Citation, Dataset, Source
 from medimg.errors import LicenseError, MedimgError
 from medimg.licenses import License, Verdict
@@ -140,11 +140,6 @@ GATE_FIELDS: Mapping[str, str] = {
     "Intended use": "text",
     "I have read the license and agree to its terms": "checkbox",
 }
-
-
-def clean(text: str) -> str:
-    """One line of visible characters: no line ends, control or direction characters, no lone surrogates."""
-    return "".join(c for c in " ".join(text.split()) if unicodedata.category(c)[0] != "C").strip()
 
 
 def escape(text: object) -> Markup:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medimg import layout, licenses
-from medimg.cards.card import bibtex, check_publishable, clean
+from medimg.cards.card import bibtex, check_publishable
 from medimg.cards.fused import globs
+from medimg.cards.text import clean
 from medimg.declaration import Dataset
 from medimg.manifest import Manifest, Shard
 

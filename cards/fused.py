@@ -21,7 +21,6 @@ from medimg.cards.card import (
     _environment,
     _slug,
     bibtex,
-    clean,
     code,
     escape,
     folded,
@@ -34,6 +33,7 @@ from medimg.cards.card import (
     table,
     topic_tags,
 )
+from medimg.cards.text import clean
 from medimg.licenses import Verdict
 
 if TYPE_CHECKING:

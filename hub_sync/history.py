@@ -15,7 +15,8 @@ from huggingface_hub import (
 )
 
 from medimg import __version__, layout, registry
-from medimg.cards.card import clean, escape, forbidden, link
+from medimg.cards.card import escape, forbidden, link
+from medimg.cards.text import clean
 from medimg.errors import HubError, UnknownDatasetError, VerifyError
 from medimg.hub_sync import withdrawal
 from medimg.hub_sync.fused_manifest import FusedManifest

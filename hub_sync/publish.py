@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -46,6 +47,7 @@ OWNED = ("data/", "metadata/", "preview/", "assets/", ".medimg/", *layout.FORMER
 
 Gate = Literal["auto", "manual", False]
 """Who reads the files: whoever accepts the terms, whom a maintainer approves, everybody."""
+Kind = Literal["dataset", "space"]
 Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 
@@ -113,6 +115,7 @@ class Hub:
         self.endpoint = endpoint.rstrip("/")
         self.namespace = namespace
         self.patience = patience or Patience()
+        self.kind: Kind = "dataset"
         self.note: Callable[[str], None] = lambda text: None
         self.stopped = threading.Event()
         """Set: nobody waits for another try any more."""
@@ -127,13 +130,19 @@ class Hub:
         disable_progress_bars()  # sync shows its own
         self.api = HfApi(endpoint=self.endpoint, token=token, library_name="medimg")
 
+    def spaces(self) -> Hub:
+        """The same Hub and organization, for the static Spaces there."""
+        hub = copy.copy(self)
+        hub.kind = "space"
+        return hub
+
     def repo(self, name: str) -> str:
-        """Repository id of a dataset."""
+        """Repository id of a dataset (or Space)."""
         return f"{self.namespace}/{name}"
 
     def address(self, name: str) -> str:
-        """Page of a dataset."""
-        return f"{self.endpoint}/datasets/{self.repo(name)}"
+        """Page of a dataset (or Space)."""
+        return f"{self.endpoint}/{self.kind}s/{self.repo(name)}"
 
     def ask(self, name: str, call: Callable[[], T]) -> T:
         """Call the Hub, again where that may help.
@@ -173,7 +182,7 @@ class Hub:
 
         def look() -> tuple[Published, str | None]:
             try:
-                refs = self.api.list_repo_refs(repo, repo_type="dataset")
+                refs = self.api.list_repo_refs(repo, repo_type=self.kind)
             except RepositoryNotFoundError:
                 return Published(None, None), None
             sha = next((ref.target_commit for ref in refs.branches if ref.name == "main"), None)
@@ -203,7 +212,7 @@ class Hub:
 
     def _files(self, repo: str, revision: str | None) -> dict[str, str]:
         files = {}
-        for entry in self.api.list_repo_tree(repo, recursive=True, revision=revision, repo_type="dataset"):
+        for entry in self.api.list_repo_tree(repo, recursive=True, revision=revision, repo_type=self.kind):
             if isinstance(entry, huggingface_hub.hf_api.RepoFile):
                 files[entry.path] = entry.lfs.sha256 if entry.lfs else entry.blob_id
         return files
@@ -212,7 +221,7 @@ class Hub:
         return self._bytes(repo, path, revision).decode("utf-8")
 
     def _bytes(self, repo: str, path: str, revision: str | None) -> bytes:
-        url = hf_hub_url(repo, path, repo_type="dataset", revision=revision, endpoint=self.endpoint)
+        url = hf_hub_url(repo, path, repo_type=self.kind, revision=revision, endpoint=self.endpoint)
         headers = build_hf_headers(token=self.api.token, library_name="medimg")
         response = get_session().get(url, headers=headers)
         hf_raise_for_status(response)
@@ -222,7 +231,7 @@ class Hub:
     def digest(self, name: str, path: str, revision: str | None) -> str:
         """SHA-256 of a file's bytes, read through."""
         url = hf_hub_url(
-            self.repo(name), path, repo_type="dataset", revision=revision, endpoint=self.endpoint
+            self.repo(name), path, repo_type=self.kind, revision=revision, endpoint=self.endpoint
         )
         headers = build_hf_headers(token=self.api.token, library_name="medimg")
 
@@ -238,11 +247,17 @@ class Hub:
 
     def create(self, name: str) -> None:
         """Create the repository where there is none."""
-        self.ask(name, lambda: self.api.create_repo(self.repo(name), repo_type="dataset", exist_ok=True))
+        sdk = "static" if self.kind == "space" else None
+        self.ask(
+            name,
+            lambda: self.api.create_repo(
+                self.repo(name), repo_type=self.kind, space_sdk=sdk, exist_ok=True
+            ),
+        )
 
     def gate_of(self, name: str) -> Gate:
         """Who may read the files now."""
-        found = self.ask(name, lambda: self.api.repo_info(self.repo(name), repo_type="dataset").gated)
+        found = self.ask(name, lambda: self.api.repo_info(self.repo(name), repo_type=self.kind).gated)
         return found if found in ("auto", "manual") else False
 
     def gated(self, name: str) -> bool:
@@ -253,7 +268,7 @@ class Hub:
         """Say who may read the files, of all revisions; to be called before any data is there."""
         self.ask(
             name,
-            lambda: self.api.update_repo_settings(self.repo(name), repo_type="dataset", gated=gated),
+            lambda: self.api.update_repo_settings(self.repo(name), repo_type=self.kind, gated=gated),
         )
 
     def tag(self, name: str, tag: str, revision: str) -> None:
@@ -261,7 +276,7 @@ class Hub:
         self.ask(
             name,
             lambda: self.api.create_tag(
-                self.repo(name), tag=tag, revision=revision, repo_type="dataset", exist_ok=True
+                self.repo(name), tag=tag, revision=revision, repo_type=self.kind, exist_ok=True
             ),
         )
 
@@ -293,7 +308,7 @@ class Hub:
                 operations,
                 commit_message=message,
                 commit_description=description,
-                repo_type="dataset",
+                repo_type=self.kind,
                 parent_commit=parent.sha,
             )
             oid: str = info.oid
@@ -309,7 +324,7 @@ class Hub:
 
     def _landed(self, repo: str, operations: Iterable[Operation], parent: Published) -> str | None:
         """The head of `main`, if it is what this commit makes of its parent."""
-        sha = self.api.repo_info(repo, repo_type="dataset").sha
+        sha = self.api.repo_info(repo, repo_type=self.kind).sha
         if sha is None or sha == parent.sha:
             return None
         expected = dict(parent.files)
@@ -373,20 +388,27 @@ class Upload:
         self._hub.ask(
             self._name,
             lambda: self._hub.api.preupload_lfs_files(
-                self._hub.repo(self._name), operations, repo_type="dataset"
+                self._hub.repo(self._name), operations, repo_type=self._hub.kind
             ),
         )
         self.bytes += TRAFFIC.uploaded - before
         if not huggingface_hub.constants.HF_HUB_DISABLE_XET:  # its own connections are not counted
             self.bytes += sum(each.upload_info.size for each in operations if each._is_uploaded)
 
-    def commit(self, files: Mapping[str, Path | bytes], parent: Published, message: str) -> str | None:
+    def commit(
+        self,
+        files: Mapping[str, Path | bytes],
+        parent: Published,
+        message: str,
+        owned: tuple[str, ...] = OWNED,
+    ) -> str | None:
         """Make everything visible at once.
 
         Args:
-            files: path in the repository -> local file or content; all that the repository shall hold below `OWNED`.
+            files: path in the repository -> local file or content; all that the repository shall hold below `owned`.
             parent: the state that was planned against; a moved `main` is an error, nothing is overwritten.
             message: commit message.
+            owned: how paths begin that may be deleted.
 
         Returns:
             The new revision, or None where nothing differs.
@@ -403,7 +425,7 @@ class Upload:
                 operation = CommitOperationAdd(path_in_repo=target, path_or_fileobj=content)
             if parent.files.get(target) not in _digests(operation):
                 additions.append(operation)
-        stale = [path for path in parent.files if path.startswith(OWNED) and path not in files]
+        stale = [path for path in parent.files if path.startswith(owned) and path not in files]
         deletions = [CommitOperationDelete(path_in_repo=path) for path in stale]
         if not additions and not deletions:
             return None

@@ -41,6 +41,7 @@ MAY_IMPORT = {
         "index",
         "registry",
         "catalogue",
+        "loading",
         "fusion",
         "cards",
     },

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from medimg import __version__, catalogue, index, licenses, registry, vocab
+from medimg.cards.portal.fusion import fusion_data
 from medimg.cards.portal.previews import Preview, Sample
 from medimg.cards.text import clean
 from medimg.catalogue import Entry
@@ -107,6 +108,7 @@ def files(
         "composer": "composer.js" in site,
     }
     site["data/catalogue.json"] = _json(_catalogue(found, live, shown, about))
+    site["data/fusion.json"] = _json(fusion_data(manifests, namespace))
     declared = {each.name: each for each in registry.entries()}
     for start in range(0, len(found), CHUNK):
         part = {

@@ -11,9 +11,10 @@ from itertools import groupby
 
 from medimg import idc, licenses
 from medimg.builders import _idc_phantom, _idc_series, _tcia
-from medimg.builders._idc_series import DIMENSION, TITLE, body, excluded, kind, modality, unknown
+from medimg.builders._idc_series import TITLE, excluded, unknown
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
 from medimg.errors import MedimgError
+from medimg.idc import DIMENSION, body, kind, modality, one_of, strictest
 from medimg.readers import rtstruct
 from medimg.schema import Skipped
 
@@ -261,19 +262,6 @@ class Collection:
 def commercial(id):
     """Whether a license allows commercial use."""
     return licenses.get(id).commercial is True
-
-
-@functools.cache
-def strictest(one, other):
-    """The license that restricts more; what is not published restricts most."""
-    if one == other:
-        return one
-    return licenses.combine([one, other], adapted=False, pushed=False).strictest
-
-
-def one_of(ids):
-    """The only license, or that every row states its own."""
-    return next(iter(ids)) if len(ids) == 1 else licenses.PER_ROW if ids else licenses.UNKNOWN
 
 
 def cited(about):

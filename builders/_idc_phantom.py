@@ -4,7 +4,7 @@ import functools
 
 from medimg import idc
 from medimg.builders import _tcia_phantom
-from medimg.builders._idc_series import kind
+from medimg.idc import kind
 
 MOST = 24
 """Most series of a patient."""

@@ -1,66 +1,21 @@
 """One series of the Imaging Data Commons: what it is, and its rows."""
 
 import functools
-import re
 
 from medimg import idc, vocab
 from medimg.builders import _tcia
 from medimg.errors import MedimgError, UnknownTermError
+from medimg.idc import RAW, modality
 from medimg.readers import dicom, dicom_seg, drawn
 from medimg.schema import Row, Skipped
 
-CAPTURE, RAW = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66"
-TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
-CINES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(3\.1|7\.[1-4]|12\.[12]|12\.1\.1|13\.1\.[45]|20)")
-"""Multi-frame ultrasound and captures, angiography and fluoroscopy, tomosynthesis projections, nuclear medicine."""
-DIMENSION = {"volumes": "3d", "images": "2d", "cines": "3d", "slides": "2d"}
 TITLE = {"volumes": "Volumes", "images": "Single images", "cines": "Frames in order", "slides": "Slides"}
-REGIONS = {
-    "CHESTABDPELVIS": ("chest", "abdomen", "pelvis"),
-    "CHESTABDOMEN": ("chest", "abdomen"),
-    "ABDOMENPELVIS": ("abdomen", "pelvis"),
-    "NECKCHESTABDPELV": ("neck", "chest", "abdomen", "pelvis"),
-    "NECKCHESTABDOMEN": ("neck", "chest", "abdomen"),
-    "NECKCHEST": ("neck", "chest"),
-}
-"""DICOM's terms for several regions (PS3.16 annex L)."""
 UNMAPPED = ("unmapped structure",)
-
-
-def kind(series):
-    """volumes, images, cines or slides; None for what is no image of its own."""
-    if series.modality in idc.NO_IMAGES or series.sop_class == RAW:
-        return None
-    if series.modality == "SM":
-        return "slides"
-    if CINES.fullmatch(series.sop_class):
-        return "cines"
-    if series.modality in ("CT", "MR", "PT"):
-        return None if series.sop_class.startswith(CAPTURE) else "volumes"
-    return "volumes" if series.sop_class == TOMOSYNTHESIS else "images"
 
 
 def excluded(series):
     """Why a series of the index is no row."""
     return "raw data, no image" if series.sop_class == RAW else "a secondary capture: a picture of a screen"
-
-
-def modality(series):
-    """Vocabulary id of a series' modality."""
-    if series.sop_class == TOMOSYNTHESIS:
-        return "digital breast tomosynthesis"
-    return vocab.modality.resolve("whole-slide image" if series.modality == "SM" else series.modality)
-
-
-@functools.cache
-def body(region):
-    """Vocabulary ids of a body part; () where it is none."""
-    if region.upper() in REGIONS:
-        return REGIONS[region.upper()]
-    try:
-        return (vocab.organ.resolve(region),) if region else ()
-    except UnknownTermError:
-        return ()
 
 
 def unknown(tags):

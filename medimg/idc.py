@@ -12,14 +12,14 @@ import html
 import importlib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
-from medimg import licenses
-from medimg.errors import MissingExtraError, UnknownDatasetError
+from medimg import licenses, vocab
+from medimg.errors import MissingExtraError, UnknownDatasetError, UnknownTermError
 
 FILTERS = ("modality", "body_part", "license", "patient", "series", "drawings")
 """What narrows a collection down: Modality, BodyPartExamined, SPDX id, PatientID, SeriesInstanceUID; whose SEG and
@@ -36,6 +36,22 @@ _COLUMNS = (
 ).split()
 _UNIQUE = _COLUMNS.index("SeriesInstanceUID")
 """Columns from here on differ from row to row."""
+
+CAPTURE, RAW = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66"
+TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
+CINES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(3\.1|7\.[1-4]|12\.[12]|12\.1\.1|13\.1\.[45]|20)")
+"""Multi-frame ultrasound and captures, angiography and fluoroscopy, tomosynthesis projections, nuclear medicine."""
+DIMENSION = {"volumes": "3d", "images": "2d", "cines": "3d", "slides": "2d"}
+"""Of each kind of series that becomes rows."""
+REGIONS = {
+    "CHESTABDPELVIS": ("chest", "abdomen", "pelvis"),
+    "CHESTABDOMEN": ("chest", "abdomen"),
+    "ABDOMENPELVIS": ("abdomen", "pelvis"),
+    "NECKCHESTABDPELV": ("neck", "chest", "abdomen", "pelvis"),
+    "NECKCHESTABDOMEN": ("neck", "chest", "abdomen"),
+    "NECKCHEST": ("neck", "chest"),
+}
+"""DICOM's terms for several regions (PS3.16 annex L)."""
 
 
 class Series(NamedTuple):
@@ -257,6 +273,50 @@ def _selected(one: Series, wanted: Mapping[str, str]) -> bool:
     else:
         said |= {"modality": one.modality, "body_part": one.body_part, "series": one.uid}
     return all(slug(text) == wanted.get(key, slug(text)) for key, text in said.items())
+
+
+def kind(series: Series) -> str | None:
+    """volumes, images, cines or slides; None for what is no image of its own."""
+    if series.modality in NO_IMAGES or series.sop_class == RAW:
+        return None
+    if series.modality == "SM":
+        return "slides"
+    if CINES.fullmatch(series.sop_class):
+        return "cines"
+    if series.modality in ("CT", "MR", "PT"):
+        return None if series.sop_class.startswith(CAPTURE) else "volumes"
+    return "volumes" if series.sop_class == TOMOSYNTHESIS else "images"
+
+
+def modality(series: Series) -> str:
+    """Vocabulary id of a series' modality."""
+    if series.sop_class == TOMOSYNTHESIS:
+        return "digital breast tomosynthesis"
+    return vocab.modality.resolve("whole-slide image" if series.modality == "SM" else series.modality)
+
+
+@functools.cache
+def body(region: str) -> tuple[str, ...]:
+    """Vocabulary ids of a body part; () where it is none."""
+    if region.upper() in REGIONS:
+        return REGIONS[region.upper()]
+    try:
+        return (vocab.organ.resolve(region),) if region else ()
+    except UnknownTermError:
+        return ()
+
+
+@functools.cache
+def strictest(one: str, other: str) -> str:
+    """The license that restricts more; what is not published restricts most."""
+    if one == other:
+        return one
+    return licenses.combine([one, other], adapted=False, pushed=False).strictest
+
+
+def one_of(ids: Set[str]) -> str:
+    """The only license, or that every row states its own."""
+    return next(iter(ids)) if len(ids) == 1 else licenses.PER_ROW if ids else licenses.UNKNOWN
 
 
 class Holding(NamedTuple):

@@ -1,0 +1,110 @@
+"""The collections of the Imaging Data Commons: what their builder declares, read from the index in one pass."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from medimg import idc, licenses
+from medimg.catalogue.making.cells import Cell
+from medimg.catalogue.making.said import Said
+
+IDC = "idc"
+HOME = "https://portal.imaging.datacommons.cancer.gov/explore/filters/?collection_id="
+_KEYS = ["collection_id", "PatientID", "analysis_result_id", "Modality", "SOPClassUID"]
+_KEYS += ["BodyPartExamined", "license_short_name"]
+
+
+def collections() -> Iterator[Said]:
+    """Every public collection. Its row number is its place in the alphabet."""
+    held = _held()
+    for number, (id_, about) in enumerate(idc.collections().items(), 1):
+        yield _said(number, about, held.get(id_, []))
+
+
+def _held() -> dict[str, list[tuple[idc.Series, int]]]:
+    """Collection -> series of the same patient, kind, region and license as one, and how many they are."""
+    import pyarrow.parquet as pq
+
+    columns = [*_KEYS, "instanceCount", "series_size_MB"]
+    table = pq.read_table(idc._data() / "idc_index.parquet", columns=columns)
+    sums = [("instanceCount", "sum"), ("series_size_MB", "sum"), ("Modality", "count")]
+    found: dict[str, list[tuple[idc.Series, int]]] = defaultdict(list)
+    for row in table.group_by(_KEYS).aggregate(sums).to_pylist():
+        one = _as_series(row)
+        found[one.collection].append((one, row["Modality_count"]))
+    return found
+
+
+def _as_series(row: dict[str, Any]) -> idc.Series:
+    collection, patient, analysis, modality, sop_class, body, terms = (row[key] or "" for key in _KEYS)
+    return idc.Series(
+        collection, analysis, patient, "", "", modality, sop_class, body,
+        int(row["instanceCount_sum"] or 0), idc.license_id(terms), "", float(row["series_size_MB_sum"] or 0),
+    )  # fmt: skip
+
+
+def _said(number: int, about: idc.Collection, held: list[tuple[idc.Series, int]]) -> Said:
+    images = [one for one, _ in held if idc.kind(one)]
+    drawn = any(one.modality in idc.OBJECTS for one, _ in held)
+    megabytes = sum(one.megabytes for one, _ in held)
+    license_ = idc.one_of(_terms([one for one, _ in held]))
+    dimensions = sorted({idc.DIMENSION[what] for one in images if (what := idc.kind(one))})
+    cited = re.search(r"\b(?:19|20)\d\d\b", about.sources[0].citation) if about.sources else None
+    series = sum(count for one, count in held if idc.kind(one))
+    no_image = {one.modality: "no image of its own" for one, _ in held if one.modality in idc.NO_IMAGES}
+    return Said(
+        by=IDC,
+        row=number,
+        name=about.title,
+        links=(
+            HOME + about.id,
+            *(f"https://doi.org/{part.doi}" for part in about.sources if part.doi),
+        ),
+        aliases=(about.id,),
+        cells={
+            "modality": Cell(
+                sorted({idc.modality(one) for one in images}), absent=dict(sorted(no_image.items()))
+            ),
+            "organ": _organs(about, images),
+            "task": Cell(["segmentation"] if drawn and images else []),
+            "license": Cell([] if license_ == licenses.UNKNOWN else [license_]),
+            "dimension": Cell(list(dimensions)),
+            "series": Cell([series] if series else []),
+            "subjects": Cell([about.subjects] if about.subjects else []),
+            "bytes": Cell([round(megabytes * 1e6)] if megabytes else []),
+            "year": Cell([int(cited[0])] if cited else []),
+            "where": Cell(["Imaging Data Commons"]),
+            "access": Cell(["open"]),
+        },
+        same_as=f"idc/{about.id}",
+    )
+
+
+def _organs(about: idc.Collection, images: list[idc.Series]) -> Cell:
+    """Of the series' regions; where they name none, of the sites of the tumors."""
+    cell = Cell(sorted({organ for one in images for organ in idc.body(one.body_part)}))
+    for text in () if cell.values else filter(None, map(str.strip, re.split(r"[,;]", about.locations))):
+        found = idc.body(text)
+        cell.values += [each for each in found if each not in cell.values]
+        if not found:
+            cell.rejected[text] = "no region of the vocabulary"
+    return cell
+
+
+def _terms(held: list[idc.Series]) -> set[str]:
+    """Licenses of the rows: the images', or that of what is drawn on them where this is stricter."""
+    found = set()
+    for _, group in groupby(sorted(held, key=lambda one: one.patient), key=lambda one: one.patient):
+        members = list(group)
+        drawings = {one.license for one in members if one.modality in idc.OBJECTS}
+        for one in members:
+            if what := idc.kind(one):
+                found.add(one.license)
+                found |= (
+                    {idc.strictest(one.license, each) for each in drawings} if what == "volumes" else set()
+                )
+    return found

@@ -250,9 +250,7 @@ class Hub:
         sdk = "static" if self.kind == "space" else None
         self.ask(
             name,
-            lambda: self.api.create_repo(
-                self.repo(name), repo_type=self.kind, space_sdk=sdk, exist_ok=True
-            ),
+            lambda: self.api.create_repo(self.repo(name), repo_type=self.kind, space_sdk=sdk, exist_ok=True),
         )
 
     def gate_of(self, name: str) -> Gate:

@@ -30,7 +30,7 @@ from medimg.fusion import fuse
 from medimg.fusion.errors import FusionError
 from medimg.fusion.labels import IGNORE, fused_features
 from medimg.fusion.plan import Plan
-from medimg.fusion.select import allowed, split_fused
+from medimg.fusion.select import split_fused
 from medimg.hub_sync import withdrawal
 from medimg.hub_sync.build import PREVIEW_ROWS, Gallery, sheet, write_preview
 from medimg.hub_sync.fingerprint import engine, fingerprint, meaning
@@ -817,7 +817,7 @@ def _copied(
         config = next(each for each in manifest.configs if each.name == member.config)
         for id in config.license:
             _refuse_no_derivatives(member.key, id)
-            if (asked := work.plan.request["license_terms"]) and not allowed(id, tuple(asked)):
+            if (asked := work.plan.request["license_terms"]) and not licenses.allowed(id, tuple(asked)):
                 raise LicenseError(
                     f"{member.key} has rows under {id}, which is not what was asked for, and files are copied whole.",
                     next_step="push without --verbatim.",

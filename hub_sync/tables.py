@@ -1,4 +1,4 @@
-"""What is generated from the code: tables of the docs, the reference, and the index that lists and finds datasets.
+"""What is generated from the code: tables of the docs, the reference, and what lists and finds datasets.
 
 `python -m medimg.hub_sync.tables [--check]`, from the root of a clone.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from medimg import index, registry
+from medimg.catalogue import words
 from medimg.declaration import Dataset
 from medimg.hub_sync.reference import reference
 
@@ -87,11 +88,13 @@ def index_lines() -> str:
 
 
 INDEX = Path("medimg/index.jsonl")
+WORDS = Path("medimg/catalogue/words.jsonl")
 PAGES: Mapping[Path, Callable[[], str]] = {
     Path("docs/datasets.md"): datasets_table,
     Path("docs/evidence.md"): evidence_table,
     Path("docs/reference.md"): reference,
     INDEX: index_lines,
+    WORDS: words.text,
 }
 
 

@@ -2,7 +2,8 @@
 
     import medimg
 
-    medimg.names()                                        # every dataset
+    medimg.names()                                        # every dataset that has a builder
+    medimg.search("liver tumor CT")                       # every dataset that is known, loadable or not
     medimg.get("lits").dataset                            # its declaration
     medimg.load("lits", source="~/LiTS", streaming=True)  # rows from one's own copy
     medimg.fuse(modality="CT", targets=["liver"])         # many members in one label space
@@ -15,9 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "fuse", "get", "load", "names"]
+__all__ = ["__version__", "fuse", "get", "load", "names", "search"]
 
 if TYPE_CHECKING:
+    from medimg.catalogue.search import search
     from medimg.fusion.fuse import fuse
     from medimg.loading import load
     from medimg.registry import get, names
@@ -27,6 +29,7 @@ _HOME = {
     "get": "medimg.registry",
     "load": "medimg.loading",
     "names": "medimg.registry",
+    "search": "medimg.catalogue.search",
 }
 
 

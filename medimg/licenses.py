@@ -25,6 +25,9 @@ UNKNOWN = "LicenseRef-unknown"
 PER_ROW = "LicenseRef-per-row"
 """Every row states its own license."""
 
+TERMS = ("commercial", "adapt", "redistribute", "open", "no share-alike", "known")
+"""Terms that a selection or a search may ask for, beside license ids; several must hold together."""
+
 _CC_WORDS = {
     "attribution": "by",
     "noncommercial": "nc",
@@ -183,6 +186,37 @@ def get(id: str) -> License:
 def verdict(id: str) -> Verdict:
     """What may be published under a license; nothing where the table does not know it."""
     return _table()[id].publish if id in _table() else Verdict.RECIPE
+
+
+def met(id: str) -> tuple[str, ...]:
+    """Which of `TERMS` a license meets; what is not known is not met."""
+    license = get(id)
+    holds = {
+        "commercial": bool(license.commercial),
+        "adapt": bool(license.adapt),
+        "redistribute": bool(license.redistribute),
+        "open": license.publish is Verdict.OPEN and not license.per_row,
+        "no share-alike": not license.share_alike,
+        "known": license.id != UNKNOWN,
+    }
+    return tuple(term for term in TERMS if holds[term])
+
+
+def allowed(id: str, asked: Iterable[str]) -> bool:
+    """Whether a license meets all the terms asked for, and is one of the license ids among them, if there are any."""
+    asked = tuple(asked)
+    ids = [term for term in asked if term not in TERMS]
+    return {term for term in asked if term in TERMS} <= set(met(id)) and (not ids or id in ids)
+
+
+def check_terms(asked: Iterable[str]) -> None:
+    """Raises UnknownTermError for what is neither of `TERMS` nor a license id."""
+    for term in asked:
+        if term not in TERMS and term not in known():
+            raise UnknownTermError(
+                f"{term!r} is no license term",
+                next_step=f"use one of {', '.join(map(repr, TERMS))}, or a license id such as 'CC-BY-4.0'.",
+            )
 
 
 def normalize(text: str) -> str | None:

@@ -24,7 +24,7 @@ from medimg.fusion import align, mix
 from medimg.fusion.align import Alignment
 from medimg.fusion.errors import FusionError, RequestError
 from medimg.fusion.labels import Output
-from medimg.fusion.select import Candidate, Criteria, LeftOut, check_terms, select, split_fused, terms, unfit
+from medimg.fusion.select import Candidate, Criteria, LeftOut, select, split_fused, terms, unfit
 from medimg.licenses import Combined, Verdict
 from medimg.loading import MINIATURE, OFFICIAL, locate_source, source_required
 from medimg.manifest import MANIFEST_PATH, Manifest
@@ -275,7 +275,7 @@ class Request(Frozen):
         single = {name: value(name) for name in (*DEFAULTS, "dimension")} | {"grid": given.get("grid")}
         _check_values(single)
         license_terms = listed("license_terms")
-        check_terms(license_terms)
+        licenses.check_terms(license_terms)
         grid = single["grid"]
         return cls(
             blueprint=own.blueprint if own else None,

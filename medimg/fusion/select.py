@@ -8,16 +8,13 @@ from functools import cached_property
 
 from medimg import licenses, registry, vocab
 from medimg.declaration import Config
-from medimg.errors import UnknownDatasetError, UnknownTermError
+from medimg.errors import UnknownDatasetError
 from medimg.fusion.errors import FusionError
 from medimg.fusion.semantics import below
-from medimg.licenses import Verdict
 from medimg.registry import Builder
 from medimg.schema import Dimension, Frozen
 from medimg.vocab import Vocabulary
 
-TERMS = ("commercial", "adapt", "redistribute", "open", "no share-alike", "known")
-"""Terms that a selection may ask for, beside license ids; several must hold together."""
 _SPLITS = {
     "val": "validation",
     "valid": "validation",
@@ -34,7 +31,7 @@ class Criteria(Frozen):
         names: slugs or aliases, or `<name>/<config>` for one sub-collection.
         modality, organ, task: vocabulary ids; one of each must fit, wider terms take the narrower ones.
         dimension: "2d", "3d" or "video".
-        license_terms: of `TERMS`, or license ids (one of which must be the member's).
+        license_terms: of `licenses.TERMS`, or license ids (one of which must be the member's).
         minimum: images that a member must declare at least.
         splits: of the fused set ("train", "validation", "test").
     """
@@ -184,7 +181,7 @@ def select(criteria: Criteria) -> tuple[list[Candidate], list[LeftOut]]:
         UnknownTermError: a license term is unknown.
         FusionError: a member that was named does not fit.
     """
-    check_terms(criteria.license_terms)
+    licenses.check_terms(criteria.license_terms)
     chosen: dict[str, Candidate] = {}
     left_out: list[LeftOut] = []
     for name in criteria.names or registry.names():
@@ -272,32 +269,7 @@ def _refused(candidate: Candidate, criteria: Criteria) -> str | None:
     if (
         criteria.license_terms
         and not license.per_row
-        and not allowed(candidate.license, criteria.license_terms)
+        and not licenses.allowed(candidate.license, criteria.license_terms)
     ):
         return f"its license {license.id} does not meet: {', '.join(criteria.license_terms)}"
     return None
-
-
-def check_terms(asked: Iterable[str]) -> None:
-    """Raises UnknownTermError for what is neither of `TERMS` nor a license id."""
-    for term in asked:
-        if term not in TERMS and term not in licenses.known():
-            raise UnknownTermError(
-                f"{term!r} is no license term",
-                next_step=f"use one of {', '.join(map(repr, TERMS))}, or a license id such as 'CC-BY-4.0'.",
-            )
-
-
-def allowed(id_: str, asked: Sequence[str]) -> bool:
-    """Whether a license meets all the terms asked for; what is not known is not met."""
-    license = licenses.get(id_)
-    met = {
-        "commercial": bool(license.commercial),
-        "adapt": bool(license.adapt),
-        "redistribute": bool(license.redistribute),
-        "open": license.publish is Verdict.OPEN and not license.per_row,
-        "no share-alike": not license.share_alike,
-        "known": license.id != licenses.UNKNOWN,
-    }
-    ids = [term for term in asked if term not in TERMS]
-    return all(met[term] for term in asked if term in TERMS) and (not ids or license.id in ids)

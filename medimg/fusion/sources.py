@@ -28,7 +28,7 @@ from medimg.fusion.labels import Facts, Harmonizer
 from medimg.fusion.merging import Partners, with_partners
 from medimg.fusion.parquet import ParquetRows
 from medimg.fusion.plan import Manifests, Member
-from medimg.fusion.select import allowed, kind_of, split_fused
+from medimg.fusion.select import kind_of, split_fused
 from medimg.loading import MINIATURE, OFFICIAL, miniature, open_source, plain
 from medimg.report import LoadReport
 from medimg.rows import drafts, left_out, looked_for, materialize, naming_file, quarantined, take_told
@@ -281,7 +281,7 @@ class Rows:
         modality, terms = about["modality"], about["license"]
         if self.modality and modality and not kind_of(modality, self.modality, vocab.modality):
             return f"its modality is {modality}, asked for: {', '.join(self.modality)}"
-        if self.license_terms and not allowed(terms, self.license_terms):
+        if self.license_terms and not licenses.allowed(terms, self.license_terms):
             return f"its license {terms} does not meet: {', '.join(self.license_terms)}"
         if self.unlabeled or self.harmonizer.tells(Facts.of(about["label"]), about["label"]):
             return ""

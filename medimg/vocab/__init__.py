@@ -35,7 +35,7 @@ __all__ = [
 
 EDGES = ("is_a", "part_of")
 _SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015\u2212'\u2018\u2019]+")
-_BRITISH = (
+SPELLINGS = (
     ("tumour", "tumor"),
     ("oesoph", "esoph"),
     ("oedema", "edema"),
@@ -52,6 +52,7 @@ _BRITISH = (
     ("labell", "label"),
     ("caec", "cec"),
 )
+"""British parts of words, and American ones."""
 _LIST = re.compile(r"[/,;|+]")
 _QUALIFIER = re.compile(r"^(?P<term>[^(:]+?)\s*(?:\([^()]*\)|:.*)$")
 
@@ -62,7 +63,7 @@ def normalize(text: str) -> str:
     Case, space, hyphen, underscore, apostrophe and British spelling do not count.
     """
     key = _SEPARATORS.sub("", unicodedata.normalize("NFKC", text).casefold())
-    for british, american in _BRITISH:
+    for british, american in SPELLINGS:
         key = key.replace(british, american)
     return key
 

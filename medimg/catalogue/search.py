@@ -1,27 +1,28 @@
 """`medimg.search`: datasets by what they hold, what they are called and who may use them.
 
-The portal's page searches with a translation of this module (`cards/portal/site/search.js`), which a test holds equal to
-it. So the algorithm is small, and nothing of it is left to a library:
+The portal's page searches with a translation of this module (`cards/portal/site/search.js`), which a test holds equal
+to it. So the algorithm is small, and nothing of it is left to a library:
 
-1. **Words.** Text is decomposed (NFKD), stripped of its accents and lowercased; a word is a run of letters and digits, or
-   one Chinese character. British spelling becomes American ("tumour": "tumor"). What the catalogue says in Chinese is
-   indexed by pairs of neighboring characters.
-2. **Known words.** A word of the query that is no word of a name or a term, begins none, and is none without its plural
-   ending or apart from its number ("isic2019"), is misspelled: it is taken for the words at the least distance (letters
-   inserted, dropped, replaced or swapped: one from four letters on, two from eight on), at most three, those of the
-   vocabularies and of many datasets first.
-3. **Units.** From left to right the longest run of words that names a term of a vocabulary is one unit ("kidney tumor",
-   "肺结节"); what names none is a unit of its own. Words that say nothing ("dataset", "of") are passed over.
-4. **Matches.** A dataset matches a unit by its names (all words; the beginning of a word counts less), by its terms (the
-   term itself, less for one below it: a kind or a part of it, least where only a word of the term's name is given, and
-   less where it is one of many), by its organization, host, license or year. Points add up over these and over the units, times the words of a unit.
-   Consecutive words that are together the whole of a name score above all that.
-5. **Strict or near.** A dataset that matches every unit and meets every filter, with the words as they stand, is a strict
-   match. One that misses exactly one thing is a near match, with the reason, if it has another of the things that were
-   asked for, or what it misses is close: a wider term, a number within a quarter, something that nobody states. To be
-   found by a corrected word is such a thing. All others are out.
-6. **Order.** Strict before near; then by points, by how it can be loaded (builder, collection, own copy only, not yet),
-   the larger first, by id.
+1. **Words.** Text is decomposed (NFKD), stripped of its accents and lowercased; a word is a run of letters and
+   digits, or one Chinese character. British spelling becomes American ("tumour": "tumor"). What the catalogue says in
+   Chinese is indexed by pairs of neighboring characters.
+2. **Known words.** A word of the query that is no word of a name or a term, begins none, and is none without its
+   plural ending or apart from its number ("isic2019"), is misspelled: it is taken for the words at the least distance
+   (letters inserted, dropped, replaced or swapped: one from four letters on, two from eight on), at most three, those
+   of the vocabularies and of many datasets first.
+3. **Units.** From left to right the longest run of words that names a term of a vocabulary is one unit ("kidney
+   tumor", "肺结节"); what names none is a unit of its own. Words that say nothing ("dataset", "of") are passed over.
+4. **Matches.** A dataset matches a unit by its names (all words; the beginning of a word counts less), by its terms
+   (the term itself, less for one below it: a kind or a part of it, least where only a word of the term's name is
+   given, and less where it is one of many), by its organization, host, license or year. Points add up over these and
+   over the units, times the words of a unit. Consecutive words that are together the whole of a name score above all
+   that.
+5. **Strict or near.** A dataset that matches every unit and meets every filter, with the words as they stand, is a
+   strict match. One that misses exactly one thing is a near match, with the reason, if it has another of the things
+   that were asked for, or what it misses is close: a wider term, a number within a quarter, something that nobody
+   states. To be found by a corrected word is such a thing. All others are out.
+6. **Order.** Strict before near; then by points, by how it can be loaded (builder, collection, own copy only, not
+   yet), the larger first, by id.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def text() -> str:
 def _lines() -> Iterator[dict[str, Any]]:
     from medimg import licenses, vocab
 
-    chinese = tomllib.loads((resources.files("medimg.vocab") / "zh.toml").read_text("utf-8"))
+    chinese = tomllib.loads((resources.files("medimg.catalogue") / "zh.toml").read_text("utf-8"))
     own = tomllib.loads((resources.files("medimg.catalogue") / "words.toml").read_text("utf-8"))
     yield {"spellings": [list(pair) for pair in vocab.SPELLINGS]}
     yield {"ignored": own["ignored"]}

@@ -20,12 +20,12 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from markupsafe import Markup
 
 from medimg import layout, licenses, vocab
-from medimg.cards.text import clean
 from medimg.declaration import Citation, Dataset, Source
 from medimg.errors import LicenseError, MedimgError
 from medimg.licenses import License, Verdict
 from medimg.manifest import ConfigStats, LeftOut, Manifest, Shard
 from medimg.schema import features
+from medimg.text import clean
 
 if TYPE_CHECKING:
     from datasets.info import DatasetInfosDict

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from medimg import layout, licenses
 from medimg.cards.card import bibtex, check_publishable
 from medimg.cards.fused import globs
-from medimg.cards.text import clean
 from medimg.declaration import Dataset
 from medimg.manifest import Manifest, Shard
+from medimg.text import clean
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -33,8 +33,8 @@ from medimg.cards.card import (
     table,
     topic_tags,
 )
-from medimg.cards.text import clean
 from medimg.licenses import Verdict
+from medimg.text import clean
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -16,7 +16,6 @@ from huggingface_hub import (
 
 from medimg import __version__, layout, registry
 from medimg.cards.card import escape, forbidden, link
-from medimg.cards.text import clean
 from medimg.errors import HubError, UnknownDatasetError, VerifyError
 from medimg.hub_sync import withdrawal
 from medimg.hub_sync.fused_manifest import FusedManifest
@@ -25,6 +24,7 @@ from medimg.hub_sync.verify import Reader, stored, verify
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH, NOTICE, Manifest, Origin
 from medimg.schema import SCHEMA_VERSION
+from medimg.text import clean
 
 RETIRED, ROLLED_BACK = "retired", "rolled back"
 _MARKS = (HOLD_PATH, MARK_PATH)

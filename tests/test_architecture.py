@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"imports", "errors", "report", "index"},
+    {"imports", "errors", "report", "index", "text"},
     {"vocab", "licenses", "pixels", "hub", "containers"},
     {"idc"},
     {"files"},
@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "cards": {
         "",
         "errors",
+        "text",
         "vocab",
         "licenses",
         "pixels",

@@ -20,9 +20,9 @@ from typing import Any
 from medimg import __version__, catalogue, index, licenses, registry, vocab
 from medimg.cards.portal.fusion import fusion_data
 from medimg.cards.portal.previews import Preview, Sample
-from medimg.cards.text import clean
 from medimg.catalogue import Entry
 from medimg.manifest import ConfigStats, Manifest
+from medimg.text import clean
 
 __all__ = ["Preview", "Sample", "build", "files"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from medimg import __version__, licenses, registry, vocab
 from medimg.declaration import Dataset, Part
-from medimg.fusion import blueprint, mix, plan, select, semantics
+from medimg.fusion import blueprint, mix, plan, semantics
 from medimg.licenses import Verdict
 from medimg.loading import source_required
 from medimg.manifest import Manifest
@@ -46,7 +46,7 @@ def fusion_data(
             for name in blueprint.names()
         },
         "blueprint_fields": sorted(blueprint.Blueprint.model_fields),
-        "terms": select.TERMS,
+        "terms": licenses.TERMS,
         "choices": plan.CHOICES,
         "defaults": plan.DEFAULTS,
         "orders": mix.ORDERS,

@@ -15,7 +15,7 @@ from medimg import fuse, licenses, registry, vocab
 from medimg.cards.portal.fusion import fusion_data
 from medimg.errors import MedimgError
 from medimg.fusion import blueprint
-from medimg.fusion.select import TERMS
+from medimg.licenses import TERMS
 from medimg.manifest import NOTICE, ConfigStats, Manifest, Shard, SplitStats
 
 SITE = Path(__file__).parents[1] / "cards" / "portal" / "site"

@@ -43,7 +43,7 @@ from medimg.errors import UnknownTermError
 
 NAME, BEGINS = 16, 8
 TERM = {"modality": 12, "organ": 12, "task": 12, "structures": 10, "dimension": 6, "use": 6}
-FOCUS, UNFOCUSED = 3, 3
+FOCUS, UNFOCUSED = 5, 3
 """Up to so many terms of a kind are what a dataset is about; one of more counts so many points less."""
 BELOW, BY_WORD, BY_BEGINNING, OTHER, WIDER = 8, 6, 4, 4, 3
 WHOLE_QUERY, PART_OF_QUERY = 100, 40

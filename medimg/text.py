@@ -1,8 +1,27 @@
-"""Text from strangers, made fit to be shown."""
+"""Text from strangers, made fit to be shown; and spelling."""
 
 from __future__ import annotations
 
 import unicodedata
+
+SPELLINGS = (
+    ("tumour", "tumor"),
+    ("oesoph", "esoph"),
+    ("oedema", "edema"),
+    ("aem", "em"),
+    ("grey", "gray"),
+    ("colour", "color"),
+    ("centre", "center"),
+    ("isation", "ization"),
+    ("leucocyt", "leukocyt"),
+    ("foet", "fet"),
+    ("fibre", "fiber"),
+    ("coeliac", "celiac"),
+    ("naev", "nev"),
+    ("labell", "label"),
+    ("caec", "cec"),
+)
+"""British parts of words, and American ones."""
 
 
 def clean(text: str) -> str:

@@ -50,7 +50,7 @@ LISTED = [
     ("gallbladder endoscopy instrument", "CholecInstanceSeg"),
     ("ovarian cancer histopathology", "OCEAN"),
     ("total segmentator", "TotalSegmentator"),
-    ("fastmri", "fastMRI"),
+    ("fastmri", "fastMR"),
     ("pelvic bone fragment x-ray", "PENGWIN2024-Task2"),
 ]
 """Datasets without a builder: only lists name them."""

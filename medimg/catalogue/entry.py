@@ -97,15 +97,20 @@ class Entry:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Entry:
         """What `to_dict` (through JSON or not) gave."""
-        read: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
-        read["overlaps"] = tuple(Overlap(**each) for each in values["overlaps"])
+        read = dict(values)
+        for key in _LISTS:
+            read[key] = tuple(read[key])
+        read["overlaps"] = tuple(Overlap(each["dataset"], each["relation"]) for each in read["overlaps"])
         read["stated"] = tuple(
-            Stated(each["by"], tuple(each["rows"]), tuple(each["fields"])) for each in values["stated"]
+            Stated(each["by"], tuple(each["rows"]), tuple(each["fields"])) for each in read["stated"]
         )
-        return cls(**read)
+        made = object.__new__(cls)
+        made.__dict__.update(
+            read
+        )  # `cls(**read)` sets each field through object.__setattr__: thrice the time
+        return made
 
 
+_LISTS = ("aliases", "modality", "organ", "task", "structures", "dimension", "links")
 FIELDS = tuple(each.name for each in fields(Entry))
 """Names of the columns."""

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import functools
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,17 +37,17 @@ from typing import Any, NamedTuple, overload
 
 from medimg.catalogue.entry import Entry
 from medimg.catalogue.table import entries
-from medimg.catalogue.words import search_data
+from medimg.catalogue.words import in_pairs, is_cjk, numbered, search_data, singular, words_of
 from medimg.errors import UnknownTermError
 
 NAME, BEGINS = 16, 8
 TERM = {"modality": 12, "organ": 12, "task": 12, "structures": 10, "dimension": 6, "use": 6}
 FOCUS, UNFOCUSED = 5, 3
 """Up to so many terms of a kind are what a dataset is about; one of more counts so many points less."""
-BELOW, BY_WORD, BY_BEGINNING, OTHER, WIDER = 8, 6, 4, 4, 3
+BELOW, BY_WORD, BY_BEGINNING, OTHER, WIDER = 10, 6, 4, 4, 3
 WHOLE_QUERY, PART_OF_QUERY = 100, 40
-LONGEST_TERM, LONGEST_QUERY, LONGEST_NAME = 8, 40, 60
-"""Words of a term's name, of a query, and characters of a word: what is longer is cut."""
+LONGEST_TERM, LONGEST_QUERY, LONGEST_JOIN = 8, 40, 3
+"""Words of a term's name, of a query, and of a name that is written as one."""
 CORRECTIONS = 3
 RARE = 2
 """A word of so few datasets, and of no term, may be a slip where little is found."""
@@ -58,10 +57,6 @@ DIMENSIONS = ("2d", "3d", "video")
 IMAGES = ("images", "volumes", "videos", "series", "files")
 """Units of a count that are at least one image each; "subjects" may have several."""
 EVERYWHERE = ("multiple organs", "whole body")
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
-_WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])[^\W_])+")
-_IS_CJK = re.compile(rf"[{_CJK}]")
-_NUMBERED = re.compile(r"([a-z]{2,})([0-9]{2,})")
 _PARTS = re.compile(r"[,:;()（），：；]")
 
 
@@ -177,47 +172,7 @@ def search(
     return search_in(_index_of(entries()), text, asked, limit=limit)
 
 
-# words
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text; of Chinese, its characters."""
-    if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) != "Mn")
-    return [_american(word[:LONGEST_NAME]) for word in _WORD.findall(text.lower())]
-
-
-def _american(word: str) -> str:
-    for british, american in search_data()["spellings"]:
-        if british in word:
-            word = word.replace(british, american)
-    return word
-
-
-def is_cjk(word: str) -> bool:
-    """Whether a word is Chinese: one character of a query, or a pair of the index."""
-    return _IS_CJK.match(word) is not None
-
-
-def in_pairs(words: Sequence[str]) -> list[str]:
-    """The words of an index: neighboring Chinese characters in pairs."""
-    found: list[str] = []
-    for position, word in enumerate(words):
-        if not is_cjk(word):
-            found.append(word)
-            continue
-        after = words[position + 1] if position + 1 < len(words) and is_cjk(words[position + 1]) else ""
-        alone = position == 0 or not is_cjk(words[position - 1])
-        if after or alone:
-            found.append(word + after)
-    return found
-
-
-def singular(word: str) -> str:
-    """A word without a plural's ending."""
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
-        return word
-    return word[:-3] + "y" if word.endswith("ies") else word[:-1]
+# spelling
 
 
 def distance(one: str, other: str, most: int) -> int:
@@ -259,21 +214,16 @@ class _Terms:
             self.up[term] = [f"{space}:{id}" for id in each["up"]]
             for wider in self.up[term]:
                 down.setdefault(wider, []).append(term)
-            for name in each["names"]:
-                words = words_of(name)
-                _add(self.named, "".join(words), term)
-                _add(self.singular, "".join(map(singular, words)), term)
-                for word in in_pairs(words):
-                    _add(self.by_word, word, term)
-        self.down = down
-
-    def above(self, term: str) -> list[str]:
+            for key in each["keys"]:
+                self.named.setdefault(key, []).append(term)
+            for key in (*each["keys"], *each["singular"]):
+                self.singular.setdefault(key, []).append(term)
+            for word in each["words"]:
+                self.by_word.setdefault(word, []).append(term)
+        self.above = functools.cache(lambda term: _reach(term, self.up))
         """All that a term is a kind or a part of, the nearest first."""
-        return _reach(term, self.up)
-
-    def below(self, term: str) -> list[str]:
+        self.below = functools.cache(lambda term: _reach(term, down))
         """All that is a kind or a part of a term."""
-        return _reach(term, self.down)
 
     def of(self, words: Sequence[str]) -> list[str]:
         """The terms that these words name."""
@@ -285,12 +235,6 @@ class _Terms:
             if self.kinds[term] in kinds:
                 return term
         return None
-
-
-def _add(found: dict[str, list[str]], key: str, value: str) -> None:
-    listed = found.setdefault(key, [])
-    if value not in listed:
-        listed.append(value)
 
 
 def _reach(start: str, edges: Mapping[str, Sequence[str]]) -> list[str]:
@@ -311,6 +255,22 @@ def _terms() -> _Terms:
     return _Terms(search_data()["terms"])
 
 
+_SPACES = (
+    ("modality", "modality:"),
+    ("organ", "label:"),
+    ("task", "task:"),
+    ("structures", "label:"),
+    ("dimension", "dimension:"),
+)
+"""Fields of an entry, and the kind of their terms."""
+
+
+@functools.cache
+def _words_again(text: str) -> tuple[str, ...]:
+    """Words of what many datasets share: hosts, licenses, years."""
+    return tuple(in_pairs(words_of(text)))
+
+
 class Index:
     """Entries by their words and terms."""
 
@@ -327,38 +287,48 @@ class Index:
             self._name(number, entry)
             self._tell(number, entry)
         self.sorted = sorted({*self.named, *self.terms.by_word})
-        self.masks = [_mask(word) for word in self.sorted]
+
+    @functools.cached_property
+    def _by_length(self) -> dict[int, list[tuple[int, str]]]:
+        """Length -> the words that a misspelled one may stand for, with a bit for each of their letters."""
+        found: dict[int, list[tuple[int, str]]] = {}
+        for word in self.sorted:
+            if len(word) > 2 and not is_cjk(word):
+                found.setdefault(len(word), []).append((_mask(word), word))
+        return found
 
     def _name(self, number: int, entry: Entry) -> None:
-        for name in dict.fromkeys((entry.id, entry.name, *entry.aliases)):
+        named, joined, keys = self.named, self.joined, self.keys
+        last = entry.id.rpartition("/")[2]
+        for name in {entry.id: 0, entry.name: 0, **dict.fromkeys(entry.aliases), last: 0}:
             whole = words_of(name)
-            for words in (whole, *(words_of(part) for part in _parts(name))):
-                self.keys.setdefault("".join(words), {})[number] = None
-            words = in_pairs(whole)
-            for position, word in enumerate(words):
-                self.named.setdefault(word, {})[number] = None
-                for part in _numbered(word):
-                    self.named.setdefault(part, {})[number] = None
-                if position and not is_cjk(word) and not is_cjk(words[position - 1]):
-                    self.joined.setdefault(words[position - 1] + word, {})[number] = None
-        self.keys.setdefault("".join(words_of(entry.id.split("/")[-1])), {})[number] = None
+            keys.setdefault("".join(whole), {})[number] = None
+            if _PARTS.search(name):
+                for part in _PARTS.split(name):
+                    keys.setdefault("".join(words_of(part)), {})[number] = None
+            before = ""
+            for word in in_pairs(whole):
+                if word not in named:
+                    named[word] = {}
+                named[word][number] = None
+                for part in numbered(word):
+                    named.setdefault(part, {})[number] = None
+                if before and not is_cjk(word) and not is_cjk(before):
+                    joined.setdefault(before + word, {})[number] = None
+                before = word
+        keys.pop("", None)
 
     def _tell(self, number: int, entry: Entry) -> None:
         said = (entry.organization, entry.where, entry.license, entry.year and str(entry.year))
-        for text in said:
-            for word in in_pairs(words_of(text or "")):
+        for text in filter(None, said):
+            for word in _words_again(text):
                 self.other.setdefault(word, {})[number] = None
-        for field_, space in (
-            ("modality", "modality"),
-            ("organ", "label"),
-            ("task", "task"),
-            ("structures", "label"),
-            ("dimension", "dimension"),
-        ):
-            if len(getattr(entry, field_)) > FOCUS:
+        for field_, space in _SPACES:
+            ids = getattr(entry, field_)
+            if len(ids) > FOCUS:
                 self.unfocused.setdefault(field_, set()).add(number)
-            for id in getattr(entry, field_):
-                self.holding.setdefault(f"{space}:{id}", {}).setdefault(number, field_)
+            for id in ids:
+                self.holding.setdefault(space + id, {}).setdefault(number, field_)
         for use in usable(entry):
             self.holding.setdefault(f"use:{use}", {}).setdefault(number, "use")
 
@@ -383,14 +353,15 @@ class Index:
         if len(word) < 4 or is_cjk(word) or word.isdigit():
             return []
         mask = _mask(word)
-        numbered = re.search(r"[0-9]", word) is not None
-        for most in (1, 2) if len(word) >= 8 and not numbered else (1,):
-            found = []
-            for other, its in zip(self.sorted, self.masks, strict=True):
-                if abs(len(other) - len(word)) > most or len(other) < 3 or other == word or is_cjk(other):
-                    continue
-                if (mask ^ its).bit_count() <= 2 * most and distance(word, other, most) <= most:
-                    found.append(other)
+        for most in (1, 2) if len(word) >= 8 and not re.search("[0-9]", word) else (1,):
+            found = [
+                other
+                for length in range(len(word) - most, len(word) + most + 1)
+                for its, other in self._by_length.get(length, ())
+                if (mask ^ its).bit_count() <= 2 * most
+                and other != word
+                and distance(word, other, most) <= most
+            ]
             if found:
                 return sorted(found, key=lambda other: self._likely(word, other))[:CORRECTIONS]
         return []
@@ -405,7 +376,7 @@ class Index:
 
     def closest(self, word: str) -> list[str]:
         """Three known words that are spelled almost as this one, however far."""
-        known = [each for each in self.sorted if len(each) > 2 and not is_cjk(each)]
+        known = [each for listed in self._by_length.values() for _, each in listed]
         most = max(len(word), 3)
         near = [(distance(word, each, most), *self._likely(word, each)) for each in known]
         return [each[-1] for each in sorted(near)[:3]]
@@ -417,16 +388,6 @@ def _mask(word: str) -> int:
     for letter in word:
         mask |= 1 << ord(letter) % 31
     return mask
-
-
-def _parts(name: str) -> list[str]:
-    parts = _PARTS.split(name)
-    return parts if len(parts) > 1 else []
-
-
-def _numbered(word: str) -> tuple[str, ...]:
-    found = _NUMBERED.fullmatch(word)
-    return found.groups() if found else ()
 
 
 _kept: tuple[tuple[Entry, ...], Index] | None = None
@@ -729,6 +690,10 @@ def _too_large(entry: Entry, asked: int) -> Miss | None:
 # the search
 
 
+_Reading = tuple[str, tuple[str, ...]]
+"""What a word may stand for, and that once more where it is a correction."""
+
+
 class _Option(NamedTuple):
     """One reading of a unit: its words, the terms that they name, and which of them are corrected."""
 
@@ -758,11 +723,11 @@ class _Unit:
 def search_in(index: Index, text: str, asked: Filters, *, limit: int | None = 20) -> Hits:
     """`search` in other entries than the catalogue's."""
     words = words_of(text)[:LONGEST_QUERY]
-    names = _names_in(index, words)
-    strict, near = _found(index, words, names, asked, ())
-    if len(strict) <= RARE and (rare := _rare(index, words, names)):
+    runs = _runs(index, words)
+    strict, near = _found(index, words, runs, asked, frozenset())
+    if len(strict) <= RARE and (rare := _rare(index, words, runs)):
         seen = {number for number, _ in (*strict, *near)}
-        again = _found(index, words, names, asked, rare)[1]
+        again = _found(index, words, runs, asked, rare)[1]
         near += [(number, hit) for number, hit in again if number not in seen]
     hits = [*_sorted(strict), *_sorted(near)]
     closest: list[str] = []
@@ -784,53 +749,69 @@ def order(hit: Hit) -> tuple[int, int, int, str]:
 
 @functools.cache
 def _ignored() -> frozenset[str]:
-    return frozenset("".join(words_of(word)) for word in search_data()["ignored"])
+    return frozenset(search_data()["ignored"])
 
 
-def _names_in(index: Index, words: Sequence[str]) -> dict[int, list[tuple[int, int]]]:
-    """Entry -> the runs of words that are the whole of one of its names."""
-    found: dict[int, list[tuple[int, int]]] = {}
+class _Run(NamedTuple):
+    """Consecutive words of a query that stand together in a name of an entry, and their points."""
+
+    start: int
+    end: int
+    points: int
+
+
+def _runs(index: Index, words: Sequence[str]) -> dict[int, list[_Run]]:
+    """Entry -> the runs of words that are the whole of one of its names, or one word there ("total segmentator")."""
+    found: dict[int, list[_Run]] = {}
     for start in range(len(words)):
         for end in range(start + 1, len(words) + 1):
-            for number in index.keys.get("".join(words[start:end]), ()):
-                found.setdefault(number, []).append((start, end))
+            joined = "".join(words[start:end])
+            points = WHOLE_QUERY if end - start == len(words) else PART_OF_QUERY
+            for number in index.keys.get(joined, ()):
+                found.setdefault(number, []).append(_Run(start, end, points))
+            if 1 < end - start <= LONGEST_JOIN and not is_cjk(joined):
+                for number in index.named.get(joined, ()):
+                    found.setdefault(number, []).append(_Run(start, end, NAME * (end - start)))
     return found
 
 
-def _rare(
-    index: Index, words: Sequence[str], names: Mapping[int, Sequence[tuple[int, int]]]
-) -> tuple[str, ...]:
-    """Known words that may be slips all the same."""
-    named = {word for runs in names.values() for start, end in runs for word in words[start:end]}
-    return tuple(
-        word
-        for word in words
-        if word.isalpha()
-        and word not in named
+def _rare(index: Index, words: Sequence[str], runs: Mapping[int, Sequence[_Run]]) -> frozenset[int]:
+    """Places of known words that may be slips all the same."""
+    named = _places(runs)
+    return frozenset(
+        place
+        for place, word in enumerate(words)
+        if place not in named
+        and not any(letter.isdigit() for letter in word)
         and word not in index.terms.by_word
         and word not in _ignored()
         and index.spread(word) <= RARE
     )
 
 
+def _places(runs: Mapping[int, Sequence[_Run]]) -> set[int]:
+    """Places of words that stand in runs."""
+    return {place for listed in runs.values() for run in listed for place in range(run.start, run.end)}
+
+
 def _found(
     index: Index,
     words: Sequence[str],
-    names: Mapping[int, Sequence[tuple[int, int]]],
+    runs: Mapping[int, Sequence[_Run]],
     asked: Filters,
-    rare: tuple[str, ...],
+    rare: frozenset[int],
 ) -> tuple[list[tuple[int, Hit]], list[tuple[int, Hit]]]:
-    """Strict and near hits; with `rare`, these words are taken for misspelled."""
-    units = _units(index, words, rare)
+    """Strict and near hits; with `rare`, the words at these places are taken for misspelled."""
+    units = _units(index, words, runs, rare)
     for unit in units:
         _match(index, unit)
     tests = list(asked.tests())
     strict: list[tuple[int, Hit]] = []
     near: list[tuple[int, Hit]] = []
     for number, entry in enumerate(index.entries):
-        runs = names.get(number, ())
-        score = max((_name_points(end - start, len(words)) for start, end in runs), default=0)
-        has = bool(runs)
+        own = runs.get(number, ())
+        score = max((run.points for run in own), default=0)
+        has = bool(own)
         misses: list[Miss] = []
         fixed: list[str] = []
         for unit in units:
@@ -839,7 +820,7 @@ def _found(
                 score += points[0]
                 fixed += points[1]
                 has = True
-            elif any(start <= unit.start and unit.end <= end for start, end in runs):
+            elif any(run.start <= unit.start and unit.end <= run.end for run in own):
                 continue
             elif number in unit.wider:
                 score += WIDER
@@ -865,17 +846,19 @@ def _found(
     return strict, near
 
 
-def _name_points(words: int, of: int) -> int:
-    return WHOLE_QUERY if words == of else PART_OF_QUERY
-
-
 def _said(words: Sequence[str], unit: _Unit) -> str:
     said = words[unit.start : unit.end]
     return "".join(said) if is_cjk(said[0]) else " ".join(said)
 
 
-def _units(index: Index, words: Sequence[str], rare: tuple[str, ...]) -> list[_Unit]:
-    readings = [_readings(index, word, word in rare) for word in words]
+def _units(
+    index: Index, words: Sequence[str], runs: Mapping[int, Sequence[_Run]], rare: frozenset[int]
+) -> list[_Unit]:
+    named = _places(runs)
+    readings: list[list[_Reading]] = [
+        [(word, ())] if place in named else _readings(index, word, place in rare)
+        for place, word in enumerate(words)
+    ]
     found: list[_Unit] = []
     position = 0
     while position < len(words):
@@ -899,8 +882,8 @@ def _units(index: Index, words: Sequence[str], rare: tuple[str, ...]) -> list[_U
     return found
 
 
-def _readings(index: Index, word: str, rare: bool) -> list[tuple[str, tuple[str, ...]]]:
-    """What a word may stand for, each with itself where that is a correction."""
+def _readings(index: Index, word: str, rare: bool) -> list[_Reading]:
+    """What a word may stand for, the likeliest first."""
     if not rare:
         if is_cjk(word) or word in _ignored() or index.knows(word):
             return [(word, ())]
@@ -908,13 +891,13 @@ def _readings(index: Index, word: str, rare: bool) -> list[tuple[str, tuple[str,
             return [(singular(word), ())]
         if index.beginning(word):
             return [(word, ())]
-        if any(index.knows(part) for part in _numbered(word)[:1]):
+        if any(index.knows(part) for part in numbered(word)[:1]):
             return [(word, ())]
     return [(each, (each,)) for each in index.corrections(word)] or [(word, ())]
 
 
 def _term_at(
-    index: Index, words: Sequence[str], readings: Sequence[list[tuple[str, tuple[str, ...]]]], start: int
+    index: Index, words: Sequence[str], readings: Sequence[list[_Reading]], start: int
 ) -> _Unit | None:
     """The longest run of words from here that names a term."""
     for end in range(min(start + LONGEST_TERM, len(words)), start, -1):
@@ -976,7 +959,7 @@ def _by_name(index: Index, words: Sequence[str]) -> dict[int, int]:
 
 def _numbered_names(index: Index, word: str) -> list[int]:
     """Entries whose names hold both parts of a word such as "isic2019"."""
-    parts = _numbered(word)
+    parts = numbered(word)
     if not parts:
         return []
     numbers = index.named.get(parts[1], {})

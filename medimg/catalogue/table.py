@@ -28,8 +28,8 @@ def entries() -> tuple[Entry, ...]:
 def read(path: Path) -> Iterable[Entry]:
     """Entries of a file with one JSON object a line; none where there is no such file."""
     if path.exists():
-        for line in path.read_text("utf-8").splitlines():
-            yield Entry.from_dict(json.loads(line))
+        lines = path.read_text("utf-8").split("\n")
+        yield from map(Entry.from_dict, json.loads(f"[{','.join(filter(None, lines))}]"))
 
 
 def get(id: str) -> Entry:

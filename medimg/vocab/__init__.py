@@ -19,6 +19,7 @@ from types import MappingProxyType
 from pydantic import BaseModel, ConfigDict
 
 from medimg.errors import DeclarationError, UnknownTermError
+from medimg.text import SPELLINGS
 
 __all__ = [
     "Parsed",
@@ -35,24 +36,6 @@ __all__ = [
 
 EDGES = ("is_a", "part_of")
 _SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015\u2212'\u2018\u2019]+")
-SPELLINGS = (
-    ("tumour", "tumor"),
-    ("oesoph", "esoph"),
-    ("oedema", "edema"),
-    ("aem", "em"),
-    ("grey", "gray"),
-    ("colour", "color"),
-    ("centre", "center"),
-    ("isation", "ization"),
-    ("leucocyt", "leukocyt"),
-    ("foet", "fet"),
-    ("fibre", "fiber"),
-    ("coeliac", "celiac"),
-    ("naev", "nev"),
-    ("labell", "label"),
-    ("caec", "cec"),
-)
-"""British parts of words, and American ones."""
 _LIST = re.compile(r"[/,;|+]")
 _QUALIFIER = re.compile(r"^(?P<term>[^(:]+?)\s*(?:\([^()]*\)|:.*)$")
 

@@ -81,8 +81,8 @@ def _unsplit(row: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
 
 
 def _findings(text: str) -> Cell:
-    """Findings among the diseases of a row; words for several or for health are none."""
-    cell = cells.terms(vocab.finding, text)
+    """Findings and structures among the diseases of a row; words for several or for health are none."""
+    cell = cells.terms(vocab.label, text)
     for part in list(cell.rejected):
         if part.casefold() in cells.NOTHING:
             cell.absent[part] = "says: not available"

@@ -10,7 +10,7 @@ PORT ?= 8765
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help sync hub shell test floor check peers mutants fuzz docs lock clean
+.PHONY: help sync hub shell test floor check peers mutants fuzz docs catalogue lock clean
 help:
 	@echo "make sync [SOURCE=<root>|official] [ONLY=\"hc18 lits\"] [HUB=<address>] [NAMESPACE=<org>] [STORE=<folder>]"
 	@echo "make hub  [STORE=<folder>] [PORT=8765]   serve what was published"
@@ -18,6 +18,7 @@ help:
 	@echo "make test                               run the tests"
 	@echo "make floor                              the tests of sync and loading with the oldest supported Hub clients"
 	@echo "make check                              lint, types, generated files"
+	@echo "make catalogue [FROM=../shared]         the table of all known datasets, from the lists that name them"
 	@echo "make peers [ONLY=\"hc18 lits\"]           other projects' loaders read our miniatures"
 	@echo "make fuzz [SECONDS=300] [SEED=0] [JSON=1]  requests of all kinds against every route of an embedded Hub"
 	@echo "make mutants [ONLY=\"hc18 rows.py\"] [ALL=1] [FRESH=1] [JSON=1]   small changes of the source that no test notices"
@@ -66,6 +67,11 @@ check: $(VENV)/.dev
 
 docs: $(VENV)/.sync
 	$(BIN)/python -m medimg.hub_sync.tables
+
+# The catalogue's vendored table and ledger, from the folder of the lists.
+FROM ?= ../shared
+catalogue: $(VENV)/.sync
+	$(BIN)/python -m medimg.catalogue.making --from "$(FROM)"
 
 # Other projects' loaders read our miniatures, in an environment of their own; writes docs/peers.md.
 peers: $(VENV)-peers/.done

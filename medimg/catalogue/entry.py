@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
@@ -94,23 +95,27 @@ class Entry:
             "stated": [each._asdict() for each in self.stated],
         }
 
+    def line(self) -> str:
+        """As `listed.jsonl` holds it: JSON without what is empty, so that reading 2,000 of them is quick."""
+        said = {name: value for name in FIELDS if (value := getattr(self, name)) not in (None, ())}
+        return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Entry:
-        """What `to_dict` (through JSON or not) gave."""
-        read = dict(values)
-        for key in _LISTS:
-            read[key] = tuple(read[key])
-        read["overlaps"] = tuple(Overlap(each["dataset"], each["relation"]) for each in read["overlaps"])
-        read["stated"] = tuple(
-            Stated(each["by"], tuple(each["rows"]), tuple(each["fields"])) for each in read["stated"]
+    def of_line(cls, said: dict[str, Any]) -> Entry:
+        """What `line` holds, read as JSON."""
+        values = dict(_EMPTY, **said)
+        for name in _LISTS:
+            values[name] = tuple(values[name])
+        values["overlaps"] = tuple([Overlap(*each) for each in values["overlaps"]])
+        values["stated"] = tuple(
+            [Stated(by, tuple(rows), tuple(facts)) for by, rows, facts in values["stated"]]
         )
-        made = object.__new__(cls)
-        made.__dict__.update(
-            read
-        )  # `cls(**read)` sets each field through object.__setattr__: thrice the time
+        made = object.__new__(cls)  # `cls(**values)` sets each field through object.__setattr__: thrice the time
+        made.__dict__.update(values)
         return made
 
 
-_LISTS = ("aliases", "modality", "organ", "task", "structures", "dimension", "links")
 FIELDS = tuple(each.name for each in fields(Entry))
 """Names of the columns."""
+_LISTS = ("aliases", "modality", "organ", "task", "structures", "dimension", "links")
+_EMPTY = {name: () if name in (*_LISTS, "overlaps", "stated") else None for name in FIELDS}

@@ -12,8 +12,10 @@ from medimg.catalogue.entry import FIELDS, Entry, Loadable, Overlap, Stated, Uni
 from medimg.errors import UnknownDatasetError
 
 FILE = Path(__file__).with_name("listed.jsonl")
+BESIDE = ("aliases", "subjects", "where", "organization")
+"""What lists say of a dataset with a builder: all else is the declaration's word."""
 _UNITS: dict[str, Unit] = {"2d": "images", "3d": "volumes", "video": "videos"}
-_DECLARED = tuple(name for name in FIELDS if name not in ("id", "stated"))
+_DECLARED = tuple(name for name in FIELDS if name not in ("id", "stated", *BESIDE[1:]))
 
 
 @functools.cache
@@ -26,10 +28,10 @@ def entries() -> tuple[Entry, ...]:
 
 
 def read(path: Path) -> Iterable[Entry]:
-    """Entries of a file with one JSON object a line; none where there is no such file."""
+    """Entries of a file with one JSON object a line (`Entry.line`); none where there is no such file."""
     if path.exists():
         lines = path.read_text("utf-8").split("\n")
-        yield from map(Entry.from_dict, json.loads(f"[{','.join(filter(None, lines))}]"))
+        yield from map(Entry.of_line, json.loads(f"[{','.join(filter(None, lines))}]"))
 
 
 def get(id: str) -> Entry:

@@ -97,8 +97,10 @@ class Filler:
         return Filled(entry, self.told)
 
     def _said(self, column: str) -> Iterator[tuple[Said, list[Any]]]:
-        """(row, what it says) of the rows whose word counts."""
-        for row in self.rows:
+        """(row, what it says) of the rows whose word counts: the source's own where it says anything."""
+        sources = [row for row in self.rows if row.by in SOURCES and column in row.cells]
+        own_word = any(row.cells[column].values for row in sources)
+        for row in sources if own_word else self.rows:
             moved = [
                 value
                 for cell in row.cells.values()
@@ -234,7 +236,7 @@ def confirm_guesses(rows: Iterable[Said]) -> None:
         if row.by not in GUESSED:
             for column, known in sure.items():
                 known.update(row.cells[column].values if column in row.cells else ())
-            known_labels = row.cells["structures"].values if "structures" in row.cells else ()
+            known_labels = row.cells["structures"].values if row.by == TORCH_EM else ()
             sure["organ"].update(organ for label in known_labels for organ in _organs(label))
     for row in rows:
         if row.by not in GUESSED:

@@ -16,6 +16,8 @@ from medimg.catalogue.making.cells import Cell
 from medimg.catalogue.making.said import Said, addresses
 
 IMAGING_X, PORTAL, WHERE, OPENNEURO = "imaging-x", "imaging-x portal", "imaging-x where", "openneuro"
+SPLIT = re.compile(r"(https?://[^}]+)\}\{(.*?)\\?$")
+"""A name that was split at its "&", with the address of its LaTeX link in front."""
 _SECTIONS = re.compile(r"^3D |\s*Datasets$|\u200d")
 _DATATYPES = {
     "anat": "MRI",
@@ -124,7 +126,7 @@ def _shifted_back(row: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
     """A row that was split at the "&" of its name: the name runs on in the next column, and all others follow."""
     if row["organ"] == "Head \\" and row["task"] == ["No"]:
         return row | {"organ": "Head and Neck", "task": []}, "split at the & of Head & Neck"
-    found = re.match(r"(https?://[^}]+)\}\{(.*?)\\$", row["name"])
+    found = SPLIT.match(row["name"])
     if not (found and re.fullmatch(r"\d{4}", row["dimension"] or "")):
         return row, None
     gap = " " if found[2].endswith(" ") else ""
@@ -149,7 +151,7 @@ def where(folder: Path) -> Iterator[Said]:
         yield Said(
             by=WHERE,
             row=number,
-            name=cells.plain(row["name"]),
+            name=row["name"] if SPLIT.match(row["name"]) else cells.plain(row["name"]),
             links=addresses(row["urls"]),
             cells={"license": cells.license(row["license_class"]), "where": Cell([place] if place else [])},
             same_as=row["roster"] or (f"idc/{row['idc']}" if row["idc"] else None),

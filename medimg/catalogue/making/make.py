@@ -10,15 +10,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medimg import idc, index, registry
-from medimg.catalogue.entry import Entry, Overlap
+from medimg.catalogue.entry import FIELDS, Entry, Overlap, Stated
 from medimg.catalogue.making import commons, ledger, lists, queue, roster
 from medimg.catalogue.making.cells import decided
 from medimg.catalogue.making.fill import Filler
 from medimg.catalogue.making.join import Group, Known, joined
 from medimg.catalogue.making.said import Said, key
-from medimg.catalogue.table import FILE
+from medimg.catalogue.table import BESIDE, FILE
 from medimg.errors import MedimgError
 
+SOURCES = (
+    lists.where,
+    lists.imaging_x,
+    lists.portal,
+    lists.openneuro,
+    queue.candidates,
+    queue.following,
+    queue.torch_em,
+)
+NO_IMAGES = "no images: a time series"
 _REGRESSIONS = ("regression", "estimation", "quantification", "measurement")
 
 
@@ -56,10 +66,7 @@ def make(folder: Path) -> Made:
         entry, how = where.get((row.by, row.row), (None, ""))
         lines.append(ledger.line(row, entry, how, repeats.get((row.by, row.row))))
     return Made(
-        entries="".join(
-            json.dumps(each.to_dict(), ensure_ascii=False, separators=(",", ":")) + "\n"
-            for each in sorted(entries, key=lambda each: each.id)
-        ),
+        entries="".join(f"{each.line()}\n" for each in sorted(entries, key=lambda each: each.id)),
         ledger=ledger.dumped([*lines, *told]),
     )
 
@@ -72,12 +79,24 @@ def read(folder: Path) -> Iterator[Said]:
                 f"there is no folder {str(folder / name)!r} with the lists that the catalogue is made of",
                 next_step="make catalogue FROM=<folder with catalogue/, queue/ and roster/>",
             )
-    yield from roster.rows(folder)
-    yield from commons.collections()
-    for source in (lists.where, lists.imaging_x, lists.portal, lists.openneuro):
-        yield from map(_checked, source(folder))
-    for source in (queue.candidates, queue.following, queue.torch_em):
-        yield from map(_checked, source(folder))
+    rows = [*roster.rows(folder), *commons.collections()]
+    for source in SOURCES:
+        rows += map(_checked, source(folder))
+    yield from _across(rows)
+
+
+def _across(rows: list[Said]) -> list[Said]:
+    """With what only another row tells: the other half of a name, and that a dataset has no images."""
+    whole = {row.links[0]: row.name for row in rows if row.by == lists.PORTAL and row.repaired and row.links}
+    for row in rows:
+        if split := lists.SPLIT.match(row.name):
+            row.links = (split[1], *row.links)
+            row.name = whole.get(split[1], split[2].strip())
+            row.repaired = row.repaired or "split at the & of its name"
+    imageless = {row.key: row.broken for row in rows if row.broken == NO_IMAGES}
+    for row in rows:
+        row.broken = row.broken or imageless.get(row.key)
+    return rows
 
 
 def _checked(row: Said) -> Said:
@@ -87,7 +106,7 @@ def _checked(row: Said) -> Said:
         row.broken = f"of several datasets at once: {several}"
     modality = row.cells.get("modality")
     if modality and not (modality.values or row.broken) and "Series Data" in modality.rejected:
-        row.broken = "no images: a time series"
+        row.broken = NO_IMAGES
     return row
 
 
@@ -146,11 +165,27 @@ def _fill(
     for group in groups:
         id_ = group.id or ids.of(group)
         filled = Filler(group).entry(id_, titles.get(id_) or _name(group), _edges(id_, builders))
-        entries.append(filled.entry)
+        if id_ in titles:
+            entries.append(_beside_declaration(filled.entry))
+            filled.told.clear()
+        else:
+            entries.append(filled.entry)
         for row, how in zip(group.rows, group.how, strict=True):
             where[row.by, row.row] = (id_, how)
         told += [{"entry": id_, "column": column, "reason": reason} for column, reason in filled.told]
     return entries, where, sorted(told, key=lambda each: (each["entry"], each["column"]))
+
+
+def _beside_declaration(entry: Entry) -> Entry:
+    """What lists add to a declaration; of all else the declaration is the source, and lists are not asked."""
+    kept = {name: getattr(entry, name) for name in ("id", "name", *BESIDE, "verdict")}
+    stated = tuple(
+        Stated(by, rows, tuple(field for field in facts if field in BESIDE))
+        for by, rows, facts in entry.stated
+    )
+    empty = {name: () for name in FIELDS if isinstance(getattr(entry, name), tuple)}
+    nothing = dict.fromkeys(FIELDS, None)
+    return Entry(**{**nothing, **empty, **kept, "loadable": "builder", "stated": stated})
 
 
 class Ids:

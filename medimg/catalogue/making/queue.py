@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from medimg import vocab
 from medimg.catalogue.making import cells
 from medimg.catalogue.making.cells import Cell
+from medimg.catalogue.making.lists import SPLIT
 from medimg.catalogue.making.said import Said, addresses
 
 CANDIDATES, NEXT, TORCH_EM = "candidates", "next", "torch-em"
@@ -33,10 +35,13 @@ def following(folder: Path) -> Iterator[Said]:
 
 
 def _said(by: str, number: int, row: dict[str, str]) -> Said:
+    split = SPLIT.match(row["name"])
+    if split:
+        row = row | {"modality": row["organ"], "organ": "", "task": "", "dim": row["modality"]}
     return Said(
         by=by,
         row=number,
-        name=cells.plain(row["name"]),
+        name=row["name"] if split else cells.plain(row["name"]),
         links=tuple(each for each in addresses(row["url"]) if "{" not in each),
         cells={
             "modality": cells.terms(vocab.modality, row["modality"]),
@@ -97,8 +102,29 @@ def torch_em(folder: Path) -> Iterator[Said]:
             row=number,
             name=row["name"],
             links=tuple(dict.fromkeys(links)),
-            notes={"family": row["family"]},
+            cells={
+                "modality": Cell(["histopathology"] if row["family"] == "histopathology" else []),
+                "task": Cell(["segmentation"] if row.get("labels") or row.get("legend") else []),
+                "structures": _labels(row.get("labels", {})),
+            },
         )
+
+
+def _labels(labels: dict[str, Any]) -> Cell:
+    """What the label values of a module are called, where the vocabulary has the whole name."""
+    cell = Cell()
+    names = [name for each in labels.values() for name in (each if isinstance(each, list | dict) else ())]
+    for name in dict.fromkeys(each for each in names if isinstance(each, str)):
+        parsed = vocab.label.parse(name)
+        if len(parsed.ids) != 1 or parsed.rejected or parsed.unknown:
+            cell.rejected[name] = "no label of the vocabulary"
+            continue
+        (found,) = parsed.ids
+        if found == "background":
+            cell.absent[name] = "no structure"
+        elif found not in cell.values:
+            cell.values.append(found)
+    return cell
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -14,9 +14,10 @@ def rows(folder: Path) -> Iterator[Said]:
     """roster/*.yaml: the names that the source list has, alone and behind their section ("CT: LiTS")."""
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     found = []
     for path in sorted((folder / "roster").glob("*.yaml")):
-        dataset = yaml.safe_load(path.read_text("utf-8"))
+        dataset = yaml.load(path.read_text("utf-8"), loader)
         numbers = dataset["row"] if isinstance(dataset["row"], list) else [dataset["row"]]
         said = dataset["seed_row"] if isinstance(dataset["seed_row"], list) else [dataset["seed_row"]]
         for number, row in zip(numbers, said, strict=True):

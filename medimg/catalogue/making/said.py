@@ -67,9 +67,13 @@ def key(name: str) -> str:
 def addresses(text: str | None) -> tuple[str, ...]:
     """The addresses in a cell, which may hold several, or words; backslashes of LaTeX go."""
     found = re.findall(r"https?://[^\s，、}]+", (text or "").replace("\\", ""))
-    return tuple(
-        dict.fromkeys(each.rstrip(".,;)") if each.count("(") < each.count(")") else each for each in found)
-    )
+    return tuple(dict.fromkeys(_ended(each) for each in found))
+
+
+def _ended(link: str) -> str:
+    """Without the punctuation of the sentence around it."""
+    link = link.rstrip(".,;:")
+    return link.rstrip(").,;:") if link.count("(") < link.count(")") else link
 
 
 def place(link: str) -> str | None:

@@ -18,9 +18,10 @@ to it. So the algorithm is small, and nothing of it is left to a library:
    over the units, times the words of a unit. Consecutive words that are together the whole of a name score above all
    that.
 5. **Strict or near.** A dataset that matches every unit and meets every filter, with the words as they stand, is a
-   strict match. One that misses exactly one thing is a near match, with the reason, if it has another of the things
-   that were asked for, or what it misses is close: a wider term, a number within a quarter, something that nobody
-   states. To be found by a corrected word is such a thing. All others are out.
+   strict match. One that misses exactly one thing is a near match, with the reason: of several units one; or a filter,
+   if it matches the text or meets another filter, or comes close (a wider term, a number within a quarter, something
+   that nobody states). A wider term than a unit's, and being found by a corrected word, are such things, too. All
+   others are out.
 6. **Order.** Strict before near; then by points, by how it can be loaded (builder, collection, own copy only, not
    yet), the larger first, by id.
 """
@@ -28,11 +29,11 @@ to it. So the algorithm is small, and nothing of it is left to a library:
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any, NamedTuple, overload
 
 from medimg.catalogue.entry import Entry
@@ -374,12 +375,28 @@ class Index:
         held = sum(len(self.holding.get(term, ())) for term in self.terms.by_word.get(word, ()))
         return len(self.named.get(word, ())) + held
 
+    def held(self, *terms: str) -> set[int]:
+        """The entries with one of these terms, or one below."""
+        return {
+            number
+            for term in terms
+            for each in (term, *self.terms.below(term))
+            for number in self.holding.get(each, ())
+        }
+
     def closest(self, word: str) -> list[str]:
-        """Three known words that are spelled almost as this one, however far."""
-        known = [each for listed in self._by_length.values() for _, each in listed]
-        most = max(len(word), 3)
-        near = [(distance(word, each, most), *self._likely(word, each)) for each in known]
-        return [each[-1] for each in sorted(near)[:3]]
+        """Three known words that have most pairs of letters in common with this one."""
+        own = _letter_pairs(word)
+        near = []
+        for _, other in itertools.chain.from_iterable(self._by_length.values()):
+            its = _letter_pairs(other)
+            if both := len(own & its):
+                near.append((-2000 * both // (len(own) + len(its)), other))
+        return [each for _, each in sorted(near)[:3]]
+
+
+def _letter_pairs(word: str) -> set[str]:
+    return {word[place : place + 2] for place in range(len(word) - 1)}
 
 
 def _mask(word: str) -> int:
@@ -424,6 +441,13 @@ class Miss(NamedTuple):
     close: bool = False
 
 
+class _Test(NamedTuple):
+    """One thing that was asked for: the entries that have it, where that is known, and what another lacks."""
+
+    fitting: set[int] | None
+    lacks: Callable[[Entry], Miss | None]
+
+
 @dataclass(frozen=True)
 class Filters:
     """What was asked for, as terms ("organ:liver" is "label:liver") and numbers."""
@@ -442,7 +466,6 @@ class Filters:
     year: tuple[int | None, int | None] | None = None
     access: tuple[str, ...] = ()
     loadable: tuple[str, ...] = ()
-    accepted: dict[str, frozenset[str]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def read(cls, **given: Any) -> Filters:
@@ -461,7 +484,7 @@ class Filters:
             )
         }
         use = _listed(given.get("use"))
-        words = tuple(each for each in use if each in _uses())
+        words = tuple(each for each in use if each in search_data()["uses"])
         year = given.get("year")
         loadable = given.get("loadable")
         loadable = LOADABLE[:3] if loadable is True else LOADABLE[3:] if loadable is False else loadable
@@ -473,64 +496,36 @@ class Filters:
             year=(year, year) if isinstance(year, int) else year,
             access=_of(given.get("access"), ACCESS, "access"),
             loadable=_of(loadable, LOADABLE, "loadable"),
-            accepted={
-                term: frozenset((term, *_terms().below(term))) for listed in terms.values() for term in listed
-            },
             min_images=given.get("min_images"),
             max_images=given.get("max_images"),
             min_subjects=given.get("min_subjects"),
             max_bytes=given.get("max_bytes"),
         )
 
-    def tests(self) -> Iterator[Callable[[Entry], Miss | None]]:
+    def tests(self, index: Index) -> Iterator[_Test]:
         """One for each thing that was asked for."""
         for name in ("modality", "organ", "task"):
             if asked := getattr(self, name):
-                yield functools.partial(self._lacks_term, name, asked)
+                yield _Test(index.held(*asked), functools.partial(_other_term, name, asked))
         for term in self.structures:
-            yield functools.partial(self._lacks_structure, term)
+            yield _Test(index.held(term), functools.partial(_not_labeled, term))
         for name in ("dimension", "access", "loadable"):
             if asked := getattr(self, name):
-                yield functools.partial(_lacks_word, name, asked)
+                yield _Test(None, functools.partial(_lacks_word, name, asked))
         for use in self.use:
-            yield functools.partial(_lacks_use, use)
+            yield _Test(set(index.holding.get(f"use:{use}", ())), functools.partial(_lacks_use, use))
         if self.licenses:
-            yield self._lacks_license
-        if self.min_images is not None:
-            yield lambda entry: _too_few(entry, self.min_images or 0)
-        if self.max_images is not None:
-            yield lambda entry: _too_many(entry, self.max_images or 0)
-        if self.min_subjects is not None:
-            yield lambda entry: _few_subjects(entry, self.min_subjects or 0)
-        if self.max_bytes is not None:
-            yield lambda entry: _too_large(entry, self.max_bytes or 0)
+            yield _Test(None, self._lacks_license)
+        for asked, lacks in (
+            (self.min_images, _too_few),
+            (self.max_images, _too_many),
+            (self.min_subjects, _few_subjects),
+            (self.max_bytes, _too_large),
+        ):
+            if asked is not None:
+                yield _Test(None, functools.partial(lacks, asked))
         if self.year is not None:
-            yield self._another_year
-
-    def _lacks_term(self, name: str, asked: tuple[str, ...], entry: Entry) -> Miss | None:
-        space = "label" if name == "organ" else name
-        own = getattr(entry, name)
-        held = {f"{space}:{id}" for id in (*own, *(entry.structures if name == "organ" else ()))}
-        if any(held & self.accepted[term] for term in asked):
-            return None
-        if not own:
-            return Miss(f"nobody says its {name}", close=True)
-        for term in asked:
-            for id in own:
-                if is_wider(f"{space}:{id}", term):
-                    return Miss(f"{name} is {id}, wider than {_id(term)}", close=True)
-        return Miss(f"{name} is {_and(own)}, not {_or(map(_id, asked))}")
-
-    def _lacks_structure(self, term: str, entry: Entry) -> Miss | None:
-        held = [f"label:{id}" for id in (*entry.structures, *entry.organ)]
-        if self.accepted[term] & set(held):
-            return None
-        if not entry.structures:
-            return Miss(f"nobody says what it labels, {_id(term)} or not", close=True)
-        for id in entry.structures:
-            if is_wider(f"label:{id}", term):
-                return Miss(f"it labels {id}, wider than {_id(term)}", close=True)
-        return Miss(f"it does not label {_id(term)}")
+            yield _Test(None, self._another_year)
 
     def _lacks_license(self, entry: Entry) -> Miss | None:
         if entry.license in self.licenses:
@@ -548,6 +543,27 @@ class Filters:
         if last is not None and entry.year > last:
             return Miss(f"it is of {entry.year}, after {last}", close=entry.year == last + 1)
         return None
+
+
+def _other_term(name: str, asked: tuple[str, ...], entry: Entry) -> Miss:
+    space = "label" if name == "organ" else name
+    own = getattr(entry, name)
+    if not own:
+        return Miss(f"nobody says its {name}", close=True)
+    for term in asked:
+        for id in own:
+            if is_wider(f"{space}:{id}", term):
+                return Miss(f"{name} is {id}, wider than {_id(term)}", close=True)
+    return Miss(f"{name} is {_and(own)}, not {_or(map(_id, asked))}")
+
+
+def _not_labeled(term: str, entry: Entry) -> Miss:
+    if not entry.structures:
+        return Miss(f"nobody says what it labels, {_id(term)} or not", close=True)
+    for id in entry.structures:
+        if is_wider(f"label:{id}", term):
+            return Miss(f"it labels {id}, wider than {_id(term)}", close=True)
+    return Miss(f"it does not label {_id(term)}")
 
 
 def is_wider(held: str, asked: str) -> bool:
@@ -589,12 +605,6 @@ def _resolved(text: str, kinds: Sequence[str]) -> str:
     return term
 
 
-def _uses() -> tuple[str, ...]:
-    from medimg.licenses import TERMS
-
-    return TERMS
-
-
 def _license(text: str) -> str:
     """A license id as it is written, or as sources write it."""
     if text in search_data()["licenses"]:
@@ -633,9 +643,7 @@ def _not_the_sources(entry: Entry) -> Miss:
     return Miss(f"its license ({entry.license}) is only stated by a {entry.license_by}", close=True)
 
 
-def _lacks_use(use: str, entry: Entry) -> Miss | None:
-    if use in usable(entry):
-        return None
+def _lacks_use(use: str, entry: Entry) -> Miss:
     if entry.license is None:
         return Miss("no license is stated", close=True)
     if entry.license_by != "source":
@@ -650,7 +658,7 @@ def _lacks_use(use: str, entry: Entry) -> Miss | None:
     return Miss(f"its license ({entry.license}) does not meet: {what}")
 
 
-def _too_few(entry: Entry, asked: int) -> Miss | None:
+def _too_few(asked: int, entry: Entry) -> Miss | None:
     if entry.count is None:
         return Miss("nobody says how many images it has", close=True)
     if entry.count >= asked:
@@ -660,7 +668,7 @@ def _too_few(entry: Entry, asked: int) -> Miss | None:
     return Miss(f"{asked - entry.count} {entry.unit} fewer than asked", close=4 * entry.count >= 3 * asked)
 
 
-def _too_many(entry: Entry, asked: int) -> Miss | None:
+def _too_many(asked: int, entry: Entry) -> Miss | None:
     if entry.count is None:
         return Miss("nobody says how many images it has", close=True)
     if entry.count > asked:
@@ -670,7 +678,7 @@ def _too_many(entry: Entry, asked: int) -> Miss | None:
     return None
 
 
-def _few_subjects(entry: Entry, asked: int) -> Miss | None:
+def _few_subjects(asked: int, entry: Entry) -> Miss | None:
     subjects = entry.count if entry.subjects is None and entry.unit == "subjects" else entry.subjects
     if subjects is None:
         return Miss("nobody says how many subjects it has", close=True)
@@ -679,7 +687,7 @@ def _few_subjects(entry: Entry, asked: int) -> Miss | None:
     return Miss(f"{asked - subjects} subjects fewer than asked", close=4 * subjects >= 3 * asked)
 
 
-def _too_large(entry: Entry, asked: int) -> Miss | None:
+def _too_large(asked: int, entry: Entry) -> Miss | None:
     if entry.bytes is None:
         return Miss("nobody says how large it is", close=True)
     if entry.bytes <= asked:
@@ -730,11 +738,9 @@ def search_in(index: Index, text: str, asked: Filters, *, limit: int | None = 20
         again = _found(index, words, runs, asked, rare)[1]
         near += [(number, hit) for number, hit in again if number not in seen]
     hits = [*_sorted(strict), *_sorted(near)]
-    closest: list[str] = []
-    if not hits:
-        unknown = [word for word in words if word not in _ignored()]
-        closest = [each for word in unknown for each in index.closest(word)]
-    return Hits(tuple(hits[:limit]), len(strict), len(near), tuple(dict.fromkeys(closest)))
+    unknown = [] if hits else [word for word in words if word not in _ignored()]
+    closest = dict.fromkeys(each for word in unknown for each in index.closest(word))
+    return Hits(tuple(hits[:limit]), len(strict), len(near), tuple(closest))
 
 
 def _sorted(found: list[tuple[int, Hit]]) -> list[Hit]:
@@ -805,32 +811,36 @@ def _found(
     units = _units(index, words, runs, rare)
     for unit in units:
         _match(index, unit)
-    tests = list(asked.tests())
+    tests = list(asked.tests(index))
     strict: list[tuple[int, Hit]] = []
     near: list[tuple[int, Hit]] = []
-    for number, entry in enumerate(index.entries):
+    silent = [Miss(f"nothing of it says {_said(words, unit)}") for unit in units]
+    for number in _related(units, runs) if units else range(len(index.entries)):
+        entry = index.entries[number]
         own = runs.get(number, ())
         score = max((run.points for run in own), default=0)
-        has = bool(own)
-        misses: list[Miss] = []
+        has = bool(units)
+        misses: list[Miss | Callable[[Entry], Miss | None]] = []
         fixed: list[str] = []
-        for unit in units:
+        for unit, nothing in zip(units, silent, strict=True):
             points = unit.points.get(number)
             if points is not None:
                 score += points[0]
                 fixed += points[1]
-                has = True
             elif any(run.start <= unit.start and unit.end <= run.end for run in own):
                 continue
             elif number in unit.wider:
                 score += WIDER
                 misses.append(Miss(unit.wider[number], close=True))
             else:
-                misses.append(Miss(f"nothing of it says {_said(words, unit)}"))
+                misses.append(nothing)
             if len(misses) > 1:
                 break
         for test in tests if len(misses) < 2 else ():
-            miss = test(entry)
+            if test.fitting is not None:
+                miss = None if number in test.fitting else test.lacks
+            else:
+                miss = test.lacks(entry)
             if miss is None:
                 has = True
             else:
@@ -841,9 +851,19 @@ def _found(
             misses.append(Miss(f"misspelled: {', '.join(dict.fromkeys(fixed))}"))
         if not misses:
             strict.append((number, Hit(entry, score)))
-        elif len(misses) == 1 and (has or misses[0].close):
-            near.append((number, Hit(entry, score, misses[0].why)))
+        elif len(misses) == 1:
+            only = misses[0] if isinstance(misses[0], Miss) else misses[0](entry)
+            if only is not None and (has or only.close):
+                near.append((number, Hit(entry, score, only.why)))
     return strict, near
+
+
+def _related(units: Sequence[_Unit], runs: Mapping[int, Any]) -> list[int]:
+    """The entries that match a unit, or come close."""
+    found = set(runs)
+    for unit in units:
+        found |= unit.points.keys() | unit.wider.keys()
+    return sorted(found)
 
 
 def _said(words: Sequence[str], unit: _Unit) -> str:
@@ -891,7 +911,7 @@ def _readings(index: Index, word: str, rare: bool) -> list[_Reading]:
             return [(singular(word), ())]
         if index.beginning(word):
             return [(word, ())]
-        if any(index.knows(part) for part in numbered(word)[:1]):
+        if _numbered_names(index, word):
             return [(word, ())]
     return [(each, (each,)) for each in index.corrections(word)] or [(word, ())]
 
@@ -904,7 +924,8 @@ def _term_at(
         if end == start + 1 and _within_chinese(words, start):
             return None
         options = []
-        for reading in product(*readings[start:end]):
+        likeliest = CORRECTIONS if end - start <= LONGEST_JOIN else 1
+        for reading in itertools.product(*(each[:likeliest] for each in readings[start:end])):
             said = tuple(word for word, _ in reading)
             if terms := index.terms.of(said):
                 fixed = tuple(word for _, fix in reading for word in fix)

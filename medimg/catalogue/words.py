@@ -88,6 +88,7 @@ def search_data() -> dict[str, Any]:
         terms: of each term its kind (one of `KINDS`, "use" or "dimension"), id, names, the ids of the terms that it is
             a kind or a part of; and of the names, `keys` (their words in one, as they are), `singular` (where plurals
             give way), `words` (as the index has them).
+        uses: `medimg.licenses.TERMS`.
         licenses: id -> the terms of `medimg.licenses.TERMS` that it meets.
     """
     found: dict[str, Any] = {"spellings": [], "ignored": [], "terms": [], "licenses": {}}
@@ -122,6 +123,7 @@ def _lines() -> Iterator[dict[str, Any]]:
     for kind in ("use", "dimension"):
         for id, names in own[kind].items():
             yield _term(kind, id, names, ())
+    yield {"uses": licenses.TERMS}
     for id in licenses.known():
         yield {"license": id, "meets": licenses.met(id)}
 

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
+import ast
+import csv
+import io
 import json
 import random
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from medimg import fuse, licenses, registry, vocab
 from medimg.cards.portal.fusion import fusion_data
 from medimg.errors import MedimgError
 from medimg.fusion import blueprint
-from medimg.licenses import TERMS
+from medimg.hub_sync.cli import app
+from medimg.licenses import TERMS, allowed
 from medimg.manifest import NOTICE, ConfigStats, Manifest, Shard, SplitStats
 
 SITE = Path(__file__).parents[1] / "cards" / "portal" / "site"
 NODE = """
-import { Planner } from %s;
-const text = await new Promise((done) => {
-  const parts = [];
-  process.stdin.on("data", (part) => parts.push(part)).on("end", () => done(Buffer.concat(parts).toString()));
-});
-const { data, requests } = JSON.parse(text);
-const planner = new Planner(data);
-const answers = requests.map((asked) => {
+import { Planner } from "SITE/plan.js";
+import * as outputs from "SITE/outputs.js";
+import * as recipes from "SITE/recipe.js";
+import * as states from "SITE/state.js";
+const parts = [];
+for await (const part of process.stdin) parts.push(part);
+const given = JSON.parse(Buffer.concat(parts).toString());
+const answer = (value) => process.stdout.write(JSON.stringify(value));
+"""
+PLANNED = """((planner) => given.requests.map((asked) => {
   try {
     return planner.plan(asked);
   } catch (error) {
     if (!error.kind) throw error;
     return { error: [error.kind, error.text] };
   }
-});
-process.stdout.write(JSON.stringify(answers));
-"""
+}))(new Planner(given.data))"""
 BY_HAND: tuple[dict[str, Any], ...] = (
     {"modality": "CT", "organ": "liver", "task": "segmentation", "targets": ["liver", "liver tumor"]},
     {"names": ["lits", "msd-liver", "chaos"], "targets": ["liver", "liver tumor"], "encoding": "channels"},
@@ -201,27 +208,214 @@ def differences(requests: list[dict[str, Any]], answers: list[Any]) -> list[str]
     ]
 
 
-def by_node(requests: list[dict[str, Any]], held: dict[str, Manifest] | None) -> list[Any]:
+def by_node(script: str, given: Any) -> Any:
+    """What a script of the site makes of a JSON value; `given` is its name there."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("Node is not here; the page in the browser is compared, too")
-    script = NODE % json.dumps((SITE / "plan.js").as_uri())
     run = subprocess.run(
-        [node, "--input-type=module", "--eval", script],
-        input=json.dumps({"data": fusion_data(held), "requests": requests}, sort_keys=True),
+        [node, "--input-type=module", "--eval", NODE.replace("SITE", SITE.as_uri()) + script],
+        input=json.dumps(given, sort_keys=True),
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    answers: list[Any] = json.loads(run.stdout)
+    return json.loads(run.stdout)
+
+
+def answers_of(requests: list[dict[str, Any]], held: dict[str, Manifest] | None) -> list[Any]:
+    data = fusion_data(held)
+    answers: list[Any] = by_node(f"answer({PLANNED});", {"data": data, "requests": requests})
     return answers
 
 
 def test_the_port_plans_as_python_does(held: dict[str, Manifest] | None) -> None:
     requests = [*BY_HAND, *selections(40, seed=1)]
-    answers = by_node(requests, held)
+    answers = answers_of(requests, held)
     assert not differences(requests, answers)
     good = [each for each in answers if "error" not in each]
     assert len(good) > 20 and len(answers) - len(good) > 10, "both kinds are among them"
+
+
+# ------------------------------------------------------------------------------- what is taken away of a plan
+
+TAKEN = """
+const planner = new Planner(given.data);
+answer(given.requests.map((asked) => {
+  const plan = planner.plan(asked);
+  const state = states.paramsOf(new URLSearchParams("pick=lits&show=table"), asked);
+  const rows = outputs.composition(plan, planner, () => ({ year: 2017 }));
+  return {
+    state: state.toString(),
+    again: states.askedOf(new URLSearchParams(state.toString())),
+    python: outputs.python(asked),
+    command: outputs.command(asked),
+    json: outputs.blueprintJson(plan),
+    toml: outputs.blueprintToml(plan),
+    csv: outputs.csv(rows),
+    table: JSON.parse(outputs.compositionJson(rows, plan)),
+    recipe: recipes.exported(plan.blueprint, planner).recipe,
+  };
+}));
+"""
+TAKEN_AWAY: tuple[dict[str, Any], ...] = (
+    {
+        "modality": ["CT"],
+        "organ": ["liver"],
+        "task": ["segmentation"],
+        "targets": ["liver", "liver tumor"],
+        "dimension": "3d",
+        "minimum": 10,
+        "split": ["train", "test"],
+        "license_terms": ["adapt"],
+        "source": "miniature",
+    },
+    {
+        "names": ["msd-liver", "chaos"],
+        "targets": ["liver"],
+        "weights": {"msd-liver": 2, "chaos": 1.5},
+        "prefer": ["chaos"],
+        "encoding": "channels",
+        "grid": {"slices": "axial", "spacing": [1, 1, 2.5], "orientation": "LPS", "window": [40, 400]},
+        "near": False,
+        "unlabeled": True,
+        "seed": 3,
+        "source": "official",
+        "on_duplicate": "keep",
+    },
+    {"names": ["hc18"], "source": "miniature", "near": True, "weights": "interleave", "repeat": True},
+)
+
+
+@pytest.fixture(scope="module")
+def taken() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = by_node(TAKEN, {"data": fusion_data(None), "requests": TAKEN_AWAY})
+    return found
+
+
+@pytest.mark.parametrize("number", range(len(TAKEN_AWAY)))
+def test_what_is_taken_away_gives_the_same_plan(
+    number: int, taken: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, made = TAKEN_AWAY[number], taken[number]
+    wanted = expected(asked)
+    assert made["again"] == asked and made["state"].startswith("pick=lits&show=table")
+    code = (
+        made["python"]
+        .split("print(rows.plan)")[0]
+        .replace("rows = medimg.fuse(", "rows = medimg.fuse(plan=True,")
+    )
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert json.loads(names["rows"].to_json()) == wanted
+    words = shlex.split(made["command"].replace("\\\n", " "))
+    assert words[:2] == ["medimg", "fuse"]
+    shown = CliRunner().invoke(app, [*words[1:], "--json"])
+    assert json.loads(shown.stdout) == wanted
+    (tmp_path / "a.json").write_text(made["json"], "utf-8")
+    assert json.loads(fuse(blueprint=tmp_path / "a.json", plan=True).to_json()) == wanted
+    (tmp_path / "a.toml").write_text(made["toml"], "utf-8")
+    kept = json.loads(fuse(blueprint=tmp_path / "a.toml", plan=True).to_json())
+    assert kept["blueprint"] == {**wanted["blueprint"], "blueprint": "a", "title": "A composition"}
+    assert {**kept, "blueprint": None} == {**wanted, "blueprint": None}
+
+
+def test_the_composition_table_has_a_line_for_each_member(taken: list[dict[str, Any]]) -> None:
+    wanted, made = expected(TAKEN_AWAY[0]), taken[0]
+    lines = list(csv.DictReader(made["csv"].splitlines()))
+    members = wanted["index"]["members"]
+    assert [each["dataset"] for each in lines] == list(members)
+    for line in lines:
+        splits = members[line["dataset"]]["splits"]
+        assert line["images"] == str(sum(split["rows"] for split in splits))
+        assert line["license"] == wanted["metadata_harmonization"]["members"][line["dataset"]]["license"]
+    assert made["table"]["license"] == wanted["index"]["license"]
+    assert [each["dataset"] for each in made["table"]["members"]] == list(members)
+
+
+def test_no_cell_is_a_formula_and_no_text_leaves_its_place() -> None:
+    hostile = [
+        '=HYPERLINK("http://x")',
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "＝1",
+        'a"b',
+        "a,b",
+        "a\r\n=b",
+        "plain",
+        -1,
+    ]
+    text = by_node("answer(outputs.csv(given.map((a) => ({ a, b: [a] })), ['a', 'b']));", hostile)
+    rows = list(csv.reader(io.StringIO(text)))[1:]
+    assert [row[0].removeprefix("'") for row in rows] == [str(each) for each in hostile]
+    assert all(not re.match(r"\s*[=+\-@＝]", cell) for row in rows[:-1] for cell in row)
+
+
+def test_texts_of_a_request_stay_texts_in_code_and_command() -> None:
+    names = ["a'b", '"; import os #', "$(touch x)", "--push", "-x", "\u202eb", "\n", "\\", "é 肝"]
+    asked = {"names": names, "targets": names, "source": "~/my copies"}
+    python, command = by_node("answer([outputs.python(given), outputs.command(given)]);", asked)
+    assert "\u202e" not in python
+    (call,) = [node for node in ast.walk(ast.parse(python)) if isinstance(node, ast.Call) and node.keywords]
+    assert {each.arg: ast.literal_eval(each.value) for each in call.keywords} == asked
+    words = shlex.split(command.replace("\\\n", " "))
+    from typer.main import get_command
+
+    fusing = get_command(app).commands["fuse"]  # type: ignore[attr-defined]
+    parsed = fusing.make_context("fuse", words[2:]).params
+    assert (parsed["names"], parsed["target"], parsed["source"]) == (names, names, "~/my copies")
+
+
+# ------------------------------------------------------------------------------------- recipes of Imaging-X
+
+IMPORTED = """
+const planner = new Planner(given.data);
+answer(given.recipes.map((recipe) => recipes.imported(recipe, planner)));
+"""
+
+
+def test_a_recipe_of_imaging_x_is_read_line_by_line_and_nothing_is_lost_in_silence() -> None:
+    recipe = {
+        "dimension": "2D",
+        "modalities": ["CT", "Fundus", "Xylography"],
+        "task_types": "segmentation",
+        "license_allowlist": ["CC BY 4.0", "Creative Commons Attribution 4.0 International", "custom"],
+        "include_unlabeled": False,
+        "prefer_labeled": True,
+        "min_valid_image_n_per_dataset": 100,
+        "anatomy_whitelist": ["Retina"],
+        "release_date_min": "2020-01-01",
+        "allow_3d_as_2d_sources": True,
+        "selection": {"enable": True, "min_orgs_per_modality": 2, "storage_budget_gb": 10, "strange": 1},
+        "strange": 2,
+    }
+    read, nothing = by_node(IMPORTED, {"data": fusion_data(None), "recipes": [recipe, {"modalities": None}]})
+    assert read["asked"] == {
+        "modality": ["CT", "fundus photography"],
+        "organ": ["retina"],
+        "license_terms": ["CC-BY-4.0", "CC-BY-4.0"],
+        "minimum": 100,
+        "grid": {"slices": "axial"},
+    }
+    told = [each["field"] for each in read["lines"]]
+    assert {field.split(".")[0] for field in told} == set(recipe)
+    lost = {each["field"]: each["becomes"] for each in read["lines"] if not each["taken"]}
+    assert "closest ids" in lost["modalities"] and "no list" in lost["task_types"]
+    assert {"license_allowlist", "release_date_min", "selection.strange", "strange"} <= set(lost)
+    assert nothing["asked"] == {} and [each["taken"] for each in nothing["lines"]] == [True]
+
+
+def test_a_request_goes_through_a_recipe_and_comes_back(taken: list[dict[str, Any]]) -> None:
+    asked = TAKEN_AWAY[0]
+    recipe = taken[0]["recipe"]
+    assert set(recipe) == set(by_node("answer(recipes.CASE_STUDY);", None)), "its own fields, all of them"
+    (read,) = by_node(IMPORTED, {"data": fusion_data(None), "recipes": [recipe]})
+    for kind in ("modality", "organ", "task", "dimension", "minimum"):
+        assert read["asked"][kind] == asked[kind]
+    assert {each for each in licenses.known() if allowed(each, ["adapt"])} == set(
+        read["asked"]["license_terms"]
+    )

@@ -110,7 +110,9 @@ class Entry:
         values["stated"] = tuple(
             [Stated(by, tuple(rows), tuple(facts)) for by, rows, facts in values["stated"]]
         )
-        made = object.__new__(cls)  # `cls(**values)` sets each field through object.__setattr__: thrice the time
+        made = object.__new__(
+            cls
+        )  # `cls(**values)` sets each field through object.__setattr__: thrice the time
         made.__dict__.update(values)
         return made
 

@@ -837,10 +837,11 @@ def _found(
             if len(misses) > 1:
                 break
         for test in tests if len(misses) < 2 else ():
-            if test.fitting is not None:
-                miss = None if number in test.fitting else test.lacks
-            else:
+            miss: Miss | Callable[[Entry], Miss | None] | None = test.lacks
+            if test.fitting is None:
                 miss = test.lacks(entry)
+            elif number in test.fitting:
+                miss = None
             if miss is None:
                 has = True
             else:

@@ -177,7 +177,7 @@ def sync(
         typer.Option("--restore", help="Build also the named datasets that were retired or rolled back."),
     ] = False,
     no_collections: Annotated[
-        bool, typer.Option("--no-collections", help="Leave the topic collections alone.")
+        bool, typer.Option("--no-collections", help="Leave the topic collections and the portal alone.")
     ] = False,
     report_file: Annotated[
         Path | None,
@@ -217,6 +217,7 @@ def sync(
                 watcher=kept,
                 restore=restore,
                 collections=not no_collections,
+                pages=not no_collections,
             )
         except BaseException:
             kept.write(done=False)

@@ -27,7 +27,7 @@ from medimg.errors import (
     disk_full,
 )
 from medimg.files import Files, checksums
-from medimg.hub_sync import topics, withdrawal
+from medimg.hub_sync import portal, topics, withdrawal
 from medimg.hub_sync.build import Built, build, by_reason
 from medimg.hub_sync.fingerprint import changed, fingerprint, refresh, same_texts
 from medimg.hub_sync.fingerprint import texts as texts_digest
@@ -100,6 +100,7 @@ class Result:
         skipped: reason -> files of the source that are no row.
         withheld: license -> rows that were built but not published, because it does not allow it.
         incomplete: reason -> files whose row lacks something that the source is expected to say.
+        manifest: what is published now and may be shown.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Result:
     skipped: Mapping[str, LeftOut] = field(default_factory=dict)
     withheld: Mapping[str, int] = field(default_factory=dict)
     incomplete: Mapping[str, LeftOut] = field(default_factory=dict)
+    manifest: Manifest | None = field(default=None, repr=False)
 
     def told(self, manifest: Manifest, report: LoadReport | None = None) -> Result:
         """With what the build of a manifest left out; its own report has names of files that no manifest tells."""
@@ -349,6 +351,7 @@ def sync(
     watcher: Watcher | None = None,
     restore: bool = False,
     collections: bool = False,
+    pages: bool = False,
     shard_bytes: int = SHARD_BYTES,
 ) -> list[Result]:
     """Bring the Hub up to date.
@@ -362,6 +365,7 @@ def sync(
         watcher: progress.
         restore: build also the named datasets that were retired or rolled back.
         collections: keep the topic collections up to date.
+        pages: keep the portal up to date.
         shard_bytes: size at which a shard ends.
 
     Raises:
@@ -418,6 +422,11 @@ def sync(
         except MedimgError as error:
             # They help to find what is published; what is published is as it should be without them.
             watcher.note(f"the topic collections are not up to date: {error}")
+    if pages and not dry_run:
+        try:
+            portal.update(hub, results)
+        except MedimgError as error:
+            watcher.note(f"the portal is not up to date: {error}")
     return results
 
 
@@ -541,6 +550,10 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
             result = replace(result, reason=f"{result.reason}; {said}")
         if result is None:
             return None
+        if result.commits:
+            result = replace(result, manifest=portal.shown(self.hub.published(self.name)))
+        else:
+            result = replace(result, manifest=portal.shown(state))
         if self.built is not None:
             return result.told(self.built.manifest, self.built.report)
         return result if state.manifest is None else result.told(state.manifest)

@@ -416,7 +416,7 @@ def purge(hub: Hub, name: str, *, note: str = "purged") -> str:
         )
     manifest = None if text is None else parsed(text, name)
     before = mark(state)
-    removed = _remove(hub, name, note)
+    removed = forget(hub, name, note)
     if before is not None:
         reopen(hub, name, hub.found(name)[0], before)
         _squash(hub, name, note)
@@ -425,29 +425,39 @@ def purge(hub: Hub, name: str, *, note: str = "purged") -> str:
     return removed
 
 
-def _remove(hub: Hub, name: str, note: str) -> str:
+def forget(hub: Hub, name: str, note: str) -> str:
+    """Keep the files that are at `main` now, and nothing of what was there before.
+
+    Args:
+        hub: where, of datasets or of Spaces.
+        name: repository.
+        note: message of the one commit that is left.
+
+    Returns:
+        What is gone, and what is left to do by hand.
+    """
     repo = hub.repo(name)
-    refs = hub.ask(name, lambda: hub.api.list_repo_refs(repo, repo_type="dataset"))
+    refs = hub.ask(name, lambda: hub.api.list_repo_refs(repo, repo_type=hub.kind))
     for tag in refs.tags:
-        _gone(hub, name, lambda tag=tag: hub.api.delete_tag(repo, tag=tag.name, repo_type="dataset"))
+        _gone(hub, name, lambda tag=tag: hub.api.delete_tag(repo, tag=tag.name, repo_type=hub.kind))
     for branch in refs.branches:
         if branch.name != "main":
             _gone(
                 hub,
                 name,
-                lambda branch=branch: hub.api.delete_branch(repo, branch=branch.name, repo_type="dataset"),
+                lambda branch=branch: hub.api.delete_branch(repo, branch=branch.name, repo_type=hub.kind),
             )
     _squash(hub, name, note)
     told = "tags and history are gone"
     try:
-        files = hub.ask(name, lambda: list(hub.api.list_lfs_files(repo, repo_type="dataset")))
+        files = hub.ask(name, lambda: list(hub.api.list_lfs_files(repo, repo_type=hub.kind)))
         used = set(hub.found(name)[0].files.values())
         unused = [file for file in files if file.file_oid not in used]
         if unused:
             hub.ask(
                 name,
                 lambda: hub.api.permanently_delete_lfs_files(
-                    repo, unused, rewrite_history=False, repo_type="dataset"
+                    repo, unused, rewrite_history=False, repo_type=hub.kind
                 ),
             )
         told = f"tags, history and {len(unused)} stored objects are gone"
@@ -461,7 +471,7 @@ def _remove(hub: Hub, name: str, note: str) -> str:
 
 def _squash(hub: Hub, name: str, note: str) -> None:
     repo = hub.repo(name)
-    hub.ask(name, lambda: hub.api.super_squash_history(repo, repo_type="dataset", commit_message=note))
+    hub.ask(name, lambda: hub.api.super_squash_history(repo, repo_type=hub.kind, commit_message=note))
 
 
 def _gone(hub: Hub, name: str, call: Any) -> None:

@@ -46,6 +46,7 @@ async function show() {
     return;
   }
   const first = open.page === null;
+  open.part?.leave?.();
   open = { page, about, part: null };
   const mine = open;
   try {

@@ -3,6 +3,7 @@ import { along, to } from "./address.js";
 import { details } from "./data.js";
 import { count, fill, h, many, name, outside, size, snippet } from "./dom.js";
 import { ACCESS, amount, bytes, DIMENSIONS, HOW, KINDS, licenseName, STANDS, subjects, USES, use, verdict, VERDICTS } from "./words.js";
+import { samples } from "./view.js";
 
 const COUNTED = {
   modality: ["Modality", "rows"],
@@ -36,6 +37,7 @@ export async function mount(main, context) {
     button.onclick = () => pick(entry.id);
   };
   update(context);
+  const shown = more.samples?.length ? samples(more.samples, context.catalogue.about) : null;
   const said = more.declared?.description ?? [];
   fill(main, [
     h("div.head", null,
@@ -49,7 +51,7 @@ export async function mount(main, context) {
     h("div.columns", null,
       h("div.body", null,
         license(entry, context.catalogue),
-        viewer(entry, more),
+        shown && section("Look at it", shown.element),
         load(entry, more, context.catalogue.about),
         said.length > 1 && section("About", said.slice(1).map((text) => h("p", null, name(text)))),
         labels(more),
@@ -58,7 +60,7 @@ export async function mount(main, context) {
         sources(more)),
       h("aside", { "aria-label": "Facts" }, facts(entry, more, context))),
   ]);
-  return { update };
+  return { update, leave: () => shown?.leave() };
 }
 
 const section = (title, ...children) => h("section", null, h("h2", null, title), children);
@@ -202,8 +204,4 @@ function sources(more) {
     files.length > 0 && section("Source files", table(["Address", { n: "Size" }, "Checksum"], files, "Source files")),
     section("Cite", h("p", null, name([citation.authors, citation.title, citation.venue, citation.year].filter(Boolean).join(". ")), ". ", citation.doi ? outside(`https://doi.org/${citation.doi}`, `doi:${citation.doi}`) : citation.url ? outside(citation.url) : null)),
   ];
-}
-
-function viewer() {
-  return null;
 }

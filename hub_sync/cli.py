@@ -768,6 +768,7 @@ def rollback(
 
     with _hub(hub, namespace, store) as target:
         change = history.rollback(target, registry.get(name).name, to, reason=reason)
+        _renew_portal(target)
     out.print(_plain(change.said), highlight=False)
 
 
@@ -797,6 +798,7 @@ def retire(
 
     with _hub(hub, namespace, store) as target:
         change = history.retire(target, _dataset_or_set(name), reason, purge=purge)
+        _renew_portal(target)
     out.print(_plain(change.said), highlight=False)
 
 
@@ -818,7 +820,18 @@ def purge(
 
     with _hub(hub, namespace, store) as target:
         removed = withdrawal.purge(target, _dataset_or_set(name))
+        _renew_portal(target)
     out.print(f"{_plain(name)}: {_plain(removed)}", highlight=False)
+
+
+def _renew_portal(hub: Any) -> None:
+    """Let the portal show what is left; what was asked for is done, whatever becomes of this."""
+    from medimg.hub_sync import portal
+
+    try:
+        portal.refresh(hub)
+    except MedimgError as error:
+        err.print(f"the portal still shows what it showed: {_plain(str(error))}", highlight=False)
 
 
 def _dataset_or_set(name: str) -> str:

@@ -24,7 +24,7 @@ from medimg.catalogue import Entry
 from medimg.manifest import ConfigStats, Manifest
 from medimg.text import clean
 
-__all__ = ["Preview", "Sample", "build", "files"]
+__all__ = ["Preview", "Sample", "build", "files", "picture_files"]
 
 CHUNK = 32
 """Entries whose details share one file."""
@@ -117,7 +117,7 @@ def files(
         }
         site[f"data/details/{start // CHUNK}.json"] = _json(part)
     for name, preview in shown.items():
-        site |= _picture_files(name, preview)
+        site |= picture_files(name, preview)
     return dict(sorted(site.items()))
 
 
@@ -314,7 +314,8 @@ def _sample(name: str, number: int, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _picture_files(name: str, preview: Preview) -> dict[str, bytes]:
+def picture_files(name: str, preview: Preview) -> dict[str, bytes]:
+    """Path in the site -> bytes of a dataset's pictures."""
     found = {f"{_place(name)}/thumb.webp": preview.thumbnail}
     for number, sample in enumerate(preview.samples):
         found |= _sample_files(name, number, sample)

@@ -6,14 +6,17 @@ BIN := $(VENV)/bin
 STORE ?= hub-store
 NAMESPACE ?= medimg
 PORT ?= 8765
+PORTAL_PORT ?= 8766
+VIEWER := cards/portal/node_modules/.made
 # What pip says of itself is nothing that the user of a command here asked for.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help sync hub shell test floor check peers mutants fuzz docs catalogue lock clean
+.PHONY: help sync hub portal shell test floor check peers mutants fuzz docs catalogue lock clean
 help:
 	@echo "make sync [SOURCE=<root>|official] [ONLY=\"hc18 lits\"] [HUB=<address>] [NAMESPACE=<org>] [STORE=<folder>]"
 	@echo "make hub  [STORE=<folder>] [PORT=8765]   serve what was published"
+	@echo "make portal [STORE=<folder>] [PORT=8766] [OUT=<folder>]   open the portal, or only write it"
 	@echo "make shell                              a shell with python and medimg of .venv"
 	@echo "make test                               run the tests"
 	@echo "make floor                              the tests of sync and loading with the oldest supported Hub clients"
@@ -23,12 +26,22 @@ help:
 	@echo "make fuzz [SECONDS=300] [SEED=0] [JSON=1]  requests of all kinds against every route of an embedded Hub"
 	@echo "make mutants [ONLY=\"hc18 rows.py\"] [ALL=1] [FRESH=1] [JSON=1]   small changes of the source that no test notices"
 
-sync: $(VENV)/.sync
+sync: $(VENV)/.sync $(VIEWER)
 	@$(BIN)/medimg sync $(ONLY) --store "$(STORE)" --namespace "$(NAMESPACE)" \
 	  $(if $(SOURCE),--source "$(SOURCE)") $(if $(HUB),--hub "$(HUB)")
 
 hub: $(VENV)/.sync
 	@$(BIN)/medimg hub --store "$(STORE)" --port $(PORT)
+
+portal: $(VENV)/.sync $(VIEWER)
+	@$(BIN)/medimg portal $(if $(wildcard $(STORE)),--store "$(STORE)") $(if $(OUT),--out "$(OUT)",--port $(PORTAL_PORT))
+
+# The portal's volume viewer (and axe-core, for its tests) come from npm. Where npm is not there, the portal is whole
+# but for that viewer, and says so.
+$(VIEWER): cards/portal/package.json cards/portal/package-lock.json cards/portal/vendor.mjs
+	@if command -v npm > /dev/null && npm ci --silent --prefix cards/portal && \
+	    npm run --silent --prefix cards/portal vendor; then touch $@; \
+	  else echo "the portal has no volume viewer: npm is not there, or did not get it" >&2; fi
 
 shell: $(VENV)/.sync
 	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $${SHELL:-/bin/bash}
@@ -36,7 +49,7 @@ shell: $(VENV)/.sync
 # The order is that of tests/conftest.py: what takes long begins first.
 SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 # TORCH=<version> also installs torch and torchdata and runs the training examples, which are skipped without it.
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VIEWER)
 	$(if $(TORCH),$(BIN)/python -m pip install -q --disable-pip-version-check torch==$(TORCH) torchdata)
 	$(BIN)/python -m pytest $(SPREAD) $(PYTEST)
 

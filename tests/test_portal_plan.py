@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import functools
 import io
 import json
 import random
@@ -11,13 +12,18 @@ import re
 import shlex
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from typer.testing import CliRunner
 
-from medimg import fuse, licenses, registry, vocab
+from medimg import catalogue, fuse, licenses, registry, vocab
+from medimg.cards import portal
 from medimg.cards.portal.fusion import fusion_data
 from medimg.errors import MedimgError
 from medimg.fusion import blueprint
@@ -419,3 +425,142 @@ def test_a_request_goes_through_a_recipe_and_comes_back(taken: list[dict[str, An
     assert {each for each in licenses.known() if allowed(each, ["adapt"])} == set(
         read["asked"]["license_terms"]
     )
+
+
+# ---------------------------------------------------------------------------------------- in a real browser
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The composer's page of a portal that was built with these manifests."""
+    browser = shutil.which("chromium")
+    api = pytest.importorskip("playwright.sync_api")
+    if browser is None:
+        pytest.skip("there is no chromium")
+    folder = tmp_path_factory.mktemp("portal")
+    portal.build(folder, manifests=manifests())
+    handler = functools.partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with api.sync_playwright() as playwright:
+            running = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+            page = running.new_page(viewport={"width": 390, "height": 800})
+            page.visits, page.problems = 0, []
+            page.on("pageerror", lambda error: page.problems.append(str(error)))
+            page.on("console", lambda said: page.problems.append(said.text) if said.type == "error" else None)
+            page.address = f"http://127.0.0.1:{server.server_port}/"
+            yield page
+            running.close()
+        server.shutdown()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A server of files that says nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fuse` sees the Hub that the portal was built from."""
+    monkeypatch.setattr(Published, "held", manifests(), raising=False)
+    monkeypatch.setattr("medimg.fusion.plan.Manifests", Published)
+
+
+def shown(page: Any, query: str) -> str:
+    """The text of the composer at an address."""
+    page.evaluate("document.querySelector('#plan-title')?.remove()")
+    page.visits += 1
+    page.goto(f"{page.address}#/compose?{query}&visit={page.visits}")
+    page.wait_for_selector("#plan-title")
+    text: str = page.inner_text(".plan")
+    return text
+
+
+@pytest.mark.usefixtures("published")
+def test_the_page_plans_as_python_does_for_random_selections(page: Any) -> None:
+    requests = selections(20, seed=3)
+    shown(page, "")
+    answers = page.evaluate(
+        "async (given) => {"
+        "const { Planner } = await import('./plan.js');"
+        f"given.data = await (await fetch('data/fusion.json')).json(); return {PLANNED}; }}",
+        {"requests": requests},
+    )
+    assert not differences(requests, answers)
+    assert len([each for each in answers if "error" not in each]) >= 5
+
+
+@pytest.mark.usefixtures("published")
+def test_a_composition_is_made_by_keyboard_on_a_phone(page: Any) -> None:
+    assert "Add a dataset" in shown(page, "")
+    for label, value in (("Modality", "CT"), ("Organ", "liver"), ("Targets, in order", "liver")):
+        page.get_by_label(label, exact=True).and_(page.locator("input")).fill(value)
+        page.keyboard.press("Enter")
+    page.get_by_label("Dimension").select_option("3d")
+    wanted = expected({"modality": "CT", "organ": "liver", "targets": "liver", "dimension": "3d"})
+    members = wanted["index"]["members"]
+    text = page.inner_text(".plan")
+    assert members and all(key in text for key in members)
+    assert all(warning in page.text_content(".plan") for warning in wanted["warnings"])
+    assert all(
+        each["reason"] in page.text_content(".plan") for each in wanted["metadata_harmonization"]["left_out"]
+    )
+    assert all(reason in page.text_content(".plan") for reason in wanted["index"]["license"]["reasons"])
+    assert f"{wanted['index']['rows']:,}" in text
+    with_tabs = page.get_by_role("tab", name="Python")
+    with_tabs.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    with page.expect_download() as got:
+        page.get_by_role("button", name="Download composition.csv").click()
+    lines = list(csv.DictReader(Path(got.value.path()).read_text("utf-8").splitlines()))
+    assert [each["dataset"] for each in lines] == list(members)
+    again = page.url
+    page.goto("about:blank")
+    page.goto(again)
+    page.wait_for_selector("#tab-table[aria-selected=true]")
+    assert page.inner_text(".plan") == text, "everything stands in the address"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not page.problems
+
+
+@pytest.mark.usefixtures("published")
+def test_an_error_says_the_next_step_and_what_cannot_be_planned_is_told(page: Any) -> None:
+    wanted = expected({"names": ["lits"], "targets": ["left kidny"]})["error"][1]
+    text = shown(page, "d=lits&target=left+kidny")
+    assert "".join(text.split()) == "".join(f"Plan{wanted}".split())
+    assert "no dataset" in shown(page, "d=no+such+set")
+    hostile = "<img src=x onerror=alert(1)>"
+    assert hostile in shown(page, f"d={quote(hostile)}") and page.locator(".plan img").count() == 0
+    later = next(each for each in catalogue.entries() if each.loadable == "not yet" and "," not in each.id)
+    good = next(name for name in manifests() if "error" not in expected({"names": [name]}))
+    assert good in shown(page, f"d={good},{quote(later.id)}")
+    assert "nobody has written a builder yet" in page.inner_text(".told")
+
+
+@pytest.mark.usefixtures("published")
+def test_the_case_study_of_imaging_x_is_a_preset(page: Any) -> None:
+    shown(page, "")
+    page.get_by_role("button", name="case study").click()
+    page.wait_for_selector("#recipe-title")
+    text = page.inner_text(".recipe")
+    for paper in ("10", "1,173,965", "5", "681,025", "42", "280,311", "57", "2,135,301"):
+        assert paper in text
+    recipe = by_node("answer(recipes.CASE_STUDY);", None)
+    (read,) = by_node(IMPORTED, {"data": fusion_data(None), "recipes": [recipe]})
+    wanted = expected(read["asked"])
+    assert all(key in page.inner_text(".plan") for key in wanted["index"]["members"])
+    page.get_by_role("button", name="Take these by name").click()
+    named = page.locator(".form .chips[aria-label='Add a dataset'] bdi").all_inner_texts()
+    assert "error" not in expected({**read["asked"], "names": named})
+    page.get_by_role("button", name="Start anew").click()
+    page.get_by_text("Import", exact=True).first.click()
+    page.get_by_label("Or its text").fill('{"names": ["chaos"], "target": ["liver"]}')
+    page.get_by_role("button", name="Import", exact=True).click()
+    assert '"target"' in page.get_by_role("alert").first.inner_text()
+    page.get_by_label("Or its text").fill(fuse("hc18", source="miniature", plan=True).to_json())
+    page.get_by_role("button", name="Import", exact=True).click()
+    assert "d=hc18" in page.url and "source=miniature" in page.url and "Fetal" in page.inner_text(".plan")
+    assert not page.problems

@@ -572,7 +572,7 @@ class Composer {
           code(blueprintJson(plan), "blueprint.json", "the blueprint", "application/json"),
           h("p", null, "To be kept under a name, as TOML: its label space stays while members come and go."),
           code(blueprintToml(plan), "blueprint.toml", "the blueprint as TOML", "application/toml"),
-          h("p", null, download(`${JSON.stringify(plan, null, 1)}\n`, "plan.json", "the whole plan", "application/json"))];
+          h("p", null, download(`${JSON.stringify(plan, null, 1)}\n`, "plan.json", "application/json"))];
       case "table": {
         const rows = composition(plan, this.planner, (id) => this.context.catalogue.get(id));
         return [h("p", null, "One line for each member."),
@@ -598,7 +598,7 @@ const list = (texts, tag) => (texts.length > MANY
   : h(tag, null, texts.map((each) => h("li", null, each))));
 
 /** What may be wider than the page, to be scrolled with the keyboard, too. */
-const scroll = (label, inner) => h("div.scroll", { role: "region", "aria-label": label, tabindex: "0" }, inner);
+const scroll = (label, inner) => h("div.scroll", { role: "region", "aria-label": `${label}, table`, tabindex: "0" }, inner);
 
 const table = (caption, heads, rows, label) => scroll(label, h("table.list.narrow", null,
   caption && h("caption", null, caption),
@@ -608,9 +608,9 @@ const table = (caption, heads, rows, label) => scroll(label, h("table.list.narro
 const link = (key, plan) => h("a", { href: `#/dataset/${encodeURIComponent(plan.index.members[key].name)}` }, key);
 
 /** A button that saves a text as a file. */
-function download(text, file, what, type) {
+function download(text, file, type) {
   return h("button.plain.button", {
-    type: "button", "aria-label": `Download ${what}`,
+    type: "button",
     onclick: () => {
       const address = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
       const anchor = h("a", { href: address, download: file });
@@ -622,4 +622,4 @@ function download(text, file, what, type) {
 
 const file_ = (text, file, what, type) => h("div.file", null,
   h("div.snippet", null, h("pre", { tabindex: "0", "aria-label": what }, h("code", null, text)), copier(text, what)),
-  download(text, file, what, type));
+  download(text, file, type));

@@ -27,7 +27,7 @@ from medimg.errors import (
     disk_full,
 )
 from medimg.files import Files, checksums
-from medimg.hub_sync import portal, topics, withdrawal
+from medimg.hub_sync import catalogue, portal, topics, withdrawal
 from medimg.hub_sync.build import Built, build, by_reason
 from medimg.hub_sync.fingerprint import changed, fingerprint, refresh, same_texts
 from medimg.hub_sync.fingerprint import texts as texts_digest
@@ -365,7 +365,7 @@ def sync(
         watcher: progress.
         restore: build also the named datasets that were retired or rolled back.
         collections: keep the topic collections up to date.
-        pages: keep the portal up to date.
+        pages: keep the portal up to date and, in a run over all datasets, the published catalogue.
         shard_bytes: size at which a shard ends.
 
     Raises:
@@ -422,6 +422,11 @@ def sync(
         except MedimgError as error:
             # They help to find what is published; what is published is as it should be without them.
             watcher.note(f"the topic collections are not up to date: {error}")
+    if pages and not names and not dry_run:
+        try:
+            catalogue.update(hub)
+        except MedimgError as error:
+            watcher.note(f"the catalogue is not up to date: {error}")
     if pages and not dry_run:
         try:
             portal.update(hub, results)

@@ -324,7 +324,19 @@ def tried(root: Path, hub: str, store: Path) -> dict[str, dict[str, list[str]]]:
 
 HARMLESS = {"--hub", "--namespace", "--store", "--json", "--report"}
 """Options of sync that are not tried in pairs."""
-READS_ONLY = {"hub", "list", "show", "verify", "new", "search", "catalogue", "portal", "preflight", "vocab"}
+READS_ONLY = {
+    "hub",
+    "list",
+    "export",
+    "show",
+    "verify",
+    "new",
+    "search",
+    "catalogue",
+    "portal",
+    "preflight",
+    "vocab",
+}
 """Commands that write nothing to a Hub."""
 
 

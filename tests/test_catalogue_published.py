@@ -54,7 +54,7 @@ def test_load_dataset_gives_the_entries(hub: Hub, first: str, tmp_path: Path) ->
     """Plain `datasets`, with nothing of ours, in a process of its own."""
     code = (
         "import datasets, json; rows = datasets.load_dataset('medimg/catalogue', split='train'); "
-        "print(json.dumps([rows[0], rows['id'], rows.features._to_yaml_list()]))"
+        "print(json.dumps([rows[0], list(rows['id']), rows.features._to_yaml_list()]))"
     )
     environment = os.environ | {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path), "HF_TOKEN": "embedded"}
     done = subprocess.run(

@@ -19,7 +19,7 @@ help:
 	@echo "make portal [STORE=<folder>] [PORT=8766] [OUT=<folder>]   open the portal, or only write it"
 	@echo "make shell                              a shell with python and medimg of .venv"
 	@echo "make test                               run the tests"
-	@echo "make floor                              the tests of sync and loading with the oldest supported Hub clients"
+	@echo "make floor                              the tests marked clients, with the oldest supported Hub clients"
 	@echo "make check                              lint, types, generated files"
 	@echo "make catalogue [FROM=../shared]         the table of all known datasets, from the lists that name them"
 	@echo "make peers [ONLY=\"hc18 lits\"]           other projects' loaders read our miniatures"
@@ -54,14 +54,15 @@ test: $(VENV)/.dev $(VIEWER)
 	$(BIN)/python -m pytest $(SPREAD) $(PYTEST)
 
 # The oldest supported clients of the Hub, as pyproject.toml names them, in an environment of their own. Where they do
-# not get along with a locked version (LOOSE), pip chooses.
+# not get along with a locked version (LOOSE), pip chooses. Only what these clients decide is tested with them, the tests
+# marked `clients`: uploads, copies, downloads, and what plain `datasets` reads. All else is the same code with either.
 FLOOR := $(VENV)-floor
 CLIENTS := datasets huggingface_hub
 LOOSE := fsspec s3fs dill multiprocess typer
+TRIED := $(addprefix tests/test_,$(addsuffix .py,hub load static_spaces sync sync_hub sync_faults fused))
 floor: $(FLOOR)/.test
 	$(FLOOR)/bin/python -m pip list --disable-pip-version-check | grep -E "^($(subst $() ,|,$(CLIENTS))) "
-	$(FLOOR)/bin/python -m pytest $(SPREAD) tests/test_hub.py tests/test_sync*.py tests/test_fused.py \
-	  tests/test_load.py tests/test_cards.py $(PYTEST)
+	$(FLOOR)/bin/python -m pytest $(SPREAD) -m clients $(TRIED) $(PYTEST)
 
 $(FLOOR)/.test: pyproject.toml requirements.lock
 	test -x $(FLOOR)/bin/python || $(PYTHON) -m venv $(FLOOR)

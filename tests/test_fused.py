@@ -141,6 +141,7 @@ def originals(root: Path) -> Path:
     return root
 
 
+@pytest.mark.clients
 def test_plain_datasets_reads_masks_in_the_label_space(
     server: EmbeddedHub, published: Hub, tmp_path: Path
 ) -> None:
@@ -442,6 +443,7 @@ def test_call_of_a_blueprint_keeps_targets_that_nobody_has(published: Hub) -> No
     assert found["rows"].plan.targets == made.targets == ("liver", "pharynx")
 
 
+@pytest.mark.clients
 def test_pictures_of_sub_collections(server: EmbeddedHub, published: Hub, tmp_path: Path) -> None:
     """2-D, several configs of one dataset, channels, rows that hold classes alone."""
     names = ["medmnist-v2/pneumoniamnist", "medmnist-v2/bloodmnist", "dsb2018"]
@@ -502,6 +504,7 @@ def test_collection_has_the_set_and_its_members(published: Hub) -> None:
     assert {item.item_id for item in collection.items} == {"set/abdomen", "set/msd-liver", "set/msd-spleen"}
 
 
+@pytest.mark.clients
 def test_copies_move_no_byte(server: EmbeddedHub, published: Hub, uploads: list[int], tmp_path: Path) -> None:
     arguments = ("fuse", *ABDOMEN["names"], "--verbatim", "--push", "copies", "--hub", server.url)
     arguments += ("--namespace", "set")
@@ -555,6 +558,7 @@ def test_copies_cannot_leave_rows_out(server: EmbeddedHub, tmp_path: Path) -> No
     assert "These rows are still here" in (_published(hub, "copies")[0].card or "")
 
 
+@pytest.mark.clients
 def test_members_that_are_read_from_the_hub(server: EmbeddedHub, published: Hub, tmp_path: Path) -> None:
     options = [each for target in TARGETS for each in ("--target", target)]
     arguments = ("fuse", *ABDOMEN["names"], "--modality", "CT", "--task", "segmentation", *options)
@@ -668,6 +672,7 @@ def kinds(request: pytest.FixtureRequest, pusher: Pusher) -> tuple[bool, list[st
     return request.param, found
 
 
+@pytest.mark.clients
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_push_over_a_bad_line(
     server: EmbeddedHub, pusher: Pusher, kinds: tuple[bool, list[str]], fault: str

@@ -45,6 +45,8 @@ from medimg.hub_sync.hub import EmbeddedHub, HubRefusal, Limits, Store, serve
 from medimg.hub_sync.hub.pages import parse_card, render_markdown
 from medimg.hub_sync.hub.store import GITATTRIBUTES, Repository, check_path
 
+pytestmark = pytest.mark.clients
+
 LIMITS = Limits(multipart_above=300_000, part=100_000, regular_file=50_000, body=2_000_000)
 DATASET: dict[str, Any] = {"repo_type": "dataset"}
 

@@ -36,6 +36,8 @@ from medimg.report import MAX_REASONS, OTHER, LoadReport, MedimgWarning
 from medimg.schema import features
 from tests.servers import web
 
+pytestmark = pytest.mark.clients
+
 
 @pytest.fixture
 def lits(tmp_path: Path) -> Path:

@@ -13,6 +13,8 @@ from huggingface_hub.utils import get_session
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.publish import Hub
 
+pytestmark = pytest.mark.clients
+
 PAGE = b"""<!doctype html><title>A page</title><link rel="stylesheet" href="a.css">
 <p id="said">nothing</p><script type="module" src="main.js"></script>"""
 SCRIPT = b"""

@@ -181,6 +181,7 @@ def test_recipe_datasets_have_no_data_file_whatever_is_asked(
             assert "README.md" in files
 
 
+@pytest.mark.clients
 def test_a_repository_without_data_ends_in_an_error_that_names_it(
     server: EmbeddedHub, recipes: dict[str, Result], tmp_path: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_a_repository_without_data_ends_in_an_error_that_names_it(
     assert "croissant.json" not in left and {layout.CROISSANT_PATH, "figure.png"} <= set(left)
 
 
+@pytest.mark.clients
 def test_source_is_built_changed_and_shrunk(server: EmbeddedHub, tmp_path: Path) -> None:
     root = phantoms(tmp_path / "root", "lits")
     hub = Hub(server.url, "source")

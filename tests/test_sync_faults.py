@@ -31,6 +31,8 @@ from medimg.hub_sync.publish import Hub
 from medimg.hub_sync.sync import Result, Watcher, sync
 from medimg.hub_sync.verify import Reader, verify
 
+pytestmark = pytest.mark.clients
+
 NAME = "tiny-0"
 ROWS = 8
 

@@ -33,6 +33,8 @@ from medimg.hub_sync.verify import Reader, verify
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH
 
+pytestmark = pytest.mark.clients
+
 NAME = "tiny-0"
 
 

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
+from medimg import licenses
 from medimg.pixels import Array, Picture, Volume
 from medimg.schema import Box, Point
 
@@ -68,9 +69,8 @@ class Preview(NamedTuple):
 def may_show(dataset: Dataset, manifest: Manifest) -> bool:
     """Whether anybody may see its rows: all of it is open, no terms are to be accepted, nothing was withheld."""
     from medimg.cards.card import forbidden, gates
-    from medimg.licenses import Verdict
 
-    open_ = dataset.publish is Verdict.OPEN and not gates(dataset, manifest)
+    open_ = dataset.publish is licenses.Verdict.OPEN and not gates(dataset, manifest)
     return bool(manifest.rows) and open_ and not forbidden(dataset, manifest) and not manifest.withheld
 
 
@@ -95,7 +95,9 @@ def preview(dataset: Dataset, manifest: Manifest, opened: Callable[[str], IO[byt
         return None
     first = next(iter(found.values()))
     samples = [sample for each in found.values() if (sample := _sample(*each, manifest.origin)) is not None]
-    return Preview(_thumbnail(*first), _alt(dataset, first[0]), tuple(samples))
+    return Preview(
+        _thumbnail(*first, manifest.origin), _alt(dataset, first[0], manifest.origin), tuple(samples)
+    )
 
 
 def _shards(manifest: Manifest) -> Iterator[tuple[str, Shard]]:
@@ -164,10 +166,14 @@ def _sample(row: dict[str, Any], image: Any, mask: Any, origin: str) -> Sample |
 def _volume_sample(
     row: dict[str, Any], image: Volume, mask: Volume | None, legend: Any, about: str
 ) -> Sample | None:
-    """Thinned by the smallest step that fits."""
+    """Thinned by the smallest step that fits; not thinned where the license lets nothing be made of it."""
     if image.array.dtype.names or image.array.ndim > 4:
         return None
-    for step in range(1, 17):
+    # Where nothing may be made of the data, a part of it may not be passed on either.
+    whole = not licenses.get(row["license"]).adapt
+    if whole and image.array.ndim == 4:
+        return None
+    for step in range(1, 2 if whole else 17):
         stored = _thinned(image, step)
         marks = _thinned(mask, step) if mask is not None and mask.shape[:3] == image.shape[:3] else None
         if len(stored) + len(marks or b"") <= BUDGET:
@@ -223,25 +229,33 @@ def _label_png(mask: Picture) -> bytes:
     return _png(array.astype(np.uint8 if array.max(initial=0) < 256 else np.uint16))
 
 
-def _thumbnail(row: dict[str, Any], image: Any, mask: Any) -> bytes:
+def _thumbnail(row: dict[str, Any], image: Any, mask: Any, origin: str) -> bytes:
+    """The picture of the list. A miniature's says in words that it is one."""
     from medimg.cards import pictures
 
-    drawn = pictures.thumbnail(
-        image,
-        mask,
-        boxes=[Box(**box) for box in row["label"]["boxes"] or ()],
-        points=[Point(**point) for point in row["label"]["points"] or ()],
-        size=THUMBNAIL,
-        modality=row["modality"],
-        organ=row["organ"] or (),
-        instances=bool(row["label"]["instances"]),
+    phantom = pictures.phantom(", ".join([row["modality"], *(row["organ"] or ())[:1]]), size=THUMBNAIL)
+    drawn = (
+        phantom
+        if origin == "miniature"
+        else pictures.thumbnail(
+            image,
+            mask,
+            boxes=[Box(**box) for box in row["label"]["boxes"] or ()],
+            points=[Point(**point) for point in row["label"]["points"] or ()],
+            size=THUMBNAIL,
+            modality=row["modality"],
+            organ=row["organ"] or (),
+            instances=bool(row["label"]["instances"]),
+        )
     )
     out = io.BytesIO()
     drawn.save(out, "WEBP", quality=80, method=6)
     return out.getvalue()
 
 
-def _alt(dataset: Dataset, row: dict[str, Any]) -> str:
+def _alt(dataset: Dataset, row: dict[str, Any], origin: str) -> str:
+    if origin == "miniature":
+        return "The word phantom: no data of this dataset is shown"
     what = ", ".join([row["modality"] or "", *(row["organ"] or ())[:2]]).strip(", ")
     names = sorted({name for each in row["label"]["legend"] or () for name in each["names"]})[:4]
     return f"One row of {dataset.title}: {what}" + (f"; outlined: {', '.join(names)}" if names else "")

@@ -1,5 +1,5 @@
 // Puts the volume viewer where the portal looks for it: vendor/niivue.js, with the licenses of all that is in it.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -45,6 +45,8 @@ const notices = packages.map(({ name, version, license, repository, homepage, fo
   return `${name} ${version}\n${license ?? ""}\n${where}\n\n${text}\n`;
 });
 mkdirSync(vendor, { recursive: true });
-copyFileSync(join(modules, "@niivue/niivue/build/index.min.js"), join(vendor, "niivue.js"));
+// The package carries its bundle as a text in a module.
+const { esm } = await import("@niivue/niivue/min");
+writeFileSync(join(vendor, "niivue.js"), decodeURIComponent(esm));
 writeFileSync(join(vendor, "niivue-licenses.txt"), `niivue.js holds these packages, each under its own license.\n\n${notices.join(`\n${"-".repeat(72)}\n\n`)}`);
 console.log(`vendor/niivue.js: ${packages.map(({ name, version }) => `${name} ${version}`).join(", ")}`);

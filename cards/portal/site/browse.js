@@ -56,7 +56,7 @@ export function mount(main, context) {
   const after = h("div.after");
   main.append(
     h("h1.unseen", { tabindex: "-1", "data-title": "Medical imaging datasets" }, "Medical imaging datasets"),
-    h("form.search", { role: "search", onsubmit: (event) => event.preventDefault() }, h("label", { for: "q" }, "Search datasets"), field, h("kbd", { "aria-hidden": "true" }, "/")),
+    h("div.search", { role: "search" }, h("label", { for: "q" }, "Search datasets"), field, h("kbd", { "aria-hidden": "true" }, "/")),
     over,
     h("div.columns", null, rail, h("section.found", { "aria-labelledby": "found-title" }, h("h2.unseen", { id: "found-title" }, "Results"), tools, said, results, after)),
   );

@@ -64,9 +64,8 @@ function choose(element, catalogue, wanted, set) {
     if (!options.firstChild) fill(options, [catalogue.entries.map((entry) => h("option", { value: entry.id }, entry.name))]);
   });
   const said = h("span.note", { role: "status" });
-  const form = h("form.adder", null, h("label", { for: "q" }, "Add a dataset"), field, options, h("button", { type: "submit" }, "Add"), said);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
+  // No form: a page in a sandbox, as a Hub shows it, may not submit one.
+  const add = () => {
     const text = field.value.trim().toLowerCase();
     const hit = catalogue.get(field.value.trim()) ?? catalogue.entries.find((entry) => [entry.id, entry.name, ...entry.aliases].some((each) => each.toLowerCase() === text));
     said.textContent = hit ? "" : `The catalogue has no “${field.value.trim()}”.`;
@@ -74,8 +73,9 @@ function choose(element, catalogue, wanted, set) {
     field.value = "";
     const now = element.dataset.wanted.split(",").filter(Boolean);
     set([...new Set([...now, hit.id])].slice(0, MOST));
-  });
-  fill(element, [form]);
+  };
+  field.addEventListener("keydown", (event) => event.key === "Enter" && add());
+  fill(element, [h("div.adder", null, h("label", { for: "q" }, "Add a dataset"), field, options, h("button", { type: "button", onclick: add }, "Add"), said)]);
 }
 
 const list = (value) => (Array.isArray(value) ? value : value === null || value === undefined || value === "" ? [] : [value]);

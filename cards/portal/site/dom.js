@@ -44,7 +44,7 @@ export const name = (text) => h("bdi", null, text);
 /** A link to somewhere else, where the address is one of the web. */
 export function outside(address, text) {
   const safe = /^https?:\/\/[^\s]+$/i.test(address);
-  return safe ? h("a", { href: address, rel: "noreferrer noopener" }, name(text ?? address)) : h("code", null, address);
+  return safe ? h("a", { href: address, rel: "noreferrer noopener", target: "_blank" }, name(text ?? address)) : h("code", null, address);
 }
 
 const number = new Intl.NumberFormat("en-US");

@@ -1,8 +1,7 @@
 // A picture with its mask on a canvas: zoom, overlay, the values under the cursor.
 import { fill, h, name, replace } from "./dom.js";
-import { color, meaning } from "./labels.js";
+import { color, legendList, meaning } from "./labels.js";
 import { at, decodePicture, levels, shown } from "./pixels.js";
-import { legendList } from "./volume.js";
 
 const MOST = 32;
 

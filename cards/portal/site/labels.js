@@ -1,4 +1,5 @@
 // Colors of mask values: those of the thumbnails.
+import { h, name } from "./dom.js";
 
 const PALETTE = [[230, 75, 53], [77, 187, 213], [0, 190, 120], [247, 190, 60], [160, 110, 230], [240, 130, 190], [150, 200, 60], [90, 120, 235], [220, 140, 80], [60, 210, 190]];
 
@@ -22,4 +23,10 @@ export function meaning(value, legend, instances) {
   const names = new Map(legend).get(instances ? 1 : value);
   if (!names) return legend.length ? "not in the legend" : "label";
   return names.length ? names.join(", ") : "not annotated here";
+}
+
+/** Colors and names of mask values. */
+export function legendList(legend, instances) {
+  const shown = instances ? legend.slice(0, 1) : legend;
+  return h("ul.legend", { "aria-label": "What the mask values mean" }, shown.map(([value]) => h("li", null, h("i", { "aria-hidden": "true", vars: { "--color": `rgb(${(instances ? [127, 127, 127] : color(value)).join(" ")})` } }), instances ? "each value one: " : `${value}: `, name(meaning(value, legend, false)))));
 }

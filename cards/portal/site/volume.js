@@ -1,6 +1,6 @@
 // A volume with its mask, by NiiVue. Loaded when a viewer opens, and not before.
 import { fill, h, name, replace } from "./dom.js";
-import { color, meaning } from "./labels.js";
+import { color, legendList, meaning } from "./labels.js";
 
 const VIEWS = { Multiplanar: "MULTIPLANAR", Axial: "AXIAL", Coronal: "CORONAL", Sagittal: "SAGITTAL", "3-D": "RENDER" };
 const MANY_LABELS = 4096;
@@ -158,10 +158,4 @@ function lut(values, legend, instances) {
   const colors = all.map((each) => color(each, instances));
   const channel = (at) => [0, ...colors.map((each) => each[at])];
   return { R: channel(0), G: channel(1), B: channel(2), A: [0, ...all.map(() => 255)], I: [0, ...all], labels: ["background", ...all.map((each) => meaning(each, legend, instances))] };
-}
-
-/** Colors and names of mask values. */
-export function legendList(legend, instances) {
-  const shown = instances ? legend.slice(0, 1) : legend;
-  return h("ul.legend", { "aria-label": "What the mask values mean" }, shown.map(([value]) => h("li", null, h("i", { "aria-hidden": "true", vars: { "--color": `rgb(${(instances ? [127, 127, 127] : color(value)).join(" ")})` } }), instances ? "each value one: " : `${value}: `, name(meaning(value, legend, false)))));
 }

@@ -120,6 +120,11 @@ def push(hub: Hub, manifests: Mapping[str, Manifest]) -> bool:
     return revision is not None
 
 
+def pictures(hub: Hub, manifests: Mapping[str, Manifest]) -> dict[str, Preview]:
+    """Pictures of all that is published and may be shown, read anew."""
+    return _pictures(hub, manifests, {}, Published(None, None))[0]
+
+
 def _inputs(hub: Hub, manifests: Mapping[str, Manifest]) -> str:
     """Digest of all that the pages are made from."""
     digest = hashlib.sha256(f"{__version__}\n{hub.namespace}\n{hub.embedded or hub.endpoint}\n".encode())

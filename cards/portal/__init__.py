@@ -21,6 +21,7 @@ from medimg import __version__, catalogue, index, licenses, registry, vocab
 from medimg.cards.portal.fusion import fusion_data
 from medimg.cards.portal.previews import Preview, Sample
 from medimg.catalogue import Entry
+from medimg.catalogue.words import search_data
 from medimg.manifest import ConfigStats, Manifest
 from medimg.text import clean
 
@@ -29,22 +30,8 @@ __all__ = ["Preview", "Sample", "build", "files", "picture_files"]
 CHUNK = 32
 """Entries whose details share one file."""
 LISTS = ("aliases", "modality", "organ", "task", "structures", "dimension")
-PLAIN = (
-    *(
-        "id",
-        "name",
-        "count",
-        "unit",
-        "subjects",
-        "bytes",
-        "year",
-        "license",
-        "verdict",
-        "commercial",
-        "license_by",
-    ),
-    *("access", "loadable"),
-)
+PLAIN = ("id", "name", "count", "subjects", "bytes", "year", "commercial")
+WORDS = ("unit", "license", "verdict", "license_by", "access", "loadable", "organization", "where")
 COUNTS = (
     *("modality", "organ", "task", "license", "classes", "uncertain", "structures"),
     *("boxes", "points", "measures", "texts"),
@@ -108,6 +95,7 @@ def files(
         "composer": "composer.js" in site,
     }
     site["data/catalogue.json"] = _json(_catalogue(found, live, shown, about))
+    site["data/vocabulary.json"] = _json(search_data())
     site["data/fusion.json"] = _json(fusion_data(manifests, namespace))
     declared = {each.name: each for each in registry.entries()}
     for start in range(0, len(found), CHUNK):
@@ -161,8 +149,13 @@ def _catalogue(
     """What the first view needs of all entries, by column."""
     columns: dict[str, Any] = {name: [getattr(each, name) for each in entries] for name in PLAIN}
     columns["name"] = _shown(columns["name"])
-    for name in ("unit", "license", "verdict", "license_by", "access", "loadable"):
-        columns[name] = _coded([[value] if value is not None else [] for value in _shown(columns[name])])
+    for name in WORDS:
+        columns[name] = _coded(
+            [
+                [value] if value is not None else []
+                for value in _shown([getattr(each, name) for each in entries])
+            ]
+        )
     for name in LISTS:
         columns[name] = _coded([_shown(getattr(each, name)) for each in entries])
     columns["overlaps"] = _coded([[f"{o.dataset}\t{o.relation}" for o in each.overlaps] for each in entries])
@@ -219,14 +212,19 @@ def _ancestors(kind: str, entries: Sequence[Entry]) -> dict[str, list[str]]:
     return {term: up for term, up in reached.items() if up}
 
 
+def widened(kind: str, terms: Iterable[str]) -> set[str]:
+    """Terms and all that they are a kind or a part of, as the facets count them; `kind` is modality, organ or task."""
+    vocabulary: vocab.Vocabulary = getattr(vocab, kind)
+    found = {term for term in terms if term in vocabulary}
+    return {up for up in found.union(*(vocabulary.ancestors(term) for term in found)) if up in vocabulary}
+
+
 def _details(
     entry: Entry, declared: index.Entry | None, manifest: Manifest | None, preview: Preview | None
 ) -> dict[str, Any]:
     """What the page of one dataset says beyond the catalogue's columns."""
     details: dict[str, Any] = {
         "links": list(entry.links),
-        "where": entry.where,
-        "organization": entry.organization,
         "stated": [each._asdict() for each in entry.stated],
     }
     if declared is not None:

@@ -1,10 +1,10 @@
 // The first page: matrix, facets, results.
 import { along, to } from "./address.js";
-import { announce, count, h, many, name, replace } from "./dom.js";
+import { announce, count, h, many, name, replace, visible } from "./dom.js";
 import { chosen, FACETS, filtered, indexed, shownValues } from "./facets.js";
 import { matrix } from "./matrix.js";
 import { amount, bytes, HOW, licenseName, subjects, verdict } from "./words.js";
-import { wordIndex } from "./words_index.js";
+import { prepare, ready } from "./words_index.js";
 
 const PAGE = 50;
 const FEW = 7;
@@ -20,21 +20,28 @@ const prepared = new WeakMap();
 
 function indexes(catalogue) {
   if (!prepared.has(catalogue)) {
-    prepared.set(catalogue, { facets: indexed(catalogue.entries, catalogue.wider), words: wordIndex(catalogue) });
+    prepared.set(catalogue, indexed(catalogue.entries, catalogue.wider));
   }
   return prepared.get(catalogue);
 }
 
 /** What an address asks for: places in order, counts of all facets, near matches with their reasons. */
 export function found(catalogue, params) {
-  const { facets, words } = indexes(catalogue);
+  const facets = indexes(catalogue);
   const text = (params.get("q") ?? "").trim();
-  const hits = text ? words(text) : null;
+  const hits = text ? ready(catalogue)(text) : null;
   const rank = hits && new Map(hits.places.map((place, at) => [place, at]));
   const choice = chosen(facets, params);
   const result = filtered(facets, choice, catalogue.entries, rank ? (place) => rank.has(place) : undefined);
-  const near = text ? hits.near.filter((each) => !rank.has(each.place)) : [];
-  return { ...result, choice, places: sorted(result.places, params, catalogue.entries, rank), near };
+  const near = hits?.near.length ? nearOnes(facets, choice, catalogue.entries, hits.near) : [];
+  return { ...result, choice, places: sorted(result.places, params, catalogue.entries, rank), near, closest: hits?.closest ?? [] };
+}
+
+/** Near matches that satisfy the filters. */
+function nearOnes(facets, choice, entries, near) {
+  const places = new Set(near.map((each) => each.place));
+  const kept = new Set(filtered(facets, choice, entries, (place) => places.has(place)).places);
+  return near.filter((each) => kept.has(each.place));
 }
 
 function sorted(places, params, entries, rank) {
@@ -75,6 +82,9 @@ export function mount(main, context) {
   const widened = new Set();
   const update = (next) => {
     now = next;
+    if ((next.params.get("q") ?? "").trim() && !ready(next.catalogue)) {
+      return prepare(next.catalogue).then(() => update(now));
+    }
     const asked = next.params.get("q") ?? "";
     if (field.value.trim() !== asked.trim()) field.value = asked;
     const answer = found(next.catalogue, next.params);
@@ -85,8 +95,9 @@ export function mount(main, context) {
     list(results, after, said, next, answer);
     if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
   };
-  update(context);
-  return { update };
+  field.addEventListener("focus", () => prepare(context.catalogue), { once: true });
+  const drawn = update(context);
+  return drawn ? drawn.then(() => ({ update })) : { update };
 }
 
 /** The same address with one value of a facet put in or taken out. */
@@ -101,7 +112,7 @@ function toggled(params, key, value) {
 
 function facets(rail, context, answer, widened, again) {
   const { params, go, catalogue } = context;
-  const { facets: index } = indexes(catalogue);
+  const index = indexes(catalogue);
   const active = FACETS.some((facet) => params.has(facet.key)) || params.has("from") || params.has("until");
   const clear = new URLSearchParams(along(params));
   for (const key of ["q", "sort"]) if (params.get(key)) clear.set(key, params.get(key));
@@ -183,12 +194,12 @@ function list(results, after, said, context, answer) {
     const next = new URLSearchParams(params);
     if (number > 1) next.set("page", String(number));
     else next.delete("page");
-    return h("a", { href: to("browse", "", next), "aria-current": on ? "page" : null, "aria-label": `Page ${number}` }, label);
+    return h("a", { href: to("browse", "", next), "aria-current": on ? "page" : null, "aria-label": label === String(number) ? `Page ${number}` : null }, label);
   };
   const numbers = [...new Set([1, page - 1, page, page + 1, pages])].filter((each) => each >= 1 && each <= pages);
   replace(
     after,
-    !total && h("p.none", null, "Nothing is known here that satisfies all of this."),
+    !total && h("p.none", null, "Nothing is known here that satisfies all of this.", answer.closest.length > 0 && [" Did you mean ", answer.closest.slice(0, 5).map((each, at) => { const next = new URLSearchParams(params); next.set("q", each); return [at ? ", " : "", h("a", { href: to("browse", "", next) }, name(each))]; }), "?"]),
     pages > 1 && h("nav.paging", { "aria-label": "Pages of results" }, page > 1 && at(page - 1, "← Previous"), numbers.map((each, place) => [place && each - numbers[place - 1] > 1 ? h("span", null, "…") : null, at(each, String(each), each === page)]), page < pages && at(page + 1, "Next →")),
     answer.near.length > 0 && page === pages && h("section.near", { "aria-labelledby": "near-title" }, h("h2", { id: "near-title" }, "Near matches"), h("ol.results", null, answer.near.slice(0, 20).map(({ place, reason }) => line(entries[place], context, reason)))),
   );
@@ -208,7 +219,7 @@ function line(entry, context, reason) {
     h("div.what", null, h("a.title", { href }, name(entry.name)), h("code.id", null, entry.id), h("p.facts", null, facts.join(" · "), entry.dimension.length ? ` · ${entry.dimension.join(", ")}` : ""), reason && h("p.reason", null, reason)),
     h("div.numbers", null, numbers.map((each) => h("span", null, each))),
     h("div.terms", null, verdict(entry), h("span.license", null, entry.license ? [name(licenseName(entry.license)), entry.license_by === "source" ? null : " (not verified)"] : "no license stated"), h("span.how", null, HOW[entry.loadable])),
-    h("button.pick", { type: "button", id: `pick-${entry.id}`, "aria-pressed": String(on), onclick: () => pick(entry.id), "aria-label": `${on ? "Remove" : "Add"} ${entry.name} ${on ? "from" : "to"} the composition` }, on ? "Added" : "Add"),
+    h("button.pick", { type: "button", id: `pick-${entry.id}`, "aria-pressed": String(on), onclick: () => pick(entry.id), "aria-label": `${on ? "Added" : "Add"} ${visible(entry.name)} to the composition` }, on ? "Added" : "Add"),
   );
 }
 

@@ -20,8 +20,8 @@ const LINES = [
   ["Access", (entry) => ACCESS[entry.access] ?? entry.access],
   ["How to load", (entry) => HOW[entry.loadable]],
   ["Splits", (entry, more) => Object.entries(more.declared?.splits ?? {}).map(([split, rows]) => `${split}${rows ? `: ${rows.toLocaleString("en-US")}` : ""}`)],
-  ["Held by", (entry, more) => more.where],
-  ["Made by", (entry, more) => more.organization],
+  ["Held by", (entry) => entry.where],
+  ["Made by", (entry) => entry.organization],
   ["Images in common with", (entry) => entry.overlaps.map((each) => each.dataset)],
 ];
 

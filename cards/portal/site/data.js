@@ -1,7 +1,7 @@
 // The catalogue as the build wrote it: columns, each word once.
 
 const LISTS = ["aliases", "modality", "organ", "task", "structures", "dimension"];
-const WORDS = ["unit", "license", "verdict", "license_by", "access", "loadable"];
+const WORDS = ["unit", "license", "verdict", "license_by", "access", "loadable", "organization", "where"];
 const PLAIN = ["id", "name", "count", "subjects", "bytes", "year", "commercial"];
 
 const asked = new Map();
@@ -42,7 +42,9 @@ export function decoded(raw) {
     return entry;
   });
   const known = new Map(entries.map((each) => [each.id, each]));
-  return { about: raw.about, entries, licenses: raw.licenses, wider: raw.narrower, get: (id) => known.get(id) };
+  // A portal that lies on its own Hub names it by the root of the address.
+  const about = { ...raw.about, hub: raw.about.hub || location.origin };
+  return { about, entries, licenses: raw.licenses, wider: raw.narrower, get: (id) => known.get(id) };
 }
 
 /** What the page of one dataset says beyond that. */

@@ -94,8 +94,8 @@ function facts(entry, more, context) {
     ["Download", bytes(entry), "bytes"],
     ["Year", entry.year, "year"],
     ["Access", ACCESS[entry.access] ?? entry.access, "access"],
-    ["Held by", more.where && name(more.where), "where"],
-    ["Made by", more.organization && name(more.organization), "organization"],
+    ["Held by", entry.where && name(entry.where), "where"],
+    ["Made by", entry.organization && name(entry.organization), "organization"],
     ["How to load", HOW[entry.loadable], "loadable"],
     ["Also called", entry.aliases.length ? name(entry.aliases.join(", ")) : null, "aliases"],
   ];

@@ -23,11 +23,14 @@ export function h(tag, given, ...children) {
   return element;
 }
 
+/** Text without characters that are not seen, or that turn the direction of what follows. */
+export const visible = (text) => text.replace(/[^\P{C}\n\t]/gu, "");
+
 /** Append children. */
 export function fill(element, children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    element.append(child instanceof Node ? child : visible(String(child)));
   }
   return element;
 }

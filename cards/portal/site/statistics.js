@@ -64,7 +64,7 @@ function chart(title, entries, of, { names, link, wide, sort, all }) {
     h("tr", null,
       h("th", { scope: "row" }, link ? h("a", { href: link(value) }, name(names?.[value] ?? value)) : name(names?.[value] ?? value)),
       h("td.n", null, h("span.bar", { vars: { "--share": `${(100 * row.datasets) / most}%` } }, count(row.datasets))),
-      wide && h("td.n", { title: `${row.told} of ${row.datasets} say how many` }, h("span.bar.second", { vars: { "--share": `${(100 * row.images) / mostImages}%` } }, row.told ? count(row.images) : "–"), row.told < row.datasets && h("small", null, ` ${count(row.told)} say`)));
+      wide && h("td.n", { title: `${row.told} of ${row.datasets} say how many` }, h("span.bar.second", { vars: { "--share": `${(100 * row.images) / mostImages}%` } }, row.told ? count(row.images) : "–"), h("small", null, row.told < row.datasets ? `${count(row.told)} say` : "all say")));
   const part = (lines) => h("table.list", null, h("thead", null, h("tr", null, h("th", { scope: "col" }, title), h("th.n", { scope: "col" }, "Datasets"), wide && h("th.n", { scope: "col" }, "Images"))), h("tbody", null, lines.map(line)));
   const shown = all ? every : every.slice(0, MOST);
   return h("section.chart", null, h("h2", null, title), h("p.note", null, silent ? `${many(silent, "dataset")} of ${count(entries.length)} ${silent === 1 ? "says" : "say"} nothing of it.` : `All ${count(entries.length)} datasets say it.`), part(shown), every.length > shown.length && h("details.fold", null, h("summary", null, `${every.length - shown.length} rarer`), part(every.slice(MOST))));

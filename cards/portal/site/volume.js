@@ -22,7 +22,7 @@ export async function openVolume(element, { image, mask, legend = [], instances 
     replace(element, h("p", null, "This browser has no WebGL 2, which the volume viewer draws with."));
     return { leave() {} };
   }
-  const viewer = new Niivue({ dragAndDropEnabled: false, isNearestInterpolation: true, show3Dcrosshair: true, crosshairColor: [0.39, 0.8, 0.78, 0.9], crosshairWidth: 1, backColor: [0, 0, 0, 1], loadingText: "", logLevel: "error", multiplanarForceRender: false });
+  const viewer = new Niivue({ dragAndDropEnabled: false, isNearestInterpolation: true, show3Dcrosshair: true, crosshairColor: [0.39, 0.8, 0.78, 0.9], crosshairWidth: 0.5, crosshairWidthUnit: "percent", backColor: [0, 0, 0, 1], loadingText: "", logLevel: "error", multiplanarForceRender: false });
   await viewer.attachToCanvas(canvas);
   const volume = await made(NVImage, image, "gray", 1);
   viewer.addVolume(volume);

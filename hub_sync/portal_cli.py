@@ -1,0 +1,133 @@
+"""`medimg portal`: the portal on this machine, built from what is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import tempfile
+import webbrowser
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medimg.errors import MedimgError
+
+if TYPE_CHECKING:
+    from medimg.hub_sync.publish import Hub
+
+NO_VIEWER = (
+    "The volume viewer is not built in; the rest is whole. In a clone with Node, "
+    "`npm ci --prefix cards/portal && npm run vendor --prefix cards/portal` adds it."
+)
+
+
+@contextlib.contextmanager
+def written(folder: Path | None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The folder of the site, and what is told of it; one for this run where none is named."""
+    if folder is not None:
+        yield folder, {"folder": str(folder)}
+        return
+    with tempfile.TemporaryDirectory(prefix="medimg-portal-") as made:
+        yield Path(made), {}
+
+
+def build(folder: Path, namespace: str, hub: Hub | None, address: str | None) -> dict[str, Any]:
+    """Write the site; returns how many files, bytes and datasets it has, and whether the volume viewer is in it.
+
+    Args:
+        folder: where.
+        namespace: organization of the published datasets.
+        hub: is asked what is published and may be shown; None builds from the declarations alone.
+        address: of that Hub, as links name it; None for a store, whose pages are at no lasting address.
+
+    Raises:
+        MedimgError: the folder cannot be written.
+    """
+    from medimg import catalogue
+    from medimg.cards import portal
+
+    manifests = pictures = None
+    if hub is not None:
+        from medimg.hub_sync import portal as space
+
+        manifests = space.look(hub)
+        pictures = space.pictures(hub, manifests)
+        address = address or "http://127.0.0.1:8765"  # where `medimg hub` serves the store
+    try:
+        paths = portal.build(folder, manifests=manifests, pictures=pictures, namespace=namespace, hub=address)
+    except OSError as error:
+        raise MedimgError(
+            f"the portal cannot be written: {error.strerror or error}",
+            file=str(folder),
+            next_step="name another folder with --out.",
+        ) from error
+    return {
+        "files": len(paths),
+        "bytes": sum(path.stat().st_size for path in paths),
+        "datasets": len(catalogue.entries()),
+        "published": None if manifests is None else len(manifests),
+        "viewer": folder / "vendor" / "niivue.js" in paths,
+    }
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Files of one folder, with the types that browsers insist on, whatever this system calls them."""
+
+    extensions_map = {  # noqa: RUF012 - as the base class has it
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".css": "text/css",
+        ".json": "application/json",
+        ".svg": "image/svg+xml",
+        ".webp": "image/webp",
+        ".png": "image/png",
+        ".jpg": "image/jpeg",
+        ".gz": "application/gzip",
+    }
+
+    def end_headers(self) -> None:
+        """With what no page here needs left out; a site that is built anew is not kept from before."""
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def list_directory(self, path: Any) -> None:
+        """A folder has no page of its own."""
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing is written of what is read."""
+
+
+def server(folder: Path, port: int) -> ThreadingHTTPServer:
+    """A server of the folder on this machine alone; port 0 takes a free one.
+
+    Raises:
+        MedimgError: the port is taken.
+    """
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=str(folder)))
+    except OSError as error:
+        raise MedimgError(
+            f"port {port} cannot be listened on: {error.strerror or error}",
+            next_step="name another one with --port, or 0 for a free one.",
+        ) from error
+
+
+def serve(folder: Path, port: int, *, browser: bool, tell: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C.
+
+    Args:
+        folder: the site.
+        port: 0 takes a free one.
+        browser: open it there.
+        tell: is told the address once it answers.
+    """
+    with server(folder, port) as running:
+        address = f"http://127.0.0.1:{running.server_port}/"
+        tell(address)
+        if browser:
+            webbrowser.open(address)
+        with contextlib.suppress(KeyboardInterrupt):
+            running.serve_forever()

@@ -412,13 +412,17 @@ def test_no_page_has_a_serious_barrier_or_is_wider_than_a_phone(browser: Any, ad
         )
         page = context.new_page()
         page.set_default_timeout(10_000)
-        for hash in PAGES:
+        # Colors are what differs in the dark.
+        only = "undefined" if scheme == "light" else "{type: 'rule', values: ['color-contrast']}"
+        for hash in PAGES if scheme == "light" else PAGES[1:4]:
             show(page, hash)
             page.locator("h1").first.wait_for(state="attached")
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, hash
-            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+            page.evaluate("document.querySelectorAll('details:not(.fold)').forEach(each => each.open = true)")
             page.evaluate(axe)
-            found = page.evaluate(f"axe.run({{exclude: {ALIKE}}}, {{resultTypes: ['violations']}})")
+            found = page.evaluate(
+                f"axe.run({{exclude: {ALIKE}}}, {{resultTypes: ['violations'], runOnly: {only}}})"
+            )
             serious = [
                 (each["id"], each["nodes"][0]["html"][:200], each["nodes"][0].get("failureSummary", "")[:300])
                 for each in found["violations"]

@@ -76,6 +76,7 @@ export class Planner {
     this.datasets = new Map(data.datasets.map((each) => [each.name, each]));
     this.registered = data.datasets.filter((each) => !COMMONS.test(each.address.slice(0, 4)));
     this.called = new Map();
+    this.made = new Map();
     for (const dataset of this.registered) {
       for (const name of dataset.called) {
         if (!this.called.has(keyOf(name))) this.called.set(keyOf(name), dataset);
@@ -123,7 +124,13 @@ export class Planner {
     }
     return dataset.configs
       .filter((each) => !config || each.name === config)
-      .map((each) => new Candidate(this, dataset, each, modality));
+      .map((each) => this.#candidate(dataset, each, modality));
+  }
+
+  #candidate(dataset, config, modality) {
+    const key = [dataset.name, config.name, ...modality].join("\n");
+    if (!this.made.has(key)) this.made.set(key, new Candidate(this, dataset, config, modality));
+    return this.made.get(key);
   }
 
   /**

@@ -582,6 +582,11 @@ def _context(dataset: Dataset, description: str, manifest: Manifest | None, repo
         "sheet": manifest is not None and layout.CONTACT_SHEET_PATH in manifest.assets,
         "chart": manifest is not None and layout.STATISTICS_PATH in manifest.assets,
         "overview": _overview(dataset, manifest, license),
+        "sentence": prose(license.sentence),
+        "portal": _portal(repo, dataset.name),
+        "sheet_text": _alt(dataset),
+        "drawn": _overlap_tree(dataset),
+        "measured": _measured(configs, multi=multi),
         "license": license,
         "terms": _terms(dataset, license, manifest),
         "row_licenses": _license_rows(configs),
@@ -636,7 +641,10 @@ def _overview(dataset: Dataset, manifest: Manifest | None, license: License) -> 
     facts: list[tuple[str, object]] = []
     if manifest is not None:
         stored = sum(split.bytes for config in manifest.configs for split in config.splits.values())
+        subjects = sum(split.subjects for config in manifest.configs for split in config.splits.values())
         facts += [("Rows", f"{manifest.rows:,}"), ("Size", size_text(stored))]
+        if subjects:
+            facts.append(("Subjects", f"{subjects:,} over all splits"))
     elif total := sum(dataset.splits.values()):
         facts.append(("Images in the source", f"{total:,}"))
     facts += [
@@ -646,6 +654,7 @@ def _overview(dataset: Dataset, manifest: Manifest | None, license: License) -> 
         ("Task", ", ".join(_values(dataset, "task"))),
         ("License", link(license.name, license.url)),
         ("Published as", _published_as(license, manifest)),
+        ("Evidence", _evidence_level(dataset, license)),
         ("Homepage", address(dataset.homepage)),
         ("Version", dataset.version),
     ]
@@ -851,9 +860,87 @@ def _counts(configs: Sequence[ConfigStats]) -> list[tuple[str, Markup]]:
     for kind, (heading, unit) in kinds.items():
         if counts := _merged(configs, kind):
             coded = kind in ("classes", "uncertain", "structures", "boxes", "points")
-            rows = [(_named([name]) if coded else escape(name), f"{count:,}") for name, count in counts]
-            found.append((heading, table([heading.lower(), unit], rows, limit=MAX_ROWS)))
+            whole = sum(config.rows for config in configs) if unit == "rows" else sum(n for _, n in counts)
+            rows = [
+                (_named([name]) if coded else escape(name), f"{count:,}", _share(count, whole))
+                for name, count in counts
+            ]
+            found.append((heading, table([heading.lower(), unit, "share"], rows, limit=MAX_ROWS)))
     return found
+
+
+def _share(count: int, whole: int) -> str:
+    """How much of the whole that is, e.g. "12 %"; a few of very many are not nothing."""
+    share = 100 * count / whole if whole else 0.0
+    return "under 0.1 %" if 0 < share < 0.1 else f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
+
+
+def _measured(configs: Sequence[ConfigStats], *, multi: bool) -> Markup | None:
+    """Sizes, spacings and values of the images, from the smallest to the largest."""
+    axes = {"2d": ("height", "width"), "3d": ("i", "j", "k", "t"), "video": ("frames", "height", "width")}
+    rows: list[list[object]] = []
+    for config in configs:
+        found = config.measured
+        if found is None:
+            continue
+        own: list[object] = [code(config.name)] if multi else []
+        names = axes[config.dimension]
+        unit = "voxels" if config.dimension == "3d" else "pixels"
+        for name, spread in zip(names, found.size, strict=False):
+            along = "frames" if name == "frames" else f"{unit} along {name}"
+            rows.append([*own, along, *map(_number, (spread.smallest, spread.median, spread.largest))])
+        for name, spread in zip(names, found.spacing, strict=False):
+            rows.append(
+                [*own, f"mm along {name}", *map(_number, (spread.smallest, spread.median, spread.largest))]
+            )
+        if found.unsized:
+            rows.append([*own, f"{_of(found.unsized, 'row')} without a spacing", "", "", ""])
+        if found.lowest is not None and found.highest is not None and found.mean is not None:
+            middle = f"{_number(found.mean)} ± {_number(found.deviation or 0.0)} (mean)"
+            rows.append([*own, "values", _number(found.lowest), middle, _number(found.highest)])
+        if found.types:
+            stored = ", ".join(f"{name}: {count:,}" for name, count in found.types.items())
+            rows.append([*own, f"stored as ({stored})", "", "", ""])
+    headers = ["measure", "smallest", "median", "largest"]
+    return table((["sub-collection"] if multi else []) + headers, rows) if rows else None
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+
+
+def _overlap_tree(dataset: Dataset) -> Markup | None:
+    """The datasets that hold images of this one, as a tree in text: legible anywhere, also by ear."""
+    if not dataset.overlaps:
+        return None
+    lines = [clean(dataset.name)]
+    for number, each in enumerate(dataset.overlaps):
+        branch = "└──" if number == len(dataset.overlaps) - 1 else "├──"
+        lines.append(f"{branch} {clean(each.relation)} ──> {clean(each.dataset)}")
+    return Markup("\n".join(line.replace("`", "'") for line in lines))
+
+
+def _portal(repo: str, name: str) -> Markup:
+    """Where the portal shows a dataset, on the Hub that shows the card."""
+    return Markup(f"/spaces/{quote(repo.partition('/')[0])}/portal#/dataset/{quote(name)}")
+
+
+def _alt(dataset: Dataset) -> Markup:
+    """What the contact sheet shows, for those who do not see it."""
+    what = f"{', '.join(_values(dataset, 'modality'))} of {', '.join(_values(dataset, 'organ'))}"
+    labels = list(dict.fromkeys(name for names in dataset.legend.values() for name in names))
+    more = f" and {len(labels) - 6} more" if len(labels) > 6 else ""
+    drawn = f", with {', '.join(labels[:6])}{more} drawn on them" if labels else ""
+    return Markup(re.sub(r"[\[\]()*_`<>|\\]", " ", clean(f"Example images: {what}{drawn}")))
+
+
+def _evidence_level(dataset: Dataset, license: License) -> str:
+    """Which groups of facts somebody looked up, and which not."""
+    missing = _unverified(dataset, license)
+    groups = ("layout", "labels", "license", *(("subject",) if dataset.evidence.subject else ()))
+    checked = [group for group in groups if group not in dataset.evidence.unverified]
+    told = f"looked up: {', '.join(checked)}" if checked else "nothing was looked up"
+    return f"{told}; not verified: {', '.join(missing)}" if missing else told
 
 
 def _sources(sources: Sequence[Source]) -> Markup | None:

@@ -24,6 +24,8 @@ from medimg.pixels import Array, Clip, Image, Picture, Volume
 from medimg.schema import Box, Point
 
 Color = tuple[int, int, int]
+Legend = Sequence[tuple[int, tuple[str, ...]]]
+"""Mask values and the names of what they show."""
 Mask = Picture | Volume
 
 PALETTE: tuple[Color, ...] = (
@@ -43,6 +45,8 @@ LUNG = (-1350.0, 150.0)
 FILL = 0.32
 MAX_TILES = 12
 MAX_BARS = 24
+MAX_LEGEND = 24
+_LEGEND_LINE = 17
 MAX_FRAME = 300
 """A frame further into a video than this is not looked for: decoding starts at the beginning."""
 
@@ -50,6 +54,7 @@ _SAMPLES = 1 << 16
 _SLAB = 1 << 20
 _BACKGROUND = (24, 26, 30)
 _INK = (228, 230, 235)
+_SOFT_INK = (190, 194, 202)
 
 
 def color(value: int, *, instances: bool = False) -> Color:
@@ -453,8 +458,12 @@ def _fitted(text: str, draw: PIL.ImageDraw.ImageDraw, font: object, width: int) 
     return text.rstrip() + "…"
 
 
-def contact_sheet(thumbnails: Sequence[tuple[PIL.Image.Image, str]]) -> bytes:
+def contact_sheet(thumbnails: Sequence[tuple[PIL.Image.Image, str]], legend: Legend = ()) -> bytes:
     """A PNG grid of at most twelve thumbnails with their captions (the first two lines of each).
+
+    Args:
+        thumbnails: pictures and captions.
+        legend: mask values and names of what is drawn on them, shown below with their colors.
 
     Raises:
         ValueError: there is no thumbnail.
@@ -467,7 +476,9 @@ def contact_sheet(thumbnails: Sequence[tuple[PIL.Image.Image, str]]) -> bytes:
     lines = max(len(caption.splitlines()[:2]) for _, caption in tiles)
     row_height = tile + lines * line + gap
     rows = -(-len(tiles) // columns)
-    sheet = PIL.Image.new("RGB", (columns * (tile + gap) + gap, rows * row_height + gap), _BACKGROUND)
+    width, grid = columns * (tile + gap) + gap, rows * row_height + gap
+    colored = _colored(legend)
+    sheet = PIL.Image.new("RGB", (width, grid + _legend_height(colored, columns)), _BACKGROUND)
     draw = PIL.ImageDraw.Draw(sheet)
     font = _font(12)
     for number, (picture, caption) in enumerate(tiles):
@@ -476,11 +487,31 @@ def contact_sheet(thumbnails: Sequence[tuple[PIL.Image.Image, str]]) -> bytes:
         small.thumbnail((tile, tile), PIL.Image.Resampling.LANCZOS)
         sheet.paste(small, (left + (tile - small.width) // 2, top + (tile - small.height) // 2))
         for row, text in enumerate(caption.splitlines()[:2]):
-            ink = _INK if row == 0 else (165, 170, 180)
+            ink = _INK if row == 0 else _SOFT_INK
             draw.text(
                 (left, top + tile + 2 + row * line), _fitted(text, draw, font, tile), fill=ink, font=font
             )
+    for number, (value, text) in enumerate(colored):
+        left, top = gap + number % columns * (tile + gap), grid + number // columns * _LEGEND_LINE
+        shade = color(value) if value else _BACKGROUND
+        draw.rectangle((left, top + 2, left + 11, top + 13), fill=shade)
+        draw.text((left + 18, top), _fitted(text, draw, font, tile - 18), fill=_INK, font=font)
     return png(sheet, colors=224)
+
+
+def _colored(legend: Legend) -> list[tuple[int, str]]:
+    """Mask value and its names, each value once; the last line says how many more there are, with value 0."""
+    names: dict[int, dict[str, None]] = {}
+    for value, said in legend:
+        names.setdefault(value, {}).update(dict.fromkeys(said))
+    lines = [(value, ", ".join(names[value])) for value in sorted(names)]
+    if len(lines) <= MAX_LEGEND:
+        return lines
+    return [*lines[: MAX_LEGEND - 1], (0, f"and {len(lines) - MAX_LEGEND + 1} more labels")]
+
+
+def _legend_height(colored: Sequence[object], columns: int) -> int:
+    return -(-len(colored) // columns) * _LEGEND_LINE + (8 if colored else 0)
 
 
 def statistics(manifest: Manifest) -> bytes | None:
@@ -498,27 +529,25 @@ def statistics(manifest: Manifest) -> bytes | None:
     width, names, line, gap = 720, 250, 20, 12
     shown = [(title, bars[:MAX_BARS], len(bars) - MAX_BARS) for title, bars in charts]
     height = gap + sum((len(bars) + 1 + (more > 0)) * line + gap for _, bars, more in shown)
-    picture = PIL.Image.new("RGB", (width, height), (255, 255, 255))
+    picture = PIL.Image.new("RGB", (width, height), _BACKGROUND)
     draw = PIL.ImageDraw.Draw(picture)
     font = _font(12)
     y = gap
     for number, (title, bars, more) in enumerate(shown):
-        draw.text((gap, y), title, fill=(20, 20, 20), font=_font(14))
+        draw.text((gap, y), title, fill=_INK, font=_font(14))
         y += line
         most = max(count for _, count in bars) or 1
         for name, count in bars:
             text = _fitted(name, draw, font, names - 2 * gap)
-            draw.text((names - gap, y + line / 2), text, fill=(60, 60, 60), font=font, anchor="rm")
+            draw.text((names - gap, y + line / 2), text, fill=_SOFT_INK, font=font, anchor="rm")
             length = round((width - names - 80) * count / most)
             draw.rectangle((names, y + 3, names + max(1, length), y + line - 4), fill=PALETTE[7 - 6 * number])
             draw.text(
-                (names + length + 8, y + line / 2), f"{count:,}", fill=(60, 60, 60), font=font, anchor="lm"
+                (names + length + 8, y + line / 2), f"{count:,}", fill=_SOFT_INK, font=font, anchor="lm"
             )
             y += line
         if more > 0:
-            draw.text(
-                (names - gap, y + line / 2), f"and {more} more", fill=(60, 60, 60), font=font, anchor="rm"
-            )
+            draw.text((names - gap, y + line / 2), f"and {more} more", fill=_SOFT_INK, font=font, anchor="rm")
             y += line
         y += gap
     return png(picture, colors=64)

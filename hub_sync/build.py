@@ -17,9 +17,11 @@ from typing import Any
 
 from medimg import __version__, layout, privacy
 from medimg.cards import pictures
+from medimg.cards.pictures import Legend
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError
 from medimg.files import Files
+from medimg.hub_sync.measure import Measures
 from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, write_table
 from medimg.manifest import ConfigStats, Finding, LeftOut, Manifest, Origin, Shard, SplitStats
 from medimg.registry import Builder
@@ -80,8 +82,10 @@ class _Counts:
             )
         }
     )  # fmt: skip
+    measures: Measures = field(default_factory=Measures)
 
     def add(self, record: Record) -> None:
+        self.measures.add(record)
         values, label = record.values, record.values["label"]
         named = {entry["value"]: entry["names"] for entry in label["legend"]}
         if label["instances"] and set(named) == {1}:
@@ -156,7 +160,8 @@ def build(
                 split.subjects.add(record.values["subject"])
             counts[record.config].add(record)
             subject = record.values["subject"] or record.values["id"]
-            gallery.add(key, subject, _labelled(record), partial(_drawn, record, origin))
+            legend: Legend = () if origin == "miniature" else shown_legend(record)
+            gallery.add(key, subject, _labelled(record), partial(_drawn, record, origin), legend)
             split.writer.add(record.values)
             on_row(1, len(record.values["image"]["bytes"]))
             del record  # or this row would stay in memory while the next one is read
@@ -233,6 +238,7 @@ class Tile:
         subject: the patient; the row's id where nobody knows.
         labelled: whether the row has a label that can be seen: a class, a mask, a box or a point.
         order: number of the row.
+        legend: mask value and names of what is drawn on it; empty where colors mean nothing that has a name.
     """
 
     id: str
@@ -242,6 +248,7 @@ class Tile:
     subject: str
     labelled: bool
     order: int
+    legend: Legend = ()
 
 
 def ranked(tiles: Sequence[Tile]) -> list[Tile]:
@@ -266,7 +273,12 @@ class Gallery:
         self._count = 0
 
     def add(
-        self, place: tuple[str, str], subject: str, labelled: bool, draw: Callable[[], tuple[str, str, bytes]]
+        self,
+        place: tuple[str, str],
+        subject: str,
+        labelled: bool,
+        draw: Callable[[], tuple[str, str, bytes]],
+        legend: Legend = (),
     ) -> None:
         """Look at a row.
 
@@ -275,6 +287,7 @@ class Gallery:
             subject: the patient.
             labelled: whether it has a label that can be seen.
             draw: gives its id, caption and thumbnail (PNG).
+            legend: mask value and names of what is drawn on it.
         """
         self._count += 1
         kept = self._kept.setdefault(place, [])
@@ -285,7 +298,7 @@ class Gallery:
                 return
             kept.remove(worst)
         id, caption, png = draw()
-        kept.append(Tile(id, caption, png, place, subject, labelled, self._count))
+        kept.append(Tile(id, caption, png, place, subject, labelled, self._count, legend))
 
     @property
     def tiles(self) -> list[Tile]:
@@ -308,6 +321,19 @@ def _preview_rows(dataset: Dataset) -> int:
 def _labelled(record: Record) -> bool:
     label = record.values["label"]
     return bool(label["classes"] or label["boxes"] or label["points"] or any(record.mask_values))
+
+
+def shown_legend(record: Record) -> Legend:
+    """Mask value and names of what a thumbnail draws; empty where values count instances."""
+    label = record.values["label"]
+    if label["instances"]:
+        return ()
+    present = set(record.mask_values)
+    return tuple(
+        (entry["value"], tuple(entry["names"]))
+        for entry in label["legend"]
+        if entry["value"] in present and entry["value"]
+    )
 
 
 def _drawn(record: Record, origin: Origin) -> tuple[str, str, bytes]:
@@ -369,7 +395,10 @@ def _finish(
         if stats:
             dimension = dataset.config(name).dimension or dataset.dimension
             ordered = {key: dict(sorted(each.items())) for key, each in counts[name].values.items()}
-            configs.append(ConfigStats(name=name, dimension=dimension, splits=stats, **ordered))
+            measured = counts[name].measures.result()
+            configs.append(
+                ConfigStats(name=name, dimension=dimension, splits=stats, measured=measured, **ordered)
+            )
     manifest = Manifest(
         name=dataset.name,
         medimg=__version__,
@@ -429,7 +458,10 @@ def sheet(gallery: Gallery) -> bytes:
     from PIL import Image
 
     shown = gallery.chosen(CONTACT_TILES)
-    return pictures.contact_sheet([(Image.open(io.BytesIO(tile.png)), tile.caption) for tile in shown])
+    legend = [entry for tile in shown for entry in tile.legend]
+    return pictures.contact_sheet(
+        [(Image.open(io.BytesIO(tile.png)), tile.caption) for tile in shown], legend
+    )
 
 
 _PERSON = frozenset(

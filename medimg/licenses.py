@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -126,6 +126,58 @@ class License(BaseModel):
         if not self.redistribute or not (self.adapt or self.format_shift):
             return Verdict.RECIPE
         return Verdict.GATED if self.gate else Verdict.OPEN
+
+    @property
+    def sentence(self) -> str:
+        """What the license says, in one sentence. What nobody has read is said to be unknown."""
+        if self.per_row:
+            return "Each row states its own license: read it in the column license before you use the row."
+        allowed = [
+            words
+            for words, value in (
+                ("pass it on", self.redistribute),
+                ("change it and pass that on", self.adapt),
+                ("use it commercially", self.commercial),
+            )
+            if value
+        ]
+        forbidden = [
+            words
+            for words, value in (
+                ("pass it on", self.redistribute),
+                ("pass on changed versions", self.adapt),
+                ("use it commercially", self.commercial),
+            )
+            if value is False
+        ]
+        unknown = [
+            words
+            for words, value in (
+                ("passing it on", self.redistribute),
+                ("passing on changed versions", self.adapt),
+                ("commercial use", self.commercial),
+            )
+            if value is None
+        ]
+        parts = [f"you may {_and(allowed)}"] if allowed else []
+        if allowed and self.attribution:
+            parts[-1] += " if you name the source"
+        if allowed and self.share_alike:
+            parts[-1] += (
+                " and" if self.attribution else " if you"
+            ) + " keep this license for changed versions"
+        parts += [f"you may not {_and(forbidden, 'or')}"] if forbidden else []
+        parts += (
+            [f"{_and(unknown)} {'is' if len(unknown) == 1 else 'are'} not known: ask the source"]
+            if unknown
+            else []
+        )
+        told = "; ".join(parts)
+        return f"{told[0].upper()}{told[1:]}."
+
+
+def _and(words: Sequence[str], last: str = "and") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 class Combined(BaseModel):

@@ -49,6 +49,36 @@ class SplitStats(Frozen):
         return sum(shard.bytes for shard in self.shards)
 
 
+class Spread(Frozen):
+    """How a number differs between images."""
+
+    smallest: float
+    median: float
+    largest: float
+
+
+class Measured(Frozen):
+    """Sizes and values of the images of one sub-collection.
+
+    Attributes:
+        size: pixels or voxels, per axis as in the column `shape`.
+        spacing: mm, per axis as in the column `spacing`; empty where no image states any.
+        unsized: images that state none.
+        types: of the stored values -> images.
+        lowest, highest, mean, deviation: of the values (scaled as the header says), from evenly spaced samples of each
+            image; None where nothing was decoded (videos).
+    """
+
+    size: tuple[Spread, ...]
+    spacing: tuple[Spread, ...] = ()
+    unsized: int = 0
+    types: Mapping[str, int] = Field(default_factory=dict)
+    lowest: float | None = None
+    highest: float | None = None
+    mean: float | None = None
+    deviation: float | None = None
+
+
 class ConfigStats(Frozen):
     """One sub-collection: counts by value, over all splits.
 
@@ -72,6 +102,7 @@ class ConfigStats(Frozen):
     texts: Mapping[str, int] = Field(default_factory=dict)
     withheld: Mapping[str, int] = Field(default_factory=dict)
     """License -> rows that were built but not published, because it does not allow it."""
+    measured: Measured | None = None
 
     @property
     def rows(self) -> int:

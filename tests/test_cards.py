@@ -23,7 +23,7 @@ from medimg.cards import card as cards
 from medimg.cards.croissant import croissant
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
 from medimg.errors import DeclarationError, LicenseError, MedimgError
-from medimg.manifest import ConfigStats, Finding, Manifest, Shard, SplitStats
+from medimg.manifest import ConfigStats, Finding, Manifest, Measured, Shard, SplitStats, Spread
 from medimg.pixels import Volume
 from medimg.schema import Dimension, features
 
@@ -701,9 +701,9 @@ def check_hostile(text: str) -> None:
             if child.type == "html_inline":
                 assert child.content in ("<code>", "</code>")
             if child.type == "link_open":
-                assert re.match(r"https?://", str(child.attrs["href"]))
+                assert re.match(r"https?://|/spaces/medimg/portal#/dataset/lits$", str(child.attrs["href"]))
     fences = [token for token in tokens if token.type == "fence"]
-    assert [fence.info for fence in fences] == ["python", "python", "python", "bibtex"]
+    assert [fence.info for fence in fences] == ["python", "python", "python", "text", "bibtex"]
     for kind, count in (("table_open", 19), ("hr", 0), ("blockquote_open", 0), ("ordered_list_open", 0)):
         assert sum(token.type == kind for token in tokens) == count, kind
     items = 3 if cards.clean(text) else 1
@@ -861,3 +861,51 @@ def test_croissant_reads_the_files(single: tuple[Path, Dataset, Manifest]) -> No
     assert row["default/image"][344:347] == row["default/label"]["default/label/mask"][344:347] == b"n+1"
     assert rows[b"lits/default/11"]["default/label"]["default/label/mask"] is None
     assert [each["preview/image"].size for each in checked.records("preview")] == [(4, 4)] * 6
+
+
+def test_the_license_in_one_sentence() -> None:
+    said = {id_: licenses.get(id_).sentence for id_ in licenses.known()}
+    assert said["CC-BY-4.0"] == (
+        "You may pass it on, change it and pass that on and use it commercially if you name the source."
+    )
+    assert said["CC-BY-SA-4.0"].endswith("if you name the source and keep this license for changed versions.")
+    assert "you may not pass on changed versions or use it commercially" in said["CC-BY-NC-ND-4.0"]
+    assert "not known: ask the source" in said[licenses.UNKNOWN]
+    assert "column license" in said[licenses.PER_ROW]
+    for id_, text in said.items():
+        license = licenses.get(id_)
+        if license.per_row:
+            continue
+        assert ("use it commercially" in text.partition("may not")[0]) is (license.commercial is True), id_
+        assert text[0].isupper() and text.endswith(".") and "None" not in text
+
+
+def test_a_card_says_how_large_images_are_and_what_share_a_class_has() -> None:
+    split = SplitStats(rows=4, subjects=3, shards=(), metadata=())
+    spread = {"smallest": 256, "median": 512, "largest": 512}
+    measured = Measured(
+        size=(Spread(**spread), Spread(**spread), Spread(smallest=74, median=120, largest=987)),
+        spacing=(Spread(smallest=0.55, median=0.7, largest=1.0),) * 3,
+        unsized=1,
+        types={"int16": 4},
+        lowest=-1024,
+        highest=3071,
+        mean=-500.25,
+        deviation=480,
+    )
+    config = ConfigStats(
+        name="default", dimension="3d", splits={"train": split}, structures={"liver": 3}, measured=measured
+    )
+    made = Manifest(
+        name="lits", medimg="0", schema_version="1", origin="official", fingerprint={}, configs=(config,)
+    )
+    card = cards.render(registry.get("lits").dataset, "LiTS.", made)
+    assert "| voxels along k | 74 | 120 | 987 |" in card
+    assert "| mm along i | 0.55 | 0.7 | 1 |" in card and "1 row without a spacing" in card
+    assert "| values | -1,024 | -500.2 ± 480 (mean) | 3,071 |" in card
+    assert re.search(r"\| liver[^|]*\| 3 \| 75 % \|", card)
+    assert "| **Subjects** | 3 over all splits |" in card
+    assert "(/spaces/medimg/portal#/dataset/lits)" in card
+    tree = card.partition("```text\n")[2].partition("```")[0].splitlines()
+    assert tree[0] == "lits" and len(tree) == 1 + len(registry.get("lits").dataset.overlaps)
+    assert all("──>" in line for line in tree[1:])

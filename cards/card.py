@@ -584,7 +584,7 @@ def _context(dataset: Dataset, description: str, manifest: Manifest | None, repo
         "overview": _overview(dataset, manifest, license),
         "sentence": prose(license.sentence),
         "portal": _portal(repo, dataset.name),
-        "sheet_text": _alt(dataset),
+        "sheet_text": _alt(dataset, manifest),
         "drawn": _overlap_tree(dataset),
         "measured": _measured(configs, multi=multi),
         "license": license,
@@ -925,8 +925,10 @@ def _portal(repo: str, name: str) -> Markup:
     return Markup(f"/spaces/{quote(repo.partition('/')[0])}/portal#/dataset/{quote(name)}")
 
 
-def _alt(dataset: Dataset) -> Markup:
+def _alt(dataset: Dataset, manifest: Manifest | None) -> Markup:
     """What the contact sheet shows, for those who do not see it."""
+    if manifest is not None and manifest.origin == "miniature":
+        return Markup("Words in place of pictures: the rows are phantoms")
     what = f"{', '.join(_values(dataset, 'modality'))} of {', '.join(_values(dataset, 'organ'))}"
     labels = list(dict.fromkeys(name for names in dataset.legend.values() for name in names))
     more = f" and {len(labels) - 6} more" if len(labels) > 6 else ""

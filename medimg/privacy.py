@@ -391,4 +391,9 @@ def _words(text: str) -> Iterator[str]:
 @functools.cache
 def _words_of_code(module: str) -> frozenset[str]:
     names = imports.reached(module, "medimg.rows")
-    return frozenset(word for name in names for word in _words(imports.code(name).text))
+    return frozenset().union(*map(_words_of_one, names))
+
+
+@functools.cache
+def _words_of_one(module: str) -> frozenset[str]:
+    return frozenset(_words(imports.code(module).text))

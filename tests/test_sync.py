@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -13,13 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 from huggingface_hub.utils import get_session
 
 import medimg.builders
 from medimg import layout, registry
 from medimg.errors import HubError
-from medimg.hub_sync import history, publish
+from medimg.hub_sync import history, publish, readback
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.publish import Hub
 from medimg.hub_sync.sync import Result, sync
@@ -356,20 +358,16 @@ def test_withheld_rows_are_counted_and_not_published(
 
 
 def test_command_line_end_to_end(tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("medimg"))]
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-
-    done = run("sync", "lits", "chexpert", "--json")
+    run = functools.partial(commands.medimg, cwd=tmp_path)
+    process = [str(Path(sys.executable).with_name("medimg")), "sync", "lits", "chexpert", "--json"]
+    done = subprocess.run(process, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = {each["name"]: each for each in json.loads(done.stdout)["datasets"]}
     assert rows["lits"]["status"] == "published" and rows["chexpert"]["status"] == "card-only"
     assert set(rows["lits"]) >= {"name", "status", "reason", "commits", "rows", "uploaded_bytes", "seconds"}
     assert run("sync", "no-such-thing").returncode == 1
-    assert "did you mean" in run("sync", "lit").stderr or "medimg list" in run("sync", "lit").stderr
+    said = run("sync", "lit").stderr
+    assert "did you mean" in said or "medimg list" in said
     shown = run("sync", "lits")
     assert shown.returncode == 0 and "load_dataset" in shown.stdout and "unchanged" in shown.stdout
     assert run("verify", "lits").returncode == 0
@@ -404,13 +402,8 @@ def test_a_maintainer_sees_what_a_source_lacks(tmp_path: Path) -> None:
         table.unlink()
     victim = next(root.rglob("volume-1.nii"))
     victim.write_bytes(victim.read_bytes()[:400])
-    command = [str(Path(sys.executable).with_name("medimg")), "sync", "hc18", "lits", "dsb2018"]
-    command += ["--source", str(root)]
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+    command = ("sync", "hc18", "lits", "dsb2018", "--source", str(root))
+    run = functools.partial(commands.medimg, *command, cwd=tmp_path)
 
     done = run("--json")
     assert done.returncode == 1
@@ -445,6 +438,19 @@ def test_a_maintainer_sees_what_a_source_lacks(tmp_path: Path) -> None:
     finding = next(each for each in state.manifest.findings if each.check == "incomplete")
     assert reason in finding.message and finding.count == left["count"]
     assert "circumference" in card.split("## Data quality")[1]
+
+
+def test_reading_back_parses_a_card_once() -> None:
+    parsed: list[str] = []
+
+    def parse(text: str) -> dict[str, list[str]]:
+        parsed.append(text)
+        return {"configs": [text]}
+
+    once = readback.once(parse)
+    once("a")["configs"].clear()
+    assert [once("a"), once("b"), once("a")] == [{"configs": [each]} for each in "aba"]
+    assert parsed == ["a", "b"], "and who changes an answer changes no other"
 
 
 def test_new_dataset_skeleton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import commands
 import jinja2
 import pytest
 import tiny_datasets as tiny
@@ -898,13 +900,7 @@ def test_unchanged_datasets_cost_three_requests_and_no_row(
 
 def test_command_line(names: list[str], tmp_path: Path) -> None:
     """Report file, rollback and retire, as a maintainer types them."""
-    command = [str(Path(sys.executable).with_name("medimg"))]
-
-    def medimg(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-
+    medimg = functools.partial(commands.medimg, cwd=tmp_path)
     done = medimg("sync", "hc18", "chexpert")
     assert done.returncode == 0, done.stderr
     assert "[2/2]" in done.stderr

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 import tiny_datasets as tiny
 from huggingface_hub import HfApi
@@ -321,12 +321,7 @@ def test_garbage_is_collected_beside_uploads(server: EmbeddedHub, tmp_path: Path
 
 
 def test_command_line(server: EmbeddedHub, tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("medimg"))]
-
-    def medimg(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+    medimg = functools.partial(commands.medimg, cwd=tmp_path)
 
     assert medimg("sync", "hc18", "--no-verify", "--no-collections").returncode == 0
     assert medimg("retire", "hc18", "--reason", "a test").returncode == 0

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from medimg import __version__, registry
-from medimg.errors import MedimgError, UnknownDatasetError
+from medimg import __version__, index, registry
+from medimg.errors import MedimgError, MissingExtraError, UnknownDatasetError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from medimg.catalogue import Entry as Listed
     from medimg.hub_sync.preflight import Preflight
     from medimg.hub_sync.publish import Hub
     from medimg.hub_sync.sync import Plan, Result
@@ -102,7 +103,7 @@ def main() -> None:
     try:
         _app_of(sys.argv[1:])()
     except MedimgError as error:
-        err.print(f"[bold red]medimg:[/bold red] {_plain(str(error))}", highlight=False)
+        tell(error)
         sys.exit(1)
     except (Stopped, KeyboardInterrupt):
         err.print("medimg: stopped; what was published stays, the rest is as it was.")
@@ -111,6 +112,11 @@ def main() -> None:
             atexit._run_exitfuncs()
             os._exit(130)  # a request may be waiting for its answer: Python would wait for it
         sys.exit(130)
+
+
+def tell(error: MedimgError) -> None:
+    """One line on standard error."""
+    err.print(f"[bold red]medimg:[/bold red] {_plain(str(error))}", highlight=False)
 
 
 def _only_our_warnings() -> None:
@@ -473,6 +479,18 @@ def list_(
     print(f"{len(found)} datasets")
 
 
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    short_help="Find datasets, loadable or not: what they are, who may use them, how to load them.",
+)
+def search(ctx: typer.Context) -> None:
+    """Find datasets; `medimg.hub_sync.search` has the options, which typer would take longer to read than to answer."""
+    from medimg.hub_sync.search import run
+
+    raise typer.Exit(run(ctx.args))
+
+
 def _narrower(vocabulary: Vocabulary, text: str) -> set[str]:
     """A term and all that is below it."""
     term = vocabulary.resolve(text)
@@ -544,6 +562,8 @@ def show(
 ) -> None:
     """Show one dataset: what its declaration says of it, or all of the declaration as JSON.
 
+    Of a dataset without a builder, what the catalogue says, and where that was read.
+
     No Hub is asked whether it has it, unless one is named.
 
     Examples:
@@ -555,7 +575,10 @@ def show(
     """
     from medimg.hub_sync import show as text
 
-    entry = registry.entry(name)
+    entry = _entry_of(name)
+    if not isinstance(entry, index.Entry):
+        _show_listed(entry, namespace, as_json)
+        return
     published = None if hub is None else _where(hub, namespace, entry.name)
     if as_json:
         told = {} if published is None else {"published": published}
@@ -565,6 +588,30 @@ def show(
     said = None if published is None else text.where(published)
     width, terminal = _width()
     print(text.page(entry, namespace, published=said, width=min(width or 100, 100), bold=terminal), end="")
+
+
+def _entry_of(name: str) -> Entry | Listed:
+    """A dataset by any of its names: what its builder declares, else what the catalogue says."""
+    try:
+        return registry.entry(name)
+    except (UnknownDatasetError, MissingExtraError):
+        from medimg.catalogue import called
+
+        listed = called(name)
+        if listed is None:
+            raise
+        return listed
+
+
+def _show_listed(entry: Listed, namespace: str, as_json: bool) -> None:
+    from medimg.hub_sync import found
+    from medimg.text import as_json as safe
+
+    if as_json:
+        print(safe({**entry.to_dict(), "load": found.snippet(entry, namespace)}, indent=1))
+        return
+    width, terminal = _width()
+    print(found.page(entry, namespace, width=min(width or 100, 100), bold=terminal), end="")
 
 
 def _width() -> tuple[int | None, bool]:
@@ -1057,11 +1104,10 @@ def _summary(entry: Entry) -> dict[str, Any]:
 
 
 def _tell_unlisted() -> None:
-    """Say which datasets are found although the index does not know them as they are, and what mends that."""
-    new = registry.unlisted()
-    if new:
-        named = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
-        err.print(f"medimg/index.jsonl is older than {named}; `make docs` writes it anew.", highlight=False)
+    from medimg.hub_sync.show import unlisted
+
+    if said := unlisted():
+        err.print(_plain(said), highlight=False)
 
 
 @contextlib.contextmanager
@@ -1356,10 +1402,12 @@ def _size(count: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text from a source as it is: rich's markup in it means nothing."""
+    """Text from a source as it is: rich's markup in it means nothing, and no terminal obeys it."""
     from rich.markup import escape
 
-    return escape(text)
+    from medimg.text import visible
+
+    return escape("\n".join(map(visible, text.split("\n"))))
 
 
 if __name__ == "__main__":

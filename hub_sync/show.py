@@ -1,14 +1,16 @@
-"""What `medimg list` and `medimg show` print of a dataset, from the index alone."""
+"""What `medimg list` and `medimg show` print of a dataset that has a builder, from the index alone."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from medimg import registry
 from medimg.index import Entry
+from medimg.text import visible
 
 GAP = "  "
 NARROWEST = 12
@@ -37,6 +39,15 @@ def columns(
         cells = [textwrap.wrap(cell, room) or [""] for cell, room in zip(row, widths, strict=True)]
         for parts in zip_longest(*cells, fillvalue=""):
             yield GAP.join(part.ljust(room) for part, room in zip(parts, widths, strict=True)).rstrip()
+
+
+def unlisted() -> str:
+    """Which datasets are found although the index does not know them as they are, and what mends that; else empty."""
+    new = registry.unlisted()
+    if not new:
+        return ""
+    named = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+    return f"medimg/index.jsonl is older than {named}; `make docs` writes it anew."
 
 
 DIMENSIONS = {"2d": "2-D", "3d": "3-D", "video": "video"}
@@ -77,10 +88,15 @@ def page(
         ("Where it was read", [f"- {fact}: {text}" for fact, text in said["evidence"].items() if text]),
         ("Citation", [_citation(said["citation"])]),
     ]
-    lines = []
+    return laid_out(sections, width, bold)
+
+
+def laid_out(sections: Iterable[tuple[str, list[str]]], width: int, bold: bool) -> str:
+    """Headings, and their paragraphs, items and code, folded to the width; those without any are passed over."""
+    lines: list[str] = []
     for title, parts in sections:
         if parts:
-            heading = textwrap.wrap(title, width)
+            heading = textwrap.wrap(visible(title), width)
             lines += ["", *(f"\x1b[1m{line}\x1b[0m" if bold else line for line in heading)]
             lines.append("=" * max(map(len, heading)))
         for before, part in zip(["", *parts], parts, strict=False):
@@ -95,9 +111,7 @@ def _is_item(part: str) -> bool:
 
 def _laid_out(part: str, width: int) -> list[str]:
     """A paragraph or item folded to the width; code as it is."""
-    shown = [
-        "".join(c for c in line.replace("\t", " ") if c.isprintable()) for line in part.split("\n") if line
-    ]
+    shown = [visible(line.replace("\t", " ")) for line in part.split("\n") if line]
     if part.startswith(CODE):
         return shown
     hanging = "  " if _is_item(part) else ""

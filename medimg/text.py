@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from typing import Any
 
 SPELLINGS = (
     ("tumour", "tumor"),
@@ -26,4 +28,30 @@ SPELLINGS = (
 
 def clean(text: str) -> str:
     """One line of visible characters: no line ends, control or direction characters, no lone surrogates."""
-    return "".join(c for c in " ".join(text.split()) if unicodedata.category(c)[0] != "C").strip()
+    return visible(" ".join(text.split())).strip()
+
+
+def visible(text: str) -> str:
+    """Text without control and direction characters, and lone surrogates; spaces stay as they are."""
+    return text if text.isascii() and text.isprintable() else "".join(filter(_is_visible, text))
+
+
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character)[0] != "C"
+
+
+def cut(text: str, most: int) -> str:
+    """One line of at most so many visible characters."""
+    shown = clean(text)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """JSON that may be shown in a terminal, too: what `visible` takes out stands there escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    lines = text.split("\n")
+    return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in lines)
+
+
+def _escaped(character: str) -> str:
+    return character if _is_visible(character) else json.dumps(character)[1:-1]

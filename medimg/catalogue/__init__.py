@@ -5,6 +5,6 @@ what stands in `listed.jsonl`: the collections of the Imaging Data Commons and d
 """
 
 from medimg.catalogue.entry import Entry, Overlap, Stated
-from medimg.catalogue.table import entries, get
+from medimg.catalogue.table import called, entries, get
 
-__all__ = ["Entry", "Overlap", "Stated", "entries", "get"]
+__all__ = ["Entry", "Overlap", "Stated", "called", "entries", "get"]

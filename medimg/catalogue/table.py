@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medimg import index, registry
 from medimg.catalogue.entry import FIELDS, Entry, Loadable, Overlap, Stated, Unit
+from medimg.catalogue.words import words_of
 from medimg.errors import UnknownDatasetError
 
 FILE = Path(__file__).with_name("listed.jsonl")
@@ -46,6 +47,20 @@ def get(id: str) -> Entry:
     raise UnknownDatasetError(
         f"the catalogue has no {id!r}", next_step=f"medimg search {id!r} finds what is close."
     )
+
+
+def called(name: str) -> Entry | None:
+    """The entry of this id, or the first with this name or alias; case, spaces and punctuation do not matter."""
+    wanted = "".join(words_of(name))
+    found = None
+    for each in entries():
+        if each.id == name:
+            return each
+        if found is None and wanted in {
+            "".join(words_of(text)) for text in (each.id, each.name, *each.aliases)
+        }:
+            found = each
+    return found
 
 
 def of_declaration(entry: index.Entry, listed: Entry | None = None) -> Entry:

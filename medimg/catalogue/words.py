@@ -8,10 +8,8 @@ from __future__ import annotations
 import functools
 import json
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +21,15 @@ KINDS = ("modality", "organ", "task", "structure", "finding")
 LONGEST_WORD = 60
 """Characters; what is longer is cut."""
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
-_IS_CJK = re.compile(rf"[{_CJK}]")
-_WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])[^\W_])+")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _BRITISH = re.compile("|".join(british for british, _ in SPELLINGS))
 _NUMBERED = re.compile(r"([a-z]{2,})([0-9]{2,})")
+
+
+@functools.cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A word, and a Chinese character; ASCII needs neither."""
+    return re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])[^\W_])+"), re.compile(rf"[{_CJK}]")
 
 
 def words_of(text: str) -> list[str]:
@@ -35,7 +37,7 @@ def words_of(text: str) -> list[str]:
     pattern = _ASCII_WORD
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) != "Mn")
-        pattern = _WORD
+        pattern = _patterns()[0]
     text = text.lower()
     if _BRITISH.search(text):
         for british, american in SPELLINGS:
@@ -46,7 +48,7 @@ def words_of(text: str) -> list[str]:
 
 def is_cjk(word: str) -> bool:
     """Whether a word is Chinese: one character of a query, or a pair of the index."""
-    return word > "\u3040" and _IS_CJK.match(word) is not None
+    return word > "\u3040" and _patterns()[1].match(word) is not None
 
 
 def in_pairs(words: Sequence[str]) -> Sequence[str]:
@@ -108,6 +110,9 @@ def text() -> str:
 
 
 def _lines() -> Iterator[dict[str, Any]]:
+    import tomllib
+    from importlib import resources
+
     from medimg import licenses, vocab
 
     chinese = tomllib.loads((resources.files("medimg.catalogue") / "zh.toml").read_text("utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -26,21 +26,35 @@ def collections() -> Iterator[Said]:
 
 
 def _held() -> dict[str, list[tuple[idc.Series, int]]]:
-    """Collection -> series of the same patient, kind, region and license as one, and how many they are."""
+    """Collection -> series of the same kind, region and license as one, and how many they are.
+
+    Those of a collection with several licenses are kept apart by patient: what is drawn on a patient's images counts.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     columns = [*_KEYS, "instanceCount", "series_size_MB"]
     table = pq.read_table(idc._data() / "idc_index.parquet", columns=columns)
-    sums = [("instanceCount", "sum"), ("series_size_MB", "sum"), ("Modality", "count")]
+    licensed = table.group_by(["collection_id", "license_short_name"]).aggregate([]).to_pylist()
+    count = Counter(row["collection_id"] for row in licensed)
+    mixed = pc.is_in(
+        table["collection_id"], value_set=pa.array(sorted(id_ for id_ in count if count[id_] > 1))
+    )
     found: dict[str, list[tuple[idc.Series, int]]] = defaultdict(list)
-    for row in table.group_by(_KEYS).aggregate(sums).to_pylist():
-        one = _as_series(row)
-        found[one.collection].append((one, row["Modality_count"]))
+    for part, keys in (
+        (table.filter(pc.invert(mixed)), [key for key in _KEYS if key != "PatientID"]),
+        (table.filter(mixed), _KEYS),
+    ):
+        sums = [("instanceCount", "sum"), ("series_size_MB", "sum"), ("Modality", "count")]
+        for row in part.group_by(keys).aggregate(sums).to_pylist():
+            one = _as_series(row)
+            found[one.collection].append((one, row["Modality_count"]))
     return found
 
 
 def _as_series(row: dict[str, Any]) -> idc.Series:
-    collection, patient, analysis, modality, sop_class, body, terms = (row[key] or "" for key in _KEYS)
+    collection, patient, analysis, modality, sop_class, body, terms = (row.get(key) or "" for key in _KEYS)
     return idc.Series(
         collection, analysis, patient, "", "", modality, sop_class, body,
         int(row["instanceCount_sum"] or 0), idc.license_id(terms), "", float(row["series_size_MB_sum"] or 0),

@@ -15,6 +15,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import commands
 import mlcroissant
 import nibabel as nib
 import numpy as np
@@ -303,8 +304,8 @@ def test_sets_that_hold_rows_of_a_withdrawn_member_are_shut_until_they_are_purge
     assert verify(hub, "both") == [] and not holders(hub, "msd-liver")
     place = ("--hub", server.url, "--namespace", "withdrawn")
     reason = ("--reason", "consent withdrawn")
-    assert "fused sets" not in run("retire", "lits", *place, *reason, cwd=tmp_path).stdout
-    done = run("retire", "msd-liver", *place, *reason, cwd=tmp_path)
+    assert "fused sets" not in commands.medimg("retire", "lits", *place, *reason, cwd=tmp_path).stdout
+    done = commands.medimg("retire", "msd-liver", *place, *reason, cwd=tmp_path)
     rows = sum(manifest_of(hub, "both").members[0].rows.values())
     said = " ".join(done.stdout.split())
     assert done.returncode == 0, done.stderr
@@ -314,15 +315,15 @@ def test_sets_that_hold_rows_of_a_withdrawn_member_are_shut_until_they_are_purge
     now, earlier = verify(hub, "both")
     assert now == f"{rows} rows are shown that may not be any more: msd-liver was retired"
     assert "one revision still holds" in earlier
-    assert run("purge", "both", *place, cwd=tmp_path).returncode == 1, "its present rows go first"
+    assert commands.medimg("purge", "both", *place, cwd=tmp_path).returncode == 1, "its present rows go first"
     push("both", {**spleens, "modality": "CT"}, hub, check=False)
     assert hub.gate_of("both") == "manual", "the revision before still holds them"
     (problem,) = verify(hub, "both")
     assert "still hold" in problem and "medimg purge both removes" in problem
-    done = run("verify", "both", *place, cwd=tmp_path)
+    done = commands.medimg("verify", "both", *place, cwd=tmp_path)
     assert done.returncode == 1 and "medimg purge both" in " ".join(done.stdout.split())
     assert [holder.now for holder in holders(hub, "msd-liver")] == [{}]
-    assert run("purge", "both", *place, cwd=tmp_path).returncode == 0
+    assert commands.medimg("purge", "both", *place, cwd=tmp_path).returncode == 0
     assert verify(hub, "both") == [] and not holders(hub, "msd-liver") and hub.gate_of("both") is False
     assert push("both", {**spleens, "modality": "CT"}, hub, check=False).status == "unchanged"
 
@@ -338,7 +339,7 @@ def test_sets_that_hold_rows_of_a_withdrawn_member_are_shut_until_they_are_purge
     for name in ("both", "spleens"):
         assert "msd-spleen is under LicenseRef-unknown now" in verify(hub, name)[0]
         assert hub.gate_of(name) == "manual"
-    done = run("retire", "spleens", *place, *reason, "--purge", cwd=tmp_path)
+    done = commands.medimg("retire", "spleens", *place, *reason, "--purge", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "RETIRED" in (hub.published("spleens").card or "") and hub.gate_of("spleens") is False
 
@@ -721,14 +722,15 @@ def test_nobody_overwrites_a_set_that_somebody_else_pushed_meanwhile(
 def test_command_prints_plan_and_rows(tmp_path: Path) -> None:
     base = ("fuse", *ABDOMEN["names"], "--modality", "CT", "--target", "liver", "--target", "spleen")
     base += ("--source", "miniature")
-    done = run(*base, cwd=tmp_path)
+    done = commands.medimg(*base, cwd=tmp_path)
     assert done.returncode == 0 and "Semantic alignment" in done.stdout
-    whole = json.loads(run(*base, "--json", cwd=tmp_path).stdout)
+    whole = json.loads(commands.medimg(*base, "--json", cwd=tmp_path).stdout)
     assert list(whole["index"]["members"]) == ABDOMEN["names"]
-    lines = run(*base, "--limit", "2", cwd=tmp_path).stdout.splitlines()
+    lines = commands.medimg(*base, "--limit", "2", cwd=tmp_path).stdout.splitlines()
     assert len(lines) == 2 and all("liver, ignore" in line for line in lines)
     rows = [
-        json.loads(line) for line in run(*base, "--limit", "9", "--json", cwd=tmp_path).stdout.splitlines()
+        json.loads(line)
+        for line in commands.medimg(*base, "--limit", "9", "--json", cwd=tmp_path).stdout.splitlines()
     ]
     expected = [row["provenance"]["member"] for row in medimg.fuse(**PHANTOMS)]
     assert [row["member"] for row in rows] == expected == sorted(expected) and len(set(expected)) == 2
@@ -751,12 +753,12 @@ def test_command_prints_plan_and_rows(tmp_path: Path) -> None:
     ],
 )
 def test_command_says_what_is_wrong(arguments: list[str], words: str, tmp_path: Path) -> None:
-    done = run("fuse", *arguments, "--source", "miniature", cwd=tmp_path)
+    done = commands.medimg("fuse", *arguments, "--source", "miniature", cwd=tmp_path)
     assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr
 
 
 def test_help_has_examples(tmp_path: Path) -> None:
-    text = run("fuse", "--help", cwd=tmp_path).stdout
+    text = commands.medimg("fuse", "--help", cwd=tmp_path).stdout
     assert "Examples:" in text and "--push" in text
 
 
@@ -823,13 +825,13 @@ def test_options_of_the_command_reach_fuse(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_rows_on_a_grid_from_the_command(tmp_path: Path) -> None:
     base = ("fuse", "msd-spleen", "--target", "spleen", "--source", "miniature", "--limit", "3")
-    done = run(*base, "--grid", "slices=axial", "--grid", "empty=drop", cwd=tmp_path)
+    done = commands.medimg(*base, "--grid", "slices=axial", "--grid", "empty=drop", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 3 and all("/k00" in line and "present: spleen" in line for line in lines)
-    stored = run(*base, "--no-streaming", cwd=tmp_path)
+    stored = commands.medimg(*base, "--no-streaming", cwd=tmp_path)
     assert stored.returncode == 0, stored.stderr
-    assert run(*base, cwd=tmp_path).stdout == stored.stdout != ""
+    assert commands.medimg(*base, cwd=tmp_path).stdout == stored.stdout != ""
 
 
 def test_weights_as_they_are_typed() -> None:

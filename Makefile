@@ -40,7 +40,7 @@ portal: $(VENV)/.sync $(VIEWER)
 # but for that viewer, and says so.
 $(VIEWER): cards/portal/package.json cards/portal/package-lock.json cards/portal/vendor.mjs
 	@if command -v npm > /dev/null && npm ci --silent --prefix cards/portal && \
-	    npm run --silent --prefix cards/portal vendor; then touch $@; \
+	    npm run --silent --prefix cards/portal vendor > /dev/null; then touch $@; \
 	  else echo "the portal has no volume viewer: npm is not there, or did not get it" >&2; fi
 
 shell: $(VENV)/.sync

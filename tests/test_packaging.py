@@ -137,8 +137,13 @@ def test_make_sync_prints_one_line_of_its_own_and_none_of_pips(tmp_path: Path) -
     for name, text in (("python", PIP), ("medimg", '#!/bin/bash\necho "medimg $*"\n')):
         (bin / name).write_text(text, "utf-8")
         (bin / name).chmod(0o755)
+    viewer = tmp_path / "viewer"
+    viewer.touch()
     done = subprocess.run(
-        ["make", "--no-print-directory", "sync", f"VENV={tmp_path / 'env'}", "ONLY=hc18"],
+        [
+            *("make", "--no-print-directory", "sync", f"VENV={tmp_path / 'env'}", f"VIEWER={viewer}"),
+            "ONLY=hc18",
+        ],
         cwd=ROOT,
         env={key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "MAKE"))},
         capture_output=True,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -522,6 +524,23 @@ def test_the_training_example_of_the_docs_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in done.stdout.splitlines()]
     assert len(losses) == 3 and all(0 < loss < 10 for loss in losses)
+
+
+def test_no_other_thread_reads_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of Arrow that calls Python while it ends takes the process down with it."""
+    from medimg.fusion.parquet import parquet
+
+    readers: set[int] = set()
+
+    class Told(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            readers.add(threading.get_ident())
+            return super().read(-1 if size is None else size)
+
+    (path,) = write(tmp_path, ((3, 1, 40),))
+    monkeypatch.setattr("fsspec.open", lambda file, mode, **options: Told(file, mode))
+    assert len(list(parquet("p", [path]).open(0))) == 44
+    assert readers == {threading.get_ident()}
 
 
 def test_parquet_behind_an_address_survives_cut_connections(tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ class _Shard:
             try:
                 if self._parquet is None:
                     handle = self._open.enter_context(fsspec.open(self._file, "rb", **self._options))
-                    self._parquet = self._open.enter_context(pq.ParquetFile(handle))
+                    # Reading ahead is done by threads of Arrow that call Python: one that still ends when Python
+                    # does ends the whole process ("terminate called without an active exception").
+                    self._parquet = self._open.enter_context(pq.ParquetFile(handle, pre_buffer=False))
                 return action(self._parquet)
             except Exception:
                 self._parquet = None

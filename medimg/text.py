@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 SPELLINGS = (
@@ -44,6 +45,15 @@ def cut(text: str, most: int) -> str:
     """One line of at most so many visible characters."""
     shown = clean(text)
     return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def cleaned(value: Any, most: int | None = None) -> Any:
+    """Clean text in whatever lists and mappings hold it; with `most`, each cut to so many characters."""
+    if isinstance(value, str):
+        return clean(value) if most is None else cut(value, most)
+    if isinstance(value, Mapping):
+        return {cleaned(str(key), most): cleaned(each, most) for key, each in value.items()}
+    return [cleaned(each, most) for each in value] if isinstance(value, list | tuple) else value
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

@@ -17,7 +17,7 @@ from medimg.phantom import Phantom
 ROOT = Path(__file__).parents[1]
 NOT_IN_BASE = (
     *("starlette", "uvicorn", "jinja2", "markupsafe", "pydicom", "highdicom", "tifffile", "openpyxl", "xlrd"),
-    *("av", "h5py", "s3fs", "idc_index_data", "SimpleITK", "torch", "pytest", "mlcroissant"),
+    *("av", "h5py", "s3fs", "idc_index_data", "SimpleITK", "torch", "pytest", "mlcroissant", "mcp"),
 )
 
 
@@ -74,9 +74,14 @@ def test_base_install_holds_no_extra(base: Path, tmp_path: Path) -> None:
     assert run(base, code, tmp_path).strip() == "[]"
 
 
-def test_base_install_lists_shows_loads_and_fuses(base: Path, tmp_path: Path) -> None:
+def test_base_install_lists_shows_searches_loads_and_fuses(base: Path, tmp_path: Path) -> None:
     registry.get("lits").miniature(Phantom(tmp_path / "LiTS"))
-    for arguments in (["list"], ["show", "lits"]):
+    for arguments in (
+        ["list"],
+        ["show", "lits"],
+        ["search", "liver", "--use", "open"],
+        ["search", "肺结节", "--json"],
+    ):
         done = medimg(base, *arguments, cwd=tmp_path)
         assert done.returncode == 0 and done.stdout and not done.stderr, done.stderr
     code = (

@@ -23,7 +23,7 @@ from medimg.cards.portal.previews import Preview, Sample
 from medimg.catalogue import Entry
 from medimg.catalogue.words import search_data
 from medimg.manifest import ConfigStats, Manifest
-from medimg.text import clean
+from medimg.text import clean, cleaned
 
 __all__ = ["Preview", "Sample", "build", "files", "picture_files"]
 
@@ -124,15 +124,6 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _shown(value: Any) -> Any:
-    """Text as it may be shown, in whatever holds it."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, Mapping):
-        return {clean(str(key)): _shown(each) for key, each in value.items()}
-    return [_shown(each) for each in value] if isinstance(value, list | tuple) else value
-
-
 def _coded(column: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Lists of words as numbers of words: what is said often is said once."""
     words = sorted({word for words in column for word in words})
@@ -148,16 +139,16 @@ def _catalogue(
 ) -> dict[str, Any]:
     """What the first view needs of all entries, by column."""
     columns: dict[str, Any] = {name: [getattr(each, name) for each in entries] for name in PLAIN}
-    columns["name"] = _shown(columns["name"])
+    columns["name"] = cleaned(columns["name"])
     for name in WORDS:
         columns[name] = _coded(
             [
                 [value] if value is not None else []
-                for value in _shown([getattr(each, name) for each in entries])
+                for value in cleaned([getattr(each, name) for each in entries])
             ]
         )
     for name in LISTS:
-        columns[name] = _coded([_shown(getattr(each, name)) for each in entries])
+        columns[name] = _coded([cleaned(getattr(each, name)) for each in entries])
     columns["overlaps"] = _coded([[f"{o.dataset}\t{o.relation}" for o in each.overlaps] for each in entries])
     published = [manifests.get(each.id) for each in entries]
     return {
@@ -246,7 +237,7 @@ def _details(
         details["published"] = _published(manifest)
     if preview is not None:
         details["samples"] = [_sample(entry.id, number, each) for number, each in enumerate(preview.samples)]
-    shown: dict[str, Any] = _shown(details)
+    shown: dict[str, Any] = cleaned(details)
     return shown
 
 

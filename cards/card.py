@@ -14,18 +14,22 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import jinja2
-from huggingface_hub import DatasetCard, DatasetCardData
-from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-from markupsafe import Markup
+from medimg.errors import need
 
-from medimg import layout, licenses, vocab
-from medimg.declaration import Citation, Dataset, Source
-from medimg.errors import LicenseError, MedimgError
-from medimg.licenses import License, Verdict
-from medimg.manifest import ConfigStats, LeftOut, Manifest, Shard
-from medimg.schema import features
-from medimg.text import clean
+need("hub", "rendering cards", "jinja2", "markupsafe")
+
+import jinja2  # noqa: E402
+from huggingface_hub import DatasetCard, DatasetCardData  # noqa: E402
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # noqa: E402
+from markupsafe import Markup  # noqa: E402
+
+from medimg import layout, licenses, vocab  # noqa: E402
+from medimg.declaration import Citation, Dataset, Source  # noqa: E402
+from medimg.errors import LicenseError, MedimgError  # noqa: E402
+from medimg.licenses import License, Verdict  # noqa: E402
+from medimg.manifest import ConfigStats, LeftOut, Manifest, Shard  # noqa: E402
+from medimg.schema import features  # noqa: E402
+from medimg.text import clean  # noqa: E402
 
 if TYPE_CHECKING:
     from datasets.info import DatasetInfosDict

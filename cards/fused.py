@@ -6,12 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from huggingface_hub import DatasetCard, DatasetCardData
-from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-from markupsafe import Markup
+from medimg.errors import need
 
-from medimg import layout, licenses
-from medimg.cards.card import (
+need("hub", "rendering cards", "jinja2", "markupsafe")
+
+from huggingface_hub import DatasetCard, DatasetCardData  # noqa: E402
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # noqa: E402
+from markupsafe import Markup  # noqa: E402
+
+from medimg import layout, licenses  # noqa: E402
+from medimg.cards.card import (  # noqa: E402
     GATE_FIELDS,
     HUB_MODALITIES,
     HUMAN_END,
@@ -33,8 +37,8 @@ from medimg.cards.card import (
     table,
     topic_tags,
 )
-from medimg.licenses import Verdict
-from medimg.text import clean
+from medimg.licenses import Verdict  # noqa: E402
+from medimg.text import clean  # noqa: E402
 
 if TYPE_CHECKING:
     from datasets import Features

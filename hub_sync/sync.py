@@ -15,8 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from medimg import __version__, cards, layout, licenses, registry
-from medimg.cards.card import HUMAN_START, forbidden, freed, gates
+from medimg import __version__, layout, licenses, registry
+from medimg.cards import croissant as croissants
+from medimg.cards.card import HUMAN_START, forbidden, freed, gates, render
 from medimg.declaration import Dataset
 from medimg.errors import (
     DiskFullError,
@@ -329,8 +330,8 @@ def texts(
 ) -> tuple[Manifest, dict[str, bytes]]:
     """Card, Croissant and manifest as files of the repository; the manifest says what they were rendered from."""
     dataset = builder.dataset
-    card = cards.render(dataset, builder.description, manifest, namespace=namespace, previous=previous)
-    croissant = cards.croissant(dataset, builder.description, manifest, namespace)
+    card = render(dataset, builder.description, manifest, namespace=namespace, previous=previous)
+    croissant = croissants.croissant(dataset, builder.description, manifest, namespace)
     content = {
         layout.CARD_PATH: card.encode(),
         layout.CROISSANT_PATH: (json.dumps(croissant, indent=1, ensure_ascii=False) + "\n").encode(),

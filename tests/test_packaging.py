@@ -95,6 +95,15 @@ def test_base_install_lists_shows_searches_loads_and_fuses(base: Path, tmp_path:
     assert run(base, code, tmp_path).split()[-1] == "3"
 
 
+def test_base_install_writes_the_portal(base: Path, tmp_path: Path) -> None:
+    done = medimg(base, "portal", "--out", "site", "--json", cwd=tmp_path)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert f'"files": {sum(path.is_file() for path in (tmp_path / "site").rglob("*"))}' in done.stdout
+    assert (tmp_path / "site" / "index.html").exists() and (
+        tmp_path / "site" / "data" / "catalogue.json"
+    ).exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -2,8 +2,8 @@
 import { brief, count, h, size } from "./dom.js";
 
 export const VERDICTS = {
-  open: ["open", "Open", "the data is published for everyone"],
-  gated: ["gated", "Gated", "the data is published for readers who accept the terms"],
+  open: ["open", "Open", "the data may be published for everyone"],
+  gated: ["gated", "Gated", "the data may be published for readers who accept the terms"],
   recipe: ["recipe", "Own copy only", "the license lets nothing be published: a recipe says how to build it from your copy"],
   unknown: ["unknown", "Not verified", "the source's own license was not read, so nothing is published"],
 };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -100,6 +101,15 @@ class Handler(SimpleHTTPRequestHandler):
         """Nothing is written of what is read."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that closes a connection early is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def server(folder: Path, port: int) -> ThreadingHTTPServer:
     """A server of the folder on this machine alone; port 0 takes a free one.
 
@@ -107,7 +117,7 @@ def server(folder: Path, port: int) -> ThreadingHTTPServer:
         MedimgError: the port is taken.
     """
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=str(folder)))
+        return _Server(("127.0.0.1", port), functools.partial(Handler, directory=str(folder)))
     except OSError as error:
         raise MedimgError(
             f"port {port} cannot be listened on: {error.strerror or error}",

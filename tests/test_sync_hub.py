@@ -338,6 +338,7 @@ READS_ONLY = {
     "verify",
     "new",
     "search",
+    "mcp",
     "catalogue",
     "portal",
     "preflight",

@@ -170,7 +170,7 @@ def update(hub: Hub) -> str | None:
 
     Raises:
         HubError: the Hub refuses, or does not answer.
-        MedimgError: the repository of this name is a dataset's.
+        MedimgError: the repository of this name is a dataset's, or somebody's own.
     """
     state, manifest = hub.found(NAME)
     if manifest is not None:
@@ -179,6 +179,12 @@ def update(hub: Hub) -> str | None:
         )
     if state.hold is not None:
         return None
+    if HUMAN_START not in (state.card or "") and not set(state.files) <= {".gitattributes"}:
+        raise MedimgError(
+            f"{hub.repo(NAME)} holds what medimg did not put there; it stays as it is",
+            dataset=NAME,
+            next_step="move it, or publish under another namespace",
+        )
     wanted = files(catalogue.entries(), hub.namespace, state.card)
     changed = {path: data for path, data in wanted.items() if state.files.get(path) not in _digests(data)}
     if not changed:

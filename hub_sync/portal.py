@@ -18,18 +18,19 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from medimg import __version__, index, registry
-from medimg.cards import portal
-from medimg.cards.portal.previews import Preview, Sample, may_show, preview
-from medimg.errors import MedimgError
+from medimg.errors import HubError, MedimgError
 from medimg.hub_sync import withdrawal
 from medimg.hub_sync.publish import MARK_PATH, Hub, Published, Upload
 from medimg.manifest import Manifest
 
 if TYPE_CHECKING:
+    from medimg.cards.portal.previews import Preview
     from medimg.hub_sync.sync import Result
 
 NAME = "portal"
 STATE_PATH = ".medimg/portal.json"
+_NEW = {".gitattributes", "README.md"}
+"""What a Hub puts into a Space that it has just made."""
 _CARD = """---
 title: medimg portal
 emoji: 🩻
@@ -94,13 +95,23 @@ def push(hub: Hub, manifests: Mapping[str, Manifest]) -> bool:
     Args:
         hub: where.
         manifests: dataset -> what is published of it.
+
+    Raises:
+        HubError: the Hub refuses or does not answer, or the Space of this name is somebody's own.
     """
+    from medimg.cards import portal
+
     spaces = hub.spaces()
     state = spaces.found(NAME)[0]
     inputs = _inputs(hub, manifests)
     before = _read(state)
     if before.get("inputs") == inputs:
         return False
+    if STATE_PATH not in state.files and not set(state.files) <= _NEW:
+        raise HubError(
+            f"the Space {hub.repo(NAME)} holds what medimg did not put there; it stays as it is",
+            next_step="move it, or publish under another namespace",
+        )
     if state.sha is None:
         spaces.create(NAME)
         state = spaces.found(NAME)[0]
@@ -163,6 +174,9 @@ def _pictures(
 
     Pictures that stay are described, and have no bytes here.
     """
+    from medimg.cards import portal
+    from medimg.cards.portal.previews import may_show, preview
+
     found: dict[str, Preview] = {}
     kept: set[str] = set()
     for name, manifest in sorted(manifests.items()):
@@ -179,9 +193,9 @@ def _pictures(
                 continue
         try:
             made = preview(dataset, manifest, lambda path, name=name: _opened(hub, name, path))  # type: ignore[misc]
-        except MedimgError:
+        except HubError:
             raise
-        except (OSError, ValueError) as error:
+        except (MedimgError, OSError, ValueError) as error:
             hub.note(f"portal: no picture of {name}: {error}")
             continue
         if made is not None:
@@ -208,6 +222,8 @@ def _described(made: Preview, manifest: Manifest) -> dict[str, Any]:
 
 
 def _revived(described: Mapping[str, Any]) -> Preview:
+    from medimg.cards.portal.previews import Preview, Sample
+
     samples = []
     for each in described["samples"]:
         legend = tuple((value, tuple(names)) for value, names in each["legend"])

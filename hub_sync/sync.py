@@ -101,7 +101,7 @@ class Result:
         skipped: reason -> files of the source that are no row.
         withheld: license -> rows that were built but not published, because it does not allow it.
         incomplete: reason -> files whose row lacks something that the source is expected to say.
-        manifest: what is published now and may be shown.
+        manifest: what is published now and may be shown; None where nobody asked for the portal.
     """
 
     name: str
@@ -400,7 +400,7 @@ def sync(
     results: list[Result] = []
     try:
         with Reader(hub) as reader, contextlib.closing(_ahead(hub, builders)) as coming:
-            run = _Run(hub, source, bool(names), dry_run, restore, check, watcher, reader, shard_bytes)
+            run = _Run(hub, source, bool(names), dry_run, restore, check, watcher, reader, shard_bytes, pages)
             for builder, state in coming:
                 began = time.monotonic()
                 result = run.one(builder, state)
@@ -489,6 +489,7 @@ class _Run:
     watcher: Watcher
     reader: Reader
     shard_bytes: int
+    pages: bool
 
     def one(self, builder: Builder, look: Callable[[], Published]) -> Result | None:
         """One dataset; whatever goes wrong with it is its result and does not stop the others."""
@@ -556,10 +557,9 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
             result = replace(result, reason=f"{result.reason}; {said}")
         if result is None:
             return None
-        if result.commits:
-            result = replace(result, manifest=portal.shown(self.hub.published(self.name)))
-        else:
-            result = replace(result, manifest=portal.shown(state))
+        if self.run.pages:
+            now = self.hub.published(self.name) if result.commits else state
+            result = replace(result, manifest=portal.shown(now))
         if self.built is not None:
             return result.told(self.built.manifest, self.built.report)
         return result if state.manifest is None else result.told(state.manifest)

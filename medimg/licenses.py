@@ -132,46 +132,28 @@ class License(BaseModel):
         """What the license says, in one sentence. What nobody has read is said to be unknown."""
         if self.per_row:
             return "Each row states its own license: read it in the column license before you use the row."
-        allowed = [
-            words
-            for words, value in (
-                ("pass it on", self.redistribute),
-                ("change it and pass that on", self.adapt),
-                ("use it commercially", self.commercial),
-            )
-            if value
-        ]
-        forbidden = [
-            words
-            for words, value in (
-                ("pass it on", self.redistribute),
-                ("pass on changed versions", self.adapt),
-                ("use it commercially", self.commercial),
-            )
-            if value is False
-        ]
-        unknown = [
-            words
-            for words, value in (
-                ("passing it on", self.redistribute),
-                ("passing on changed versions", self.adapt),
-                ("commercial use", self.commercial),
-            )
-            if value is None
-        ]
-        parts = [f"you may {_and(allowed)}"] if allowed else []
-        if allowed and self.attribution:
-            parts[-1] += " if you name the source"
-        if allowed and self.share_alike:
-            parts[-1] += (
-                " and" if self.attribution else " if you"
-            ) + " keep this license for changed versions"
-        parts += [f"you may not {_and(forbidden, 'or')}"] if forbidden else []
-        parts += (
-            [f"{_and(unknown)} {'is' if len(unknown) == 1 else 'are'} not known: ask the source"]
-            if unknown
-            else []
+        terms = (
+            (self.redistribute, "pass it on", "pass it on", "passing it on"),
+            (
+                self.adapt,
+                "change it and pass that on",
+                "pass on changed versions",
+                "passing on changed versions",
+            ),
+            (self.commercial, "use it commercially", "use it commercially", "commercial use"),
         )
+        allowed = [yes for value, yes, _, _ in terms if value]
+        forbidden = [no for value, _, no, _ in terms if value is False]
+        unknown = [open_ for value, _, _, open_ in terms if value is None]
+        conditions = ["name the source"] if self.attribution else []
+        conditions += ["keep this license for changed versions"] if self.share_alike else []
+        parts = []
+        if allowed:
+            parts.append(f"you may {_and(allowed)}" + (f" if you {_and(conditions)}" if conditions else ""))
+        if forbidden:
+            parts.append(f"you may not {_and(forbidden, 'or')}")
+        if unknown:
+            parts.append(f"{_and(unknown)} {'is' if len(unknown) == 1 else 'are'} not known: ask the source")
         told = "; ".join(parts)
         return f"{told[0].upper()}{told[1:]}."
 

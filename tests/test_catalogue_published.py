@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import CommitOperationAdd
 
 import medimg
 from medimg import catalogue, index, registry
@@ -93,6 +94,17 @@ def test_a_datasets_repository_is_never_overwritten(hub: Hub, monkeypatch: pytes
     monkeypatch.setattr(Hub, "found", lambda self, name: (state, "{}"))
     with pytest.raises(MedimgError, match="holds a dataset"):
         published.update(hub)
+
+
+def test_a_repository_of_somebody_else_stays_as_it_is(hub: Hub) -> None:
+    theirs = Hub(hub.endpoint, "theirs")
+    theirs.create(published.NAME)
+    add = [CommitOperationAdd("README.md", b"# mine")]
+    theirs.api.create_commit("theirs/catalogue", add, commit_message="mine", repo_type="dataset")
+    before = theirs.found(published.NAME)[0].files
+    with pytest.raises(MedimgError, match="did not put there"):
+        published.update(theirs)
+    assert theirs.found(published.NAME)[0].files == before
 
 
 @pytest.mark.parametrize(

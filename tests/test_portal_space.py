@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from huggingface_hub import CommitOperationAdd
 from huggingface_hub.utils import get_session
 
+from medimg.errors import FormatError, HubError
 from medimg.hub_sync import history, portal
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.publish import Hub
@@ -77,3 +80,31 @@ def test_where_there_is_no_portal_none_is_made(hub: Hub) -> None:
     other = Hub(hub.endpoint, "others")
     assert not portal.refresh(other)
     assert other.spaces().found(portal.NAME)[0].sha is None
+
+
+def test_a_space_of_somebody_else_stays_as_it_is(hub: Hub) -> None:
+    theirs = Hub(hub.endpoint, "theirs").spaces()
+    theirs.create(portal.NAME)
+    add = [CommitOperationAdd("index.html", b"mine"), CommitOperationAdd("app.py", b"mine")]
+    theirs.api.create_commit("theirs/portal", add, commit_message="mine", repo_type="space")
+    before = theirs.found(portal.NAME)[0].files
+    with pytest.raises(HubError, match="did not put there"):
+        portal.push(Hub(hub.endpoint, "theirs"), {})
+    assert theirs.found(portal.NAME)[0].files == before
+
+
+def test_a_row_that_cannot_be_drawn_has_no_picture_and_stops_nothing(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medimg.cards.portal import previews
+
+    def broken(dataset: Any, manifest: Any, opened: Any) -> Any:
+        if dataset.name == "lits":
+            raise FormatError("the header promises more voxels than there are", file="x.nii.gz")
+        return None
+
+    notes: list[str] = []
+    monkeypatch.setattr(previews, "preview", broken)
+    monkeypatch.setattr(hub, "note", notes.append)
+    assert portal.pictures(hub, portal.look(hub)) == {}
+    assert [note for note in notes if "lits" in note and "voxels" in note]

@@ -12,7 +12,7 @@ VIEWER := cards/portal/node_modules/.made
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help sync hub portal shell test floor check peers mutants fuzz docs catalogue lock clean
+.PHONY: help sync hub portal shell test floor check peers golden mutants fuzz docs catalogue lock clean
 help:
 	@echo "make sync [SOURCE=<root>|official] [ONLY=\"hc18 lits\"] [HUB=<address>] [NAMESPACE=<org>] [STORE=<folder>]"
 	@echo "make hub  [STORE=<folder>] [PORT=8765]   serve what was published"
@@ -24,6 +24,7 @@ help:
 	@echo "make catalogue [FROM=../shared]         the table of all known datasets, from the lists that name them"
 	@echo "make peers [ONLY=\"hc18 lits\"]           other projects' loaders read our miniatures"
 	@echo "make fuzz [SECONDS=300] [SEED=0] [JSON=1]  requests of all kinds against every route of an embedded Hub"
+	@echo "make golden [ONLY=\"hc18 lits\"] [UPDATE=1] [ROWS=1]  all that the builders give, against the record of it"
 	@echo "make mutants [ONLY=\"hc18 rows.py\"] [ALL=1] [FRESH=1] [JSON=1]   small changes of the source that no test notices"
 
 sync: $(VENV)/.sync $(VIEWER)
@@ -102,6 +103,10 @@ $(VENV)-peers/.done: pyproject.toml requirements.lock tests/peers/requirements.t
 # Which mistakes the tests would not notice: half an hour on two cores, and an interrupted run goes on where it was.
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants/run.py $(ONLY) $(if $(ALL),--all) $(if $(FRESH),--fresh) $(if $(JSON),--json)
+
+# Rows, skipped files, manifests and cards of every miniature against tests/golden.jsonl.
+golden: $(VENV)/.dev
+	$(BIN)/python tests/golden.py $(ONLY) $(if $(UPDATE),--update) $(if $(ROWS),--rows)
 
 # Requests of all kinds against every route of an embedded Hub, in a process of its own.
 SEED ?= 0

@@ -14,7 +14,7 @@ def mask(named, truths, ct):
         raise LabelError(f"{len(named)} slices, but {len(truths)} files of ground truth", file=named[0].path)
     of = dict(zip(named, truths, strict=True))
     ordered = [of[item.file] for item in dicom.series(named).plan.slices]
-    return raster.stack([masks.threshold(file, 1) if ct else masks.index(file, GRAYS) for file in ordered])
+    return raster.stack([masks.threshold(file, 1) if ct else masks.mask(file, GRAYS) for file in ordered])
 
 
 def miniature(make):

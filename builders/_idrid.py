@@ -15,9 +15,7 @@ DRAWN = {
 """Ends of file names -> canonical names."""
 BITS = {code: 1 << n for n, code in enumerate(DRAWN)}
 MEETING = {
-    frozenset(values): sum(values)
-    for count in range(2, len(BITS) + 1)
-    for values in combinations(BITS.values(), count)
+    values: sum(values) for count in range(2, len(BITS) + 1) for values in combinations(BITS.values(), count)
 }
 """Label values of places that several structures share."""
 LEGEND = {
@@ -58,7 +56,7 @@ def _segmented(files):
             yield Skipped(file=image, reason="none of its masks is in this copy")
             continue
         with files.row(image):
-            mask = masks.union([(file, BITS[code]) for code, file in found.items()], MEETING)
+            mask = masks.union([(file, BITS[code]) for code, file in found.items()], overlaps=MEETING)
             yield Row(**_shared("segmentation", image, place, name), mask=mask, source=list(found))
     for found in drawn.values():
         for file in found.values():

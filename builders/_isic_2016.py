@@ -85,7 +85,7 @@ def _lesions(files, shared):
                 **row,
                 classes=(line.one_of("answer", LABELS),) if line else (),
                 source=line["answer"] if line else None,
-                mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
+                mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
                 legend=_isic.LESION,
                 assessed=(
                     *(("benign lesion", "malignant lesion") if line else ()),
@@ -114,7 +114,7 @@ def _features(files, shared):
         with files.row(image):
             answers = _isic_features.answered(said[place], FEATURES) if place in said else None
             if all(pair):
-                mask = masks.union(zip(pair, (1, 2), strict=True), {frozenset((1, 2)): 3})
+                mask = masks.union(zip(pair, (1, 2), strict=True), overlaps={(1, 2): 3})
             else:
                 mask = _isic_features.mask(tiles.pop(place), answers)
             source = _isic_features.source(answers) if answers else None

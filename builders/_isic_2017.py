@@ -66,7 +66,7 @@ def lesion(name, answer, mask, shared):
         id=f"lesion-{name}",
         config="lesion",
         **shared,
-        mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
+        mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
         legend=_isic.LESION,
         classes=found or ((NEVUS,) if answer else ()),
         assessed=(ASSESSED if answer else ()) + (("skin lesion",) if mask else ()),

@@ -52,12 +52,14 @@ def segmented(files):
         drawn = {a: found[where, name, a] for a in _isic.ATTRIBUTES if (where, name, a) in found}
         if lesion:
             used.add(lesion)
-            mask = masks.index(lesion, {0: 0, 255: 1})
+            mask = masks.mask(lesion, {0: 0, 255: 1})
             yield Row(id=f"task1-{name}", config="task1", mask=mask, legend=_isic.LESION, **shared)
         if drawn:
             used.update(drawn.values())
             if len(drawn) == len(_isic.ATTRIBUTES):
-                mask = masks.union([(file, _isic.BITS[a]) for a, file in drawn.items()], _isic.MEETING)
+                mask = masks.union(
+                    [(file, _isic.BITS[a]) for a, file in drawn.items()], overlaps=_isic.MEETING
+                )
                 yield Row(id=f"task2-{name}", config="task2", mask=mask, legend=_isic.LEGEND, **shared)
             else:
                 for file in drawn.values():

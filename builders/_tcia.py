@@ -12,8 +12,7 @@ from operator import or_
 
 from medimg.declaration import Source
 from medimg.errors import FormatError, LabelError, MedimgError
-from medimg.readers import dicom, dicom_seg, dicom_slides, drawn, rtstruct
-from medimg.readers import volumes as masks
+from medimg.readers import dicom, dicom_seg, dicom_slides, drawn, rtstruct, volumes
 from medimg.schema import Row, Skipped
 
 MODALITIES = {"CT": "CT", "MR": "MRI", "PT": "PET"}
@@ -292,7 +291,7 @@ def rows(files, about=None, least=2, reasons=(), slides=None):
             if reason:
                 yield from skipped(members, reason)
                 continue
-            yield from volumes(members, tags, **fields)
+            yield from series_rows(members, tags, **fields)
 
 
 def tiles(members, name, subject, meta, **fields):
@@ -323,7 +322,7 @@ def tiles(members, name, subject, meta, **fields):
     yield from skipped([file for file in members if file != used], reason)
 
 
-def volumes(members, tags, modality=None, meta=None, **fields):
+def series_rows(members, tags, modality=None, meta=None, **fields):
     """Rows of one series: one, or one per time point, echo or direction."""
     for apart, part in frames(members):
         yield Row(
@@ -352,7 +351,7 @@ def segmented(seg, image, bits):
     met = [some for size in range(2, len(numbers) + 1) for some in combinations(numbers, size)]
     codes = {some: 1000 + n for n, some in enumerate(met)}
     values = {code: reduce(or_, (numbers[one] for one in some)) for some, code in codes.items()}
-    return masks.mask(dicom_seg.segmentation(seg, image, overlaps=codes), numbers | values)
+    return volumes.mask(dicom_seg.segmentation(seg, image, overlaps=codes), numbers | values)
 
 
 def legend(names):
@@ -364,7 +363,7 @@ def legend(names):
 def alike(image, other):
     """Whether two series lie on one grid; one that makes no volume lies on none."""
     try:
-        return masks.grid_of(image).differs(masks.grid_of(other)) is None
+        return volumes.grid_of(image).differs(volumes.grid_of(other)) is None
     except MedimgError:
         return False
 

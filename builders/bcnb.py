@@ -144,7 +144,7 @@ def _said(patient, split, line, where):
 def _mask(drawn, place, file):
     scale = place.downsample
     shapes = [(1, [(x / scale - place.x, y / scale - place.y) for x, y in one["vertices"]]) for one in drawn]
-    return masks.index(masks.polygons(shapes, (place.height, place.width), file=file), {0: 255, 1: 1})
+    return masks.mask(masks.polygons(shapes, (place.height, place.width), file=file), {0: 255, 1: 1})
 
 
 def miniature(make):

@@ -99,7 +99,7 @@ def rows(files):
                 license=licenses.normalize(get("license") or "") or licenses.UNKNOWN,
                 classes=classes,
                 assessed=tuple(dict.fromkeys((*assessed, *places))),
-                mask=masks.index(mask, {0: 0, 255: 1}) if mask else None,
+                mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
                 boxes=drawn,
                 drawn_on=outlined.size if outlined else None,
                 measures=scores.get(image.key, ()),

@@ -85,15 +85,15 @@ def rows(files):
             vessels = drawn.get((number, observer))
             if vessels is None and observer == "2":
                 continue
-            view = masks.index(views[number], DRAWN)
-            parts = [(view, 1), (masks.index(vessels, DRAWN), 2)] if vessels else [(view, 1)]
+            view = masks.mask(views[number], DRAWN)
+            parts = [(view, 1), (masks.mask(vessels, DRAWN), 2)] if vessels else [(view, 1)]
             yield Row(
                 id=f"{number}-manual{observer}",
                 config=config,
                 split="test" if test else "train",
                 subject=number,
                 image=image,
-                mask=masks.union(parts, {frozenset({1, 2}): 3}),
+                mask=masks.union(parts, overlaps={(1, 2): 3}),
                 legend=BOTH if vessels else VIEW,
             )
     for file, number in files.match(r"(?:^|/)(\d\d)_(?:manual[12]|(?:training|test)_mask)\.gif$"):

@@ -93,7 +93,7 @@ def row(video, name, line, chords, table):
         split=line.one_of("Split", SPLITS),
         subject=name,
         image=video,
-        mask=tracings.frames(video, outlines, center=0.0, table=table) if outlines else None,
+        mask=tracings.mask(video, outlines, center=0.0, table=table) if outlines else None,
         measures=[
             Measure(name=MEASURES[column][0], value=line.number(column), unit=MEASURES[column][1])
             for column in stated

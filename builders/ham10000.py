@@ -101,7 +101,7 @@ def row(split, image, name, line, outline):
         split=split,
         subject=line.get("lesion_id"),
         image=image,
-        mask=masks.index(outline, {0: 0, 255: 1}) if outline else None,
+        mask=masks.mask(outline, {0: 0, 255: 1}) if outline else None,
         classes=line.one_of("dx", DATASET.labels) if "dx" in line else _isic.diagnoses(line),
         assessed=(*DATASET.every_label, *(("skin lesion",) if outline else ())),
         source=diagnosis,

@@ -104,7 +104,7 @@ def _tiles(file, name, said, mask):
                 subject=name,
                 image=tile,
                 # The label is in the red channel alone.
-                mask=masks.index(truth.tile(place), channel=0) if truth else None,
+                mask=masks.mask(truth.tile(place), channel=0) if truth else None,
                 legend=legend if truth else None,
                 classes=said.one_of("isup_grade", DATASET.labels) if grade else (),
                 assessed=(*(GRADES.values() if grade else ()), *structures),

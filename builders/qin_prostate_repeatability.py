@@ -65,7 +65,7 @@ def labeled(scans, drawn):
     for members, tags in scans:
         segs = drawn.pop(tags["SeriesInstanceUID"], ())
         if not segs:
-            yield from _tcia.volumes(members, tags)
+            yield from _tcia.series_rows(members, tags)
             continue
         (seg, *more), image = segs, dicom.series(members, allow_gaps=True)
         yield from _tcia.skipped(more, "a second segmentation of the same series")
@@ -75,7 +75,7 @@ def labeled(scans, drawn):
             "legend": _tcia.legend({BITS[one]: DATASET.labels[one] for one in found}),
             "source": {"SEG": seg.path, "segments": found},
         }
-        yield from _tcia.volumes(members, tags, assessed=None, **label)
+        yield from _tcia.series_rows(members, tags, assessed=None, **label)
 
 
 def miniature(make):

@@ -87,7 +87,7 @@ def rows(files):
                 id=name,
                 split=SPLITS[letter],
                 image=image,
-                mask=masks.index(drawn[name], {0: 2, 128: 1, 255: 0}),
+                mask=masks.mask(drawn[name], {0: 2, 128: 1, 255: 0}),
                 classes=DATASET.labels[known] if known else (),
                 assessed=(
                     *(("glaucoma", "no glaucoma") if known else ()),

@@ -73,7 +73,7 @@ def rows(files):
                 used.add(study)
                 label = {"mask": mask, "assessed": None, "source": {"mask": drawn[study][0].parent}}
         told = {"exam": exam[0]} if exam else {}
-        yield from _tcia.volumes(members, tags, meta=told | described(tags), **label)
+        yield from _tcia.series_rows(members, tags, meta=told | described(tags), **label)
     for study, members in drawn.items():
         if study not in used:
             yield from _tcia.skipped(members, "a mask on whose grid no series of its exam lies")

@@ -72,7 +72,7 @@ def rows(files):
             continue
         seen.add(number)
         shared = {"split": "test" if part == "test" else "train", "subject": number, "image": image}
-        yield Row(id=f"{number}-av", config="artery-vein", mask=masks.index(drawn["av"], COLORS), **shared)
+        yield Row(id=f"{number}-av", config="artery-vein", mask=masks.mask(drawn["av"], COLORS), **shared)
         vessels = masks.threshold(drawn["vessel"])
         yield Row(id=f"{number}-vessel", config="vessel", mask=vessels, legend=VESSEL, **shared)
     for (_, number), file in maps.items():

@@ -67,7 +67,7 @@ def rows(files):
         yield Row(
             id=name,
             image=image,
-            mask=matlab.labels(mask, "inst_map"),
+            mask=matlab.mask(mask, "inst_map"),
             instances=True,
             meta={"synthetic": True},
         )

@@ -359,7 +359,7 @@ def test_matlab(tmp_path: Path) -> None:
     )
     data = out.getvalue()
     good = opened(tmp_path, "good.mat", data)
-    assert matlab.labels(good, "b").read().array.sum() == 1600
+    assert matlab.mask(good, "b").read().array.sum() == 1600
     size = struct.unpack_from("<I", data, 132)[0]
     first = zlib.decompress(data[136 : 136 + size])
     at = first.rindex(struct.pack("<II", 2, 9))  # the values: nine unsigned bytes
@@ -367,8 +367,8 @@ def test_matlab(tmp_path: Path) -> None:
     bomb = zeros(15, first[:4] + struct.pack("<I", 192 * MiB + at) + first[8:at] + size_of_values)
     data = data[:128] + struct.pack("<II", 15, len(bomb)) + bomb + data[136 + size :]
     file = opened(tmp_path, "a.mat", data)
-    assert "expands to more than" in refused(matlab.labels(file, "a").read).problem
-    refused(matlab.labels(file, "b").read)
+    assert "expands to more than" in refused(matlab.mask(file, "a").read).problem
+    refused(matlab.mask(file, "b").read)
 
 
 def test_chunks_of_hdf5(tmp_path: Path) -> None:

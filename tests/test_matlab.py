@@ -31,7 +31,7 @@ def written(compress: bool = False, **arrays: object) -> bytes:
 @pytest.mark.parametrize("dtype", ["int32", "uint16", "float64"])
 def test_a_matrix_is_a_label_map(tmp_path: Path, compress: bool, dtype: str) -> None:
     data = written(compress, inst_map=VALUES.astype(dtype), inst_type=np.zeros((2, 2)))
-    picture = matlab.labels(stored(tmp_path, data), "inst_map").read()
+    picture = matlab.mask(stored(tmp_path, data), "inst_map").read()
     assert picture.array.dtype == np.uint8
     assert np.array_equal(picture.array, VALUES)
 
@@ -40,7 +40,7 @@ def test_what_is_no_matrix_is_named(tmp_path: Path) -> None:
     data = written(half=np.array([[0.5]]), cells=np.array([["a"]], dtype=object), solid=np.zeros((2, 2, 2)))
     for key in ("half", "cells", "solid", "absent"):
         with pytest.raises(FormatError) as caught:
-            matlab.labels(stored(tmp_path, data), key).read()
+            matlab.mask(stored(tmp_path, data), key).read()
         assert caught.value.file == "seed0000.mat"
 
 
@@ -49,10 +49,10 @@ def test_what_is_no_matrix_is_named(tmp_path: Path) -> None:
 )
 def test_damaged_files_are_named(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(FormatError):
-        matlab.labels(stored(tmp_path, data), "inst_map").read()
+        matlab.mask(stored(tmp_path, data), "inst_map").read()
 
 
 def test_promises_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matlab, "MAX_VALUES", 11)
     with pytest.raises(BombError):
-        matlab.labels(stored(tmp_path, written(inst_map=VALUES)), "inst_map").read()
+        matlab.mask(stored(tmp_path, written(inst_map=VALUES)), "inst_map").read()

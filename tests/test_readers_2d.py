@@ -284,14 +284,14 @@ def test_a_mask_follows_the_orientation_of_its_files() -> None:
     file, plain = oriented(drawn, "PNG", 6), saved(drawn)
     for pixels in (
         masks.threshold(file),
-        masks.index(file, {0: 0, 255: 1}),
+        masks.mask(file, {0: 0, 255: 1}),
         masks.instances([file]),
         masks.union([(masks.threshold(file), 1)]),
     ):
         mask = picture(pixels)
         assert mask.orientation == 6 and np.array_equal(mask.array, np.rot90(drawn // 255, -1))
         assert np.array_equal(raster.stored(mask).array, drawn // 255)
-    kept = picture(masks.index(file))
+    kept = picture(masks.mask(file))
     assert np.array_equal(stock(raster.encode(raster.stored(kept))[0]), drawn)
     with pytest.raises(GeometryError, match=r"different EXIF orientations, \[1, 6\]"):
         masks.union([(plain, 1), (file, 2)]).read()
@@ -342,7 +342,7 @@ def test_colors_that_are_no_rgb_are_named_and_are_no_mask() -> None:
         assert one.meta["color"] == color and data == file.data
         for pixels in (
             masks.threshold(file),
-            masks.index(file),
+            masks.mask(file),
             masks.union([(file, 1)]),
             masks.filled(file),
         ):
@@ -626,7 +626,7 @@ def test_damage_is_always_a_named_error(noise_bytes: bytes, seed: int, kind: str
 
 def test_nothing_is_opened_before_read() -> None:
     file = saved(noise((4, 4), "uint8"))
-    pixels = masks.instances([masks.index(raster.picture(file)), file])
+    pixels = masks.instances([masks.mask(raster.picture(file)), file])
     assert file.times == 0 and list(pixels.files()) == [file, file]
 
 
@@ -652,7 +652,7 @@ def test_encode_is_lossless(dtype: str, height: int, width: int, seed: int) -> N
 @FAST
 def test_label_maps_take_the_smallest_dtype(values: list[int]) -> None:
     array = np.array([values], dtype=np.int64)
-    small = raster.smallest(array)
+    small = raster.narrowed(array)
     assert np.array_equal(small, array) and np.array_equal(
         stock(raster.encode(raster.label_picture(array))[0]), array
     )
@@ -661,10 +661,10 @@ def test_label_maps_take_the_smallest_dtype(values: list[int]) -> None:
 
 
 def test_label_maps_refuse_what_is_no_label() -> None:
-    assert raster.smallest(np.array([[1.0, 300.0]])).dtype == np.uint16
+    assert raster.narrowed(np.array([[1.0, 300.0]])).dtype == np.uint16
     for bad in ([[0.5]], [[math.nan]], [[2.0**40]]):
         with pytest.raises(FormatError):
-            raster.smallest(np.array(bad))
+            raster.narrowed(np.array(bad))
 
 
 # ------------------------------------------------------------------------------------------------------ masks
@@ -672,44 +672,44 @@ def test_label_maps_refuse_what_is_no_label() -> None:
 
 def test_index_of_values_keeps_the_bytes() -> None:
     file = saved(noise((6, 7), "uint8"))
-    assert raster.encode(picture(masks.index(file)))[0] == file.data
-    assert picture(masks.index(saved(noise((6, 7), "bool")))).array.dtype == np.uint8
+    assert raster.encode(picture(masks.mask(file)))[0] == file.data
+    assert picture(masks.mask(saved(noise((6, 7), "bool")))).array.dtype == np.uint8
 
 
 def test_index_maps_values_colors_and_palettes() -> None:
     labels = noise((6, 7), "uint8") % 3
     lut = np.array([[0, 0, 0], [255, 0, 0], [0, 128, 255]], dtype=np.uint8)
     colors: dict[tuple[int, ...], int] = {(0, 0, 0): 0, (255, 0, 0): 1, (0, 128, 255): 2}
-    assert np.array_equal(picture(masks.index(saved(lut[labels]), colors)).array, labels)
+    assert np.array_equal(picture(masks.mask(saved(lut[labels]), colors)).array, labels)
     opaque = np.dstack([lut[labels], np.full_like(labels, 255)])
-    assert np.array_equal(picture(masks.index(saved(opaque), colors)).array, labels)
+    assert np.array_equal(picture(masks.mask(saved(opaque), colors)).array, labels)
     image = Image.fromarray(labels)
     image.putpalette(lut.tobytes())
-    assert np.array_equal(picture(masks.index(saved(image), colors)).array, labels)
-    assert np.array_equal(picture(masks.index(saved(image), {0: 0, 1: 10, 2: 20})).array, labels * 10)
+    assert np.array_equal(picture(masks.mask(saved(image), colors)).array, labels)
+    assert np.array_equal(picture(masks.mask(saved(image), {0: 0, 1: 10, 2: 20})).array, labels * 10)
     assert np.array_equal(
-        picture(masks.index(saved(np.dstack([labels * 100] * 3)), {0: 0, 100: 1, 200: 2})).array, labels
+        picture(masks.mask(saved(np.dstack([labels * 100] * 3)), {0: 0, 100: 1, 200: 2})).array, labels
     )
     assert np.array_equal(
-        picture(masks.index(saved(lut[labels]), {0: 0, 255: 1}, channel=0)).array, labels == 1
+        picture(masks.mask(saved(lut[labels]), {0: 0, 255: 1}, channel=0)).array, labels == 1
     )
 
 
 def test_index_names_what_it_cannot_map() -> None:
     file = Memory(saved(np.array([[0, 7, 7, 9]], np.uint8)).data, "masks/3.png")
     with pytest.raises(LabelError, match=r"masks/3\.png: values without a mapping: 7, 9"):
-        masks.index(file, {0: 0}).read()
+        masks.mask(file, {0: 0}).read()
     color = saved(np.array([[[0, 0, 0], [1, 2, 3]]], np.uint8))
     with pytest.raises(LabelError, match=r"\(1, 2, 3\), in 1 pixels"):
-        masks.index(color, {(0, 0, 0): 0}).read()
+        masks.mask(color, {(0, 0, 0): 0}).read()
     with pytest.raises(LabelError, match="channels differ"):
-        masks.index(color).read()
+        masks.mask(color).read()
     with pytest.raises(LabelError, match="alpha"):
-        masks.index(saved(noise((5, 5, 4), "uint8"))).read()
+        masks.mask(saved(noise((5, 5, 4), "uint8"))).read()
     with pytest.raises(LabelError, match="no channel 5"):
-        masks.index(color, channel=5).read()
+        masks.mask(color, channel=5).read()
     with pytest.raises(DeclarationError):
-        masks.index(color, cast(Any, {0: 0, (1, 2, 3): 1}))
+        masks.mask(color, cast(Any, {0: 0, (1, 2, 3): 1}))
 
 
 def test_threshold_binarises_blurred_masks() -> None:
@@ -906,7 +906,7 @@ def test_union_is_lossless_or_refused() -> None:
     pairs = [(saved(left), 1), (saved(right), 2)]
     with pytest.raises(LabelError, match="values 1, 2 overlap in 1 pixels"):
         masks.union(pairs).read()
-    assert picture(masks.union(pairs, {frozenset({1, 2}): 3})).array.tolist() == [[1, 3, 2, 0]]
+    assert picture(masks.union(pairs, overlaps={(2, 1): 3})).array.tolist() == [[1, 3, 2, 0]]
     assert picture(masks.union([(saved(left), 5), (saved(right), 5)])).array.tolist() == [[5, 5, 5, 0]]
     many = [(saved((np.arange(20) == n).astype(np.uint8).reshape(4, 5)), n + 1) for n in range(20)]
     assert picture(masks.union(many)).array.ravel().tolist() == list(range(1, 21))
@@ -1017,11 +1017,11 @@ def test_polygons_cover_tile_and_count_what_is_empty() -> None:
 
 def test_promises_can_be_sent_to_another_process() -> None:
     file = saved(noise((4, 4), "bool"))
-    for pixels in (masks.index(file), masks.filled(file), masks.union([(file, 2)]), masks.rle("1 2", (2, 2))):
+    for pixels in (masks.mask(file), masks.filled(file), masks.union([(file, 2)]), masks.rle("1 2", (2, 2))):
         again = pickle.loads(pickle.dumps(pixels))
         assert type(again) is type(pixels)
     assert np.array_equal(
-        pickle.loads(pickle.dumps(masks.index(file))).read().array, picture(masks.index(file)).array
+        pickle.loads(pickle.dumps(masks.mask(file))).read().array, picture(masks.mask(file)).array
     )
 
 

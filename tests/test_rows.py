@@ -376,7 +376,7 @@ def test_what_the_source_says_is_kept(root: Path) -> None:
 
 def test_only_files_that_no_row_opened_are_unread(root: Path) -> None:
     def rows(files: Files, config: str | None = None) -> Iterator[Row | Skipped]:
-        yield Row(id="1", image=files.need(r"image\.png$"), mask=masks.index(files.need(r"mask\.png$")))
+        yield Row(id="1", image=files.need(r"image\.png$"), mask=masks.mask(files.need(r"mask\.png$")))
         yield Skipped(file=files.need(r"small\.png$"), reason="another size")
 
     module = SimpleNamespace(
@@ -429,7 +429,7 @@ def test_a_row_left_out_names_the_file_that_is_bad_where_it_is_another(root: Pat
     def rows(files: Files) -> Iterator[Row]:
         image, broken = files.need(r"image\.png$"), files.need(r"broken\.png$")
         yield Row(id="1", image=broken)
-        yield Row(id="2", image=image, mask=masks.index(broken), legend={1: ("liver",)})
+        yield Row(id="2", image=image, mask=masks.mask(broken), legend={1: ("liver",)})
         yield Row(id="3", image=image)
 
     image, mask, _ = read(root, rows, bad_files="quarantine")

@@ -108,7 +108,7 @@ def test_a_mask_has_the_slides_grid(tmp_path: Path) -> None:
     truth = slides.Slide(placed(tmp_path, "m.tiff", slides.pyramid(png(label), packed="deflate")), fill=0)
     other = slides.Slide(placed(tmp_path, "n.tiff", slides.pyramid(png(label[:190]), packed="deflate")))
     for _, place in slide.tiles(64, 1):
-        part = masks.index(truth.tile(place), channel=0).read()
+        part = masks.mask(truth.tile(place), channel=0).read()
         whole = label[::4, ::4, 0]
         assert np.array_equal(part.array, whole[place.y : place.y + 64, place.x : place.x + 64])
         with pytest.raises(GeometryError):

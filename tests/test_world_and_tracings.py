@@ -77,7 +77,7 @@ def test_outlined_frames(view):
     pytest.importorskip("av")
     files = view(lambda make: make.video("a.avi", 4, (32, 24)))
     square = [(2, 3), (9, 3), (9, 7), (2, 7)]
-    mask = tracings.frames(files.get("a.avi"), {1: [(1, square)], 3: []}, center=0.0).read()
+    mask = tracings.mask(files.get("a.avi"), {1: [(1, square)], 3: []}, center=0.0).read()
     assert mask.shape == (32, 24, 4)
     array = np.asarray(mask.array)
     assert (array[:, :, (0, 2)] == tracings.UNTRACED).all() and not array[:, :, 3].any()
@@ -95,7 +95,7 @@ def test_an_outline_that_leaves_nothing_is_told(view, outline):
         ({1: [(1, square)]}, []),
         ({1: [(1, square), (1, outline)], 2: [(1, outline)]}, [1]),
     ):
-        mask = tracings.frames(files.get("a.avi"), outlines, center=0.0).read()
+        mask = tracings.mask(files.get("a.avi"), outlines, center=0.0).read()
         left_out = mask.meta.get("left_out", [])
         assert len(left_out) == len(told) and all("no pixel of its frame" in text for text in left_out)
 
@@ -105,7 +105,7 @@ def test_outlines_that_do_not_fit(view, outlines):
     pytest.importorskip("av")
     files = view(lambda make: make.video("a.avi", 4, (32, 24)))
     with pytest.raises(LabelError):
-        tracings.frames(files.get("a.avi"), outlines).read()
+        tracings.mask(files.get("a.avi"), outlines).read()
 
 
 def test_world_coordinates_need_a_volume(view):

@@ -351,7 +351,7 @@ def _plain(picture: Scene, channel: tuple[int, ...], scalings: Scalings) -> Scen
     labels = {}
     for place, array in picture.labels.items():
         slope, inter = scalings[place]
-        labels[place] = raster.smallest(array if (slope, inter) == (1.0, 0.0) else array * slope + inter)
+        labels[place] = raster.narrowed(array if (slope, inter) == (1.0, 0.0) else array * slope + inter)
     return replace(picture, images=images, labels=labels)
 
 

@@ -57,4 +57,4 @@ def mask(source: File | Pixels) -> Pixels:
     from medimg.readers import masks, volumes
 
     pixels = image(source)
-    return masks.index(pixels) if source.suffix in RASTER else volumes.mask(pixels)
+    return masks.mask(pixels) if source.suffix in RASTER else volumes.mask(pixels)

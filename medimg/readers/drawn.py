@@ -17,7 +17,7 @@ import numpy as np
 from medimg.errors import MedimgError
 from medimg.pixels import Array, Volume
 from medimg.readers import dicom, dicom_seg, rtstruct
-from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of, pieces, smallest
+from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of, pieces, smallest_dtype
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -178,7 +178,7 @@ class _Mask(VolumePixels):
         for number, (value, _) in self.drawing._met.items():
             table[number] = value
         grid = self.grid()
-        volume = grid.empty(smallest(0, int(table.max())), notes)
+        volume = grid.empty(smallest_dtype(0, int(table.max())), notes)
         for source, target in zip(pieces(painter.array), pieces(volume.array), strict=True):
             target[...] = table[source]
         return volume

@@ -32,7 +32,7 @@ CLOSED = 0.25
 """A contour counts as closed where it encloses at least this many pixels for each pixel of its line."""
 
 
-def index(
+def mask(
     source: Source, mapping: Mapping[int, int] | Mapping[Color, int] | None = None, channel: int | None = None
 ) -> Pixels:
     """A label map from an image of values or of colors.
@@ -52,7 +52,7 @@ def index(
     """
     if mapping is not None and len({isinstance(key, tuple) for key in mapping}) > 1:
         raise DeclarationError("a mapping has either values or colors as keys, not both")
-    return _Derived((as_pixels(source),), _index, (mapping, channel))
+    return _Derived((as_pixels(source),), _mask, (mapping, channel))
 
 
 def threshold(source: Source, at: int = 128, channel: int | None = None) -> Pixels:
@@ -103,22 +103,22 @@ def instances(sources: Iterable[Source], expect: int | None = None) -> Pixels:
 
 
 def union(
-    sources: Iterable[tuple[Source, int]], overlap: Mapping[frozenset[int], int] | None = None
+    parts: Iterable[tuple[Source, int]], *, overlaps: Mapping[tuple[int, ...], int] | None = None
 ) -> Pixels:
     """One binary image for each structure -> one label map.
 
     Args:
-        sources: (file or `Pixels`, label value); a value may come several times.
-        overlap: label value for pixels that several values claim, e.g. {frozenset({1, 2}): 3}. Without an
+        parts: (file or `Pixels`, label value); a value may come several times.
+        overlaps: values that meet, in any order -> the value of such pixels, e.g. {(1, 2): 3}. Without an
             entry such pixels are an error, so that nothing is lost.
 
     Raises (on `read`):
         LabelError: values overlap without an entry, or an image is not binary.
         GeometryError: sizes differ.
     """
-    pairs = tuple((as_pixels(source), value) for source, value in sources)
-    parts = tuple(part for part, _ in pairs)
-    return _Derived(parts, _union, ([value for _, value in pairs], overlap or {}))
+    pairs = [(as_pixels(source), value) for source, value in parts]
+    table = {frozenset(values): value for values, value in (overlaps or {}).items()}
+    return _Derived(tuple(part for part, _ in pairs), _union, ([value for _, value in pairs], table))
 
 
 def rle(
@@ -310,7 +310,7 @@ def _channel(array: Array, channel: int) -> Array:
     return array[..., channel]
 
 
-def _index(read: _Read, mapping: Mapping[Any, int] | None, channel: int | None) -> Picture:
+def _mask(read: _Read, mapping: Mapping[Any, int] | None, channel: int | None) -> Picture:
     image = read(0)
     by_color = mapping is not None and any(isinstance(key, tuple) for key in mapping)
     lookup = palette(image) if by_color else None
@@ -406,7 +406,7 @@ def _binary(image: Picture) -> Bools:
     if drawn.size and (drawn != drawn[0]).any():
         values = np.unique(drawn, axis=0).tolist()
         raise LabelError(
-            f"not a binary mask: values {_some(values)} beside 0", next_step="use threshold or index"
+            f"not a binary mask: values {_some(values)} beside 0", next_step="use threshold or mask"
         )
     return inside
 
@@ -441,7 +441,7 @@ def _numbered(
     return Picture(out, meta={"instances": total, "overlapping_pixels": overlapping})
 
 
-def _union(read: _Read, values: list[int], overlap: Mapping[frozenset[int], int]) -> Picture:
+def _union(read: _Read, values: list[int], overlaps: Mapping[frozenset[int], int]) -> Picture:
     distinct = sorted(set(values))
     if not distinct or len(distinct) > 63:
         raise LabelError(f"{len(distinct)} label values; 1 to 63 can be united")
@@ -460,12 +460,12 @@ def _union(read: _Read, values: list[int], overlap: Mapping[frozenset[int], int]
     table = []
     for bits, count in zip(sets.tolist(), counts.tolist(), strict=True):
         claimed = frozenset(value for n, value in enumerate(distinct) if bits >> n & 1)
-        if len(claimed) > 1 and claimed not in overlap:
+        if len(claimed) > 1 and claimed not in overlaps:
             raise LabelError(
                 f"values {_some(sorted(claimed))} overlap in {count} pixels",
-                next_step="pass overlap={frozenset({...}): value}, with names for that value in the legend",
+                next_step="say in `overlaps` which value such pixels get, with names for that value in the legend",
             )
-        table.append(overlap[claimed] if len(claimed) > 1 else next(iter(claimed), 0))
+        table.append(overlaps[claimed] if len(claimed) > 1 else next(iter(claimed), 0))
     return label_picture(np.array(table, dtype=np.int64)[position])
 
 

@@ -28,18 +28,18 @@ _NUMBERS = range(6, 16)
 """MATLAB's classes from double to uint64."""
 
 
-def labels(file: File, key: str) -> Pixels:
+def mask(file: File, key: str) -> Pixels:
     """The matrix `key` as a label map: whole numbers in the smallest exact integer type.
 
     Raises (on `read`):
         FormatError: no MATLAB file, one of version 7.3 (HDF5), no such matrix, or values that are not whole.
         BombError: more than `MAX_VALUES` values.
     """
-    return _Labels(file, key)
+    return _Mask(file, key)
 
 
 @dataclass(frozen=True, slots=True)
-class _Labels(Pixels):
+class _Mask(Pixels):
     file: File
     key: str
 

@@ -173,7 +173,7 @@ def storable(array: Array) -> Array:
     return narrow
 
 
-def smallest(array: Array) -> Array:
+def narrowed(array: Array) -> Array:
     """A label map in the smallest exact integer dtype: uint8, uint16, else int32.
 
     Raises:
@@ -200,7 +200,7 @@ def label_picture(array: Array, meta: Mapping[str, Any] | None = None) -> Pictur
     Raises:
         FormatError: values are not integers, or do not fit int32.
     """
-    return Picture(np.ascontiguousarray(smallest(array)), meta=meta or {})
+    return Picture(np.ascontiguousarray(narrowed(array)), meta=meta or {})
 
 
 def encode(picture: Picture) -> tuple[bytes, str]:

@@ -17,7 +17,7 @@ UNTRACED = 255
 Corners = Sequence[Sequence[float]]
 
 
-def frames(
+def mask(
     clip: File | Pixels,
     outlines: Mapping[int, Sequence[tuple[int, Corners]]],
     *,
@@ -45,11 +45,11 @@ def frames(
         frame: tuple((value, tuple(map(tuple, corners))) for value, corners in one)
         for frame, one in outlines.items()
     }
-    return _Frames(clip, kept, center, table)
+    return _Mask(clip, kept, center, table)
 
 
 @dataclass(frozen=True, slots=True)
-class _Frames(Pixels):
+class _Mask(Pixels):
     clip: File | Pixels
     outlines: Mapping[int, tuple[tuple[int, tuple[tuple[float, ...], ...]], ...]]
     center: float

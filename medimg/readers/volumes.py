@@ -266,7 +266,7 @@ def values(volume: Volume, *, tolerance: float = 0.0) -> dict[int, int]:
     return dict(sorted(counts.items()))
 
 
-def smallest(low: int, high: int) -> np.dtype[Any]:
+def smallest_dtype(low: int, high: int) -> np.dtype[Any]:
     """The smallest integer dtype that holds low to high: uint8, int8, int16, uint16, int32, ..."""
     return next(d for d in _INTEGERS if np.iinfo(d).min <= low and high <= np.iinfo(d).max)
 
@@ -307,7 +307,7 @@ def _recast(volume: Volume, mapping: Mapping[int, int] | None, tolerance: float)
                 next_step="say what they mean, or map them to 0",
             )
     table = {value: int((mapping or {}).get(value, value)) for value in histogram}
-    dtype = smallest(min(table.values()), max(table.values()))
+    dtype = smallest_dtype(min(table.values()), max(table.values()))
     plain = all(old == new for old, new in table.items())
     if plain and volume.scaling == (1.0, 0.0) and volume.array.dtype.newbyteorder("=") == dtype:
         return volume
@@ -573,7 +573,7 @@ class Painter:
                     f"labels {sorted(met)} overlap in {used[number]} voxels",
                     next_step="say in `overlaps` which value such voxels get",
                 )
-        return table, smallest(int(table.min()), int(table.max()))
+        return table, smallest_dtype(int(table.min()), int(table.max()))
 
 
 @dataclass(frozen=True)
@@ -622,24 +622,25 @@ class _Union(VolumePixels):
 
 
 def union(
-    parts: Sequence[tuple[Pixels, int]], *, overlaps: Mapping[tuple[int, ...], int] | None = None
+    parts: Iterable[tuple[Pixels, int]], *, overlaps: Mapping[tuple[int, ...], int] | None = None
 ) -> VolumePixels:
     """Binary masks, one per structure, as one label map on their common grid.
 
     Args:
         parts: (mask, value that its non-zero voxels get), any number of them.
-        overlaps: values that meet -> the value of such voxels, e.g. {(1, 2): 3}. A meeting that is not in the
-            table is an error, so that overlapping structures stay lossless in one map.
+        overlaps: values that meet, in any order -> the value of such voxels, e.g. {(1, 2): 3}. Without an
+            entry such voxels are an error, so that nothing is lost.
 
     Raises:
         LabelError: on `read`: an overlap that is not in the table, or masks that are no integers.
         GeometryError: on `read`: naming two files that are on different grids.
     """
-    if not parts:
+    pairs = tuple(parts)
+    if not pairs:
         raise ValueError("nothing to unite")
-    if any(value == 0 for _, value in parts):
+    if any(value == 0 for _, value in pairs):
         raise ValueError("0 is background")
-    return _Union(tuple(parts), dict(overlaps or {}))
+    return _Union(pairs, dict(overlaps or {}))
 
 
 def slices(source: Volume | Pixels, axis: int = 2) -> Iterator[Picture]:

@@ -23,9 +23,9 @@ from huggingface_hub import DatasetCard, DatasetCardData  # noqa: E402
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # noqa: E402
 from markupsafe import Markup  # noqa: E402
 
-from medimg import layout, licenses, vocab  # noqa: E402
+from medimg import layout, licenses, policy, vocab  # noqa: E402
+from medimg.cards import human  # noqa: E402
 from medimg.declaration import Citation, Dataset, Source  # noqa: E402
-from medimg.errors import LicenseError, MedimgError  # noqa: E402
 from medimg.licenses import License, Verdict  # noqa: E402
 from medimg.manifest import ConfigStats, LeftOut, Manifest, Shard  # noqa: E402
 from medimg.schema import features  # noqa: E402
@@ -34,17 +34,12 @@ from medimg.text import clean  # noqa: E402
 if TYPE_CHECKING:
     from datasets.info import DatasetInfosDict
 
-HUMAN_START = "<!-- medimg:human -->"
-HUMAN_END = "<!-- /medimg:human -->"
 MAX_ROWS = 60
 """A table longer than this says how many rows it leaves out."""
 FOLDED = 20
 """A table or list longer than this is folded."""
 MAX_EXAMPLES = 3
 
-_HUMAN = re.compile(
-    rf"^{re.escape(HUMAN_START)}[ \t]*\n(.*?)^{re.escape(HUMAN_END)}[ \t]*$", re.DOTALL | re.MULTILINE
-)
 _URL = r"https?://[^\s<>\"'`|\\^{}\[\]()]+"
 _INLINE = re.compile(rf"(?P<code>`[^`]+`)|(?P<url>{_URL})")
 _SPECIAL = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;", "`": "&#96;"} | {
@@ -300,21 +295,8 @@ def _license_yaml(dataset: Dataset, manifest: Manifest | None) -> dict[str, Any]
     }
 
 
-def gates(dataset: Dataset, manifest: Manifest | None) -> tuple[License, ...]:
-    """Licenses whose terms readers must accept before they get this repository; none where it is open.
-
-    The Hub gates whole repositories: one gated sub-collection or row gates them all.
-    """
-    ids = [dataset.license]
-    for config in manifest.configs if manifest is not None else ():
-        if config.rows:
-            ids += [dataset.config(config.name).license or dataset.license, *config.license]
-    found = (licenses.get(id_) for id_ in dict.fromkeys(ids))
-    return tuple(license for license in found if license.publish is Verdict.GATED)
-
-
 def _gate_yaml(dataset: Dataset, manifest: Manifest | None) -> dict[str, Any]:
-    terms = gates(dataset, manifest)
+    terms = policy.gates(dataset, manifest)
     if not terms:
         return {}
     named = " and ".join(
@@ -447,63 +429,6 @@ def _authors(text: str) -> str:
     return " and ".join([*map(_bibtex_value, parts), *(["others"] if others else [])])
 
 
-def human_block(previous: str | None) -> str:
-    """What people wrote between the markers of the published card; empty where there are none.
-
-    Raises:
-        MedimgError: a marker is there without its partner, so that the text would be lost.
-    """
-    text = (previous or "").replace("\r\n", "\n").replace("\r", "\n")
-    found = _HUMAN.search(text)
-    if found:
-        return found[1]
-    if re.search(rf"^({re.escape(HUMAN_START)}|{re.escape(HUMAN_END)})[ \t]*$", text, re.MULTILINE):
-        raise MedimgError(
-            "the hand-written block of the published card lacks one of its two markers",
-            file=layout.CARD_PATH,
-            next_step=f"put {HUMAN_START} and {HUMAN_END} on lines of their own around it, then sync again.",
-        )
-    return ""
-
-
-def check_publishable(dataset: Dataset, manifest: Manifest) -> None:
-    """Refuse a card for data that no license lets out; phantoms are nobody's data.
-
-    Raises:
-        LicenseError: published rows carry a license whose verdict is recipe.
-    """
-    if manifest.origin == "miniature":
-        return
-    for id_ in forbidden(dataset, manifest):
-        raise LicenseError(
-            f"the manifest holds published rows under {id_}, which does not allow redistribution",
-            dataset=dataset.name,
-            next_step=f"build it again without these rows: medimg sync {dataset.name} --source <root>.",
-        )
-
-
-def forbidden(dataset: Dataset, manifest: Manifest) -> dict[str, int]:
-    """License -> published rows that it does not let out, as the table of licenses stands today."""
-    if manifest.rows and dataset.publish is Verdict.RECIPE:
-        return {dataset.license: manifest.rows}
-    found: Counter[str] = Counter()
-    for config in manifest.configs:
-        if config.rows:
-            there = config.name in dataset.config_names
-            declared = (dataset.config(config.name).license if there else None) or dataset.license
-            for id_, count in (config.license or {declared: config.rows}).items():
-                if licenses.verdict(id_) is Verdict.RECIPE:
-                    found[id_] += count
-    return dict(found)
-
-
-def freed(manifest: Manifest) -> dict[str, int]:
-    """License -> withheld rows that it lets out, as the table of licenses stands today."""
-    return {
-        id_: count for id_, count in manifest.withheld.items() if licenses.verdict(id_) is not Verdict.RECIPE
-    }
-
-
 def render(
     builder_dataset: Dataset,
     description: str,
@@ -528,16 +453,16 @@ def render(
     dataset = builder_dataset
     repo = f"{namespace}/{dataset.name}"
     validate_repo_id(repo)
-    human = human_block(previous)
+    block = human.block(previous)
     none_of = None
     if manifest is not None:
-        check_publishable(dataset, manifest)
+        policy.check(dataset, manifest)
         if not layout.published(manifest):
             manifest, none_of = None, manifest
     context = _context(dataset, description, manifest, repo) | {"all_withheld": _withheld(none_of)}
     text = _environment().get_template("card.md.j2").render(context)
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-    text = text.replace(f"{HUMAN_START}\n{HUMAN_END}", f"{HUMAN_START}\n{human}{HUMAN_END}", 1)
+    text = text.replace(human.block(None), block, 1)
     card = DatasetCard.from_template(
         card_data(dataset, manifest), template_str="---\n{{ card_data }}\n---\n\n{{ text }}", text=text
     )
@@ -594,7 +519,7 @@ def _context(dataset: Dataset, description: str, manifest: Manifest | None, repo
         "license": license,
         "terms": _terms(dataset, license, manifest),
         "row_licenses": _license_rows(configs),
-        "gated": bool(gates(dataset, manifest)),
+        "gated": bool(policy.gates(dataset, manifest)),
         "repo": repo,
         "example": next((name for name in dataset.config_names if name in holding), dataset.config_names[0])
         if multi
@@ -629,7 +554,7 @@ def _context(dataset: Dataset, description: str, manifest: Manifest | None, repo
         "withheld_by": _withheld(manifest),
         "citation": _citation(dataset.citation),
         "bibtex": Markup(bibtex(dataset)),
-        "human": Markup(f"{HUMAN_START}\n{HUMAN_END}"),
+        "human": Markup(human.block(None)),
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from medimg import layout, licenses
-from medimg.cards.card import bibtex, check_publishable
+from medimg import layout, licenses, policy
+from medimg.cards.card import bibtex
 from medimg.cards.fused import globs
 from medimg.declaration import Dataset
 from medimg.manifest import Manifest, Shard
@@ -98,7 +98,7 @@ def croissant(
     license = licenses.get(dataset.license)
     holding = layout.published(manifest) if manifest is not None else {}
     if manifest is not None:
-        check_publishable(dataset, manifest)
+        policy.check(dataset, manifest)
     document: dict[str, Any] = {
         "@context": dict(CONTEXT),
         "@type": "sc:Dataset",

@@ -14,12 +14,11 @@ from huggingface_hub import DatasetCard, DatasetCardData  # noqa: E402
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # noqa: E402
 from markupsafe import Markup  # noqa: E402
 
-from medimg import layout, licenses  # noqa: E402
+from medimg import layout, licenses, policy  # noqa: E402
+from medimg.cards import human  # noqa: E402
 from medimg.cards.card import (  # noqa: E402
     GATE_FIELDS,
     HUB_MODALITIES,
-    HUMAN_END,
-    HUMAN_START,
     MAX_ROWS,
     _citation,
     _environment,
@@ -29,7 +28,6 @@ from medimg.cards.card import (  # noqa: E402
     escape,
     folded,
     hub_tasks,
-    human_block,
     link,
     prose,
     size_category,
@@ -72,10 +70,10 @@ def render(
         MedimgError: the hand-written block of `previous` lacks a marker.
     """
     validate_repo_id(repo)
-    human = human_block(previous)
+    block = human.block(previous)
     text = _environment().get_template("fused.md.j2").render(_context(manifest, datasets, repo))
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-    text = text.replace(f"{HUMAN_START}\n{HUMAN_END}", f"{HUMAN_START}\n{human}{HUMAN_END}", 1)
+    text = text.replace(human.block(None), block, 1)
     card = DatasetCard.from_template(
         card_data(manifest, features), template_str="---\n{{ card_data }}\n---\n\n{{ text }}", text=text
     )
@@ -178,11 +176,9 @@ def _license_yaml(manifest: FusedManifest, repo_license: str) -> dict[str, Any]:
 def _gate_yaml(manifest: FusedManifest) -> dict[str, Any]:
     if manifest.terms.publish is not Verdict.GATED:
         return {}
-    gated = [licenses.get(id_) for id_ in dict.fromkeys(manifest.terms.members.values())]
     named = " and ".join(
         f"{clean(license.name)}{f' ({license.url})' if license.url else ''}"
-        for license in gated
-        if license.publish is Verdict.GATED
+        for license in policy.gated(manifest.terms.members.values())
     )
     prompt = (
         f"{clean(manifest.title)} holds data under {named}. By asking for access you agree to these terms; "
@@ -211,7 +207,7 @@ def _context(manifest: FusedManifest, datasets: Mapping[str, Dataset], repo: str
         "miniature": manifest.origin == "miniature",
         "sheet": layout.CONTACT_SHEET_PATH in manifest.assets,
         "verbatim": manifest.mode == "verbatim",
-        "human": Markup(f"{HUMAN_START}\n{HUMAN_END}"),
+        "human": Markup(human.block(None)),
         "overview": _overview(manifest),
         "composition": _composition(manifest, datasets),
         "withheld": sum(member.withheld for member in manifest.members),

@@ -15,7 +15,7 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd
 
 from medimg import catalogue, layout
-from medimg.cards.card import HUMAN_END, HUMAN_START, human_block
+from medimg.cards import human
 from medimg.catalogue import Entry
 from medimg.catalogue.making import ledger
 from medimg.errors import MedimgError
@@ -101,7 +101,6 @@ def card(entries: Sequence[Entry], namespace: str, previous: str | None = None) 
         f"| {column} | {there:,} | {good / there:.1%} |"
         for column, (good, there) in ledger.shares(rows).items()
     ]
-    human = human_block(previous)
     return f"""---
 {yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip()}
 ---
@@ -118,8 +117,7 @@ rows = load_dataset("{namespace}/{NAME}", split="train")
 liver = rows.filter(lambda row: "CT" in row["modality"] and "liver" in row["organ"])
 ```
 
-{HUMAN_START}
-{human}{HUMAN_END}
+{human.block(previous)}
 
 ## What can be loaded
 
@@ -179,7 +177,7 @@ def update(hub: Hub) -> str | None:
         )
     if state.hold is not None:
         return None
-    if HUMAN_START not in (state.card or "") and not set(state.files) <= {".gitattributes"}:
+    if human.START not in (state.card or "") and not set(state.files) <= {".gitattributes"}:
         raise MedimgError(
             f"{hub.repo(NAME)} holds what medimg did not put there; it stays as it is",
             dataset=NAME,

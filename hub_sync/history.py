@@ -14,8 +14,8 @@ from huggingface_hub import (
     DatasetCardData,
 )
 
-from medimg import __version__, layout, registry
-from medimg.cards.card import escape, forbidden, link
+from medimg import __version__, layout, policy, registry
+from medimg.cards.card import escape, link
 from medimg.errors import HubError, UnknownDatasetError, VerifyError
 from medimg.hub_sync import withdrawal
 from medimg.hub_sync.fused_manifest import FusedManifest
@@ -67,7 +67,7 @@ def rollback(hub: Hub, name: str, to: str, *, reason: str = "", reader: Reader |
     if problems:
         raise HubError(f"{to} does not equal its own manifest: {'; '.join(problems[:2])}", dataset=name)
     dataset = registry.get(name).dataset
-    if shut := forbidden(dataset, target.manifest):
+    if shut := policy.forbidden(dataset, target.manifest):
         held = ", ".join(f"{count:,} rows under {id}" for id, count in shut.items())
         again = f"medimg sync {name} --source <root> --restore"
         raise HubError(

@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from medimg import __version__, index, registry
+from medimg import __version__, index, policy, registry
 from medimg.errors import HubError, MedimgError
 from medimg.hub_sync import withdrawal
 from medimg.hub_sync.publish import MARK_PATH, Hub, Published, Upload
@@ -175,13 +175,13 @@ def _pictures(
     Pictures that stay are described, and have no bytes here.
     """
     from medimg.cards import portal
-    from medimg.cards.portal.previews import may_show, preview
+    from medimg.cards.portal.previews import preview
 
     found: dict[str, Preview] = {}
     kept: set[str] = set()
     for name, manifest in sorted(manifests.items()):
         dataset = registry.get(name).dataset
-        if not may_show(dataset, manifest):
+        if not policy.may_show(dataset, manifest):
             continue
         old = before.get(name)
         if old is not None and old["of"] == _of(manifest):

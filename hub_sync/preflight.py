@@ -17,8 +17,7 @@ from typing import Any, Literal
 from huggingface_hub import get_token
 from huggingface_hub.errors import HfHubHTTPError
 
-from medimg import licenses, registry
-from medimg.cards.card import gates
+from medimg import licenses, policy, registry
 from medimg.errors import HubError, MedimgError
 from medimg.hub_sync.publish import Hub, Published
 from medimg.hub_sync.shards import SHARD_BYTES
@@ -272,7 +271,7 @@ def _gate(builder: Builder, state: Published | None) -> Literal["gated", "open",
     dataset = builder.dataset
     ids = {dataset.license, *(dataset.config(name).license or "" for name in dataset.config_names)}
     declared = [licenses.get(id) for id in ids - {""}]
-    if gates(dataset, state.manifest if state is not None else None):
+    if policy.gates(dataset, state.manifest if state is not None else None):
         return "gated"
     if any(each.publish is Verdict.GATED for each in declared):
         return "gated"

@@ -15,9 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from medimg import __version__, layout, licenses, registry
+from medimg import __version__, layout, policy, registry
 from medimg.cards import croissant as croissants
-from medimg.cards.card import HUMAN_START, forbidden, freed, gates, render
+from medimg.cards import human
+from medimg.cards.card import render
 from medimg.declaration import Dataset
 from medimg.errors import (
     DiskFullError,
@@ -202,7 +203,7 @@ def make_plan(
     plan = _plan(builder, hub, state, source, asked=asked, restore=restore)
     if plan.action == "build" or state.manifest is None:
         return plan
-    shut = forbidden(builder.dataset, state.manifest)
+    shut = policy.forbidden(builder.dataset, state.manifest)
     if not shut or (plan.action == "card" and builder.dataset.publish is Verdict.RECIPE):
         return plan
     name = builder.name
@@ -218,7 +219,7 @@ def _by_license(rows: Mapping[str, int]) -> str:
 
 def _turned(dataset: Dataset, manifest: Manifest) -> list[str]:
     """Rows whose license allows something else now than when they were built."""
-    shut, free = forbidden(dataset, manifest), freed(manifest)
+    shut, free = policy.forbidden(dataset, manifest), policy.freed(manifest)
     found = [f"{_by_license(shut)} may not be published any more"] if shut else []
     return found + ([f"{_by_license(free)} may be published now"] if free else [])
 
@@ -293,7 +294,7 @@ def _plan(
         elif (
             manifest is not None
             and manifest.rows
-            and gates(dataset, manifest)
+            and policy.gates(dataset, manifest)
             and not hub.gated(builder.name)
         ):
             done = plan("gate", "its gate stands open", place)
@@ -310,7 +311,7 @@ def _plan(
 def foreign(state: Published) -> list[str]:
     """Files where sync writes that medimg did not put there: no manifest tells of them, nor is the card ours."""
     theirs = [path for path in state.files if path.startswith(OWNED)]
-    return theirs if state.manifest is None and HUMAN_START not in (state.card or "") else []
+    return theirs if state.manifest is None and human.START not in (state.card or "") else []
 
 
 _TEXTS = (layout.CARD_PATH, layout.CROISSANT_PATH, MANIFEST_PATH)
@@ -652,10 +653,10 @@ class _Job(contextlib.AbstractContextManager["_Job"]):
         """
         if MARK_PATH in state.files:
             return  # shut, whatever is declared
-        if gates(self.builder.dataset, manifest):
+        if policy.gates(self.builder.dataset, manifest):
             self.hub.gate(self.name)
         elif state.manifest is not None and state.manifest.rows and GATE_KEY in (state.card or ""):
-            if holding := _held_by(self.builder.dataset, state.manifest):
+            if holding := policy.held(self.builder.dataset, state.manifest):
                 self.run.watcher.note(
                     f"{self.name}: the gate stays, since earlier revisions hold rows under {', '.join(holding)}"
                 )
@@ -764,27 +765,11 @@ def _gone(dataset: Dataset, old: Manifest | None, new: Manifest) -> list[str]:
 
     Rows that must go anyhow, and phantoms that originals replace, are not missed.
     """
-    if old is None or forbidden(dataset, old) or (old.origin == "miniature" != new.origin):
+    if old is None or policy.forbidden(dataset, old) or (old.origin == "miniature" != new.origin):
         return []
     found = {config.name for config in new.configs if config.rows or config.withheld}
     published = [config.name for config in old.configs if config.rows]
     return [name for name in published if name in dataset.config_names and name not in found]
-
-
-def _held_by(dataset: Dataset, old: Manifest) -> list[str]:
-    """Licenses of published rows that ask for a gate, and that no changed declaration has replaced.
-
-    A gate is in front of all revisions: it may be lifted where a license was declared anew, and not where only the
-    rows under it were taken out.
-    """
-    found: set[str] = set()
-    for config in old.configs:
-        there = config.name in dataset.config_names
-        declared = (dataset.config(config.name).license if there else None) or dataset.license
-        if there and not licenses.get(declared).per_row:
-            continue
-        found |= {id for id in config.license if licenses.verdict(id) is not Verdict.OPEN}
-    return sorted(found)
 
 
 def _without(state: Published, kept: Set[str]) -> Published:

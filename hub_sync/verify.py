@@ -13,8 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from medimg import layout, registry
-from medimg.cards.card import forbidden
+from medimg import layout, policy, registry
 from medimg.hub_sync import withdrawal
 from medimg.hub_sync.publish import Hub, Published
 from medimg.hub_sync.scratch import scratch
@@ -148,7 +147,7 @@ def unlicensed(name: str, manifest: Manifest) -> list[str]:
     return [
         f"{count:,} rows are published under {id}, which does not allow it; build it again without them "
         f"(medimg sync {name} --source <root>) or take it down (medimg retire {name})"
-        for id, count in forbidden(registry.get(name).dataset, manifest).items()
+        for id, count in policy.forbidden(registry.get(name).dataset, manifest).items()
     ]
 
 

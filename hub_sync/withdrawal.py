@@ -16,8 +16,7 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.errors import HfHubHTTPError
 
-from medimg import licenses, registry
-from medimg.cards.card import forbidden
+from medimg import licenses, policy, registry
 from medimg.declaration import Dataset
 from medimg.errors import HubError, UnknownDatasetError
 from medimg.hub_sync.fused_manifest import FusedManifest
@@ -90,7 +89,7 @@ def due(dataset: Dataset, state: Published) -> bool:
     """Whether earlier revisions are worth a look: told from what sync reads anyhow."""
     if MARK_PATH in state.files:
         return True
-    if state.manifest is not None and forbidden(dataset, state.manifest):
+    if state.manifest is not None and policy.forbidden(dataset, state.manifest):
         return True
     return dataset.publish is Verdict.RECIPE and bool(state.tags)
 
@@ -143,7 +142,7 @@ def withheld(
         return {"it was retired": manifest.rows} if manifest.rows else {}
     if isinstance(manifest, FusedManifest):
         return withdrawn_rows(manifest, members, of)
-    found = forbidden(dataset, manifest) if dataset is not None else {}
+    found = policy.forbidden(dataset, manifest) if dataset is not None else {}
     return {f"the license is {id}": rows for id, rows in found.items()}
 
 
@@ -164,8 +163,7 @@ def withdrawn_rows(manifest: FusedManifest, retired: Retired, of: str | None = N
             found[f"{member.key} was retired"] += rows
             continue
         dataset = registry.get(member.name).dataset
-        there = member.config in dataset.config_names
-        declared = (dataset.config(member.config).license if there else None) or dataset.license
+        declared = policy.declared(dataset, member.config)
         if not licenses.get(declared).per_row:
             if licenses.verdict(declared) is Verdict.RECIPE:
                 found[f"{member.key} is under {declared} now"] += rows

@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from medimg import layout, licenses, registry, vocab
+from medimg import layout, licenses, policy, registry, vocab
 from medimg.cards import card as cards
+from medimg.cards import human
 from medimg.cards.croissant import croissant
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
 from medimg.errors import DeclarationError, LicenseError, MedimgError
@@ -440,10 +441,10 @@ def test_gate_of_one_sub_collection_gates_the_repository() -> None:
     gated = next(id_ for id_ in licenses.known() if licenses.get(id_).publish is licenses.Verdict.GATED)
     dataset = several()
     manifest = built(dataset)
-    assert cards.gates(dataset, manifest) == ()
+    assert policy.gates(dataset, manifest) == ()
     configs = (manifest.configs[0].model_copy(update={"license": {gated: 3}}), *manifest.configs[1:])
     manifest = manifest.model_copy(update={"configs": configs})
-    assert [license.id for license in cards.gates(dataset, manifest)] == [gated]
+    assert [license.id for license in policy.gates(dataset, manifest)] == [gated]
     data = front(cards.render(dataset, "", manifest))
     assert data["extra_gated_fields"]["Country"] == "country"
     assert "checkbox" in data["extra_gated_fields"].values()
@@ -592,11 +593,11 @@ HUMAN = "Ask **us** before you use `x`.\n\n\n---\n| kept | as it is |\n<b>html t
 def test_human_block_survives() -> None:
     dataset = declare()
     text = cards.render(dataset, "One.", built(dataset))
-    empty = f"{cards.HUMAN_START}\n{cards.HUMAN_END}"
+    empty = f"{human.START}\n{human.END}"
     assert text.count(empty) == 1
-    edited = text.replace(empty, f"{cards.HUMAN_START}\n{HUMAN}{cards.HUMAN_END}")
+    edited = text.replace(empty, f"{human.START}\n{HUMAN}{human.END}")
     again = cards.render(dataset, "Two.", built(dataset), previous=edited)
-    assert f"{cards.HUMAN_START}\n{HUMAN}{cards.HUMAN_END}" in again and "Two." in again
+    assert f"{human.START}\n{HUMAN}{human.END}" in again and "Two." in again
     assert cards.render(dataset, "Two.", built(dataset), previous=again) == again
     windows = edited.replace("\n", "\r\n")
     assert cards.render(dataset, "Two.", built(dataset), previous=windows) == again
@@ -607,7 +608,7 @@ def test_human_block_survives() -> None:
 def test_half_a_human_block_is_not_lost() -> None:
     text = cards.render(declare(), "", None)
     with pytest.raises(MedimgError, match="markers"):
-        cards.render(declare(), "", None, previous=text.replace(cards.HUMAN_END, ""))
+        cards.render(declare(), "", None, previous=text.replace(human.END, ""))
     assert cards.render(declare(), "", None, previous="an old card without a block") == text
 
 
@@ -616,7 +617,7 @@ def test_half_a_human_block_is_not_lost() -> None:
 NASTY = (
     "a | b `c` *d* _e_ [f](javascript:alert(1)) <script>alert(1)</script> ![g](http://evil/x.png) "
     "&lt; \\( $$ ~~s~~\n---\nlicense: mit\n---\n# heading\n```\n"
-    f"{cards.HUMAN_START}\nowned\n{cards.HUMAN_END}\n"
+    f"{human.START}\nowned\n{human.END}\n"
     "- item\n1. one\n{{ 7 * 7 }} {% raw %} \u202e\u2028\x00\x85\ud800 end"
 )
 
@@ -693,7 +694,7 @@ def check_hostile(text: str) -> None:
     ]
     html = [token.content.strip() for token in tokens if token.type == "html_block"]
     folds = [each for each in html if re.fullmatch(FOLD, each)]
-    assert [each for each in html if each not in folds] == [cards.HUMAN_START, cards.HUMAN_END]
+    assert [each for each in html if each not in folds] == [human.START, human.END]
     assert 2 * len([each for each in folds if each.startswith("<details>")]) == len(folds)
     for token in tokens:
         for child in token.children or ():

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
-from medimg import licenses
+from medimg import licenses, policy
 from medimg.pixels import Array, Picture, Volume
 from medimg.schema import Box, Point
 
@@ -66,14 +66,6 @@ class Preview(NamedTuple):
     samples: tuple[Sample, ...] = ()
 
 
-def may_show(dataset: Dataset, manifest: Manifest) -> bool:
-    """Whether anybody may see its rows: all of it is open, no terms are to be accepted, nothing was withheld."""
-    from medimg.cards.card import forbidden, gates
-
-    open_ = dataset.publish is licenses.Verdict.OPEN and not gates(dataset, manifest)
-    return bool(manifest.rows) and open_ and not forbidden(dataset, manifest) and not manifest.withheld
-
-
 def preview(dataset: Dataset, manifest: Manifest, opened: Callable[[str], IO[bytes]]) -> Preview | None:
     """Pictures of a published dataset; None where its terms do not let it be shown, or no row can be drawn.
 
@@ -82,7 +74,7 @@ def preview(dataset: Dataset, manifest: Manifest, opened: Callable[[str], IO[byt
         manifest: what is published.
         opened: opens a file of the published repository by its path, for reading at any place.
     """
-    if not may_show(dataset, manifest):
+    if not policy.may_show(dataset, manifest):
         return None
     found: dict[str, tuple[dict[str, Any], Any, Any]] = {}
     for dimension, shard in _shards(manifest):

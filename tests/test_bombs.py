@@ -215,7 +215,7 @@ def test_stacks_and_pages_count_together(tmp_path: Path) -> None:
 
 def test_arrays(tmp_path: Path) -> None:
     file = opened(tmp_path, "a.npz", npz(100, 100, 100), decoded=1 << 20)
-    assert "shape (100, 100, 100)" in refused(lambda: arrays.npz_item(file, "a").read()).problem
+    assert "shape (100, 100, 100)" in refused(lambda: arrays.load_array(file, "a")).problem
     (item, *_) = arrays.npz_items(opened(tmp_path, "b.npz", npz(3, 400, 400), decoded=1 << 20), "a")
     assert "item" in refused(item.read).problem
 

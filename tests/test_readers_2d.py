@@ -516,7 +516,6 @@ def test_sixteen_bit_color_tiff() -> None:
 def test_pages_and_frames() -> None:
     stack = noise((4, 6, 7), "uint16")
     file = tiff(stack, photometric="minisblack")
-    assert raster.page_count(file) == 4
     with pytest.raises(FormatError, match="4 pages"):
         raster.picture(file).read()
     one, _, _ = check(raster.picture(file, page=2))
@@ -1040,7 +1039,6 @@ def test_npz_items_pass_once_over_the_file(compressed: bool) -> None:
     file = npz(
         compressed, val=noise((3, 3), "uint8"), train_images=images, train_labels=np.arange(50)[:, None]
     )
-    assert arrays.npz_length(file, "train_images") == 50
     assert arrays.npz_values(file, "train_labels")[:2] == [[0], [1]]
     file.bytes = file.times = 0
     for item, expected in zip(arrays.npz_items(file, "train_images"), images, strict=True):
@@ -1051,9 +1049,6 @@ def test_npz_items_pass_once_over_the_file(compressed: bool) -> None:
     for index in (40, 3, 49, 3, 0):
         assert np.array_equal(picture(items[index]).array, images[index])
     assert np.array_equal(picture(pickle.loads(pickle.dumps(items[7]))).array, images[7])
-    assert np.array_equal(picture(arrays.npz_item(file, "train_images", 9)).array, images[9])
-    with pytest.raises(FormatError, match="no item 50"):
-        arrays.npz_item(file, "train_images", 50).read()
 
 
 def test_only_one_item_is_in_memory() -> None:
@@ -1077,18 +1072,20 @@ def test_npz_volumes_and_arrays() -> None:
             volume = item.read()
             assert isinstance(volume, Volume) and np.array_equal(volume.array, expected)
             assert volume.spacing == (1, 2, 3)
-    one = arrays.npz_item(file, "images", 0).read()
+    one = next(arrays.npz_items(file, "images")).read()
     assert isinstance(one, Volume) and np.array_equal(one.affine, np.eye(4))
     assert arrays.npz_values(file, "flat") == [3.0]
     assert np.array_equal(arrays.load_array(file, "images"), volumes)
     with pytest.raises(FormatError, match="no array 'labels'; there are"):
-        arrays.npz_length(file, "labels")
+        next(arrays.npz_items(file, "labels"))
     plain = io.BytesIO()
     np.save(plain, volumes[0, 0])
     file = Memory(plain.getvalue(), "slice.npy")
     assert np.array_equal(picture(arrays.npy(file)).array, volumes[0, 0])
+    with pytest.raises(FormatError, match="no item 9"):
+        arrays.npy(file, index=9).read()
     assert isinstance(arrays.npy(file, kind="volume").read(), Volume)
-    assert arrays.npz_length(file, None) == 9
+    assert len(list(arrays.npz_items(file, None))) == 9
 
 
 def test_pickles_are_never_loaded() -> None:

@@ -992,10 +992,9 @@ def test_no_identifying_tag_reaches_meta() -> None:
         ]
 
 
-def test_headers_and_groups() -> None:
+def test_headers() -> None:
     one, two = written(oblique(3)), written([dataset(np.zeros((2, 2), np.int16), SeriesInstanceUID="9.9")])
-    groups = dicom.group_series([*one, *two])
-    assert groups == {"1.2.3": one, "9.9": two}
+    assert [tags["SeriesInstanceUID"] for _, tags in dicom.headers([*one, *two])] == ["1.2.3"] * 3 + ["9.9"]
     file, tags = next(dicom.headers(one))
     assert file is one[0] and tags["PatientID"] == "SECRET-7" and tags["Modality"] == "CT"
     assert (
@@ -1005,7 +1004,7 @@ def test_headers_and_groups() -> None:
     )
     json.dumps(tags)
     with pytest.raises(FormatError, match=r"a\.dcm"):
-        dicom.group_series([memory("a.dcm", b"<html>" * 100)])
+        next(dicom.headers([memory("a.dcm", b"<html>" * 100)]))
 
 
 def test_series_with_a_gap() -> None:

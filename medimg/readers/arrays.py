@@ -49,17 +49,6 @@ def npy(
     return _Item(_Member(file, None), index, kind, affine)
 
 
-def npz_item(
-    file: File, key: str, index: int | None = None, *, kind: Kind | None = None, affine: Affine | None = None
-) -> Pixels:
-    """The array `key` of a .npz, or its item `index`; see `npy`.
-
-    Raises (on `read`):
-        PickleError, FormatError: as `npy`, or there is no such key.
-    """
-    return _Item(_Member(file, key), index, kind, affine)
-
-
 def npz_items(
     file: File, key: str | None, *, kind: Kind | None = None, affine: Affine | None = None
 ) -> Iterator[Pixels]:
@@ -76,19 +65,6 @@ def npz_items(
     try:
         for index in range(member.length()):
             yield _Item(member, index, kind, affine)
-    finally:
-        member.close()
-
-
-def npz_length(file: File, key: str | None) -> int:
-    """Number of items of the array `key`; reads the header only.
-
-    Raises:
-        PickleError, FormatError: as `npy`.
-    """
-    member = _Member(file, key)
-    try:
-        return member.length()
     finally:
         member.close()
 

@@ -74,20 +74,6 @@ def headers(files: Iterable[File]) -> Iterator[tuple[File, Header]]:
         yield file, tags
 
 
-def group_series(files: Iterable[File]) -> dict[str, list[File]]:
-    """Files by SeriesInstanceUID, in the order in which they come.
-
-    Raises:
-        FormatError: a file is no DICOM, or states no series.
-    """
-    groups: dict[str, list[File]] = {}
-    for file, tags in headers(files):
-        if "SeriesInstanceUID" not in tags:
-            raise FormatError("states no SeriesInstanceUID", file=file.path)
-        groups.setdefault(tags["SeriesInstanceUID"], []).append(file)
-    return groups
-
-
 class Placed(NamedTuple):
     """One image and where it is.
 
@@ -215,7 +201,7 @@ def _plan(files: Sequence[File], modality: str | None, allow_gaps: bool) -> _Pla
             raise GeometryError(
                 f"{first.file.path} and {item.file.path} are of two series",
                 file=item.file.path,
-                next_step="group files with group_series",
+                next_step="make a series of the files of one SeriesInstanceUID, as `headers` tells it",
             )
         if (item.stored.rows, item.stored.columns) != (first.stored.rows, first.stored.columns):
             raise GeometryError(

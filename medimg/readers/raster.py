@@ -107,23 +107,6 @@ def stack(
     return _Stack(source, spacing)
 
 
-def page_count(file: File) -> int:
-    """Number of pages (TIFF) or frames (GIF, APNG, WebP) of a file; opens it.
-
-    Raises:
-        FormatError: not a picture.
-    """
-    data = _read(file)
-    try:
-        with _opened(data, file) as image:
-            return _frames(image)
-    except _UnreadableTiff as error:
-        with _tiff(data, error) as tiff:
-            return len(tiff.pages)
-    except MedimgError as error:
-        raise error.within(file=file.path) from error
-
-
 def as_pixels(source: File | Pixels) -> Pixels:
     """`source` itself, or the picture in the file."""
     return source if isinstance(source, Pixels) else picture(source)

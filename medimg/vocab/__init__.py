@@ -180,28 +180,12 @@ class Vocabulary:
             raise self._unknown(text)
         return found
 
-    def resolve_all(self, text: str) -> list[str]:
-        """The canonical ids of a cell such as "US/ CT/ MR/ PET", without repeats.
+    def parse(self, text: str) -> Parsed:
+        """What a cell such as "US/ CT/ MR/ PET" names, without repeats, and the parts that are no term.
 
         The whole text is tried first ("PET/CT" is a term), then its parts, then each part without a qualifier
         in parentheses or after a colon ("Lung (Thorax)", "CT:Pelvic").
-
-        Raises:
-            UnknownTermError: some parts are no term; the message names them, and the reason if known.
         """
-        parsed = self.parse(text)
-        if parsed.rejected or parsed.unknown:
-            known = [f"{part!r} ({reason})" for part, reason in parsed.rejected.items()]
-            parts = ", ".join([*known, *(repr(part) for part in parsed.unknown)])
-            closest = dict.fromkeys(id_ for part in parsed.unknown for id_ in self._closest(part))
-            raise UnknownTermError(
-                f"not a term of the {self.name} vocabulary: {parts}.",
-                next_step=_use(closest) if closest else None,
-            )
-        return list(parsed.ids)
-
-    def parse(self, text: str) -> Parsed:
-        """`resolve_all` for tables: keeps the good parts and reports the others instead of raising."""
         ids: dict[str, None] = {}
         rejected: dict[str, str] = {}
         unknown: dict[str, None] = {}

@@ -6,7 +6,8 @@ volumes.
 
 from medimg.builders import _lits
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.schema import Row, Skipped
+from medimg.join import Join, Partner
+from medimg.schema import Row
 
 DATASET = Dataset(
     name="lits",
@@ -65,27 +66,29 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    masks = files.index(r"(?:^|/)segmentation-(\d+)\.nii(?:\.gz)?$")
-    volumes = files.index(r"(?:^|/)((?:test-)?volume-\d+)\.nii(?:\.gz)?$")
-    for name, volume in volumes.items():
-        case = name.replace("volume-", "")
-        test = case.startswith("test-")
-        if not test and case not in masks:
-            yield Skipped(file=volume, reason="a training volume whose segmentation is not in this copy")
-            continue
-        with files.row(volume):
-            yield Row(
-                id=case,
-                split="test" if test else "train",
-                subject=case,
-                image=volume,
-                mask=None if test else masks[case],
-                spacing=None if test else _lits.spacing(volume, int(case)),
-            )
-    for case, mask in masks.items():
-        if f"volume-{case}" not in volumes:
-            yield Skipped(file=mask, reason="a segmentation whose volume is not in this copy")
+def row(case):
+    test = bool(case.test)
+    number = f"{case.test or ''}{case.number}"
+    return Row(
+        id=number,
+        split="test" if test else "train",
+        subject=number,
+        image=case.image,
+        mask=None if test else case.mask,
+        spacing=None if test else _lits.spacing(case.image, int(case.number)),
+    )
+
+
+rows = Join(
+    r"(?:^|/)(?P<test>test-)?volume-(?P<number>\d+)\.nii(?:\.gz)?$",
+    row,
+    mask=Partner(
+        r"(?:^|/)(?P<test>test-)?segmentation-(?P<number>\d+)\.nii(?:\.gz)?$",
+        when=lambda case: not case.test,
+        skip="a training volume whose segmentation is not in this copy",
+        orphan="a segmentation whose volume is not in this copy",
+    ),
+)
 
 
 def miniature(make):

@@ -5,8 +5,9 @@ Four chambers, the myocardium of the left ventricle, the ascending aorta and the
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Partner
 from medimg.readers import nifti, volumes
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 PAGE = "https://zmiclab.github.io/zxh/0/mmwhs/"
 SATDS = "zhaoziheng/SAT-DS@492df0e"
@@ -64,27 +65,28 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    masks = files.index(r"((?:ct|mr)_train_\d+)_label\.nii(?:\.gz)?$")
-    seen = set()
-    for image, case, modality, part in files.match(r"((ct|mr)_(train|test)_\d+)_image\.nii(?:\.gz)?$"):
-        seen.add(case)
-        if part == "train" and case not in masks:
-            yield Skipped(file=image, reason="a training volume whose label map is not in this copy")
-            continue
-        yield Row(
-            id=case,
-            split=part,
-            subject=case,
-            image=image,
-            modality=MODALITIES[modality],
-            mask=volumes.mask(nifti.volume(masks[case]), MENDED) if part == "train" else None,
-        )
-    for case, mask in masks.items():
-        if case not in seen:
-            yield Skipped(file=mask, reason="a label map whose volume is not in this copy")
-    for mask, _ in files.match(r"_(label_encrypt)[^/]*\.nii(?:\.gz)?$"):
-        yield Skipped(file=mask, reason="an encrypted label map")
+def row(case):
+    return Row(
+        id=case.name,
+        split=case.part,
+        subject=case.name,
+        image=case.image,
+        modality=MODALITIES[case.modality],
+        mask=volumes.mask(nifti.volume(case.mask), MENDED) if case.mask else None,
+    )
+
+
+rows = Join(
+    r"(?P<name>(?P<modality>ct|mr)_(?P<part>train|test)_\d+)_image\.nii(?:\.gz)?$",
+    row,
+    mask=Partner(
+        r"(?P<name>(?:ct|mr)_train_\d+)_label\.nii(?:\.gz)?$",
+        when=lambda case: case.part == "train",
+        skip="a training volume whose label map is not in this copy",
+        orphan="a label map whose volume is not in this copy",
+    ),
+    left=[(r"_label_encrypt[^/]*\.nii(?:\.gz)?$", "an encrypted label map")],
+)
 
 
 def miniature(make):

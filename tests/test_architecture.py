@@ -18,6 +18,7 @@ LAYERS = [
     {"declaration", "manifest", "places"},
     {"layout", "phantom", "policy"},
     {"readers"},
+    {"join"},
     {"registry", "privacy"},
     {"rows", "catalogue"},
     {"loading"},
@@ -26,7 +27,17 @@ LAYERS = [
 """Core modules from the ground up; a module imports only what stands below it, or its own package."""
 FOLDERS = {"builders": ROOT / "builders", "hub_sync": ROOT / "hub_sync", "cards": ROOT / "cards"}
 MAY_IMPORT = {
-    "builders": {"errors", "vocab", "licenses", "idc", "schema", "declaration", "readers", "builders"},
+    "builders": {
+        "errors",
+        "vocab",
+        "licenses",
+        "idc",
+        "schema",
+        "declaration",
+        "readers",
+        "join",
+        "builders",
+    },
     "cards": {
         "",
         "errors",

@@ -177,6 +177,10 @@ class Lines(dict[Any, Line]):
         """The line of a key, `default` where there is none."""
         return self[key] if key in self else default
 
+    def cover(self, key: Any) -> None:
+        """Count a key as asked for: what becomes of its line is told otherwise."""
+        self._asked.add(lower_key(key))
+
     def tell_rest(self, reason: str) -> None:
         """Say of every line that nobody has asked for that it is no row, and why; to be called after the last row."""
         for key, line in self.items():

@@ -23,6 +23,7 @@ from datasets import Dataset, load_dataset
 
 from medimg.hub_sync.shards import SplitWriter
 from medimg.pixels import Volume
+from medimg.readers import grids
 from medimg.readers import volumes as volume_reader
 from medimg.schema import features
 
@@ -73,7 +74,7 @@ def row(number: int, image: bytes, mask: bytes, suffix: str) -> dict[str, Any]:
     }
 
 
-class Held(volume_reader.VolumePixels):
+class Held(grids.VolumePixels):
     """A volume in memory as a promise."""
 
     def __init__(self, volume: Volume) -> None:
@@ -87,9 +88,9 @@ class Held(volume_reader.VolumePixels):
         """The volume."""
         return self.volume
 
-    def grid(self) -> volume_reader.Grid:
+    def grid(self) -> grids.Grid:
         """Its grid."""
-        return volume_reader.Grid.of(self.volume)
+        return grids.Grid.of(self.volume)
 
 
 def read(path: Path, cache: Path) -> float:

@@ -12,7 +12,7 @@ from operator import or_
 
 from medimg.declaration import Source
 from medimg.errors import FormatError, LabelError, MedimgError
-from medimg.readers import dicom, dicom_seg, dicom_slides, drawn, rtstruct, volumes
+from medimg.readers import dicom, dicom_seg, dicom_slides, drawn, grids, rtstruct, volumes
 from medimg.schema import Row, Skipped
 
 MODALITIES = {"CT": "CT", "MR": "MRI", "PT": "PET"}
@@ -363,7 +363,7 @@ def legend(names):
 def alike(image, other):
     """Whether two series lie on one grid; one that makes no volume lies on none."""
     try:
-        return volumes.grid_of(image).differs(volumes.grid_of(other)) is None
+        return grids.grid_of(image).differs(grids.grid_of(other)) is None
     except MedimgError:
         return False
 

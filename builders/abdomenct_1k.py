@@ -6,7 +6,7 @@ four organs are outlined in 1,000 of the 1,062 that were published.
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
 from medimg.errors import SourceError
-from medimg.readers import nifti, volumes
+from medimg.readers import grids, nifti
 from medimg.schema import Row, Skipped
 
 LOADER = "constantinpape/torch-em:torch_em/data/datasets/medical/abdomenct_1k.py@641e2dae"
@@ -96,7 +96,7 @@ def rows(files):
 
 
 def _unscaled(case, image):
-    affine = volumes.grid_of(nifti.volume(image)).affine if int(case[5:]) in UNSCALED else ()
+    affine = grids.grid_of(nifti.volume(image)).affine if int(case[5:]) in UNSCALED else ()
     if len(affine) and all(abs(affine[axis][axis]) == 1 for axis in range(3)):
         return {"spacing": (), "meta": {"spacing": "(1, 1, 1) in the file, which is not the true one"}}
     return {}

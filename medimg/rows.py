@@ -30,7 +30,7 @@ from medimg.errors import (
 from medimg.files import File, Files
 from medimg.manifest import Origin
 from medimg.pixels import Array, Clip, Image, Picture, Pixels, Volume
-from medimg.readers import nifti, raster, volumes
+from medimg.readers import grids, nifti, raster, volumes
 from medimg.registry import Builder
 from medimg.report import UNCOVERED, LoadReport
 from medimg.schema import Dimension, Label, Row, Skipped
@@ -445,7 +445,7 @@ def _meta(
 
 def _same_grid(image: Image, mask: Image) -> None:
     if isinstance(image, Volume) and isinstance(mask, Volume):
-        volumes.same_grid(image, mask)
+        grids.same_grid(image, mask)
         return
     expected = image.shape
     if isinstance(image, Clip):

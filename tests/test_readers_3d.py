@@ -31,7 +31,7 @@ from medimg.errors import (
 )
 from medimg.files import File
 from medimg.pixels import NOT_TOLD, Array, Picture, Pixels, Volume
-from medimg.readers import dicom, dicom_seg, lidc, metaimage, nifti, volumes, votes
+from medimg.readers import dicom, dicom_seg, grids, lidc, metaimage, nifti, volumes, votes
 
 FAST = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -482,11 +482,11 @@ def test_mask_mapping_and_scaling() -> None:
 def test_same_grid() -> None:
     a = made(noise((3, 4, 5), "u1")).volume
     close = made(noise((3, 4, 5, 2), "f4"), np.diag([1.0005, 2, 3, 1])).volume
-    volumes.same_grid(a, close)
+    grids.same_grid(a, close)
     with pytest.raises(GeometryError, match="shapes"):
-        volumes.same_grid(a, made(noise((3, 4, 6), "u1")).volume)
+        grids.same_grid(a, made(noise((3, 4, 6), "u1")).volume)
     with pytest.raises(GeometryError, match="affines"):
-        volumes.same_grid(a, made(noise((3, 4, 5), "u1"), np.diag([1.01, 2, 3, 1])).volume)
+        grids.same_grid(a, made(noise((3, 4, 5), "u1"), np.diag([1.01, 2, 3, 1])).volume)
 
 
 def turned(affine: Array, angle: float, axis: int = 2) -> Array:
@@ -507,25 +507,25 @@ def test_a_grid_is_compared_in_parts_of_a_voxel(origin: Any, sizes: Any) -> None
     affine = np.diag([*sizes, 1.0])
     affine[:3, 3] = origin
     shape = (512, 512, 120)
-    grid = volumes.Grid(shape, affine)
+    grid = grids.Grid(shape, affine)
     for axis in range(3):
         for part in (1.0, 0.5, 0.2, -0.2):
             moved = affine.copy()
             moved[:3, 3] += part * affine[:3, axis]
-            assert "affines differ" in str(grid.differs(volumes.Grid(shape, moved))), (axis, part)
+            assert "affines differ" in str(grid.differs(grids.Grid(shape, moved))), (axis, part)
         moved = affine.copy()
         moved[:3, 3] += 0.1 * affine[:3, axis]
-        assert grid.differs(volumes.Grid(shape, moved)) is None, axis
+        assert grid.differs(grids.Grid(shape, moved)) is None, axis
         for angle in (1e-3, -1e-3, 3e-4):
             noisy = turned(affine, angle, axis).astype(np.float32).astype(np.float64)
-            assert grid.differs(volumes.Grid(shape, noisy)) is None, (axis, angle)
+            assert grid.differs(grids.Grid(shape, noisy)) is None, (axis, angle)
             noisy[:3, 3] += affine[:3, axis]
-            assert grid.differs(volumes.Grid(shape, noisy)), "rounded directions do not excuse a shift"
-        assert grid.differs(volumes.Grid(shape, turned(affine, 0.01, axis)))
+            assert grid.differs(grids.Grid(shape, noisy)), "rounded directions do not excuse a shift"
+        assert grid.differs(grids.Grid(shape, turned(affine, 0.01, axis)))
         stretched = affine.copy()
         stretched[:3, axis] *= 1 + 1 / shape[axis]
-        assert grid.differs(volumes.Grid(shape, stretched)), "one voxel at the far end"
-    assert grid.differs(volumes.Grid(shape, affine.astype(np.float32).astype(np.float64))) is None
+        assert grid.differs(grids.Grid(shape, stretched)), "one voxel at the far end"
+    assert grid.differs(grids.Grid(shape, affine.astype(np.float32).astype(np.float64))) is None
 
 
 def test_series_that_lack_different_slices_are_not_one_grid() -> None:
@@ -535,9 +535,7 @@ def test_series_that_lack_different_slices_are_not_one_grid() -> None:
 
     for one, other in (((3,), (5,)), ((0,), (8,)), ((3, 4), (3, 6)), ((1, 2, 3), (5, 6, 7))):
         a, b = without(*one), without(*other)
-        assert a.grid().differs(b.grid()) and volumes.Grid.of(a.read()).differs(volumes.Grid.of(b.read())), (
-            one
-        )
+        assert a.grid().differs(b.grid()) and grids.Grid.of(a.read()).differs(grids.Grid.of(b.read())), one
         with pytest.raises(GeometryError, match="cannot be stacked"):
             volumes.stack([a, b]).read()
         with pytest.raises(GeometryError, match="different grids"):
@@ -547,7 +545,7 @@ def test_series_that_lack_different_slices_are_not_one_grid() -> None:
     # A file that knows only an affine is not on slices that no affine can say.
     even = dicom.series(written(oblique(8)))
     assert even.grid().differs(without(3).grid()) and without(3).grid().differs(even.grid())
-    assert volumes.Grid.of(even.read()).differs(volumes.Grid.of(without(3).read()))
+    assert grids.Grid.of(even.read()).differs(grids.Grid.of(without(3).read()))
     assert without(8).grid().differs(even.grid()) is None, "the last slice is missing: what is left is even"
 
 
@@ -578,7 +576,7 @@ def test_on_grid() -> None:
     image = nifti.volume(memory(data=nii(noise((3, 4, 5), "i2"), np.diag([0.7, 0.7, 5, 1]))))
     wrong = nifti.volume(memory(data=nii(noise((3, 4, 5), "u1"), np.eye(4))))
     volume = volumes.on_grid(wrong, image, reason="masks of this source have no affine").read()
-    volumes.same_grid(volume, image.read())
+    grids.same_grid(volume, image.read())
     assert volume.meta["grid_from_image"]["reason"].startswith("masks")
     assert np.array_equal(volume.array, wrong.read().array)
     with pytest.raises(GeometryError, match="grid of case/image"):
@@ -618,7 +616,7 @@ def test_integers_are_slope_times_voxel_plus_intercept() -> None:
 def test_grids_are_apart_by_what_their_farthest_voxels_are(axis: int) -> None:
     shape, longer = [5, 5, 5], np.eye(4)
     shape[axis], longer[axis, axis] = 100, 1.001
-    assert volumes.apart(shape, np.eye(4), longer) == pytest.approx(99.5 * 0.001)
+    assert grids.apart(shape, np.eye(4), longer) == pytest.approx(99.5 * 0.001)
 
 
 def test_a_label_map_of_another_dtype_keeps_the_voxel_sizes_of_its_header() -> None:
@@ -1379,7 +1377,7 @@ def test_segmentation(kind: str) -> None:
     volume = dicom_seg.segmentation(file, image).read()
     expected = (masks[..., 0] + 2 * masks[..., 1]).transpose(2, 1, 0)
     assert volume.array.dtype == np.uint8 and np.array_equal(volume.array, expected)
-    volumes.same_grid(volume, image.read())
+    grids.same_grid(volume, image.read())
     found = dicom_seg.segments(file)
     assert (
         found[1].label == "left"
@@ -1468,7 +1466,7 @@ def test_a_segment_lies_on_the_slice_on_which_it_was_drawn(gone: tuple[int, ...]
         volume = pixels.read()
         found = np.argwhere(volume.array)
         assert {int(k) for k in found[:, 2]} == {kept.index(drawn)} and len(found) == 18, drawn
-        volumes.same_grid(volume, image.read())
+        grids.same_grid(volume, image.read())
 
 
 def test_a_segment_of_rounded_directions_is_on_the_voxels() -> None:
@@ -1552,7 +1550,7 @@ def test_lidc_sample_annotations() -> None:
     other = on_disk("metadata/LIDC-IDRI/tcia-lidc-xml/*/*.xml")
     found = lidc.annotate([*other, *on_disk("samples/lidc-idri/**/*.xml")], image)
     mask = found.mask.read()
-    volumes.same_grid(mask, image.read())
+    grids.same_grid(mask, image.read())
     assert sorted(volumes.values(mask)) == [0, 1, 2, 3, 4] and mask.array.dtype == np.uint8
     assert found.boxes[0].box == (298, 341, 2, 337, 389, 10)
     assert [box.reader for box in found.boxes] == [0, 1, 2, 3] and found.readers == 4

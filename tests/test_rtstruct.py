@@ -15,7 +15,8 @@ from medimg.phantom import Phantom
 from medimg.pixels import Volume
 from medimg.readers import dicom, metaimage, rtstruct, votes
 from medimg.readers import drawn as readers_drawn
-from medimg.readers.volumes import Painter, volume_of
+from medimg.readers.grids import volume_of
+from medimg.readers.volumes import Painter
 
 
 def drawn(root: Path, squares: dict[str, list[tuple[int, float, float]]]) -> tuple[File, dicom.Series]:

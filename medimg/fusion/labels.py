@@ -19,7 +19,7 @@ from medimg.fusion.errors import FusionError
 from medimg.fusion.marks import KINDS, Doubt, unplaced
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, below, infer, innermost, may_meet, wholes
 from medimg.pixels import Array, Volume
-from medimg.readers import volumes
+from medimg.readers import grids, volumes
 from medimg.schema import Dimension, features
 
 if TYPE_CHECKING:
@@ -498,7 +498,7 @@ class Mask:
             self.grid = self._volume.array
         self.flat = self.grid.reshape(-1, order=self.order)
         if self._volume is not None and all(n == 1 for n in self.grid.shape[3:]):
-            self.grid = self.grid.reshape(volumes.spatial(self.grid.shape), order="F")
+            self.grid = self.grid.reshape(grids.spatial(self.grid.shape), order="F")
 
     def integers(self, piece: Array) -> Array:
         """Values of stored ones."""
@@ -594,7 +594,7 @@ def _nifti(volume: Volume, maps: Sequence[bytes], channels: int | None) -> bytes
     if channels is not None:
         if any(n != 1 for n in shape[3:]):
             raise FormatError(f"a label map of shape {shape} has no room for channels")
-        shape = (*volumes.spatial(shape), channels)
+        shape = (*grids.spatial(shape), channels)
     header.set_data_dtype(np.uint8)
     header.set_data_shape(shape)
     header.set_slope_inter(None, None)

@@ -41,7 +41,7 @@ from medimg.fusion.parquet import ParquetRows
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, infer
 from medimg.licenses import Verdict
 from medimg.pixels import Array, Volume
-from medimg.readers import volumes
+from medimg.readers import grids, volumes
 from medimg.schema import Dimension
 
 if TYPE_CHECKING:
@@ -511,7 +511,7 @@ def _like(voices: Sequence[_Voice], row: Mapping[str, Any], dimension: Dimension
         like, shape = first, first.grid.shape if voices[0].mask is not None else tuple(row["shape"][:2])
     else:
         image = Volume(row["image"]["bytes"])
-        empty = Volume.empty(volumes.spatial(image.shape), np.uint8, image.affine)
+        empty = Volume.empty(grids.spatial(image.shape), np.uint8, image.affine)
         like = Mask(bytes(empty.nifti), dimension)
         shape = like.grid.shape
     for voice in voices:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from medimg.files import File
 from medimg.pixels import Pixels, Volume
-from medimg.readers.volumes import Grid, VolumePixels, grid_of, volume_of
+from medimg.readers.grids import Grid, VolumePixels, grid_of, volume_of
 
 
 @dataclass(frozen=True)

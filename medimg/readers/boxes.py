@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medimg.errors import FormatError, LabelError, MedimgError
 from medimg.files import File
 from medimg.pixels import Picture, Pixels
-from medimg.readers.masks import rasterize
+from medimg.readers.contours import rasterize
 from medimg.readers.raster import label_picture
 from medimg.readers.tables import json_value, xml
 

@@ -50,8 +50,8 @@ from medimg.readers.dicom_file import (
     tell,
     value_of,
 )
+from medimg.readers.grids import DIRECTION, Grid, VolumePixels
 from medimg.readers.nifti import reading
-from medimg.readers.volumes import DIRECTION, Grid, VolumePixels
 
 if TYPE_CHECKING:
     from medimg.files import File

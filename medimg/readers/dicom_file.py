@@ -17,7 +17,7 @@ import numpy as np
 
 from medimg.errors import BombError, FormatError, GeometryError, MissingExtraError
 from medimg.pixels import Array, Volume, check_affine
-from medimg.readers.volumes import DIRECTION, Grid
+from medimg.readers.grids import DIRECTION, Grid
 
 if TYPE_CHECKING:
     from medimg.files import File

@@ -26,8 +26,9 @@ from medimg.readers.dicom_file import (
     tell,
     value_of,
 )
+from medimg.readers.grids import FRACTION, Grid, VolumePixels, apart, grid_of
 from medimg.readers.nifti import reading
-from medimg.readers.volumes import FRACTION, Grid, Painter, VolumePixels, apart, grid_of, pieces
+from medimg.readers.volumes import Painter, pieces
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -273,7 +274,7 @@ def segmentation(
 
     Frames are placed by their own geometry, so files whose references to the source images are incomplete
     work too: each lies on the slice whose own header has its position, whatever else is missing in the series. They
-    may be cropped, flipped or transposed within the image's planes, and must lie on its voxels (`volumes.FRACTION`);
+    may be cropped, flipped or transposed within the image's planes, and must lie on its voxels (`grids.FRACTION`);
     one that lies where a slice is missing is an error. Binary, label-map, and fractional segmentations that hold only
     0 and the maximum are taken.
 

@@ -17,7 +17,8 @@ import numpy as np
 from medimg.errors import MedimgError
 from medimg.pixels import Array, Volume
 from medimg.readers import dicom, dicom_seg, rtstruct
-from medimg.readers.volumes import Grid, Painter, VolumePixels, grid_of, pieces, smallest_dtype
+from medimg.readers.grids import Grid, VolumePixels, grid_of
+from medimg.readers.volumes import Painter, pieces, smallest_dtype
 
 if TYPE_CHECKING:
     from medimg.files import File

@@ -20,8 +20,8 @@ import numpy as np
 from medimg.errors import FormatError, GeometryError, SourceError
 from medimg.pixels import Array, Volume
 from medimg.readers.dicom import Series, series
+from medimg.readers.grids import Grid, VolumePixels
 from medimg.readers.nifti import reading
-from medimg.readers.volumes import Grid, VolumePixels
 
 if TYPE_CHECKING:
     from medimg.files import File

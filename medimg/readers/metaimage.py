@@ -21,8 +21,8 @@ import numpy as np
 
 from medimg.errors import FormatError, MedimgError, UnsafePathError
 from medimg.pixels import NOT_TOLD, Array, Volume, check_affine
+from medimg.readers.grids import Grid, VolumePixels, spatial
 from medimg.readers.nifti import CHUNK, Inflated, check_ratio, reading
-from medimg.readers.volumes import Grid, VolumePixels, spatial
 
 if TYPE_CHECKING:
     from medimg.files import File

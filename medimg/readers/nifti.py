@@ -20,7 +20,7 @@ import numpy as np
 
 from medimg.errors import FormatError, GeometryError, MedimgError
 from medimg.pixels import Volume, parse_header, silent, unsized
-from medimg.readers.volumes import Grid, VolumePixels
+from medimg.readers.grids import Grid, VolumePixels
 
 if TYPE_CHECKING:
     from medimg.files import File

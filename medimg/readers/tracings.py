@@ -10,7 +10,7 @@ import numpy as np
 from medimg.errors import FormatError, LabelError, MedimgError
 from medimg.files import File
 from medimg.pixels import Clip, Pixels, Volume
-from medimg.readers.masks import rasterize
+from medimg.readers.contours import rasterize
 
 UNTRACED = 255
 """Value of every pixel of a frame that nobody has drawn on: not background."""

@@ -15,7 +15,7 @@ from medimg.errors import FormatError, GeometryError
 from medimg.files import File
 from medimg.pixels import Array, Pixels
 from medimg.readers import image as reader_of
-from medimg.readers.volumes import Grid, VolumePixels, grid_of
+from medimg.readers.grids import Grid, VolumePixels, grid_of
 
 System = Literal["LPS", "RAS"]
 _TO_RAS = {"LPS": np.array([-1.0, -1.0, 1.0]), "RAS": np.array([1.0, 1.0, 1.0])}

@@ -135,11 +135,16 @@ def of_each_kind(name: str) -> list[str]:
     return [path for held in kinds.values() for path in dict.fromkeys((*held[:2], held[-1]))]
 
 
-@pytest.fixture(params=NAMES)
-def copy(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Builder, Path, Outcome]:
+@pytest.fixture(params=NAMES, scope="module")
+def copy(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Builder, Path, Outcome]:
+    """A whole copy, and what comes of it; a test that takes something away puts it back."""
     builder = registry.get(request.param)
     # A folder around it keeps the paths: a root that holds one folder and nothing else would be entered.
-    root = write({**unpacked(builder.name), "zz-other.md": b"-"}, tmp_path / builder.name)
+    root = write(
+        {**unpacked(builder.name), "zz-other.md": b"-"}, tmp_path_factory.mktemp("copies") / builder.name
+    )
     whole = outcome(builder, root)
     assert whole.error is None
     return builder, root, whole

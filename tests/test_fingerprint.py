@@ -161,6 +161,7 @@ INPUTS: dict[str, frozenset[str] | set[str]] = {
     "hub_sync/publish.py": set(),
     "hub_sync/topics.py": set(),
     "medimg/__init__.py": set(),
+    "medimg/policy.py": set(),
     "medimg/fusion/fuse.py": set(),
 }
 

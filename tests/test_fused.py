@@ -27,6 +27,7 @@ from typer.testing import CliRunner
 import medimg
 from medimg import layout, licenses, registry
 from medimg.cards import fused as card
+from medimg.cards import human
 from medimg.cards.card import escape
 from medimg.declaration import Evidence
 from medimg.errors import HubError, LicenseError, MedimgError
@@ -490,7 +491,7 @@ def test_a_set_without_end_is_refused(published: Hub) -> None:
 def test_hand_written_text_stays(published: Hub) -> None:
     push("written", PHANTOMS, published, check=False)
     text = (_published(published, "written")[0].card or "").replace(
-        card.HUMAN_START + "\n", card.HUMAN_START + "\nWritten by hand.\n"
+        human.START + "\n", human.START + "\nWritten by hand.\n"
     )
     published.api.upload_file(
         path_or_fileobj=text.encode(), path_in_repo="README.md", repo_id="set/written", repo_type="dataset"

@@ -24,7 +24,7 @@ from fault_proxy import FaultProxy
 from tiny_datasets import verdict
 
 from medimg import licenses, registry
-from medimg.cards import card
+from medimg.cards import card, human
 from medimg.errors import HubError, MedimgError, SourceError
 from medimg.hub_sync import history, patience
 from medimg.hub_sync.build import identifying
@@ -178,7 +178,7 @@ def test_hands_on_a_card_are_kept_and_cost_no_commit(
     root = tiny.originals(tmp_path, NAME, 3, 25)
     run(hub, root, NAME)
     text = hub.published(NAME).card or ""
-    written = text.replace(card.HUMAN_START + "\n", card.HUMAN_START + "\nWritten by hand.\n")
+    written = text.replace(human.START + "\n", human.START + "\nWritten by hand.\n")
     hub.api.upload_file(
         path_or_fileobj=written.encode(),
         path_in_repo="README.md",

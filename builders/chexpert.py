@@ -4,7 +4,6 @@ Observations of the training part were read from the reports by rules, those of 
 were set by radiologists. Present, absent and uncertain are told apart.
 """
 
-from medimg.builders import _chexpert
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import tables
 from medimg.schema import Row, Skipped
@@ -14,6 +13,24 @@ AIMI = "https://stanfordaimi.azurewebsites.net/datasets"
 LOADER = "mlmed/torchxrayvision:torchxrayvision/datasets.py@f4087a0b CheX_Dataset"
 TABLES = {"train": "train", "valid": "validation", "val_labels": "validation", "test_labels": "test"}
 AUTOMATIC = ("train_cheXbert", "train_visualCheXbert")
+LABELS = {
+    "No Finding": "no finding",
+    "Enlarged Cardiomediastinum": "enlarged cardiomediastinum",
+    "Cardiomegaly": "cardiomegaly",
+    "Lung Opacity": "lung opacity",
+    "Lung Lesion": "lung lesion",
+    "Edema": "pulmonary edema",
+    "Consolidation": "consolidation",
+    "Pneumonia": "pneumonia",
+    "Atelectasis": "atelectasis",
+    "Pneumothorax": "pneumothorax",
+    "Pleural Effusion": "pleural effusion",
+    "Pleural Other": "other pleural abnormality",
+    "Fracture": "fracture",
+    "Support Devices": "support device",
+}
+"""Column -> canonical name, in the tables' order."""
+
 
 DATASET = Dataset(
     name="chexpert",
@@ -40,7 +57,7 @@ DATASET = Dataset(
         Source(url=f"{AIMI}/8cbd9ed4-2eb9-4565-affc-111cf4f7ebe2", kind="page"),
         Source(url=f"{AIMI}/23c56a0d-15de-405b-87c8-99c30138950c", kind="page"),
     ),
-    labels=_chexpert.LABELS,
+    labels=LABELS,
     splits={"train": 223414, "validation": 234, "test": 668},
     subject="patient<number> of the path",
     keys=(
@@ -70,44 +87,114 @@ DATASET = Dataset(
 
 def rows(files):
     images = {}
-    for image, key in files.match(r"(patient\d+/study\d+/view\d+_\w+\.(?:jpg|png))$"):
-        if key in images:  # CheXlocalize has the validation part again
-            yield Skipped(file=image, reason=f"a second copy of {images[key].path}")
+    for image, view in files.match(r"(patient\d+/study\d+/view\d+_\w+\.(?:jpg|png))$"):
+        if view in images:  # CheXlocalize has the validation part again
+            yield Skipped(file=image, reason=f"a second copy of {images[view].path}")
         else:
-            images[key] = image
-    others = {f"{n}.csv": _chexpert.answers(files.find(rf"(?:^|/){n}\.csv$")) for n in AUTOMATIC}
+            images[view] = image
+    programs = {f"{name}.csv": answers(files.find(rf"(?:^|/){name}\.csv$")) for name in AUTOMATIC}
     book = files.find(r"CHEXPERT DEMO\.xlsx$")
-    people = {person["PATIENT"]: person for person in tables.rows(book)} if book else {}
+    people = {person["PATIENT"]: {book.name: person} for person in tables.rows(book)} if book else {}
     seen = set()
-    for table, name in files.match(rf"(?:^|/)({'|'.join(TABLES)})\.csv$"):
-        for row in tables.rows(table):
-            key = _chexpert.key(row["Path"])
-            image = images.pop(key, None)
-            if image is None:
-                again = (
-                    "another table had a line for its image"
-                    if key in seen
-                    else "its image is not in this copy"
-                )
-                files.tell(table, f"a line of the table is no row: {again}")
+    for table, part in files.match(rf"(?:^|/)({'|'.join(TABLES)})\.csv$"):
+        for line in tables.rows(table):
+            view = view_of(line["Path"])
+            if view not in images:
+                again = "another table had a line for its image"
+                missing = "its image is not in this copy"
+                files.tell(table, f"a line of the table is no row: {again if view in seen else missing}")
                 continue
-            seen.add(key)
-            patient, study, view = key.split("/")
-            source = {other: _chexpert.unpacked(rest[key]) for other, rest in others.items() if key in rest}
-            meta = {column: cell for column, cell in row.items() if column not in DATASET.labels}
+            seen.add(view)
+            image = images.pop(view)
+            patient, study, name = view.split("/")
             with files.row(image):
                 yield Row(
-                    id=f"{patient}-{study}-{view.rpartition('.')[0]}",
-                    split=TABLES[name],
+                    id=f"{patient}-{study}-{name.rpartition('.')[0]}",
+                    split=TABLES[part],
                     subject=patient,
                     image=image,
-                    source={table.name: _chexpert.unpacked(_chexpert.packed(row))} | source,
-                    meta=meta | ({book.name: people[patient]} if patient in people else {}),
-                    **_chexpert.read(row),
+                    source={table.name: unpacked(packed(line))}
+                    | {program: unpacked(said[view]) for program, said in programs.items() if view in said},
+                    meta={column: cell for column, cell in line.items() if column not in LABELS}
+                    | people.get(patient, {}),
+                    **read(line),
                 )
     for image in images.values():
         yield Skipped(file=image, reason="no table of this copy (train.csv, valid.csv, …) has a row for it")
 
 
+def read(line):
+    """The label's fields of one row: 1 is present, 0 absent, -1 uncertain, blank not mentioned.
+
+    Args:
+        line: of the table; columns that are not there count as blank.
+    """
+    found = {"1": [], "0": [], "-1": []}
+    for column, name in LABELS.items():
+        if value := line.get(column, "").strip().removesuffix(".0"):
+            if value not in found:
+                raise line.wrong(column, "is not 1, 0, -1 or blank")
+            found[value].append(name)
+    return {
+        "classes": found["1"],
+        "uncertain": found["-1"],
+        "assessed": found["1"] + found["0"] + found["-1"],
+    }
+
+
+def view_of(path):
+    r"""patient/study/view of an image: what all releases and tables agree on, whatever stands in front.
+
+    Tables that were saved on Windows have "\" between the parts.
+    """
+    return tables.file_name("/".join(path.strip().replace("\\", "/").split("/")[-3:]))
+
+
+def packed(line):
+    """The cells of all observations in one string: tables have as many rows as the training set."""
+    return "|".join(line.get(column, "") for column in LABELS)
+
+
+def unpacked(text):
+    """Column -> cell of a string of `packed`."""
+    return dict(zip(LABELS, text.split("|"), strict=True))
+
+
+def answers(table):
+    """Image -> `packed` row of a table of other labels; nothing where there is no table."""
+    return {view_of(line["Path"]): packed(line) for line in tables.rows(table)} if table else {}
+
+
 def miniature(make):
-    _chexpert.miniature(make)
+    """Two batches of CheXpert, and the validation and test part of CheXlocalize."""
+    head = f"Path,Sex,Age,Frontal/Lateral,AP/PA,{','.join(LABELS)}"
+    one, first, second = (
+        "CheXpert-v1.0",
+        "CheXpert-v1.0 batch 1 (validate & csv)",
+        "CheXpert-v1.0 batch 2 (train 1)",
+    )
+    train = (
+        f"{one}/train/patient00001/study1/view1_frontal.jpg,Female,68,Frontal,AP,1.0,,,,,,,,,,,,,1.0",
+        f"{one}/train/patient00002/study2/view1_frontal.jpg,Female,0,Frontal,LL,,,1.0,-1.0,0.0,-1.0,,,,,,,,",
+        # The prefix of the small copy, a lateral view; and an image that this copy lacks.
+        f"{one}-small/train/patient00002/study1/view2_lateral.jpg,Unknown,87,Lateral,,,,,,,,,,,,,,,",
+        f"{one}/train/patient43017/study1/view1_frontal.jpg,Male,41,Frontal,PA,,,,,,,,,,,,,,1.0",
+    )
+    valid = (
+        f"{one}/valid/patient64541/study1/view1_frontal.jpg,Male,73,Frontal,AP,0.0,1.0,1.0,1.0{',0.0' * 10}"
+    )
+    test = f"test/patient64741/study1/view1_frontal.jpg{',0.0' * 13},1.0"
+    with make.zip(f"{first}.zip") as inner:
+        inner.text(f"{first}/train.csv", "\n".join((head, *train)))
+        inner.text(f"{first}/valid.csv", f"{head}\n{valid}\n")
+        inner.image(f"{first}/valid/patient64541/study1/view1_frontal.jpg")
+    with make.zip(f"{second}.zip") as inner:
+        for name in ("1/study1/view1_frontal", "2/study2/view1_frontal", "2/study1/view2_lateral"):
+            inner.image(f"{second}/patient0000{name}.jpg")
+        inner.image(f"{second}/patient00003/study1/view1_frontal.jpg")
+    make.text("train_cheXbert.csv", f"{head}\n{train[0]}\n")
+    make.text("CheXpert/test_labels.csv", f"Path,{','.join(LABELS)}\n{test}\n")
+    make.image("CheXpert/test/patient64741/study1/view1_frontal.jpg")
+    # CheXlocalize has the validation part, too.
+    make.text("CheXpert/val_labels.csv", f"{head}\n{valid}\n".replace("CheXpert-v1.0/valid", "val"))
+    make.image("CheXpert/val/patient64541/study1/view1_frontal.jpg", seed="another encoding")

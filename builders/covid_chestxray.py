@@ -5,14 +5,61 @@ own license and clinical notes.
 """
 
 from medimg import licenses
-from medimg.builders import _covid
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
-from medimg.readers import masks
-from medimg.schema import Row, Skipped
+from medimg.errors import LabelError
+from medimg.readers import masks, tables
+from medimg.readers.boxes import coco
+from medimg.schema import Box, Measure, Row, Skipped
 
 REPOSITORY = "ieee8023/covid-chestxray-dataset"
 HOME = f"https://github.com/{REPOSITORY}"
 TORRENT = "136ffddd0959108becb2b3a86630bec049fcb0ff"
+GROUPS = {
+    "": "Pneumonia=pneumonia, Tuberculosis=tuberculosis, ARDS=acute respiratory distress syndrome, "
+    "No Finding=no finding",
+    "Pneumonia/": "Viral=viral pneumonia, Bacterial=bacterial pneumonia, Fungal=fungal pneumonia, "
+    "Lipoid=lipoid pneumonia, Aspiration=aspiration pneumonia",
+    "Pneumonia/Viral/": "COVID-19=COVID-19, SARS=SARS, MERS-CoV=MERS, Herpes=herpes pneumonia, "
+    "Varicella=varicella pneumonia, Influenza=influenza pneumonia, Influenza/H1N1=influenza pneumonia",
+    "Pneumonia/Bacterial/": "Streptococcus=streptococcal pneumonia, Klebsiella=klebsiella pneumonia, "
+    "Legionella=legionella pneumonia, Mycoplasma=mycoplasma pneumonia, E.Coli=E. coli pneumonia, "
+    "Nocardia=nocardia pneumonia, Chlamydophila=chlamydophila pneumonia, "
+    "Staphylococcus=staphylococcal pneumonia, Staphylococcus/MRSA=staphylococcal pneumonia",
+    "Pneumonia/Fungal/": "Pneumocystis=pneumocystis pneumonia, Aspergillosis=aspergillosis",
+}
+NAMES = {
+    group + part: name
+    for group, cells in GROUPS.items()
+    for part, name in (cell.split("=") for cell in cells.split(", "))
+}
+"""Path -> canonical name of its last part."""
+
+
+def levels(path):
+    parts = path.split("/")
+    return tuple(dict.fromkeys(NAMES["/".join(parts[:end])] for end in range(1, len(parts) + 1)))
+
+
+LABELS = {path: levels(path) for path in NAMES} | {
+    "Mycoplasma Bacterial Pneumonia": levels("Pneumonia/Bacterial/Mycoplasma"),
+    "todo": (),
+    "Unknown": (),
+}
+"""Path -> canonical names of all its levels, for `Dataset.labels`."""
+FOUND = tuple(dict.fromkeys(name for names in LABELS.values() for name in names))
+LUNGS = ("left lung", "right lung")
+"""Of the boxes."""
+ENDS = {path.rsplit("/", 1)[-1].lower(): path for path in LABELS}
+SCORES = ("geographic extent of lung opacity (0 to 8)", "degree of lung opacity (0 to 6)")
+RADIOGRAPHS = ("PA", "AP", "L", "AP Supine", "AP semi erect", "AP erect")
+"""Views of radiographs."""
+HEADER = (
+    "patientid,offset,sex,age,finding,RT_PCR_positive,survival,intubated,intubation_present,went_icu,in_icu,"
+    "needed_supplemental_O2,extubated,temperature,pO2_saturation,leukocyte_count,neutrophil_count,"
+    "lymphocyte_count,view,modality,date,location,folder,filename,doi,url,license,clinical_notes,other_notes,"
+).split(",")
+"""The table's header: 29 names, and a thirtieth that is empty."""
+FILLED = "patientid,offset,finding,view,modality,folder,filename,license,clinical_notes,".split(",")
 
 DATASET = Dataset(
     name="covid-chestxray",
@@ -36,13 +83,13 @@ DATASET = Dataset(
         Source(url=f"https://academictorrents.com/details/{TORRENT}", kind="page"),
     ),
     legend={1: ("lung",)},
-    labels=_covid.LABELS,
+    labels=LABELS,
     configs=(
         Config(name="images", title="X-rays, and CT slices as pictures", splits={"train": 0}),
         Config(name="volumes", title="CT volumes", dimension="3d", modality="CT", splits={"train": 0}),
     ),
     parts=(
-        Part(config="images", modality="X-ray", legend={1: ("lung",)}, names=(*_covid.FOUND, *_covid.LUNGS)),
+        Part(config="images", modality="X-ray", legend={1: ("lung",)}, names=(*FOUND, *LUNGS)),
         Part(config="images", modality="CT"),
         Part(config="volumes"),
     ),
@@ -77,39 +124,121 @@ DATASET = Dataset(
 def rows(files):
     images = files.index(r"(?:^|/)((?:images|volumes)/[^/]+)$")
     lungs = files.index(r"lungVAE-masks/(.+)_mask\.png$", lost="masks of the lungs are")
-    outlines = _covid.outlines(files.find(r"lung_bounding_boxes\.json$", lost="boxes of the lungs are"))
-    scores = _covid.scores(files.find(r"covid-severity-scores\.csv$", lost="severity scores are"))
+    outlined = outlines(files.find(r"lung_bounding_boxes\.json$", lost="boxes of the lungs are"))
+    scored = scores(files.find(r"covid-severity-scores\.csv$", lost="severity scores are"))
     table = files.need(r"(?:^|/)metadata\.csv$")
-    for row in _covid.records(table):
-        get = {name.lower(): cell for name, cell in row.items()}.get  # the case of names changed over time
-        if not (image := images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)):
+    for said in records(table):
+        get = {name.lower(): cell for name, cell in said.items()}.get  # the case of names changed over time
+        image = images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)
+        if image is None:
             files.tell(table, "a line of the table is no row: its image is not in this copy")
             continue
-        mask, outlined = lungs.pop(image.stem, None), outlines.get(image.key)
+        mask, outline = lungs.pop(image.stem, None), outlined.get(image.key)
         with files.row(image):
-            drawn = _covid.boxes(outlined) if outlined else ()
-            classes, assessed = _covid.findings(get("finding") or "")
-            places = (*(("lung",) if mask else ()), *(box.name for box in drawn))
+            classes, assessed = findings(get("finding") or "")
+            boxes = (
+                [Box(name=one.category.lower(), box=one.box) for one in outline.objects] if outline else []
+            )
+            if mask:
+                assessed += ("lung",)
             yield Row(
                 id=image.key,
                 config="volumes" if image.suffix in (".nii", ".nii.gz") else "images",
                 subject=get("patientid"),
                 image=image,
-                modality=_covid.modality(get("modality"), get("view"), table),
+                modality=modality(get("modality"), get("view"), table),
                 license=licenses.normalize(get("license") or "") or licenses.UNKNOWN,
                 classes=classes,
-                assessed=tuple(dict.fromkeys((*assessed, *places))),
+                assessed=tuple(dict.fromkeys((*assessed, *(box.name for box in boxes)))),
                 mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
-                boxes=drawn,
-                drawn_on=outlined.size if outlined else None,
-                measures=scores.get(image.key, ()),
+                boxes=boxes,
+                drawn_on=outline.size if outline else None,
+                measures=scored.get(image.key, ()),
                 source={"finding": get("finding")},
-                meta={name: cell for name, cell in row.items() if cell and name.lower() != "finding"},
+                meta={name: cell for name, cell in said.items() if cell and name.lower() != "finding"},
             )
     for image in images.values():
         yield Skipped(file=image, reason="metadata.csv has no row for it")
     for mask in lungs.values():
         yield Skipped(file=mask, reason="a lung mask whose image is not in this copy, or not in metadata.csv")
+
+
+def findings(cell):
+    """What a cell of column `finding` says.
+
+    Args:
+        cell: one finding or several, separated by commas.
+
+    Returns:
+        (classes: every level of what is found, assessed: classes and what is absent). Kinds of a group that
+        is named alone (Pneumonia, Pneumonia/Bacterial) are neither. Nothing is assessed where the cell is
+        blank, "todo" or "Unknown".
+    """
+    paths = []
+    for part in filter(None, (part.strip() for part in cell.split(","))):
+        path = part if part in LABELS else ENDS.get(part.lower())
+        if path is None:
+            raise LabelError(
+                f"finding {part!r} is not in the table", next_step="Add it to GROUPS of the builder."
+            )
+        paths.append(path)
+    classes = tuple(dict.fromkeys(name for path in paths for name in LABELS[path]))
+    if not classes:
+        return (), ()
+    if set(paths) == {"ARDS"}:  # a syndrome of many causes: which one is not said
+        return classes, (*classes, "no finding")
+    below = tuple(f"{path}/" for path in paths)
+    return classes, tuple(
+        dict.fromkeys([*classes, *(name for path, name in NAMES.items() if not path.startswith(below))])
+    )
+
+
+def records(table):
+    """Rows of metadata.csv. The header's last cell is blank and some rows fill it."""
+    cells = tables.rows(table, header=False, pad=True)
+    names = [name.strip() or "(no name)" for name in next(cells).values()]
+    for row in cells:
+        yield {name: cell.strip() for name, cell in zip(names, row.values(), strict=True)}
+
+
+def modality(stated, view, table):
+    """Column `modality`; early tables have the view alone, which is of a radiograph or "CT".
+
+    Raises:
+        LabelError: neither says it.
+    """
+    if "CT" in (stated, view):
+        return "CT"
+    if stated == "X-ray" or (not stated and view in RADIOGRAPHS):
+        return "X-ray"
+    raise LabelError(
+        f"the modality is {stated!r} and the view {view!r}: neither X-ray nor CT",
+        file=table.path,
+        next_step="Fill the column `modality` as in the original table.",
+    )
+
+
+def scores(table):
+    """File name -> severity scores. Lines of remarks stand above the header."""
+    found = {}
+    lines = [line.split(",") for line in tables.lines(table) if line[0] != "#"][1:] if table else []
+    for at, (name, *cells) in enumerate(lines, 1):
+        line = tables.Line(zip(SCORES, cells, strict=False), table.path, at)
+        found[tables.file_name(name)] = [
+            Measure(name=kind, value=line.number(kind), unit="1") for kind in SCORES
+        ]
+    return found
+
+
+def outlines(file):
+    """File name -> outlines of the right and the left lung, each with its box."""
+    return {tables.file_name(name): image for name, image in coco(file).images.items()} if file else {}
+
+
+def cells(line):
+    """A row of a miniature's table, of the cells that it fills."""
+    filled = dict(zip(FILLED, line.split("|"), strict=False))
+    return [filled.get(name) for name in HEADER]
 
 
 def miniature(make):
@@ -123,7 +252,7 @@ def miniature(make):
         "6||Mycoplasma Bacterial Pneumonia|PA|X-ray|images|absent.jpg|",
         "119|0|COVID-19|Axial|CT|volumes|coronacases_org_001.nii.gz|Apache 2.0",
     )
-    make.csv("metadata.csv", _covid.HEADER, map(_covid.cells, table), newline="\r\n")
+    make.csv("metadata.csv", HEADER, map(cells, table), newline="\r\n")
     for name in ("a.jpeg L", "b.png RGBA", "c.jpg RGB", "d.jpg L", "e.jpg L", "f.jpg L", "unlisted.png L"):
         make.image(f"images/{name.split()[0]}", mode=name.split()[1])
     make.nifti("volumes/coronacases_org_001.nii.gz")

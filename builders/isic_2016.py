@@ -4,10 +4,37 @@ The parts of the first challenge of the International Skin Imaging Collaboration
 3B share their images, and so do 2 and 2B; each image is one row here.
 """
 
-from medimg.builders import _isic, _isic_2016
+from medimg.builders import _isic, _isic_features
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
+from medimg.readers import masks, tables
+from medimg.schema import Row, Skipped
 
 PAGE = f"{_isic.SITE}:stade/core/templates/data/2016.html"
+FEATURES = ("globules", "streaks")
+LEGEND = _isic_features.legend(FEATURES)
+LABELS = {
+    "benign": "benign lesion",
+    "0": "benign lesion",
+    "0.0": "benign lesion",
+    "malignant": "malignant lesion",
+    "1": "malignant lesion",
+    "1.0": "malignant lesion",
+}
+SOURCES = (
+    *(
+        Source(url=f"{_isic.HOST}/2016/ISBI2016_ISIC_Part{part}_{split}_{kind}.zip")
+        for part in ("1", "2B")
+        for split in ("Training", "Test")
+        for kind in ("Data", "GroundTruth")
+    ),
+    *(
+        Source(url=f"{_isic.HOST}/2016/ISBI2016_ISIC_Part3_{split}_GroundTruth.csv")
+        for split in ("Training", "Test")
+    ),
+)
+"""Without the archives that hold the same images again."""
+PART = r"ISBI2016_ISIC_Part{}_(Training|Test)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
+
 DATASET = Dataset(
     name="isic-2016",
     title="ISIC 2016, Skin Lesion Analysis Towards Melanoma Detection (ISBI 2016)",
@@ -27,10 +54,10 @@ DATASET = Dataset(
         doi="10.48550/arXiv.1605.01397",
     ),
     sources=(
-        *_isic_2016.SOURCES,
+        *SOURCES,
         Source(url="https://challenge.isic-archive.com/data/#2016", kind="page"),
     ),
-    labels=_isic_2016.LABELS,
+    labels=LABELS,
     splits={"train": 900, "test": 379},
     configs=(
         Config(
@@ -48,7 +75,7 @@ DATASET = Dataset(
     ),
     parts=(
         Part(config="lesion", legend=_isic.LESION),
-        Part(config="features", legend=_isic_2016.LEGEND, names=()),
+        Part(config="features", legend=LEGEND, names=()),
     ),
     no_subject="no patient is named",
     overlaps=(
@@ -73,8 +100,132 @@ DATASET = Dataset(
 
 
 def rows(files):
-    yield from _isic_2016.rows(files)
+    for config, parts in (("lesion", ("1", "3", "3B")), ("features", ("2B", "2"))):
+        images = {}
+        for part in parts:
+            for image, where, name in files.match(PART.format(part, "Data", r"\.jpg")):
+                if (where, name) in images:
+                    yield Skipped(
+                        file=image, reason=f"read from part {images[where, name][1]}, the same image"
+                    )
+                images.setdefault((where, name), (image, part))
+        shared = {
+            (where, name): {
+                "id": f"{config}-{name}",
+                "config": config,
+                "split": _isic.SPLITS[where],
+                "image": image,
+            }
+            for (where, name), (image, _) in images.items()
+        }
+        yield from (_lesions if config == "lesion" else _features)(files, shared)
+
+
+def _lesions(files, shared):
+    answers = tables.lines_by(
+        files,
+        r"ISBI2016_ISIC_Part3B?_(?:Training|Test)_GroundTruth\.csv$",
+        "image",
+        lost="diagnoses are",
+        header=False,
+        columns=("image", "answer"),
+    )
+    pattern = PART.format("1", "GroundTruth", r"_[Ss]egmentation\.png")
+    drawn = files.index(pattern, key=(1, 2))
+    for mask, where, name in files.match(PART.format("3B", "Data", r"_[Ss]egmentation\.png")):
+        if drawn.setdefault((where, name), mask) is not mask:
+            yield Skipped(file=mask, reason="read from part 1, the same mask")
+    if shared and not drawn:
+        files.tell(pattern, "no outline is in this copy: masks are not known")
+    outlined, diagnosed = bool(drawn), bool(answers)
+    for place, row in shared.items():
+        mask = drawn.pop(place, None)
+        if mask is None and place[1] not in answers:
+            yield Skipped(file=row["image"], reason="neither its mask nor its diagnosis is in this copy")
+            continue
+        if outlined and mask is None:
+            files.tell(row["image"], "its outline is not in this copy")
+        if diagnosed and place[1] not in answers:
+            files.tell(row["image"], "no table in this copy has a line for it: its diagnosis is not known")
+        with files.row(row["image"]):
+            line = answers.get(place[1])
+            yield Row(
+                **row,
+                classes=(line.one_of("answer", LABELS),) if line else (),
+                source=line["answer"] if line else None,
+                mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
+                legend=_isic.LESION,
+                assessed=(
+                    *(("benign lesion", "malignant lesion") if line else ()),
+                    *(("skin lesion",) if mask else ()),
+                ),
+            )
+    for mask in drawn.values():
+        yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+    answers.tell_rest("its image is not in this copy")
+
+
+def _features(files, shared):
+    drawn = files.index(PART.format("2B", "GroundTruth", r"_(globules|streaks)\.png"), key=(1, 2, 3))
+    tiles = files.index(PART.format("2", "Data", r"_superpixels\.png"), key=(1, 2))
+    said = files.index(PART.format("2", "GroundTruth", r"\.json"), key=(1, 2))
+    for place, row in shared.items():
+        image = row["image"]
+        pair = [drawn.pop((*place, feature), None) for feature in FEATURES]
+        if not all(pair) and not (place in said and place in tiles):
+            yield Skipped(file=image, reason="the answers to its features are not in this copy")
+            for file in filter(None, pair):
+                yield Skipped(file=file, reason="a mask whose image, or whose partner, is not in this copy")
+            continue
+        if all(pair) and said and place not in said:
+            files.tell(image, "its answers by superpixel are not in this copy")
+        with files.row(image):
+            answers = _isic_features.answered(said[place], FEATURES) if place in said else None
+            if all(pair):
+                mask = masks.union(zip(pair, (1, 2), strict=True), overlaps={(1, 2): 3})
+            else:
+                mask = _isic_features.mask(tiles.pop(place), answers)
+            source = _isic_features.source(answers) if answers else None
+            yield Row(**row, mask=mask, legend=LEGEND, source=source)
+    for mask in drawn.values():
+        yield Skipped(file=mask, reason="a mask whose image, or whose partner, is not in this copy")
+    for file in tiles.values():
+        yield Skipped(
+            file=file, reason="superpixels: part 2B draws the features, or nothing here answers for them"
+        )
 
 
 def miniature(make):
-    _isic_2016.miniature(make)
+    # 0 and 1 share the archives of parts 1, 3 and 3B; 2 has superpixels alone, 3 has superpixels and masks.
+    head, answers = "ISBI2016_ISIC_Part", {"Training": ("benign", "malignant"), "Test": ("0.0", "1.0")}
+    for first, split in enumerate(answers):
+        names = [f"ISIC_00000{first}{n}" for n in range(4)]
+        for part in ("1", "3", "3B"):
+            with make.zip(f"{head}{part}_{split}_Data.zip") as inner:
+                for name in names[:2]:
+                    inner.image(f"{head}{part}_{split}_Data/{name}.jpg", mode="RGB", seed=name)
+                    if part == "3B":
+                        path = f"{head}3B_{split}_Data/{name}_Segmentation.png"
+                        inner.image(path, labels=(255,), seed=name)
+            if part == "1":
+                with make.zip(f"{head}1_{split}_GroundTruth.zip") as inner:
+                    for name in names[:2]:
+                        path = f"{head}1_{split}_GroundTruth/{name}_Segmentation.png"
+                        inner.image(path, labels=(255,), seed=name)
+            else:
+                table = list(zip(names, answers[split], strict=False))
+                make.csv(f"{head}{part}_{split}_GroundTruth.csv", None, table)
+        with make.zip(f"{head}2_{split}_Data.zip") as inner:
+            for name in names[2:]:
+                inner.image(f"{head}2_{split}_Data/{name}.jpg", mode="RGB", seed=name)
+                path = f"{head}2_{split}_Data/{name}_superpixels.png"
+                inner.image(path, labels=(1, 2, 3), colors=_isic_features.COLORS)
+        with make.zip(f"{head}2_{split}_GroundTruth.zip") as inner:
+            value = _isic_features.written(259, globules=(1, 258), streaks=(258,))
+            for name in names[2:]:
+                inner.json(f"{head}2_{split}_GroundTruth/{name}.json", value)
+        with make.zip(f"{head}2B_{split}_Data.zip") as inner:
+            inner.image(f"{head}2B_{split}_Data/{names[3]}.jpg", mode="RGB", seed=names[3])
+        with make.zip(f"{head}2B_{split}_GroundTruth.zip") as inner:
+            for feature, labels in (("globules", (255,)), ("streaks", (0, 255))):
+                inner.image(f"{head}2B_{split}_GroundTruth/{names[3]}_{feature}.png", labels=labels)

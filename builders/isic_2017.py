@@ -4,11 +4,31 @@ The three parts of the challenge of the International Skin Imaging Collaboration
 to all of them: outline of the lesion, four dermoscopic features for each superpixel, and the diagnosis.
 """
 
-from medimg.builders import _isic, _isic_2017
+from medimg.builders import _isic, _isic_features
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
+from medimg.readers import masks, tables
+from medimg.schema import Row, Skipped
 
 PAGES = f"{_isic.SITE}:stade/core/templates"
-SPLITS = {"train": 2000, "validation": 150, "test": 600}
+COUNTS = {"train": 2000, "validation": 150, "test": 600}
+SPLITS = {"Training": "train", "Validation": "validation", "Test_v2": "test"}
+FEATURES = {
+    "network": "pigment network",
+    "negative network": "negative network",
+    "streaks": "streaks",
+    "milia-like cysts": "milia-like cyst",
+}
+DIAGNOSES = {"melanoma": "melanoma", "seborrheic_keratosis": "seborrheic keratosis"}
+NEVUS = "melanocytic nevus"
+"""What neither of the two columns says."""
+ASSESSED = (*DIAGNOSES.values(), NEVUS)
+LEGEND = _isic_features.legend(list(FEATURES.values()))
+NAMES = ("Data.zip", "Part1_GroundTruth.zip", "Part2_GroundTruth.zip", "Part3_GroundTruth.csv")
+SOURCES = tuple(
+    Source(url=f"{_isic.HOST}/2017/ISIC-2017_{split}_{name}") for split in SPLITS for name in NAMES
+)
+PART = r"ISIC-2017_(Training|Validation|Test_v2)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
+OUTLINES, FEATURED = "outlines (part 1) are", "features (part 2) are"
 
 DATASET = Dataset(
     name="isic-2017",
@@ -29,25 +49,25 @@ DATASET = Dataset(
         doi="10.1109/ISBI.2018.8363547",
     ),
     sources=(
-        *_isic_2017.SOURCES,
+        *SOURCES,
         Source(url="https://challenge.isic-archive.com/data/#2017", kind="page"),
     ),
-    labels=_isic_2017.DIAGNOSES,
-    splits=SPLITS,
+    labels=DIAGNOSES,
+    splits=COUNTS,
     configs=(
         Config(
             name="lesion",
             title="Lesion segmentation and diagnosis (parts 1 and 3)",
             task=("segmentation", "classification"),
-            splits=SPLITS,
+            splits=COUNTS,
         ),
         Config(
-            name="features", title="Dermoscopic features (part 2)", task="attribute detection", splits=SPLITS
+            name="features", title="Dermoscopic features (part 2)", task="attribute detection", splits=COUNTS
         ),
     ),
     parts=(
-        Part(config="lesion", legend=_isic.LESION, names=_isic_2017.ASSESSED),
-        Part(config="features", legend=_isic_2017.LEGEND, names=()),
+        Part(config="lesion", legend=_isic.LESION, names=ASSESSED),
+        Part(config="features", legend=LEGEND, names=()),
     ),
     no_subject="no patient is named",
     overlaps=(
@@ -78,8 +98,93 @@ DATASET = Dataset(
 
 
 def rows(files):
-    yield from _isic_2017.rows(files)
+    answers = _table(files, r"_Part3_GroundTruth", "diagnoses (part 3) are")
+    people = _table(files, r"_Data_metadata", "age and sex are")
+    drawn = files.index(PART.format("Part1_GroundTruth", r"_segmentation\.png"), key=(1, 2), lost=OUTLINES)
+    tiles = files.index(PART.format("Data", r"_superpixels\.png"), key=(1, 2))
+    said = files.index(PART.format("Part2_GroundTruth", r"(?:_features)?\.json"), key=(1, 2), lost=FEATURED)
+    parts = {"diagnosis (part 3)": answers, "age and sex": people, "outline (part 1)": drawn}
+    expected = {what for what, held in parts.items() if held} | ({"features (part 2)"} if said else set())
+    for image, where, name in files.match(PART.format("Data", r"\.jpg")):
+        place = (where, name)
+        features = place in said and place in tiles
+        here = {"diagnosis (part 3)": name in answers, "age and sex": name in people}
+        here |= {"outline (part 1)": place in drawn, "features (part 2)": features}
+        if not any(there for what, there in here.items() if what != "age and sex"):
+            yield Skipped(file=image, reason="no ground truth of it is in this copy")
+            continue
+        for what in sorted(expected):
+            if not here[what]:
+                files.tell(image, f"its {what} not in this copy")
+        with files.row(image):
+            person = people.get(name, {})
+            meta = {key: cell for key, cell in person.items() if key != "image_id"}
+            shared = {"split": SPLITS[where], "image": image, "meta": meta}
+            if name in answers or place in drawn:
+                yield lesion(name, answers.get(name), drawn.pop(place, None), shared)
+            if features:
+                yield featured(name, said.pop(place), tiles.pop(place), shared)
+    for mask in drawn.values():
+        yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+    for file in tiles.values():
+        yield Skipped(file=file, reason="superpixels whose answers, or whose image, are not in this copy")
+    for file in said.values():
+        files.tell(file, "answers whose superpixels, or whose image, are not in this copy")
+    answers.tell_rest("its image is not in this copy")
+
+
+def lesion(name, answer, mask, shared):
+    found = _isic.diagnoses(answer, DIAGNOSES) if answer else []
+    return Row(
+        id=f"lesion-{name}",
+        config="lesion",
+        **shared,
+        mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
+        legend=_isic.LESION,
+        classes=found or ((NEVUS,) if answer else ()),
+        assessed=(ASSESSED if answer else ()) + (("skin lesion",) if mask else ()),
+        source={key: cell for key, cell in answer.items() if key != "image_id"} if answer else None,
+    )
+
+
+def featured(name, answers, tiles, shared):
+    value = _isic_features.answered(answers, FEATURES)
+    return Row(
+        id=f"features-{name}",
+        config="features",
+        **shared,
+        mask=_isic_features.mask(tiles, value),
+        legend=LEGEND,
+        source=_isic_features.source(value),
+    )
+
+
+def _table(files, name, lost):
+    pattern = rf"ISIC-2017_(?:Training|Validation|Test_v2){name}\.csv$"
+    return tables.lines_by(files, pattern, "image_id", lost=lost)
 
 
 def miniature(make):
-    _isic_2017.miniature(make)
+    # Test archives are called Test_v2; an age may be "unknown"; keys of the features hold spaces; ISIC_0000000 is
+    # the picture of ISIC 2019's miniature.
+    for number, split in enumerate(SPLITS):
+        head = f"ISIC-2017_{split}"
+        names = [f"ISIC_00{number}000{n}" for n in range(2)]
+        with make.zip(f"{head}_Data.zip") as inner:
+            for name in names:
+                inner.image(f"{head}_Data/{name}.jpg", (60, 45), mode="RGB", seed=name)
+                path = f"{head}_Data/{name}_superpixels.png"
+                inner.image(path, (60, 45), labels=(1, 2, 3), colors=_isic_features.COLORS)
+            table = [(names[0], 55, "female"), (names[1], "unknown", "unknown")]
+            header = ["image_id", "age_approximate", "sex"]
+            inner.csv(f"{head}_Data/{head}_Data_metadata.csv", header, table)
+        with make.zip(f"{head}_Part1_GroundTruth.zip") as inner:
+            for name in names:
+                inner.image(f"{head}_Part1_GroundTruth/{name}_segmentation.png", (60, 45), labels=(255,))
+        with make.zip(f"{head}_Part2_GroundTruth.zip") as inner:
+            numbers = dict(zip(FEATURES, ((1, 2), (), (258, 2), ()), strict=True))
+            for name in names:
+                path = f"{head}_Part2_GroundTruth/{name}_features.json"
+                inner.json(path, _isic_features.written(259, **numbers))
+        answers = [(names[0], 1.0, 0.0), (names[1], 0.0, 0.0)]
+        make.csv(f"{head}_Part3_GroundTruth.csv", ["image_id", *DIAGNOSES], answers)

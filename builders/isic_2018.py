@@ -4,10 +4,39 @@ The three tasks of the 2018 challenge of the International Skin Imaging Collabor
 all parts; tasks 1 and 2 share their images, those of task 3 are HAM10000 and its test set.
 """
 
-from medimg.builders import _isic, _isic_2018
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part
+from medimg.builders import _isic
+from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
+from medimg.readers import masks, tables
+from medimg.schema import Row, Skipped
 
 SEGMENTED = {"train": 2594, "validation": 100, "test": 1000}
+PINNED = {
+    "Task1-2_Training_Input": "80f98572347a2d7a376227fa9eb2e4f7459d317cb619865b8b9910c81446675f",
+    "Task1_Training_GroundTruth": "99f8b2bb3c4d6af483362010715f7e7d5d122d9f6c02cac0e0d15bef77c7604c",
+    "Task1-2_Validation_Input": "0ea920fcfe512d12a6e620b50b50233c059f67b10146e1479c82be58ff15a797",
+    "Task1_Validation_GroundTruth": "f6911e9c0a64e6d687dd3ca466ca927dd5e82145cb2163b7a1e5b37d7a716285",
+    "Task1-2_Test_Input": "e59ae1f69f4ed16f09db2cb1d76c2a828487b63d28f6ab85997f5616869b127d",
+    "Task1_Test_GroundTruth": "2e8f6edce454a5bdee52485e39f92bd6eddf357e81f39018d05512175238ef82",
+}
+OTHERS = (
+    *(
+        f"Task2_{part}.zip"
+        for part in ("Training_GroundTruth_v3", "Validation_GroundTruth", "Test_GroundTruth")
+    ),
+    *(f"Task3_{part}_{kind}.zip" for part in _isic.SPLITS for kind in ("Input", "GroundTruth")),
+    "Task3_Training_LesionGroupings.csv",
+)
+SOURCES = (
+    *(
+        Source(url=f"{_isic.OLD_HOST}/2018/ISIC2018_{name}.zip", sha256=sha256)
+        for name, sha256 in PINNED.items()
+    ),
+    *(Source(url=f"{_isic.HOST}/2018/ISIC2018_{name}") for name in OTHERS),
+    Source(url="https://challenge.isic-archive.com/data/#2018", kind="page"),
+)
+"""Sums are those of the copies on the older host."""
+PART = r"ISIC2018_{}_(Training|Validation|Test)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
+OUTLINES, ATTRIBUTES = "outlines (task 1) are", "attributes (task 2) are"
 
 DATASET = Dataset(
     name="isic-2018",
@@ -27,7 +56,7 @@ DATASET = Dataset(
         year=2019,
         doi="10.48550/arXiv.1902.03368",
     ),
-    sources=_isic_2018.SOURCES,
+    sources=SOURCES,
     labels=_isic.DIAGNOSES,
     splits={"train": 10015, "validation": 193, "test": 1512},
     configs=(
@@ -84,9 +113,115 @@ DATASET = Dataset(
 
 
 def rows(files):
-    yield from _isic_2018.segmented(files)
-    yield from _isic_2018.diagnosed(files)
+    yield from segmented(files)
+    yield from diagnosed(files)
+
+
+def segmented(files):
+    """Rows of tasks 1 and 2, which share their images."""
+    lesions = files.index(
+        PART.format("Task1", "GroundTruth", r"_segmentation\.png"), key=(1, 2), lost=OUTLINES
+    )
+    found = files.index(
+        PART.format("Task2", r"GroundTruth(?:_v3)?", r"_attribute_(\w+)\.png"), key=(1, 2, 3), lost=ATTRIBUTES
+    )
+    used = set()
+    for image, where, name in files.match(PART.format("Task1-2", "Input", r"\.jpg")):
+        shared = {"split": _isic.SPLITS[where], "image": image}
+        lesion = lesions.get((where, name))
+        drawn = {a: found[where, name, a] for a in _isic.ATTRIBUTES if (where, name, a) in found}
+        if lesion:
+            used.add(lesion)
+            mask = masks.mask(lesion, {0: 0, 255: 1})
+            yield Row(id=f"task1-{name}", config="task1", mask=mask, legend=_isic.LESION, **shared)
+        if drawn:
+            used.update(drawn.values())
+            if len(drawn) == len(_isic.ATTRIBUTES):
+                mask = masks.union(
+                    [(file, _isic.BITS[a]) for a, file in drawn.items()], overlaps=_isic.MEETING
+                )
+                yield Row(id=f"task2-{name}", config="task2", mask=mask, legend=_isic.LEGEND, **shared)
+            else:
+                for file in drawn.values():
+                    yield Skipped(file=file, reason="not all attributes of its image are in this copy")
+        if drawn and lesions and not lesion:
+            files.tell(image, "its outline (task 1) is not in this copy")
+        if lesion and found and not drawn:
+            files.tell(image, "its attributes (task 2) are not in this copy")
+        if not lesion and not drawn:
+            yield Skipped(file=image, reason="neither of its two kinds of ground truth is in this copy")
+    for file in (*lesions.values(), *found.values()):
+        if file not in used:
+            yield Skipped(file=file, reason="ground truth whose image is not in this copy")
+
+
+def diagnosed(files):
+    """Rows of task 3."""
+    pattern = r"ISIC2018_Task3_(?:Training|Validation|Test)_GroundTruth\.csv$"
+    answers = tables.lines_by(files, pattern, "image", columns=("image", *_isic.DIAGNOSES))
+    pattern = r"ISIC2018_Task3_Training_LesionGroupings\.csv$"
+    groups = tables.lines_by(files, pattern, "image", lost="lesions of the training images are")
+    for image, where, name in files.match(PART.format("Task3", "Input", r"\.jpg")):
+        if name not in answers:
+            yield Skipped(file=image, reason="no ground truth in this copy has a row for it")
+            continue
+        if groups and where == "Training" and name not in groups:
+            files.tell(image, "no line of the groupings is for it: its lesion is not known")
+        with files.row(image):
+            group = groups.get(name, {})
+            yield Row(
+                id=f"task3-{name}",
+                config="task3",
+                split=_isic.SPLITS[where],
+                subject=group.get("lesion_id"),
+                image=image,
+                classes=_isic.diagnoses(answers[name]),
+                assessed=tuple(_isic.DIAGNOSES.values()),
+                source={column: answers[name][column] for column in _isic.DIAGNOSES},
+                meta={key: value for key, value in group.items() if key not in ("image", "lesion_id")},
+            )
+    answers.tell_rest("its image is not in this copy")
 
 
 def miniature(make):
-    _isic_2018.miniature(make)
+    # Only the training archive of task 2 carries _v3; most attribute masks are empty, two of them meet.
+    for number, part in enumerate(_isic.SPLITS):
+        names = [f"ISIC_{number:07d}", "ISIC_0000003"][: 2 - bool(number)]
+        with make.zip(f"ISIC2018_Task1-2_{part}_Input.zip") as inner:
+            inner.text(f"ISIC2018_Task1-2_{part}_Input/LICENSE.txt", "CC-0")
+            for name in names:
+                inner.image(f"ISIC2018_Task1-2_{part}_Input/{name}.jpg", (48, 40), mode="RGB")
+        with make.zip(f"ISIC2018_Task1_{part}_GroundTruth.zip") as inner:
+            for name in names:
+                path = f"ISIC2018_Task1_{part}_GroundTruth/{name}_segmentation.png"
+                inner.image(path, (48, 40), labels=(255,))
+        folder = f"ISIC2018_Task2_{part}_GroundTruth" + ("" if number else "_v3")
+        with make.zip(f"{folder}.zip") as inner:
+            for name in names:
+                for attribute in _isic.ATTRIBUTES:
+                    labels = {"pigment_network": (255,), "streaks": (0, 255)}.get(attribute, ())
+                    inner.image(f"{folder}/{name}_attribute_{attribute}.png", (48, 40), labels=labels)
+    # Answers are floats; 24306 and 24307 are two images of one lesion, with the pixels of HAM10000.
+    images = {
+        "Training": ("ISIC_0024306", "ISIC_0024307", "ISIC_0024323"),
+        "Validation": ("ISIC_0034321",),
+        "Test": ("ISIC_0034524",),
+    }
+    for part, names in images.items():
+        with make.zip(f"ISIC2018_Task3_{part}_Input.zip") as inner:
+            for name in names:
+                inner.image(f"ISIC2018_Task3_{part}_Input/{name}.jpg", (60, 45), mode="RGB", seed=name)
+        with make.zip(f"ISIC2018_Task3_{part}_GroundTruth.zip") as inner:
+            path = f"ISIC2018_Task3_{part}_GroundTruth/ISIC2018_Task3_{part}_GroundTruth.csv"
+            melanoma = {"ISIC_0024323"}
+            answers = [
+                (name, float(name in melanoma), float(name not in melanoma), *[0.0] * 5) for name in names
+            ]
+            inner.csv(path, ["image", *_isic.DIAGNOSES], answers)
+    groups = [(name, "HAM_0000550", "serial imaging showing no change") for name in images["Training"][:2]]
+    groups.append(("ISIC_0024323", "HAM_0003521", "histopathology"))
+    make.csv(
+        "ISIC2018_Task3_Training_LesionGroupings.csv",
+        ["image", "lesion_id", "diagnosis_confirm_type"],
+        groups,
+    )

@@ -70,9 +70,7 @@ DATASET = Dataset(
     ),
 )
 
-
-def rows(files):
-    yield from _isic_2020.rows(files)
+rows = _isic_2020.rows
 
 
 def miniature(make):

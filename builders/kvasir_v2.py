@@ -49,9 +49,7 @@ DATASET = Dataset(
     notes=_kvasir.NOTES,
 )
 
-
-def rows(files):
-    yield from _kvasir.rows(files)
+rows = _kvasir.rows
 
 
 def miniature(make):

@@ -125,7 +125,7 @@ INPUTS: dict[str, frozenset[str] | set[str]] = {
     # one builder, and what builders share
     "builders/hc18.py": {"hc18"},
     "builders/_isic_features.py": ISIC_FEATURES,
-    "builders/_isic_2016.py": {"isic-2016"},
+    "builders/_isic_2020.py": {"isic-2020", "siim-isic-melanoma"},
     "builders/_lits.py": {"lits", "msd-liver"},
     "builders/_idc_series.py": {COMMONS},
     "builders/_idc.py": {COMMONS},

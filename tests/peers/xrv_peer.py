@@ -75,7 +75,7 @@ def _nih(files: Path, work: Workspace) -> list[Case]:
 
 
 def _nih_names() -> dict[str, str]:
-    from medimg.builders._nih import FINDINGS
+    from medimg.builders.chestx_ray14 import FINDINGS
 
     return dict(sorted(FINDINGS.items()))
 
@@ -177,7 +177,7 @@ def _view(data: Any, root: Path | None) -> list[Case]:
 
 
 def _chexpert_label(row: Ours) -> dict[str, int | None]:
-    from medimg.builders._chexpert import LABELS
+    from medimg.builders.chexpert import LABELS
 
     names = {"Effusion" if key == "Pleural Effusion" else key: name for key, name in LABELS.items()}
     names.pop("No Finding")

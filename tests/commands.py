@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from unittest import mock
 
-from medimg.hub_sync import cli
+from medimg.hub_sync.commands import app
 
 
 def medimg(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -29,7 +29,7 @@ def medimg(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         contextlib.redirect_stderr(io.StringIO()) as err,
     ):
         try:
-            cli.main()
+            app.main()
         except SystemExit as end:
             code = end.code
     assert code is None or isinstance(code, int), code

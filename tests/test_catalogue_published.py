@@ -262,22 +262,22 @@ def test_a_dataset_without_a_builder_has_no_rows(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 
-    from medimg.hub_sync.cli import app
+    from medimg.hub_sync.commands.app import app
 
     monkeypatch.chdir(tmp_path)
     runner = CliRunner()
-    done = runner.invoke(app, ["export", "hc18", "--source", "miniature", "--out", "mdfp", "--json"])
+    done = runner.invoke(app(), ["export", "hc18", "--source", "miniature", "--out", "mdfp", "--json"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["folder"] == "mdfp"
     assert told["lines"]["data-meta.jsonl"] == 1
     assert (tmp_path / "mdfp" / "annotations-segmentation.jsonl").exists()
-    wrong = runner.invoke(app, ["export", "--format", "zork"])
+    wrong = runner.invoke(app(), ["export", "--format", "zork"])
     assert isinstance(wrong.exception, MedimgError)
     assert "use --format mdfp" in str(wrong.exception)
     root = tmp_path / "root"
     root.mkdir()
-    empty = runner.invoke(app, ["export", "hc18", "lits", "--source", str(root)])
+    empty = runner.invoke(app(), ["export", "hc18", "lits", "--source", str(root)])
     assert isinstance(empty.exception, UnknownDatasetError)
 
 

@@ -157,7 +157,7 @@ INPUTS: dict[str, frozenset[str] | set[str]] = {
     "cards/templates/card.md.j2": set(),
     "cards/fused.py": set(),
     "hub_sync/sync.py": set(),
-    "hub_sync/cli.py": set(),
+    "hub_sync/commands/sync.py": set(),
     "hub_sync/publish.py": set(),
     "hub_sync/topics.py": set(),
     "medimg/__init__.py": set(),

@@ -32,7 +32,9 @@ from medimg.cards.card import escape
 from medimg.declaration import Evidence
 from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
-from medimg.hub_sync import cli, fused, fused_cli, publish
+from medimg.hub_sync import fused, fused_cli, publish
+from medimg.hub_sync.commands.app import app
+from medimg.hub_sync.commands.fuse import fuse as fuse_command
 from medimg.hub_sync.fused import _missing, _published, _RowTerms, push, verify
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.serve import EmbeddedHub
@@ -765,7 +767,7 @@ def test_help_has_examples(tmp_path: Path) -> None:
 
 def test_every_argument_of_fuse_is_an_option_of_the_command() -> None:
     spelled = {"targets": "target", "license_terms": "license_", "storage_options": "storage_option"}
-    options = inspect.signature(cli.fuse).parameters
+    options = inspect.signature(fuse_command).parameters
     for name in inspect.signature(medimg.fuse).parameters:
         assert spelled.get(name, name) in options, f"`medimg fuse` has no option for {name}"
 
@@ -784,7 +786,7 @@ def test_options_of_the_command_reach_fuse(monkeypatch: pytest.MonkeyPatch) -> N
         --grid slices=axial --grid empty=0.5 --minimum 5 --unlabeled --blueprint liver-ct --shuffle-buffer 8
         --seed 3 --repeat
         --storage-option anon=true --storage-option key=abc --namespace mine"""
-    CliRunner().invoke(cli.app, ["fuse", *typed.split()])
+    CliRunner().invoke(app(), ["fuse", *typed.split()])
     assert seen == {
         "names": ["lits", "chaos"],
         "modality": ["CT"],
@@ -818,7 +820,7 @@ def test_options_of_the_command_reach_fuse(monkeypatch: pytest.MonkeyPatch) -> N
         "plan": True,
     }
     seen.clear()
-    CliRunner().invoke(cli.app, ["fuse", "--blueprint", "liver-ct", "--source", "miniature"])
+    CliRunner().invoke(app(), ["fuse", "--blueprint", "liver-ct", "--source", "miniature"])
     assert set(seen) == {"blueprint", "source", "namespace", "plan"}, (
         "what is not typed does not beat a blueprint"
     )

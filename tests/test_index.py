@@ -22,7 +22,7 @@ HEAVY = ("datasets", "huggingface_hub", "torch", "pandas", "pyarrow", "nibabel",
 ASK = """
 import sys
 sys.argv = ["medimg", *{arguments!r}]
-from medimg.hub_sync.cli import main
+from medimg.hub_sync.commands.app import main
 code = 0
 try:
     main()

@@ -171,12 +171,12 @@ def test_make_sync_prints_one_line_of_its_own_and_none_of_pips(tmp_path: Path) -
 
 def test_a_command_shows_our_warnings_and_none_of_libraries(tmp_path: Path) -> None:
     code = (
-        "import sys, warnings; from medimg.hub_sync import cli; from medimg.report import MedimgWarning\n"
+        "import sys, warnings; from medimg.hub_sync.commands import app; from medimg.report import MedimgWarning\n"
         "def told(*_):\n"
         "    warnings.warn('use content=', DeprecationWarning); warnings.warn('soon', FutureWarning)\n"
         "    warnings.warn('odd'); warnings.warn('hc18: 1 left out', MedimgWarning)\n"
-        "cli._app_of = lambda arguments: told\n"
-        "cli.main()"
+        "app._app_of = lambda arguments: told\n"
+        "app.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "hc18: 1 left out\n"

@@ -26,7 +26,7 @@ from medimg import catalogue
 from medimg.cards import portal
 from medimg.cards.portal.previews import Preview, Sample
 from medimg.catalogue import Entry, Overlap, Stated
-from medimg.hub_sync import portal_cli
+from medimg.hub_sync.commands import portal as command
 from medimg.manifest import ConfigStats, Manifest, Shard, SplitStats
 
 PORTAL = Path(portal.__file__).parent
@@ -119,7 +119,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
-    handler = functools.partial(portal_cli.Handler, directory=str(site))
+    handler = functools.partial(command.Handler, directory=str(site))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -376,7 +376,7 @@ def test_without_the_viewer_the_rest_is_whole(browser: Any, tmp_path: Path) -> N
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    handler = functools.partial(portal_cli.Handler, directory=str(tmp_path))
+    handler = functools.partial(command.Handler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page()
@@ -475,8 +475,8 @@ def test_ten_thousand_entries_filter_quickly(page: Any) -> None:
 
 def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
     code = (
-        "import sys; from medimg.hub_sync import cli;"
-        "sys.argv = ['medimg', 'portal', '--no-open', '--json']; cli.main()"
+        "import sys; from medimg.hub_sync.start import main;"
+        "sys.argv = ['medimg', 'portal', '--no-open', '--json']; main()"
     )
     running = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
@@ -499,6 +499,6 @@ def test_a_command_that_cannot_write_or_listen_says_so(tmp_path: Path) -> None:
 
     (tmp_path / "file").write_text("")
     with pytest.raises(MedimgError, match="cannot be written"):
-        portal_cli.build(tmp_path / "file", "medimg", None, None)
-    with portal_cli.server(tmp_path, 0) as taken, pytest.raises(MedimgError, match="cannot be listened on"):
-        portal_cli.server(tmp_path, taken.server_port)
+        command.build(tmp_path / "file", "medimg", None, None)
+    with command.server(tmp_path, 0) as taken, pytest.raises(MedimgError, match="cannot be listened on"):
+        command.server(tmp_path, taken.server_port)

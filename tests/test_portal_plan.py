@@ -27,7 +27,7 @@ from medimg.cards import portal
 from medimg.cards.portal.fusion import fusion_data
 from medimg.errors import MedimgError
 from medimg.fusion import blueprint
-from medimg.hub_sync.cli import app
+from medimg.hub_sync.commands.app import app
 from medimg.licenses import TERMS, allowed
 from medimg.manifest import NOTICE, ConfigStats, Manifest, Shard, SplitStats
 
@@ -318,7 +318,7 @@ def test_what_is_taken_away_gives_the_same_plan(
     assert json.loads(names["rows"].to_json()) == wanted
     words = shlex.split(made["command"].replace("\\\n", " "))
     assert words[:2] == ["medimg", "fuse"]
-    shown = CliRunner().invoke(app, [*words[1:], "--json"])
+    shown = CliRunner().invoke(app(), [*words[1:], "--json"])
     assert json.loads(shown.stdout) == wanted
     (tmp_path / "a.json").write_text(made["json"], "utf-8")
     assert json.loads(fuse(blueprint=tmp_path / "a.json", plan=True).to_json()) == wanted
@@ -371,7 +371,7 @@ def test_texts_of_a_request_stay_texts_in_code_and_command() -> None:
     words = shlex.split(command.replace("\\\n", " "))
     from typer.main import get_command
 
-    fusing = get_command(app).commands["fuse"]  # type: ignore[attr-defined]
+    fusing = get_command(app()).commands["fuse"]  # type: ignore[attr-defined]
     parsed = fusing.make_context("fuse", words[2:]).params
     assert (parsed["names"], parsed["target"], parsed["source"]) == (names, names, "~/my copies")
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from medimg import registry
 from medimg.errors import HubError
-from medimg.hub_sync.cli import app
+from medimg.hub_sync.commands.app import app
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.preflight import Planned, Preflight, may_write, preflight
 from medimg.hub_sync.publish import Hub
@@ -92,7 +92,7 @@ def test_a_token_that_cannot_write_is_told_before_anything_is_tried(
         "--namespace",
         "new-org",
     ]
-    done = CliRunner().invoke(app, arguments)
+    done = CliRunner().invoke(app(), arguments)
     assert done.exit_code == 1 and problem in " ".join(done.output.split())
     assert not token or token not in done.output
     with pytest.raises(HubError, match=r"401|403"):
@@ -160,9 +160,9 @@ def test_the_command_prints_json_and_a_table(
         "--namespace",
         "new-org",
     ]
-    plain = CliRunner().invoke(app, arguments)
+    plain = CliRunner().invoke(app(), arguments)
     assert plain.exit_code == 0 and "ready" in plain.output and "hc18" in plain.output
-    read = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
+    read = json.loads(CliRunner().invoke(app(), [*arguments, "--json"]).output)
     assert read["ready"] and read["datasets"][0]["name"] == "hc18" and read["bytes"] > 0
 
 

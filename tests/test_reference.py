@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from medimg import licenses, vocab
-from medimg.hub_sync.cli import app
+from medimg.hub_sync.commands.app import app
 from medimg.phantom import Phantom
 from medimg.schema import Label, Row
 
@@ -59,7 +59,7 @@ def test_calls_are_shown_as_a_builder_writes_them(page: str) -> None:
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["vocab", *arguments])
+    done = CliRunner().invoke(app(), ["vocab", *arguments])
     return done.exit_code, done.output
 
 

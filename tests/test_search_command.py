@@ -124,7 +124,7 @@ def test_the_command_is_listed_with_the_others_and_answers_through_them(medimg: 
     _, out, _ = medimg("--help")
     assert re.search(r"search +Find datasets", out)
     code = subprocess.run(
-        [sys.executable, "-m", "medimg.hub_sync.cli", "search", "chexpert", "--json"],
+        [sys.executable, "-m", "medimg.hub_sync.start", "search", "chexpert", "--json"],
         capture_output=True,
         text=True,
         check=True,

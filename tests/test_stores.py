@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from medimg.errors import HubError
-from medimg.hub_sync.cli import app
+from medimg.hub_sync.commands.app import app
 from medimg.hub_sync.hub import EmbeddedHub
 from medimg.hub_sync.publish import Hub
 from medimg.hub_sync.sync import sync
@@ -40,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> Any:
-    return CliRunner().invoke(app, arguments)
+    return CliRunner().invoke(app(), arguments)
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int]]:

@@ -455,7 +455,7 @@ def test_reading_back_parses_a_card_once() -> None:
 
 def test_new_dataset_skeleton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from medimg.errors import DeclarationError
-    from medimg.hub_sync.scaffold import scaffold
+    from medimg.hub_sync.commands.new import scaffold
 
     path = scaffold("my-dataset", tmp_path)
     assert path.name == "my_dataset.py" and 'name="my-dataset"' in path.read_text()

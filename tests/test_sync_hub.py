@@ -353,7 +353,7 @@ def test_no_flag_of_any_command_publishes_a_recipe(
     import typer
     from typer.testing import CliRunner
 
-    from medimg.hub_sync import cli
+    from medimg.hub_sync.commands.app import app
     from medimg.phantom import Phantom
 
     recipes = [each.name for each in registry.builders() if each.dataset.publish is Verdict.RECIPE]
@@ -365,7 +365,7 @@ def test_no_flag_of_any_command_publishes_a_recipe(
     for name_ in ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_DISABLE_TELEMETRY"):  # the command sets them
         monkeypatch.setenv(name_, os.environ.get(name_, ""))
     options = tried(tmp_path / "root", proxy.url, tmp_path / "store")
-    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(app()).commands  # type: ignore[attr-defined]
     assert set(commands) - READS_ONLY == set(options), "a new command: may it publish?"
     runner = CliRunner()
     ran = 0
@@ -400,7 +400,7 @@ def test_no_flag_of_any_command_publishes_a_recipe(
             both = command == "fuse" and "official" not in one
             for names in ([name], [name, "hc18"]) if both else ([name],):
                 before = proxy.uploaded
-                result = runner.invoke(cli.app, [command, *names, *base, *to, *one])
+                result = runner.invoke(app(), [command, *names, *base, *to, *one])
                 if len(names) == 1:
                     assert proxy.uploaded == before, (command, one)
                 ran += 1
@@ -979,11 +979,11 @@ def test_bars_show_rows_bytes_and_time_left() -> None:
 
     from rich.console import Console
 
-    from medimg.hub_sync import cli
+    from medimg.hub_sync.commands.progress import bars
     from medimg.hub_sync.sync import Plan
 
     shown = io.StringIO()
-    with cli._progress(Console(file=shown, force_terminal=True, width=140)) as watcher:
+    with bars(Console(file=shown, force_terminal=True, width=140)) as watcher:
         watcher.begin(["lits", "hc18"])
         watcher.start(Plan("hc18", "build", "new", "source"))
         for _ in range(5):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from medimg.declaration import SLUG
+import typer
+
+from medimg import registry
 from medimg.errors import DeclarationError
-from medimg.registry import module_name
+from medimg.hub_sync.commands.console import out
 
 SKELETON = '''"""TODO: one paragraph that says what the images are, where they come from and what was annotated."""
 
@@ -43,12 +46,28 @@ def miniature(make):
 '''
 
 
+def new(
+    name: Annotated[str, typer.Argument(help="Slug of the new dataset, e.g. my-dataset.")],
+    folder: Annotated[Path, typer.Option(help="Where the builders are.", file_okay=False)] = Path("builders"),
+) -> None:
+    """Write the skeleton of a builder; the contract test then says what is missing.
+
+    Example:
+      medimg new my-dataset && python -m pytest tests/test_contract.py -k my-dataset
+    """
+    path = scaffold(name, folder)
+    out.print(f"wrote {path}", highlight=False)
+    out.print(f"next: fill it in, then  python -m pytest tests/test_contract.py -k {name}", highlight=False)
+
+
 def scaffold(name: str, folder: Path) -> Path:
     """Write `folder/<name>.py`.
 
     Raises:
         DeclarationError: the name is no slug, or the file is there already.
     """
+    from medimg.declaration import SLUG
+
     if not SLUG.fullmatch(name):
         raise DeclarationError(
             f"{name!r} is not a slug", next_step="Use lower case, digits and single hyphens."
@@ -57,7 +76,7 @@ def scaffold(name: str, folder: Path) -> Path:
         raise DeclarationError(
             f"there is no folder {folder}", next_step="Run it in a clone, or pass --folder."
         )
-    path = folder / f"{module_name(name)}.py"
+    path = folder / f"{registry.module_name(name)}.py"
     if path.exists():
         raise DeclarationError(f"{path} is there already")
     path.write_text(SKELETON.format(name=name), "utf-8")

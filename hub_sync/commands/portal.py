@@ -1,18 +1,31 @@
-"""`medimg portal`: the portal on this machine, built from what is installed."""
+"""`medimg portal`: the site, written to a folder or shown on this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from medimg.errors import MedimgError
+from medimg.hub_sync.commands.console import (
+    NAMESPACE,
+    STORE,
+    JsonOption,
+    NamespaceOption,
+    err,
+    human_size,
+    open_hub,
+    out,
+)
 
 if TYPE_CHECKING:
     from medimg.hub_sync.publish import Hub
@@ -21,6 +34,58 @@ NO_VIEWER = (
     "The volume viewer is not built in; the rest is whole. In a clone with Node, "
     "`npm ci --prefix cards/portal && npm run vendor --prefix cards/portal` adds it."
 )
+
+
+def portal(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", file_okay=False, help="Write the site there and end, instead of showing it."),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 0,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+    hub: Annotated[
+        str | None, typer.Option("--hub", help="Address of a Hub to ask what is published and shown.")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", file_okay=False, help="Folder of an embedded Hub to ask instead."),
+    ] = None,
+    namespace: NamespaceOption = NAMESPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Browse, compare and compose the datasets in a browser: a static site, built here, shown on this machine.
+
+    It is built from what is installed, offline; with a Hub or a store it also says what is published there.
+
+    Examples:
+      medimg portal
+
+      medimg portal --store hub-store --port 8080
+
+      medimg portal --out site                  for any static host
+    """
+    if hub and store:
+        raise typer.BadParameter("give --hub or --store, not both", param_hint="--store")
+    asked = open_hub(hub, namespace, store or STORE) if hub or store else contextlib.nullcontext()
+    with written(folder) as (place, about):
+        with asked as target:
+            about |= build(place, namespace, target, hub)
+        if folder is not None:
+            told = f"{about['files']} files, {human_size(about['bytes'])}, {about['datasets']:,} datasets: {place}"
+            print(json.dumps(about, indent=1)) if as_json else out.print(told, highlight=False)
+            if not about["viewer"]:
+                err.print(NO_VIEWER, highlight=False)
+            return
+        serve(place, port, browser=not no_open, tell=lambda address: _tell_portal(address, about, as_json))
+
+
+def _tell_portal(address: str, about: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**about, "address": address}), flush=True)
+        return
+    print(f"{about['datasets']:,} datasets on {address}  (Ctrl-C ends)", flush=True)
+    if not about["viewer"]:
+        err.print(NO_VIEWER, highlight=False)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""The commands of `medimg`: one module for each, or for few that belong together."""

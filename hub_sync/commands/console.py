@@ -1,0 +1,140 @@
+"""What commands share: their two outputs, how things are shown there, and the options of many."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medimg.errors import MedimgError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from medimg.hub_sync.publish import Hub
+
+
+NAMESPACE = "medimg"
+STORE = Path("hub-store")
+PORT = 8765
+
+
+class _Late:
+    """A console that is made when it is first written to: rich takes as long to import as a list to print."""
+
+    def __init__(self, **how: Any) -> None:
+        self._how = how
+
+    @functools.cached_property
+    def console(self) -> Console:
+        from rich.console import Console
+
+        return Console(soft_wrap=True, **self._how)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.console, name)
+
+
+out = _Late()
+err = _Late(stderr=True)
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON to standard output and nothing else there.")
+]
+NamespaceOption = Annotated[str, typer.Option(help="Organization or user on the Hub.")]
+HubOption = Annotated[
+    str | None,
+    typer.Option("--hub", help="Address of a Hub. Without it, the store is served while this runs."),
+]
+StoreOption = Annotated[Path, typer.Option("--store", file_okay=False, help="Folder of the embedded Hub.")]
+
+
+def tell(error: MedimgError) -> None:
+    """One line on standard error."""
+    err.print(f"[bold red]medimg:[/bold red] {plain(str(error))}", highlight=False)
+
+
+def terminal_width() -> tuple[int | None, bool]:
+    """Characters of a line (None: as many as there are) and whether a terminal shows them."""
+    terminal = sys.stdout.isatty()
+    return (shutil.get_terminal_size().columns if terminal else None), terminal
+
+
+def wide_console() -> Console:
+    """A console for tables; where no terminal sets a width, lines are long rather than folded."""
+    from rich.console import Console
+
+    return Console() if out.is_terminal else Console(width=200)
+
+
+def human_size(count: int) -> str:
+    """Bytes, as people read them."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count} B"
+
+
+def human_time(seconds: float) -> str:
+    """Hours, minutes or seconds."""
+    return (
+        f"{seconds / 3600:.1f} h"
+        if seconds > 5400
+        else f"{seconds / 60:.0f} min"
+        if seconds > 90
+        else f"{seconds:.0f} s"
+    )
+
+
+def plain(text: str) -> str:
+    """Text from a source as it is: rich's markup in it means nothing, and no terminal obeys it."""
+    from rich.markup import escape
+
+    from medimg.text import visible
+
+    return escape("\n".join(map(visible, text.split("\n"))))
+
+
+@contextlib.contextmanager
+def open_hub(
+    address: str | None, namespace: str, store: Path, *, new: bool = False, dry: bool = False
+) -> Iterator[Hub]:
+    """The Hub of an address, or of a store that is served while this lasts.
+
+    Args:
+        address: of a Hub; None serves the store.
+        namespace: organization.
+        store: folder of the embedded Hub.
+        new: a store may be begun there.
+        dry: nothing is written: where there is no store yet, an empty one aside stands for it.
+
+    Raises:
+        HubError: there is no store.
+    """
+    from medimg.hub_sync.stores import check_store, is_store
+
+    if not address:
+        check_store(store, new=new)
+    from medimg.hub_sync.publish import OFFICIAL_HUB, Hub
+
+    if (address or "").rstrip("/") != OFFICIAL_HUB:
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if address:
+        yield Hub(address, namespace)
+        return
+    from medimg.hub_sync.hub import EmbeddedHub
+
+    with contextlib.ExitStack() as stack:
+        if dry and not is_store(store):
+            import tempfile
+
+            store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medimg-plan-")))
+        running = stack.enter_context(EmbeddedHub(store))
+        yield Hub(running.url, namespace)

@@ -1,0 +1,188 @@
+"""How the progress of a run is shown and kept: bars on a terminal, lines in a log, a report in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medimg import __version__, registry
+from medimg.hub_sync.commands.console import err, human_size, human_time, plain
+from medimg.hub_sync.sync import Plan, Result, Watcher, report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@contextlib.contextmanager
+def watching(*, quiet: bool) -> Iterator[Watcher]:
+    """What shows the progress of a run: nothing, bars on a terminal, or lines."""
+    if quiet:
+        yield Watcher()
+        return
+    if not err.is_terminal:
+        yield lines()
+        return
+    with bars(err.console) as shown:
+        yield shown
+
+
+@contextlib.contextmanager
+def bars(console: Console) -> Iterator[Watcher]:
+    """Bars on a console, which go when it is over."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}  {task.fields[size]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bars(progress)
+
+
+def lines() -> Watcher:
+    """A line for each event, for logs."""
+    return _Lines()
+
+
+class Reporting(Watcher):
+    """Passes progress on and writes the run report, also in between: a crash leaves what was done so far."""
+
+    def __init__(self, path: Path | None, about: dict[str, Any], shown: Watcher) -> None:
+        self.path, self.shown = path, shown
+        self.about = {"medimg": __version__, **about, "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        self.results: list[Result] = []
+        self.began = self.written = time.monotonic()
+
+    def begin(self, names: Sequence[str]) -> None:
+        """As it is shown."""
+        self.shown.begin(names)
+
+    def start(self, plan: Plan) -> None:
+        """As it is shown."""
+        self.shown.start(plan)
+
+    def row(self, name: str, rows: int, size: int) -> None:
+        """As it is shown."""
+        self.shown.row(name, rows, size)
+
+    def note(self, text: str) -> None:
+        """As it is shown."""
+        self.shown.note(text)
+
+    def end(self, result: Result) -> None:
+        """Kept, and written every few seconds."""
+        self.shown.end(result)
+        self.results.append(result)
+        if time.monotonic() - self.written > 5:
+            self.write(done=False)
+
+    def write(self, *, done: bool) -> None:
+        """Write the report; `done` says whether the run came to its end."""
+        self.written = time.monotonic()
+        if self.path is None:
+            return
+        facts = {**self.about, "seconds": round(self.written - self.began, 1), "finished": done}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.path.with_name(self.path.name + ".part")
+        aside.write_text(report(self.results, facts) + "\n", "utf-8")
+        aside.replace(self.path)
+
+
+class _Lines(Watcher):
+    """One line per event, for logs."""
+
+    def __init__(self) -> None:
+        self.rows = self.size = self.done = self.total = 0
+        self.last = self.began = time.monotonic()
+
+    def begin(self, names: Sequence[str]) -> None:
+        self.total = len(names)
+
+    def start(self, plan: Plan) -> None:
+        self.rows = self.size = 0
+        self.last = time.monotonic()
+        if plan.action != "none":
+            err.print(f"{plan.name}: {plan.action} ({plain(plan.reason)})", highlight=False)
+
+    def row(self, name: str, rows: int, size: int) -> None:
+        self.rows += rows
+        self.size += size
+        if time.monotonic() - self.last > 10:
+            self.last = time.monotonic()
+            err.print(f"{name}: {self.rows} rows, {human_size(self.size)}", highlight=False)
+
+    def note(self, text: str) -> None:
+        err.print(plain(text), highlight=False)
+
+    def end(self, result: Result) -> None:
+        self.done += 1
+        spent = time.monotonic() - self.began
+        left = spent / self.done * (self.total - self.done)
+        more = f", about {human_time(left)} left" if self.done < self.total and spent > 10 else ""
+        said = f"{result.name}: {result.status}, {result.rows} rows, {result.seconds} s"
+        if result.status != "unchanged" and result.left_out:
+            said += f"; {result.left_out}"
+        err.print(f"[{self.done}/{self.total}] {said}{more}", highlight=False, markup=False)
+
+
+class _Bars(Watcher):
+    """A bar over all datasets, and one per dataset against its declared number of images."""
+
+    task: Any = None
+    overall: Any = None
+    total: int | None = None
+    rows = size = whole = every = done = names = 0
+
+    def __init__(self, progress: Any) -> None:
+        self.progress = progress
+
+    def begin(self, names: Sequence[str]) -> None:
+        self.names = len(names)
+        self.overall = self.progress.add_task("all", total=self.names, count=self._count(), size="")
+
+    def start(self, plan: Plan) -> None:
+        self.rows = self.size = 0
+        if self.task is not None:  # planned anew
+            self.progress.remove_task(self.task)
+        dataset = registry.get(plan.name).dataset
+        declared = sum(sum(dataset.config(name).splits.values()) for name in dataset.config_names)
+        self.total = declared if plan.origin != "miniature" and declared else None
+        what = f"{plan.name}: {plan.action}"
+        self.task = self.progress.add_task(what, total=self.total, count="", size="")
+
+    def row(self, name: str, rows: int, size: int) -> None:
+        self.rows += rows
+        self.every += rows
+        self.size += size
+        self.whole += size
+        count = f"{self.rows}/{self.total} rows" if self.total else f"{self.rows} rows"
+        self.progress.update(self.task, advance=rows, count=count, size=human_size(self.size))
+        self.progress.update(self.overall, count=self._count(), size=human_size(self.whole))
+
+    def _count(self) -> str:
+        return f"{self.done}/{self.names} datasets, {self.every} rows"
+
+    def note(self, text: str) -> None:
+        self.progress.console.print(plain(text), highlight=False)
+
+    def end(self, result: Result) -> None:
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+            self.task = None
+        self.done += 1
+        self.progress.update(self.overall, advance=1, count=self._count())
+        self.progress.console.print(f"{result.name}: {result.status}, {result.rows} rows", highlight=False)

@@ -1,0 +1,112 @@
+"""Taking back what is published: `medimg rollback`, `retire` and `purge`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from medimg import registry
+from medimg.errors import MedimgError, UnknownDatasetError
+from medimg.hub_sync.commands.console import (
+    NAMESPACE,
+    STORE,
+    HubOption,
+    NamespaceOption,
+    StoreOption,
+    err,
+    open_hub,
+    out,
+    plain,
+)
+
+
+def rollback(
+    name: Annotated[str, typer.Argument(help="Dataset.")],
+    to: Annotated[str, typer.Option("--to", help="Version tag, e.g. v1.0.0.")],
+    reason: Annotated[str, typer.Option(help="Kept in the commit.")] = "",
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+) -> None:
+    """Publish an earlier version again, in a new commit and without an upload.
+
+    Sync then leaves the dataset there until `medimg sync NAME --restore`.
+
+    Example:
+      medimg rollback lits --to v1.0.0 --reason "masks of v1.0.0-2 are shifted"
+    """
+    from medimg.hub_sync import history
+
+    with open_hub(hub, namespace, store) as target:
+        change = history.rollback(target, registry.get(name).name, to, reason=reason)
+        _renew_portal(target)
+    out.print(plain(change.said), highlight=False)
+
+
+def retire(
+    name: Annotated[str, typer.Argument(help="Dataset.")],
+    reason: Annotated[str, typer.Option("--reason", help="Shown on the card.")],
+    purge: Annotated[
+        bool,
+        typer.Option("--purge", help="Also remove tags, history and stored objects. There is no way back."),
+    ] = False,
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+) -> None:
+    """Take a dataset or a fused set down: its data gives way to a notice that says why.
+
+    Earlier revisions, and fused sets with copies of its rows, are shut. Sync leaves the notice there until
+    `medimg sync NAME --restore`.
+
+    Examples:
+      medimg retire lits --reason "The source withdrew consent."
+
+      medimg retire lits --reason "The source withdrew consent." --purge --hub https://huggingface.co
+    """
+    from medimg.hub_sync import history
+
+    with open_hub(hub, namespace, store) as target:
+        change = history.retire(target, _dataset_or_set(name), reason, purge=purge)
+        _renew_portal(target)
+    out.print(plain(change.said), highlight=False)
+
+
+def purge(
+    name: Annotated[str, typer.Argument(help="Dataset or fused set.")],
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+) -> None:
+    """Remove for good all but what a repository shows now: tags, branches, earlier revisions, stored objects.
+
+    There is no way back. What may not be shown any more must be gone from the present revision first.
+
+    Example:
+      medimg purge lits --hub https://huggingface.co
+    """
+    from medimg.hub_sync import withdrawal
+
+    with open_hub(hub, namespace, store) as target:
+        removed = withdrawal.purge(target, _dataset_or_set(name))
+        _renew_portal(target)
+    out.print(f"{plain(name)}: {plain(removed)}", highlight=False)
+
+
+def _renew_portal(hub: Any) -> None:
+    """Let the portal show what is left; what was asked for is done, whatever becomes of this."""
+    from medimg.hub_sync import portal
+
+    try:
+        portal.refresh(hub)
+    except MedimgError as error:
+        err.print(f"the portal still shows what it showed: {plain(str(error))}", highlight=False)
+
+
+def _dataset_or_set(name: str) -> str:
+    """The slug of a dataset by any of its names; other names are those of fused sets."""
+    try:
+        return registry.get(name).name
+    except UnknownDatasetError:
+        return name

@@ -42,7 +42,15 @@ def content_hash(array: Array, *extra: object) -> str:
     """
     digest = hashlib.sha256(f"{array.dtype.str[1:]}|{array.shape}|{extra or ''}".encode())
     little = array.dtype.newbyteorder("<")
-    for slab in array.T if array.ndim > 1 else [array]:
+    turned = array.T
+    slabs = (
+        [turned]
+        if turned.flags.c_contiguous and array.dtype == little
+        else turned
+        if array.ndim > 1
+        else [array]
+    )
+    for slab in slabs:
         digest.update(np.ascontiguousarray(slab, dtype=little).data)
     return digest.hexdigest()
 

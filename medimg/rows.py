@@ -465,6 +465,9 @@ def _mask_values(mask: Image) -> dict[int, int]:
 
 def count_values(array: Array) -> dict[int, int]:
     """Value -> number of pixels."""
+    if array.dtype in (np.uint8, np.uint16):
+        every = np.bincount(array.ravel())
+        return {value: int(every[value]) for value in np.flatnonzero(every).tolist()}
     found, counts = np.unique(array, return_counts=True)
     return {int(value): int(count) for value, count in zip(found, counts, strict=True)}
 

@@ -19,7 +19,7 @@ from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels
 from medimg.readers import contours
 from medimg.readers.contours import Bools
-from medimg.readers.raster import as_pixels, label_picture, palette
+from medimg.readers.raster import as_pixels, label_picture, narrowed, palette
 
 Source = File | Pixels
 Color = tuple[int, ...]
@@ -308,7 +308,7 @@ def _levels(array: Array) -> tuple[Array, Array, Array]:
     if array.dtype in (np.uint8, np.uint16):
         every = np.bincount(array.ravel())
         values = np.flatnonzero(every)
-        place = np.zeros(len(every), dtype=np.int64)
+        place = np.zeros(len(every), dtype=np.uint16)  # of 65,536 values at most
         place[values] = np.arange(len(values))
         return values, every[values], place[array]
     values, position, counts = np.unique(array, return_inverse=True, return_counts=True)
@@ -320,8 +320,7 @@ def _map_values(array: Array, mapping: Mapping[int, int]) -> Array:
     missing = [value for value in values.tolist() if value not in mapping]
     if missing:
         raise LabelError(f"values without a mapping: {_some(missing)}", next_step="map or correct them")
-    mapped: Array = np.array([mapping[value] for value in values.tolist()], dtype=np.int64)[position]
-    return mapped
+    return narrowed(np.array([mapping[value] for value in values.tolist()], dtype=np.int64))[position]
 
 
 def _map_colors(array: Array, mapping: Mapping[Color, int]) -> Array:

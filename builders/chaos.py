@@ -5,9 +5,9 @@ T1-DUAL (in and out of phase) and T2-SPIR. Half of each is outlined: the liver i
 spleen in MRI.
 """
 
-from medimg.builders import _chaos
 from medimg.declaration import Citation, Dataset, Evidence, Part, Source
-from medimg.readers import dicom, volumes
+from medimg.errors import LabelError
+from medimg.readers import dicom, masks, raster, volumes
 from medimg.schema import Row, Skipped
 
 ZENODO = "https://zenodo.org/records/3431873"
@@ -15,6 +15,9 @@ CT = {1: ("liver",)}
 MRI = {1: ("liver",), 2: ("right kidney",), 3: ("left kidney",), 4: ("spleen",)}
 CASE = r"(?:(Train|Test)_Sets/)?(CT|MR)/(\d+)/(?:(T1DUAL|T2SPIR)/)?"
 PAIRED = "slices and ground truth pair by the order of their file names; PNG files state no geometry"
+# MRI: the gray value of each organ may lie in a range around 63, 126, 189 or 252.
+RANGES = {0: (0,), 1: range(55, 71), 2: range(110, 136), 3: range(175, 201), 4: range(240, 256)}
+GRAYS = {gray: value for value, grays in RANGES.items() for gray in grays}
 
 DATASET = Dataset(
     name="chaos",
@@ -91,7 +94,7 @@ def rows(files):
         ct, subject = modality == "CT", f"{modality}-{number}".lower()
         image = dicom.series(slices)
         with files.row(*slices, *(truths or ())):
-            mask = volumes.on_grid(_chaos.mask(named, truths, ct), image, reason=PAIRED) if truths else None
+            mask = volumes.on_grid(ground_truth(named, truths, ct), image, reason=PAIRED) if truths else None
             yield Row(
                 id="-".join(filter(None, (subject, sequence, phase))).lower(),
                 split="train" if truths else "test",
@@ -109,5 +112,43 @@ def rows(files):
         )
 
 
+def ground_truth(named, truths, ct):
+    """The ground truth, in the order in which the slices that name it lie in space."""
+    if len(named) != len(truths):
+        raise LabelError(f"{len(named)} slices, but {len(truths)} files of ground truth", file=named[0].path)
+    of = dict(zip(named, truths, strict=True))
+    ordered = [of[item.file] for item in dicom.series(named).plan.slices]
+    return raster.stack([masks.threshold(file, 1) if ct else masks.mask(file, GRAYS) for file in ordered])
+
+
 def miniature(make):
-    _chaos.miniature(make)
+    # File names count against space and differ between cases; those out of phase are numbered in between.
+    usual, other, even, odd = "i{:04d},0000b", "IMG-0002-{:05d}", "IMG-0004-{:04d}2", "IMG-0004-{:04d}1"
+    scans = (("CT/1", usual, 255), ("CT/21", other, 255), ("MR/1/T1DUAL", even, 0), ("MR/1/T2SPIR", other, 0))
+    with make.zip("CHAOS_Train_Sets.zip") as inner:
+        for case, names, gray in scans:
+            scan(inner, f"Train_Sets/{case}", names, "/InPhase" if case.endswith("DUAL") else "")
+            for rank in range(4):
+                # The first is empty, as ground truth is beyond an organ; that of CT has one bit and other names.
+                # Grays of MRI lie in ranges.
+                grays = (70, 110, 200, 240) if case.endswith("SPIR") else (63, 126, 189, 252)
+                labels = () if not rank else (gray,) if gray else grays
+                name = f"liver_GT_{rank:03d}" if gray else names.format(rank + 1)
+                mask = {"labels": labels, "mode": "1" if gray else "L", "nested": not rank}
+                inner.image(f"Train_Sets/{case}/Ground/{name}.png", (16, 12), **mask)
+        scan(inner, "Train_Sets/MR/1/T1DUAL", odd, "/OutPhase")
+    with make.zip("CHAOS_Test_Sets.zip") as inner:
+        for case, names, phase in (
+            ("CT/3", usual, ""),
+            ("MR/4/T1DUAL", even, "/InPhase"),
+            ("MR/4/T2SPIR", even, ""),
+        ):
+            scan(inner, f"Test_Sets/{case}", names, phase)
+
+
+def scan(make, case, names, phase):
+    modality = case.split("/")[1]
+    more = {"modality": modality, "patient": case, "names": names + ".dcm"}
+    if modality == "MR":
+        more |= {"intercept": 0, "tags": {"EchoTime": 2.3 if phase == "/OutPhase" else 4.6}}
+    make.dicom_series(f"{case}/DICOM_anon{phase}", **more)

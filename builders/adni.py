@@ -17,22 +17,22 @@ EXPORTS = (
 DUA = "https://ida.loni.usc.edu/collaboration/access/appApply.jsp?project=ADNI"
 FILE = r"(?:^|/)ADNI_(\d{3}_S_\d{4,5})_(MR|PT|PET)_([^/]*)_(I\d+)\.(nii|nii\.gz|dcm)$"
 MODALITIES = {"MR": "MRI", "PT": "PET", "PET": "PET"}
-NORMAL, IMPAIRED, DEMENTIA, ALZHEIMER = (
-    "cognitively normal",
-    "mild cognitive impairment",
-    "dementia",
-    "Alzheimer's disease",
-)
+NORMAL, IMPAIRED = "cognitively normal", "mild cognitive impairment"
+DEMENTIA, ALZHEIMER = "dementia", "Alzheimer's disease"
 CODES = {
     "DIAGNOSIS": {"1": NORMAL, "2": IMPAIRED, "3": DEMENTIA},
     # What a person changed to is what a person has.
-    "DXCHANGE": dict(
-        zip(
-            "123456789",
-            (NORMAL, IMPAIRED, DEMENTIA, IMPAIRED, DEMENTIA, DEMENTIA, NORMAL, IMPAIRED, NORMAL),
-            strict=True,
-        )
-    ),
+    "DXCHANGE": {
+        "1": NORMAL,
+        "2": IMPAIRED,
+        "3": DEMENTIA,
+        "4": IMPAIRED,
+        "5": DEMENTIA,
+        "6": DEMENTIA,
+        "7": NORMAL,
+        "8": IMPAIRED,
+        "9": NORMAL,
+    },
     "DXCURREN": {"1": NORMAL, "2": IMPAIRED, "3": ALZHEIMER},
 }
 """Column of DXSUM -> code -> canonical name: ADNI 3, ADNI GO and 2, ADNI 1."""
@@ -100,52 +100,51 @@ DATASET = Dataset(
 
 
 def rows(files):
+    images, visits = listed(files)
+    series = {}
+    for file, subject, modality, description, number, suffix in files.match(FILE):
+        series.setdefault((subject, number), []).append((file, modality, description, suffix))
+    for (subject, number), parts in series.items():
+        members = [part[0] for part in parts]
+        file, modality, description, suffix = parts[0]
+        if images and number not in images:
+            reason = "no list of the image search has a line for it: its visit and group are not known"
+            files.tell(file, reason)
+        with files.row(*members):
+            about = images.get(number, {})
+            found = diagnosis(visits.get((subject, about.get("Visit", "").strip()), {}))
+            if found is None and visits:
+                files.tell(file, "DXSUM has no diagnosis at its visit: the research group stands for it")
+            name, assessed, said = found or group(about) or (None, (), None)
+            yield Row(
+                id=f"{subject}-{number}",
+                subject=subject,
+                image=dicom.series(members) if suffix == "dcm" else file,
+                modality=MODALITIES[modality],
+                classes=(name,) if name else (),
+                assessed=assessed,
+                source=said,
+                meta={"file": description} | {key: cell for key, cell in about.items() if cell},
+            )
+
+
+def listed(files):
+    """Lines of the image search by the image, and of DXSUM by the person and the visit."""
     images, visits = tables.Lines(files), tables.Lines(files)
     for (table,) in files.match(r"\.csv$"):
-        for one in tables.rows(table, pad=True):
-            if "Image Data ID" in one:
-                number = one["Image Data ID"].strip()
-                images.add(f"I{number.removeprefix('I')}" if number else "", one, "Image Data ID")
-            elif {"PTID", "VISCODE"} <= set(one) and set(CODES) & set(one):
-                visits.add((one["PTID"].strip(), one["VISCODE"].strip()), one, "PTID")
+        for line in tables.rows(table, pad=True):
+            if "Image Data ID" in line:
+                number = line["Image Data ID"].strip()
+                images.add(f"I{number.removeprefix('I')}" if number else "", line, "Image Data ID")
+            elif {"PTID", "VISCODE"} <= set(line) and set(CODES) & set(line):
+                visits.add((line["PTID"].strip(), line["VISCODE"].strip()), line, "PTID")
     if not images:
         files.tell(
             "*.csv", "no list of the image search is in this copy: visits and research groups are not known"
         )
     if not visits:
         files.tell("*.csv", "no DXSUM table is in this copy: diagnoses at the visit are not known")
-    series = {}
-    for file, subject, modality, description, number, suffix in files.match(FILE):
-        series.setdefault((subject, number), []).append((file, modality, description, suffix))
-    for (subject, number), parts in series.items():
-        file, modality, description, suffix = parts[0]
-        if images and number not in images:
-            files.tell(
-                file, "no list of the image search has a line for it: its visit and group are not known"
-            )
-        with files.row(*(part[0] for part in parts)):
-            about = images.get(number, {})
-            visit = visits.get((subject, about.get("Visit", "").strip()), {})
-            found = diagnosis(visit)
-            if found is None and visits:
-                files.tell(file, "DXSUM has no diagnosis at its visit: the research group stands for it")
-            found = found or group(about)
-            name, assessed, said = found or (None, (), None)
-            yield Row(
-                id=f"{subject}-{number}",
-                subject=subject,
-                image=dicom.series([part[0] for part in parts]) if suffix == "dcm" else file,
-                modality=MODALITIES[modality],
-                classes=(name,) if name else (),
-                assessed=assessed,
-                source=said,
-                meta={"file": description, **{key: cell for key, cell in about.items() if cell}},
-            )
-
-
-def cell_of(record, column):
-    """What a cell says; a code that went through a spreadsheet has a ".0"."""
-    return record.get(column, "").strip().removesuffix(".0")
+    return images, visits
 
 
 def diagnosis(record):
@@ -167,6 +166,11 @@ def group(record):
     if said not in GROUPS:
         raise record.wrong("Group", f"is none of {', '.join(GROUPS)}")
     return GROUPS[said], tuple(dict.fromkeys((NORMAL, IMPAIRED, ALZHEIMER, GROUPS[said]))), {"Group": said}
+
+
+def cell_of(record, column):
+    """What a cell says; a code that went through a spreadsheet has a ".0"."""
+    return record.get(column, "").strip().removesuffix(".0")
 
 
 def miniature(make):

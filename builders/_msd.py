@@ -1,9 +1,12 @@
 """The Medical Segmentation Decathlon: ten tasks in one layout; a member is a declaration and two calls."""
 
+from functools import partial
+
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.errors import LabelError
+from medimg.join import Join, Lookup, Partner
 from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 BUCKET = "https://msd-for-monai.s3-us-west-2.amazonaws.com"
 DRIVE = "https://drive.google.com/drive/folders/1HqEgzS8BV2c7xYNrZdEAnrHk7osJJ--2"
@@ -47,40 +50,50 @@ def task(archive, *, md5, sha256, labels_evidence, notes=(), **declaration):
     )
 
 
-def rows(files, dataset, channels=(), spacing=None):
-    """Rows of one task: the official layout, or `images` and `labels` of reorganized copies.
+def rows(dataset, channels=(), spacing=None):
+    """`rows` of one task: the official layout, or `images` and `labels` of reorganized copies.
 
     Args:
-        files: the source.
         dataset: the declaration.
         channels: names along the last axis of 4-D images, as in dataset.json.
-        spacing: (image, case) -> the row's spacing; None as its header says.
+        spacing: case -> the row's spacing; None as its header says.
     """
+
+    def row(case):
+        test = case.part == "Ts"
+        return Row(
+            id=case.name,
+            split="test" if test else "train",
+            subject=case.name,
+            image=case.image,
+            mask=None if test else case.mask,
+            assessed=() if test else dataset.every_label,
+            sequence=channels,
+            spacing=spacing(case) if spacing else None,
+            meta=case.listed or {},
+        )
+
+    return Join(
+        r"(?:^|/)images(?P<part>Tr|Ts)?/(?P<name>[^/]+)\.nii(?:\.gz)?$",
+        row,
+        mask=Partner(
+            r"(?:^|/)labels(?:Tr)?/(?P<name>[^/]+)\.nii(?:\.gz)?$",
+            when=lambda case: case.part != "Ts",
+            skip="its label map is not in this copy",
+            orphan="a label map whose image is not in this copy",
+        ),
+        listed=Lookup(partial(_listed, dataset, channels), key="file"),
+    )
+
+
+def _listed(dataset, channels, files):
+    """File name of a labeled image -> whether dataset.json, which must agree with the declaration, lists it."""
     found = files.find(r"(?:^|/)dataset\.json$")
     about = tables.json_value(found) if found else {}
     _agree(dataset, channels, about)
-    listed = {tables.file_name(entry["image"]).rsplit("/", 1)[-1] for entry in about.get("training", [])}
-    masks = files.index(r"(?:^|/)labels(?:Tr)?/([^/]+)\.nii(?:\.gz)?$")
-    paired = set()
-    for image, part, case in files.match(r"(?:^|/)images(Tr|Ts)?/([^/]+)\.nii(?:\.gz)?$"):
-        paired.add(case)
-        if part != "Ts" and case not in masks:
-            yield Skipped(file=image, reason="its label map is not in this copy")
-            continue
-        yield Row(
-            id=case,
-            split="test" if part == "Ts" else "train",
-            subject=case,
-            image=image,
-            mask=None if part == "Ts" else masks[case],
-            assessed=() if part == "Ts" else None,
-            sequence=channels,
-            spacing=spacing(image, case) if spacing else None,
-            meta={"listed_in_dataset_json": image.key in listed} if listed and part != "Ts" else {},
-        )
-    for case, mask in masks.items():
-        if case not in paired:
-            yield Skipped(file=mask, reason="a label map whose image is not in this copy")
+    listed = {tables.file_name(entry["image"]).rsplit("/", 1)[-1] for entry in about.get("training", ())}
+    labeled = files.match(r"(?:^|/)images(?:Tr)?/[^/]+\.nii(?:\.gz)?$") if listed else ()
+    return {image.key: {"listed_in_dataset_json": image.key in listed} for (image,) in labeled}
 
 
 def _agree(dataset, channels, about):

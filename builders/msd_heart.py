@@ -22,9 +22,7 @@ DATASET = _msd.task(
     "(processor.py)",
 )
 
-
-def rows(files):
-    return _msd.rows(files, DATASET)
+rows = _msd.rows(DATASET)
 
 
 def miniature(make):

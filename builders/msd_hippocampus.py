@@ -30,9 +30,7 @@ DATASET = _msd.task(
     ),
 )
 
-
-def rows(files):
-    return _msd.rows(files, DATASET)
+rows = _msd.rows(DATASET)
 
 
 def miniature(make):

@@ -45,9 +45,7 @@ DATASET = _msd.task(
     ),
 )
 
-
-def rows(files):
-    return _msd.rows(files, DATASET, spacing=lambda image, case: _lits.spacing(image, int(case[6:])))
+rows = _msd.rows(DATASET, spacing=lambda case: _lits.spacing(case.image, int(case.name[6:])))
 
 
 def miniature(make):

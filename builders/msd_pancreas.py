@@ -34,9 +34,7 @@ DATASET = _msd.task(
     notes=("`cancer` of dataset.json covers every pancreatic mass, cysts included.",),
 )
 
-
-def rows(files):
-    return _msd.rows(files, DATASET)
+rows = _msd.rows(DATASET)
 
 
 def miniature(make):

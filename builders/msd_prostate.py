@@ -30,9 +30,7 @@ DATASET = _msd.task(
     ),
 )
 
-
-def rows(files):
-    return _msd.rows(files, DATASET, CHANNELS)
+rows = _msd.rows(DATASET, CHANNELS)
 
 
 def miniature(make):

@@ -31,9 +31,7 @@ DATASET = _msd.task(
     labels_evidence="dataset.json of the task (1 spleen), quoted in zhaoziheng/SAT-DS@492df0e (processor.py)",
 )
 
-
-def rows(files):
-    return _msd.rows(files, DATASET)
+rows = _msd.rows(DATASET)
 
 
 def miniature(make):

@@ -1,7 +1,9 @@
 """The Brain Tumor Segmentation challenges: four co-registered sequences for each patient."""
 
+from medimg.declaration import Dataset
+from medimg.join import Join
 from medimg.readers import nifti, volumes
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 SEQUENCES = ("FLAIR", "T1", "T1ce", "T2")
 """Along the last axis, in the order of the file names' alphabet."""
@@ -12,41 +14,53 @@ ENHANCING = (*CORE, "enhancing brain tumor")
 SIZE = {"shape": (12, 10, 6), "spacing": (1, 1, 1)}
 
 
-def rows(files, pattern, describe):
-    """One row for each patient.
+def challenge(core, **declaration):
+    """The declaration of one year; `core` is what mask value 1 is called."""
+    return Dataset(
+        dimension="3d",
+        modality="MRI",
+        organ="brain",
+        legend={1: (*CORE, core), 2: EDEMA, 4: ENHANCING},
+        **declaration,
+    )
+
+
+def rows(case, describe, *, left=(), **lookups):
+    r"""One row for each patient.
 
     Args:
-        files: the source.
-        pattern: of a file's path up to the sequence; its last group is the case.
-        describe: case, the other groups -> what else the row says, with "split"; None where nothing tells the
-            split. A label map is asked for where "split" is "train".
+        case: pattern of a patient's name, e.g. r"BraTS2021_\d+".
+        describe: case -> what else the row says, with "split"; None where nothing tells the split. `case.part` is
+            Training or Validation as the folder says, `case.grade` HGG or LGG. A label map is asked for where "split"
+            is "train".
+        left, lookups: of the join.
     """
-    found = {}
-    for file, *about, case, key in files.match(pattern + r"_(flair|t1|t1ce|t2|seg)\.nii(?:\.gz)?$"):
-        parts, _ = found.setdefault(case, ({}, about))
-        if key in parts:
-            yield Skipped(file=file, reason=f"a second {key} of one case")
-            continue
-        parts[key] = file
-    for case, (parts, about) in found.items():
-        with files.row(*parts.values()):
-            own = describe(case, *about)
-            if own is None:
-                reason = "neither its folder nor a label map says of which split it is"
-                yield from (Skipped(file=file, reason=reason) for file in parts.values())
-                continue
-            needed = {*KEYS, "seg"} if own["split"] == "train" else set(KEYS)
-            if missing := sorted(needed - set(parts)):
-                reason = f"its case has no {', '.join(missing)} in this copy"
-                yield from (Skipped(file=file, reason=reason) for file in parts.values())
-                continue
-            yield Row(
-                id=case,
-                image=volumes.stack([nifti.volume(parts[key]) for key in KEYS]),
-                mask=parts.get("seg"),
-                sequence=SEQUENCES,
-                **own,
-            )
+
+    def row(case):
+        own = describe(case)
+        if own is None:
+            return case.skip("neither its folder nor a label map says of which split it is")
+        needed = {*KEYS, "seg"} if own["split"] == "train" else {*KEYS}
+        if missing := sorted(needed - set(case.image)):
+            return case.skip(f"its case has no {', '.join(missing)} in this copy")
+        return Row(
+            id=case.name,
+            subject=case.name,
+            image=volumes.stack([nifti.volume(case.image[key]) for key in KEYS]),
+            mask=case.image.get("seg"),
+            sequence=SEQUENCES,
+            **own,
+        )
+
+    return Join(
+        r"^(?:.*?(?P<part>Training|Validation)[^/]*/)?(?:.*?(?P<grade>HGG|LGG)/)?(?:.*/)?"
+        rf"(?P<name>{case})_(?P<key>flair|t1|t1ce|t2|seg)\.nii(?:\.gz)?$",
+        row,
+        by="key",
+        again="a second file of one sequence of one case",
+        left=left,
+        **lookups,
+    )
 
 
 def patient(make, folder, *, labels=(2, 1, 4), keys=KEYS):

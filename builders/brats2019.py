@@ -5,20 +5,19 @@ Four co-registered MRI sequences of patients with high- or low-grade glioma, sku
 """
 
 from medimg.builders import _brats
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Evidence, Overlap, Source
+from medimg.join import Lookup, lines
 from medimg.readers import tables
 
 CONVERSION = "MIC-DKFZ/nnUNet:nnunetv2/dataset_conversion/Dataset043_BraTS19.py@0e495086"
 PAGE = "https://www.med.upenn.edu/cbica/brats2019/data.html"
 GRADES = {"HGG": "high-grade glioma", "LGG": "low-grade glioma"}
 
-DATASET = Dataset(
+DATASET = _brats.challenge(
+    core="necrotic and non-enhancing brain tumor core",
     name="brats2019",
     title="BraTS 2019, Multimodal Brain Tumor Segmentation Challenge",
     aliases=("BraTS19", "Brain2019", "BraTS 2019", "Brain2019"),
-    dimension="3d",
-    modality="MRI",
-    organ="brain",
     task=("segmentation", "classification", "survival"),
     license="LicenseRef-CBICA-BraTS",
     homepage=PAGE,
@@ -36,11 +35,6 @@ DATASET = Dataset(
     'medimg.load("brats2019", source="~/BraTS2019").',
     sources=(Source(url=PAGE, kind="page"), Source(url="https://ipp.cbica.upenn.edu/", kind="page")),
     labels=GRADES,
-    legend={
-        1: (*_brats.CORE, "necrotic and non-enhancing brain tumor core"),
-        2: _brats.EDEMA,
-        4: _brats.ENHANCING,
-    },
     splits={"train": 335, "validation": 125},
     subject="the folder, BraTS19_<source>_<id>_1",
     overlaps=tuple(
@@ -70,36 +64,43 @@ DATASET = Dataset(
         "of some.",
     ),
 )
-CASE = r"^(?:.*?(Training|Validation)[^/]*/)?(?:.*?(HGG|LGG)/)?(?:.*/)?(BraTS19_\w+?)"
+TUMOR = tuple(dict.fromkeys(name for names in DATASET.legend.values() for name in names))
 
 
-def rows(files):
-    outlined = {case for _, case in files.match(r"(BraTS19_\w+)_seg\.nii(?:\.gz)?$")}
-    mapped, survival = tables.Lines(files), tables.Lines(files)
-    for (table,) in files.match(r"name_mapping[^/]*\.csv$"):
-        for one in tables.rows(table):
-            mapped.add(one.get("BraTS_2019_subject_ID", "").strip(), one, "BraTS_2019_subject_ID")
+def describe(case):
+    mapped = case.mapped or {}
+    grade = case.grade or mapped.get("Grade")
+    train = case.part == "Training" if case.part else "seg" in case.image
+    assessed = []
+    if grade in GRADES:
+        assessed += DATASET.every_label
+    if train:
+        assessed += TUMOR
+    return {
+        "split": "train" if train else "validation",
+        "classes": DATASET.labels.get(grade, ()),
+        "assessed": assessed,
+        "source": {"Grade": grade} if grade in GRADES else None,
+        "meta": {**mapped, **(case.survival or {})},
+    }
+
+
+def survival(files):
+    """Case -> what the tables of survival say of it; their first column is called in several ways."""
+    found = tables.Lines(files)
     for (table,) in files.match(r"survival[^/]*\.csv$"):
-        for one in tables.rows(table):
-            column = next(iter(one))
-            survival.add(one[column].strip(), one, column)
+        for line in tables.rows(table):
+            column = next(iter(line))
+            found.add(line[column].strip(), line, column)
+    return found
 
-    def describe(case, part, grade):
-        said = mapped.get(case, {})
-        grade = grade or said.get("Grade")
-        grade = grade if grade in GRADES else None
-        train = case in outlined if part is None else part == "Training"
-        tumor = tuple(dict.fromkeys(name for names in DATASET.legend.values() for name in names))
-        return {
-            "split": "train" if train else "validation",
-            "subject": case,
-            "classes": DATASET.labels[grade] if grade else (),
-            "assessed": (*(GRADES.values() if grade else ()), *(tumor if train else ())),
-            "source": {"Grade": grade} if grade else None,
-            "meta": {**said, **survival.get(case, {})},
-        }
 
-    yield from _brats.rows(files, CASE, describe)
+rows = _brats.rows(
+    r"BraTS19_\w+?",
+    describe,
+    mapped=lines(r"name_mapping[^/]*\.csv$", "BraTS_2019_subject_ID", key="name"),
+    survival=Lookup(survival, key="name"),
+)
 
 
 def miniature(make):

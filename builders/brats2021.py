@@ -5,21 +5,18 @@ edema and enhancing tumor are outlined.
 """
 
 from medimg.builders import _brats
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.readers import tables
-from medimg.schema import Skipped
+from medimg.declaration import Citation, Evidence, Overlap, Source
+from medimg.join import lines
 
 OPENMEDLAB = "openmedlab/Awesome-Medical-Dataset:resources/BraTS2021.md@81da0eee"
 PACKAGE = "MedARC-AI/brainmarks-smri:scripts/brats2021/README.md@013a8c4"
 TCIA = "https://www.cancerimagingarchive.net/analysis-result/rsna-asnr-miccai-brats-2021/"
 
-DATASET = Dataset(
+DATASET = _brats.challenge(
+    core="necrotic brain tumor core",
     name="brats2021",
     title="BraTS 2021, RSNA-ASNR-MICCAI Brain Tumor Segmentation",
     aliases=("BraTS21", "Brain2021", "BraTS 2021", "Brain2021"),
-    dimension="3d",
-    modality="MRI",
-    organ="brain",
     task="segmentation",
     license="CC-BY-4.0",
     homepage="https://www.synapse.org/#!Synapse:syn25829067/wiki/610863",
@@ -35,11 +32,6 @@ DATASET = Dataset(
         Source(url=TCIA, kind="page"),
         Source(url="https://www.synapse.org/#!Synapse:syn51514105", kind="page"),
     ),
-    legend={
-        1: (*_brats.CORE, "necrotic brain tumor core"),
-        2: _brats.EDEMA,
-        4: _brats.ENHANCING,
-    },
     splits={"train": 1251, "validation": 219},
     subject="the folder, BraTS2021_#####",
     overlaps=(
@@ -67,24 +59,22 @@ DATASET = Dataset(
         "`meta` has what BraTS2021_MappingToTCIA.xlsx says of a patient: collection, TCIA's PatientID, MGMT value.",
     ),
 )
-CASE = r"^(?:.*?(Training|Validation)[^/]*/)?(?:.*/)?(BraTS2021_\d+)"
 SPLITS = {"Training": "train", "Validation": "validation"}
 
 
-def rows(files):
-    outlined = {case for _, case in files.match(r"(BraTS2021_\d+)_seg\.nii(?:\.gz)?$")}
-    known = tables.lines_by(files, r"BraTS2021_MappingToTCIA\.xlsx$", "BraTS2021 ID")
+def describe(case):
+    split = SPLITS.get(case.part)
+    if split is None and "seg" in case.image:
+        split = "train"  # the outlines of the validation set were never published
+    return {"split": split, "meta": case.mapped or {}} if split else None
 
-    def describe(case, part):
-        # The outlines of the validation set were never published.
-        split = SPLITS.get(part) or ("train" if case in outlined else None)
-        return split and {"split": split, "subject": case, "meta": known.get(case, {})}
 
-    yield from _brats.rows(files, CASE, describe)
-    for file, _ in files.match(r"(Set_dcm)/.*\.dcm$"):
-        yield Skipped(
-            file=file, reason="DICOM of task 2, the MGMT value: scans that were converted from NIfTI"
-        )
+rows = _brats.rows(
+    r"BraTS2021_\d+",
+    describe,
+    mapped=lines(r"BraTS2021_MappingToTCIA\.xlsx$", "BraTS2021 ID", key="name"),
+    left=[(r"Set_dcm/.*\.dcm$", "DICOM of task 2, the MGMT value: scans that were converted from NIfTI")],
+)
 
 
 def miniature(make):

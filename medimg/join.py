@@ -170,7 +170,8 @@ class Join:
         row: case -> a row, several of them, or `case.skip(reason)`. What goes wrong in it is an error of this image
             alone (`Files.row`).
         by: group of the image's pattern: all files that differ in it alone make up one image.
-        again: why a file is left out that captures the same as one before. Without it both become rows.
+        again: why a file is left out that captures the same as one before. Without it both become rows, or are an
+            error where they would be one part of one image.
         left: (pattern, reason) of further files that are no row; the first pattern that finds a file counts.
         stream: take the images in one pass, in the order of the archive (`Files.stream`).
         beside: the name that the case has it under -> a `Partner` or a `Lookup`. The first that an image lacks, of
@@ -240,20 +241,25 @@ class Join:
         """Each image with what its path captured, in the order of the join's names."""
         index = re.compile(self._image).groupindex
         whole: dict[Key, dict[str, File]] = {}
+        doubles: list[tuple[Image, Key]] = []
         for file, *groups in (files.stream if self._stream else files.match)(self._image):
             captured = tuple(groups[index[name] - 1] for name in self._captured)
             if self._by is None:
                 yield file, captured
                 continue
             parts, kind = whole.setdefault(captured, {}), groups[index[self._by] - 1]
-            if kind in parts:
+            if kind in parts and self._again:
+                doubles.append(({kind: file}, captured))
+            elif kind in parts:
                 raise SourceError(
                     f"both {parts[kind].path!r} and {file.path!r} are the {kind} of one image",
                     dataset=files.dataset,
                     next_step="pass only the original download, without copies",
                 )
-            parts[kind] = file
+            else:
+                parts[kind] = file
         yield from ((parts, captured) for captured, parts in whole.items())
+        yield from doubles
 
     def _index(self, files: Files, name: str, one: Partner) -> Mapping[Any, Any]:
         """What an image and its partner both captured -> the partner, or the partners by their own group."""

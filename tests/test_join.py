@@ -145,12 +145,17 @@ def test_an_image_may_be_made_of_several_files(tmp_path: Path) -> None:
             return case.skip(f"its case has only {', '.join(case.image)}")
         return Row(id=case.name, image=case.image["T1"], target=case.image["T2"])
 
-    scans = Join(r"(?P<name>\w)_(?P<kind>T1|T2)\.png$", stacked, by="kind")
+    pattern = r"(?P<name>\w)_(?P<kind>T1|T2)\.png$"
+    scans = Join(pattern, stacked, by="kind")
     rows, skipped, _, _ = joined(scans, pictures("x", ("a_T1", "a_T2", "b_T2")), tmp_path / "one")
     assert [one.id for one in rows] == ["a"]
     assert skipped == {"x/b_T2.png": "its case has only T2"}
     with pytest.raises(SourceError, match="are the T1 of one image"):
         joined(scans, pictures("x", ("a_T1",)) | pictures("y", ("a_T1",)), tmp_path / "two")
+    once = Join(pattern, stacked, by="kind", again="a second copy")
+    contents = pictures("x", ("a_T1", "a_T2")) | pictures("y", ("a_T1",))
+    rows, skipped, _, _ = joined(once, contents, tmp_path / "again")
+    assert [one.image.path for one in rows] == ["x/a_T1.png"] and skipped == {"y/a_T1.png": "a second copy"}
 
 
 def test_a_second_copy_and_other_files_have_their_reasons(tmp_path: Path) -> None:

@@ -6,15 +6,110 @@ cell and its daughters through the sequence.
 
 import re
 
-from medimg.builders import _ctc
-from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.readers import raster, tables, volumes
+from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
+from medimg.readers import raster, slides, tables, volumes
 from medimg.schema import Row, Skipped
+
+TRAINING = {
+    "BF-C2DL-HSC": "0aa68ec37a9b06e72a5dfa07d809f56e1775157fb674bb75ff904936149657b1",
+    "BF-C2DL-MuSC": "ca72b59042809120578a198ba236e5ed3504dd6a122ef969428b7c64f0a5e67d",
+    "DIC-C2DH-HeLa": "832fed2d05bb7488cf9c51a2994b75f8f3f53b3c3098856211f2d39023c34e1a",
+    "Fluo-C2DL-Huh7": "1912658c1b3d8b38b314eb658b559e7b39c256917150e9b3dd8bfdc77347617d",
+    "Fluo-C2DL-MSC": "a083521f0cb673ae02d4957c5e6580c2e021943ef88101f6a2f61b944d671af2",
+    "Fluo-N2DH-GOWT1": "1a7bd9a7d1d10c4122c7782427b437246fb69cc3322a975485c04e206f64fc2c",
+    "Fluo-N2DH-SIM+": "3e809148c87ace80c72f563b56c35e0d9448dcdeb461a09c83f61e93f5e40ec8",
+    "Fluo-N2DL-HeLa": "35dd99d58e071aba0b03880128d920bd1c063783cc280f9531fbdc5be614c82e",
+    "PhC-C2DH-U373": "b18185c18fce54e8eeb93e4bbb9b201d757add9409bbf2283b8114185a11bc9e",
+    "PhC-C2DL-PSC": "9d54bb8febc8798934a21bf92e05d92f5e8557c87e28834b2832591cdda78422",
+    "Fluo-C3DH-A549": "46be7a5403f98070218414e5b71a302f29f697ffcae68f45ecaea5d737076026",
+    "Fluo-C3DH-A549-SIM": "321bd505854a4e3c9b8255cb903ecc48f43f14abd444448ef6945fc1ec9fa4cf",
+    "Fluo-C3DH-H157": "9540984397dfb7129b5bff8177b7da11c497708421e6de2713c186b5b15a3c9b",
+    "Fluo-C3DL-MDA231": "b1044eeaac644f1abfbf91d9b6c97bebfb02f4dee2b2a4aed60d0039a375aa84",
+    "Fluo-N3DH-CE": "eb3d37cacb3b51d3a427a0c43deaaf1d60cf2eba009f12569e720c2c2fd1e04c",
+    "Fluo-N3DH-CHO": "48d7e32b6408dddd04f1b6e4153e91f19181b405f4c75610629a25e05d40fe77",
+    "Fluo-N3DH-SIM+": "f874a297a97ba2b144f2cbe9f06f66f57996251e89b17f7d5ef96a5d99d0fd11",
+    "Fluo-N3DL-DRO": "57c3039b746116fa068e97f25bb14e8deaf3bd11528d61709c5ae31bc7fc7f11",
+    "Fluo-N3DL-TRIC": "225f0ed3ba706d9c28101b01bd22ad96974ce2d2334d5c2bf7cddbf2236ec6bb",
+    "Fluo-N3DL-TRIF": None,
+}
+"""Set -> sha256 of its training archive."""
+TEST = {
+    "BF-C2DL-HSC": "fd1c05ec625fd0526c8369d1139babe137e885457eee98c10d957da578d0d5bc",
+    "BF-C2DL-MuSC": "c5cae259e6090e82a2596967fb54c8a768717c1772398f8546ad1c8df0820450",
+    "DIC-C2DH-HeLa": "5e5d5f2aa90aef99d750cf03f5c12d799d50b892f98c86950e07a2c5955ac01f",
+    "Fluo-C2DL-Huh7": "cc7359f8fb6b0c43995365e83ce0116d32f477ac644b2ca02b98bc253e2bcbbe",
+    "Fluo-C2DL-MSC": "c90b13e603dde52f17801d4f0cadde04ed7f21cc05296b1f0957d92dbfc8ffa6",
+    "Fluo-N2DH-GOWT1": "c6893ec2d63459de49d4dc21009b04275573403c62cc02e6ee8d0cb1a5068add",
+    "Fluo-N2DH-SIM+": "c4f257add739b284d02176057814de345dee2ac1a7438e360ccd2df73618db68",
+    "Fluo-N2DL-HeLa": "45cf3daf05e8495aa2ce0febacca4cf0928fab808c0b14ed2eb7289a819e6bb8",
+    "PhC-C2DH-U373": "7aa3162e4363a416b259149adc13c9b09cb8aecfe8165eb1428dd534b66bec8a",
+    "PhC-C2DL-PSC": "8c98ac6203e7490157ceb6aa1131d60a3863001b61fb75e784bc49d47ee264d5",
+}
+"""Set -> sha256 of its test archive, where it was looked up."""
+MODALITIES = {
+    "BF": "microscopy",
+    "DIC": "microscopy",
+    "Fluo": "fluorescence microscopy",
+    "PhC": "phase-contrast microscopy",
+}
+"""First part of a set's name -> modality: bright field, differential interference contrast, ..."""
+
+
+def solid(name):
+    """Whether a set has volumes: the name says 2D or 3D."""
+    return "3D" in name.split("-")[1]
+
+
+OTHERS = {
+    "slices": ("Single slices of volumes that were outlined", "2d", "instance segmentation"),
+    "tracks-2d": ("Markers of tracked cells, 2-D sets", "2d", "tracking"),
+    "tracks-3d": ("Markers of tracked cells, 3-D sets", "3d", "tracking"),
+}
+"""Further sub-collections: title, dimension, task."""
+
+
+def configs(splits):
+    """One sub-collection for each set, and the others, which have no test part."""
+    own = [
+        Config(
+            name=name,
+            title=name,
+            dimension="3d" if solid(name) else "2d",
+            modality=MODALITIES[name.split("-")[0]],
+            task="instance segmentation",
+            splits=splits,
+        )
+        for name in TRAINING
+    ]
+    others = [
+        Config(name=name, title=title, dimension=dimension, task=task, splits={"train": 0})
+        for name, (title, dimension, task) in OTHERS.items()
+    ]
+    return (*own, *others)
+
+
+def legend(name):
+    """Of the masks of a set: nuclei where its name says so (N2DH, N3DL), else whole cells."""
+    return {1: ("nucleus" if "-N" in name else "cell",)}
+
+
+def parts():
+    """What the masks of each sub-collection outline; those of several sets hold nuclei or cells."""
+    both = [legend("Fluo-N2DH"), legend("Fluo-C2DH")]
+    own = [Part(config=name, legend=legend(name)) for name in TRAINING]
+    # Only fluorescence shows nuclei alone.
+    tracks = [
+        Part(config=("tracks-2d", "tracks-3d"), legend=one, modality=MODALITIES["Fluo"]) for one in both
+    ]
+    bright = {MODALITIES[kind] for kind in ("BF", "DIC", "PhC")}
+    tracks.append(Part(config="tracks-2d", legend=both[1], modality=tuple(sorted(bright))))
+    return (*own, *tracks, *(Part(config="slices", legend=one) for one in both))
+
 
 HOST = "http://data.celltrackingchallenge.net"
 LOADER = "constantinpape/torch-em:torch_em/data/datasets/light_microscopy/ctc.py@6f71247c"
 PAGE = "http://celltrackingchallenge.net/datasets/"
-SETS = {name: _ctc.solid(name) for name in _ctc.TRAINING}
+SETS = {name: solid(name) for name in TRAINING}
 FRAMES = {"train": 0, "test": 0}
 SET = r"(?:(?:^|/)(train|test)[^/]*/(?:[^/]+/)*?)?(" + "|".join(map(re.escape, SETS)) + r")/(\d\d)"
 
@@ -38,14 +133,14 @@ DATASET = Dataset(
     sources=(
         *(
             Source(url=f"{HOST}/{part}-datasets/{name}.zip", path=f"{part}/{name}.zip", sha256=digest)
-            for part, sets in (("training", _ctc.TRAINING), ("test", _ctc.TEST))
+            for part, sets in (("training", TRAINING), ("test", TEST))
             for name, digest in sets.items()
         ),
         Source(url=PAGE, kind="page"),
     ),
     splits=FRAMES,
-    configs=_ctc.configs(FRAMES),
-    parts=_ctc.parts(),
+    configs=configs(FRAMES),
+    parts=parts(),
     subject="set, part and sequence (01, 02): frames of one sequence belong together",
     keys="sequence; time; truth; slice",
     evidence=Evidence(
@@ -85,10 +180,10 @@ def rows(files):
         row = {
             "split": split,
             "subject": f"{name}/{split}/{sequence}",
-            "modality": _ctc.MODALITIES[name.split("-")[0]],
+            "modality": MODALITIES[name.split("-")[0]],
             "spacing": (),
         }
-        cells = {"instances": True, "legend": _ctc.legend(name)}
+        cells = {"instances": True, "legend": legend(name)}
         meta, frame = {"sequence": sequence, "time": time}, f"{split}-{sequence}-t{digits}"
         image, read = (raster.stack(file), _volume) if solid else (file, lambda mask: mask)
         gold, silver = found.get("GT"), found.get("ST")
@@ -115,4 +210,39 @@ def _volume(mask):
 
 
 def miniature(make):
-    _ctc.miniature(make)
+    """Two whole sequences with all quirks, and one frame of each other set; frames count with 3 or 4 digits."""
+    for name in TRAINING:
+        full = name in ("Fluo-N2DH-SIM+", "Fluo-N3DH-CE")
+        with make.zip(f"training/{name}.zip") as inner:
+            for sequence in ("01", "02") if full else ("01",):
+                digits, count = (4, 2) if "HSC" in name else (3, 3 if full else 1)
+                _sequence(inner, f"{name}/{sequence}", count, digits, solid(name))
+        with make.zip(f"test/{name}.zip") as inner:
+            _write(inner, f"{name}/01/t000.tif", solid(name))
+
+
+def _sequence(make, path, count, digits, volume):
+    for number in range(count):
+        time = f"{number:0{digits}d}"
+        _write(make, f"{path}/t{time}.tif", volume)
+        _write(make, f"{path}_GT/TRA/man_track{time}.tif", volume, (1, 2 + number))
+        if number < max(1, count - 1):  # the gold truth has some frames alone
+            _write(make, f"{path}_GT/SEG/man_seg{time}.tif", volume, (1, 2))
+        if count > 2:  # and many sets have no silver truth
+            _write(make, f"{path}_ST/SEG/man_seg{time}.tif", volume, (1, 2))
+    tracks = [(2 + number, number, number, max(1 + number if number else 0, 0)) for number in range(count)]
+    lines = [f"1 0 {count - 1} 0", *(" ".join(map(str, track)) for track in tracks)]
+    make.text(f"{path}_GT/TRA/man_track.txt", "\n".join(lines) + "\n")
+    if volume and count > 1:  # a frame of which one slice is outlined
+        _write(make, f"{path}_GT/SEG/man_seg_002_001.tif", False, (1, 3))
+
+
+def _write(make, path, volume, labels=None):
+    picture = {"size": (24, 20), "mode": "I;16", "labels": labels, "nested": False}
+    if not volume:
+        make.image(path, compression="tiff_lzw", **picture)
+        return
+    inner = type(make)()
+    for number in range(3):
+        inner.image(f"{number}.png", seed=f"{path}/{number}", **picture)
+    make.bytes(path, slides.multipage(list(inner.files.values())))

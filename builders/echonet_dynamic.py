@@ -4,7 +4,6 @@ Each has the ejection fraction, the volumes at end-systole and end-diastole, and
 those two frames.
 """
 
-from medimg.builders import _echonet
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import tables, tracings
 from medimg.schema import Measure, Row, Skipped
@@ -17,6 +16,7 @@ MEASURES = {
     "ESV": ("left ventricular end-systolic volume", "mL"),
     "EDV": ("left ventricular end-diastolic volume", "mL"),
 }
+COLUMNS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
 
 DATASET = Dataset(
     name="echonet-dynamic",
@@ -71,7 +71,7 @@ DATASET = Dataset(
 def rows(files):
     videos = files.index(r"([^/]+)\.avi$")
     table = files.find(r"(?:^|/)VolumeTracings\.csv$", lost="outlines of the left ventricle are")
-    traced = _echonet.traced(table) if table else {}
+    chords = traced(table) if table else {}
     listed = files.need(r"(?:^|/)FileList\.csv$")
     for line in tables.rows(listed):
         name = tables.file_name(line["FileName"].strip()).removesuffix(".avi")
@@ -80,13 +80,13 @@ def rows(files):
             files.tell(listed, "a line of the table is no row: its video is not in this copy")
             continue
         with files.row(video):
-            yield row(video, name, line, traced.get(name, {}), table)
+            yield row(video, name, line, chords.get(name, {}), table)
     for video in videos.values():
         yield Skipped(file=video, reason="FileList.csv has no row for it")
 
 
 def row(video, name, line, chords, table):
-    outlines = {frame: [(1, _echonet.polygon(one))] for frame, one in chords.items()}
+    outlines = {frame: [(1, polygon(one))] for frame, one in chords.items()}
     stated = {column: line[column] for column in MEASURES if line[column].strip()}
     return Row(
         id=name,
@@ -101,6 +101,25 @@ def row(video, name, line, chords, table):
         source=stated | ({"X1, Y1, X2, Y2 by Frame": chords} if chords else {}),
         meta={column: cell for column, cell in line.items() if column not in MEASURES},
     )
+
+
+def traced(table):
+    """File name without suffix -> frame -> [(x1, y1, x2, y2), …], in the table's order."""
+    found = {}
+    for row in tables.rows(table, columns=COLUMNS):
+        name = tables.file_name(row["FileName"]).removesuffix(".avi")
+        frames = found.setdefault(name, {})
+        if not name.strip():
+            raise row.wrong("FileName", "is blank: the chord belongs to no video")
+        line = tuple(row.number(column) for column in COLUMNS[1:5])
+        frames.setdefault(row.integer("Frame"), []).append(line)
+    return found
+
+
+def polygon(lines):
+    """Down one side of the chords and up the other; the first line is the long axis and no chord."""
+    chords = lines[1:]
+    return [line[:2] for line in chords] + [line[2:] for line in reversed(chords)]
 
 
 def miniature(make):

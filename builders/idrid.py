@@ -4,13 +4,49 @@ The three sub-challenges of 2018: lesions and optic disc outlined in 81 photogra
 edema graded in 516, and optic disc and fovea located in the same 516.
 """
 
-from medimg.builders import _idrid
+from itertools import combinations
+
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
+from medimg.readers import masks, tables
+from medimg.schema import Point, Row, Skipped
 
 HOME = "https://idrid.grand-challenge.org/"
 PORT = "https://ieee-dataport.org/open-access/indian-diabetic-retinopathy-image-dataset-idrid"
 COPY = "huggingface.co/datasets/amin-nejad/idrid-disease-grading"
 GRADED = {"train": 413, "test": 103}
+DRAWN = {
+    "MA": "microaneurysm",
+    "HE": "retinal hemorrhage",
+    "EX": "hard exudate",
+    "SE": "soft exudate",
+    "OD": "optic disc",
+}
+"""Ends of file names -> canonical names."""
+BITS = {code: 1 << n for n, code in enumerate(DRAWN)}
+MEETING = {
+    values: sum(values) for count in range(2, len(BITS) + 1) for values in combinations(BITS.values(), count)
+}
+"""Label values of places that several structures share."""
+LEGEND = {
+    value: tuple(DRAWN[code] for code, bit in BITS.items() if value & bit)
+    for value in range(1, 1 << len(BITS))
+}
+GRADES = {
+    "0": "no diabetic retinopathy",
+    "1": "mild nonproliferative diabetic retinopathy",
+    "2": "moderate nonproliferative diabetic retinopathy",
+    "3": "severe nonproliferative diabetic retinopathy",
+    "4": "proliferative diabetic retinopathy",
+}
+RISKS = {grade: f"macular edema risk grade {grade}" for grade in "012"}
+SETS = {"a": "train", "b": "test"}
+NAMES = {"a": "Training", "b": "Testing"}
+PLACES = {name: place for place, name in NAMES.items()}
+IMAGE = r"{}/1\. Original Images/(a|b)\. \w+ Set/(IDRiD_\d+)\.jpg$"
+MASK = r"2\. All Segmentation Groundtruths/(a|b)\. [^/]+/[^/]+/(IDRiD_\d+)_(MA|HE|EX|SE|OD)\.tif$"
+GRADING = r"(?:^|/)(?:[ab]\. )?IDRiD_Disease Grading_(Training|Testing) Labels\.csv$"
+CENTERS = r"(?:^|/)(?:[ab]\. )?IDRiD_(OD|Fovea)_Center_(Training|Testing) Set_Markups\.csv$"
+CENTER = {"OD": "optic disc", "Fovea": "fovea"}
 
 DATASET = Dataset(
     name="idrid",
@@ -40,8 +76,8 @@ DATASET = Dataset(
             kind="page",
         ),
     ),
-    labels=_idrid.GRADES,
-    legend=_idrid.LEGEND,
+    labels=GRADES,
+    legend=LEGEND,
     splits=GRADED,
     configs=(
         Config(
@@ -54,9 +90,9 @@ DATASET = Dataset(
         Config(name="localization", title="C. Localization", task="landmark localization", splits=GRADED),
     ),
     parts=(
-        Part(config="segmentation", legend=_idrid.LEGEND, names=()),
-        Part(config="grading", names=(*_idrid.GRADES.values(), *_idrid.RISKS.values())),
-        Part(config="localization", names=tuple(_idrid.CENTER.values())),
+        Part(config="segmentation", legend=LEGEND, names=()),
+        Part(config="grading", names=(*GRADES.values(), *RISKS.values())),
+        Part(config="localization", names=tuple(CENTER.values())),
     ),
     no_subject="patients are not published",
     keys="Retinopathy grade; Risk of macular edema; OD; Fovea",
@@ -77,8 +113,121 @@ DATASET = Dataset(
 
 
 def rows(files):
-    yield from _idrid.rows(files)
+    yield from _segmented(files)
+    yield from _graded(files)
+    yield from _localized(files)
+
+
+def _segmented(files):
+    drawn = {}
+    for mask, place, name, code in files.match(MASK):
+        drawn.setdefault((place, name), {})[code] = mask
+    for image, place, name in files.match(IMAGE.format(r"A\. Segmentation")):
+        found = drawn.pop((place, name), None)
+        if not found:
+            yield Skipped(file=image, reason="none of its masks is in this copy")
+            continue
+        with files.row(image):
+            mask = masks.union([(file, BITS[code]) for code, file in found.items()], overlaps=MEETING)
+            yield Row(**_shared("segmentation", image, place, name), mask=mask, source=list(found))
+    for found in drawn.values():
+        for file in found.values():
+            yield Skipped(file=file, reason="a mask whose photograph is not in this copy")
+
+
+def _graded(files):
+    graded = tables.Lines(files)
+    for table, part in files.match(GRADING):
+        for line in tables.rows(table):
+            graded.add((PLACES[part], line["Image name"].strip()), line, "Image name")
+    for image, place, name in files.match(IMAGE.format(r"B\. Disease Grading")):
+        if (place, name) not in graded:
+            yield Skipped(file=image, reason="no table in this copy has a row for it")
+            continue
+        with files.row(image):
+            line = graded[place, name]
+            grade = line.one_of("Retinopathy grade", GRADES)
+            yield Row(
+                **_shared("grading", image, place, name),
+                classes=(grade, line.one_of("Risk of macular edema", RISKS)),
+                assessed=(*GRADES.values(), *RISKS.values()),
+                source={
+                    column: cell for column, cell in line.items() if column != "Image name" and cell.strip()
+                },
+            )
+
+
+def _localized(files):
+    marked = {}
+    for table, code, part in files.match(CENTERS):
+        lines = marked.setdefault(code, tables.Lines(files))
+        for line in tables.rows(table):
+            if any(cell.strip() for cell in line.values()):
+                lines.add((PLACES[part], line["Image No"].strip()), line, "Image No")
+    for image, place, name in files.match(IMAGE.format(r"C\. Localization")):
+        listed = [code for code, lines in marked.items() if (place, name) in lines]
+        if not listed:
+            yield Skipped(file=image, reason="no table in this copy has a row for it")
+            continue
+        with files.row(image):
+            stated = {code: _center(marked[code][place, name]) for code in listed}
+            points = {code: point for code, (_, point) in stated.items() if point}
+            for code in CENTER:
+                if code not in points:
+                    files.tell(image, f"no table states the center of its {CENTER[code]}")
+            yield Row(
+                **_shared("localization", image, place, name),
+                points=[Point(name=CENTER[code], point=point) for code, point in points.items()],
+                assessed=[CENTER[code] for code in points],
+                source={code: cells for code, (cells, _) in stated.items()},
+            )
+
+
+def _center(line):
+    """The cells of a line's center, and its numbers; None where both cells are blank."""
+    columns = [next(column for column in line if column[:1] == axis) for axis in "XY"]
+    cells = [line[column] for column in columns]
+    blank = not any(cell.strip() for cell in cells)
+    return cells, None if blank else [line.number(column) for column in columns]
+
+
+def _shared(config, image, place, name):
+    return {"id": f"{config}-{SETS[place]}-{name}", "config": config, "split": SETS[place], "image": image}
 
 
 def miniature(make):
-    _idrid.miniature(make)
+    # Numbers begin anew in each set of B and C; a missing file is a missing lesion; tables end in empty cells and rows;
+    # A is nested twice, as in the copy on Kaggle.
+    folders = (
+        "1. Microaneurysms",
+        "2. Haemorrhages",
+        "3. Hard Exudates",
+        "4. Soft Exudates",
+        "5. Optic Disc",
+    )
+    for place, cases in (("a", (("IDRiD_01", 5), ("IDRiD_02", 3))), ("b", (("IDRiD_55", 4),))):
+        part = f"{place}. {NAMES[place]} Set"
+        for name, count in cases:
+            head = "A.%20Segmentation/A. Segmentation"
+            make.image(f"{head}/1. Original Images/{part}/{name}.jpg", (64, 42), mode="RGB")
+            for n, (folder, code) in enumerate(zip(folders, DRAWN, strict=True)):
+                if code == "OD" or n < count - 1:
+                    path = f"{head}/2. All Segmentation Groundtruths/{part}/{folder}/{name}_{code}.tif"
+                    make.image(path, (64, 42), labels=(0,) * n + (76,))
+        names = [f"IDRiD_{n:03d}" for n in (1, 2)]
+        for letter in ("B. Disease Grading", "C. Localization"):
+            for name in names:
+                path = f"{letter}/1. Original Images/{part}/{name}.jpg"
+                make.image(path, (64, 42), mode="RGB", seed=f"{place}/{name}")
+        header = ["Image name", "Retinopathy grade", "Risk of macular edema "]
+        table = [(names[0], 3, 2, *[""] * 8, " "), (names[1], 0, 0, *[""] * 9)]
+        path = f"B. Disease Grading/2. Groundtruths/{place}. IDRiD_Disease Grading_{NAMES[place]} Labels.csv"
+        make.csv(path, [*header, *[""] * 9], table)
+        for folder, stem in (
+            ("1. Optic Disc Center Location", f"{place}. IDRiD_OD"),
+            ("2. Fovea Center Location", "IDRiD_Fovea"),
+        ):
+            table = [(name, 40 - 2 * n, 21, "") for n, name in enumerate(names)] + [("", "", "", "")]
+            path = f"C. Localization/2. Groundtruths/{folder}/{stem}_Center_{NAMES[place]} Set_Markups.csv"
+            make.csv(path, ["Image No", "X- Coordinate", "Y - Coordinate", ""], table)
+    make.text("LICENSE.txt", "CC BY 4.0")

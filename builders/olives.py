@@ -6,7 +6,6 @@ Two clinical trials, PRIME (diabetic retinopathy) and TREX-DME (diabetic macular
 
 import re
 
-from medimg.builders import _olives
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
 from medimg.readers import tables
 from medimg.schema import Measure, Row, Skipped
@@ -22,6 +21,25 @@ MEASURES = {
     "BCVA": ("best corrected visual acuity", "{letters}"),
     "CST": ("central subfield thickness", "um"),
 }
+BIOMARKERS = {
+    "Atrophy / thinning of retinal layers": "atrophy of retinal layers",
+    "Disruption of EZ": "disruption of ellipsoid zone",
+    "DRIL": "disorganization of retinal inner layers",
+    "IR hemorrhages": "retinal hemorrhage",
+    "IR HRF": "intraretinal hyperreflective foci",
+    "Partially attached vitreous face": "partially attached vitreous face",
+    "Fully attached vitreous face": "fully attached vitreous face",
+    "Preretinal tissue/hemorrhage": "preretinal tissue or hemorrhage",
+    "Vitreous debris": "vitreous debris",
+    "VMT": "vitreomacular traction",
+    "DRT/ME": "macular edema",
+    "Fluid (IRF)": "intraretinal fluid",
+    "Fluid (SRF)": "subretinal fluid",
+    "Disruption of RPE": "disruption of retinal pigment epithelium",
+    "PED (serous)": "pigment epithelial detachment",
+    "SHRM": "subretinal hyperreflective material",
+}
+"""Column -> canonical name."""
 
 DATASET = Dataset(
     name="olives",
@@ -43,7 +61,7 @@ DATASET = Dataset(
         Source(url="https://zenodo.org/records/7105232", kind="page"),
         Source(url="https://huggingface.co/datasets/gOLIVES/OLIVES_Dataset", kind="page"),
     ),
-    labels=_olives.BIOMARKERS | DISEASES,
+    labels=BIOMARKERS | DISEASES,
     splits={"train": 0},
     configs=(
         Config(name="oct", title="B-scans", modality="OCT", splits={"train": 78185}),
@@ -78,7 +96,7 @@ DATASET = Dataset(
 
 def rows(files):
     stated, patients = _stated(files)
-    people, seen = _olives.people(files), set()
+    trial, seen = people(files), set()
     for image, *_ in files.match(PATH):
         key = _key(image.path)
         if key in seen:
@@ -90,12 +108,12 @@ def rows(files):
             for lines in stated:
                 if (line := lines.get(key)) is not None:
                     about = tables.Line({**about, **line}, line.file, line.at)
-            yield _scan(image, key, about, patients.get(key[:3]), people)
+            yield _scan(image, key, about, patients.get(key[:3]), trial)
 
 
 def _scan(image, key, about, patient, people):
     trial, arm, folder, visit, eye, name = key
-    marks = {column: about[column].removesuffix(".0") for column in _olives.BIOMARKERS if about.get(column)}
+    marks = {column: about[column].removesuffix(".0") for column in BIOMARKERS if about.get(column)}
     numbers = {column: about[column] for column in MEASURES if about.get(column)}
     found = [term for column in marks if about.one_of(column, MARKS) for term in DATASET.labels[column]]
     return Row(
@@ -139,10 +157,14 @@ def _stated(files):
 
 
 MARKS = {"1": True, "0": False, "1.0": True, "0.0": False}
+
+
 TABLES = {
     "Biomarker_Clinical_Data_Images": "biomarkers of the scans are",
     "Clinical_Data_Images": "visual acuity and thickness of scans without biomarkers are",
 }
+
+
 """Table -> what is not known without it."""
 
 
@@ -151,5 +173,44 @@ def _key(path):
     return (found[1].replace("_DME", " DME"), *found.groups()[1:]) if found else None
 
 
+def people(files):
+    """What OCT-DR.xlsx says of each patient of PRIME, by folder; its first row is a title."""
+    found = {}
+    for row in (row for book, _ in files.match(r"(OCT-DR)\.xlsx$") for row in tables.rows(book, skip=1)):
+        told = {" ".join(name.split()): cell for name, cell in row.items() if name and cell.strip()}
+        if patient := told.pop("Patient ID", "").strip():
+            found[patient] = told
+    return found
+
+
 def miniature(make):
-    _olives.miniature(make)
+    """Both trials; suffixes that the table has wrong, cells that are empty, scans without a row."""
+    scans = ["TREX DME/GILA/0201GOD/V1/OD/TREXJ_00000", "Prime_FULL/01-001/W0/OS/"]
+    with make.zip("OLIVES.zip") as inner:
+        for number in range(3):
+            for stem, suffix in zip(scans, ("tif", "png"), strict=True):
+                inner.image(f"OLIVES/{stem}{number}.{suffix}", (32, 24))
+        inner.image("OLIVES/TREX DME/Monthly/0115MON/V3/OS/TREXJ_000000.tif", (32, 24))
+        inner.image("OLIVES/TREX DME/GILA/0201GOD/V1/OD/fundus_OD.tif", (28, 28))
+        inner.image("OLIVES/Prime_FULL/01-001/W0/OS/fundus_W0_OS.png", (28, 28))
+        inner.image("OLIVES/Prime_FULL/01-001/W0/OS/2.tif", (32, 24))
+    first = "Path (Trial/Arm/Folder/Visit/Eye/Image Name)"
+    rest = ["Eye_ID", "BCVA", "CST", "Patient_ID"]
+    marks = [n % 2 for n in range(len(BIOMARKERS))]
+    table = [
+        (f"/{scans[0]}0.tif", 1, *marks, 1, 61, 575, 201),
+        (f"/{scans[0]}1.jpg", 2, *marks[:3], "", *marks[4:], 1, 61, 575, 201),
+        (f"/{scans[1]}0.tif", 1, *(f"{mark}.0" for mark in marks), 2, 85, 310, 7),
+    ]
+    make.csv(
+        "ml_centric_labels/Biomarker_Clinical_Data_Images.csv",
+        [first, "Scan (n/49)", *BIOMARKERS, *rest],
+        table,
+    )
+    make.xlsx(
+        "ml_centric_labels/Clinical_Data_Images.xlsx",
+        ["File_Path", *rest[1:3], rest[0], rest[3]],
+        [(f"/{scans[0]}2.tif", 61, 575, 1, 201), (f"/{scans[1]}1.png", 85, 310, 2, 7)],
+    )
+    first = ["Patient ID", "Treatment\nArm", "Age", "Baseline HbA1c"]
+    make.xlsx("full_labels/OCT-DR.xlsx", ["PRIME"], [first, ("01-001", 1, 61, 8.4), ("01-002", 2, 44, None)])

@@ -4,7 +4,6 @@ Optic disc and optic cup are outlined, the fovea is located, and each photograph
 or not.
 """
 
-from medimg.builders import _refuge
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Part, Source
 from medimg.readers import masks, tables
 from medimg.schema import Point, Row, Skipped
@@ -12,6 +11,8 @@ from medimg.schema import Point, Row, Skipped
 DISC = {1: ("optic disc",), 2: ("optic disc", "optic cup")}
 SPLITS = {"g": "train", "n": "train", "V": "validation", "T": "test"}
 READ = "public loaders of the official archives (column names of the three workbooks)"
+GLAUCOMA = ("Label(Glaucoma=1)", "Glaucoma Label")
+"""Columns of the test set's and of the validation set's workbook."""
 
 DATASET = Dataset(
     name="refuge",
@@ -81,7 +82,7 @@ def rows(files):
         with files.row(image):
             line = said.get(name)
             # The training set says it by name, the others in their workbooks.
-            column = next((key for key in _refuge.GLAUCOMA if line and key in line), None)
+            column = next((key for key in GLAUCOMA if line and key in line), None)
             known = {"g": "1", "n": "0"}.get(letter) or (line[column] if column else None)
             yield Row(
                 id=name,
@@ -106,4 +107,37 @@ def rows(files):
 
 
 def miniature(make):
-    _refuge.miniature(make)
+    # Six archives; every workbook has another name or other columns; masks of the test set lie in folders G and N.
+    train = (("Glaucoma", "g0001"), ("Non-Glaucoma", "n0001"))
+    with make.zip("REFUGE-Training400.zip") as inner:
+        for folder, name in train:
+            inner.image(f"Training400/{folder}/{name}.jpg", (53, 51), mode="RGB")
+    with make.zip("Annotation-Training400.zip") as inner:
+        for folder, name in train:
+            _mask(inner, f"Annotation-Training400/Disc_Cup_Masks/{folder}/{name}.bmp", (53, 51))
+        table = [(n, f"{name}.jpg", 25.5, 24.25) for n, (_, name) in enumerate(train, 1)]
+        inner.xlsx(
+            "Annotation-Training400/Fovea_location.xlsx", ["ID", "ImgName", "Fovea_X", "Fovea_Y"], table
+        )
+    test, validation = GLAUCOMA
+    rest = (
+        ("Validation400", "Validation400-GT", "V0001", "Fovea_locations", validation, 0),
+        ("Test400", "Test-GT", "G/T0001", "Glaucoma_label_and_Fovea_location", test, 1),
+    )
+    for images, truth, mask, workbook, column, value in rest:
+        images, truth, name = f"REFUGE-{images}", f"REFUGE-{truth}", mask.rpartition("/")[2]
+        with make.zip(f"{images}.zip") as inner:
+            inner.image(f"{images}/{name}.jpg", (41, 41), mode="RGB")
+        with make.zip(f"{truth}.zip") as inner:
+            _mask(inner, f"{truth}/Disc_Cup_Masks/{mask}.bmp", (41, 41))
+            header = ["ID", "ImgName", column, "Fovea_X", "Fovea_Y"]
+            inner.xlsx(f"{truth}/{workbook}.xlsx", header, [(1, f"{name}.jpg", value, 20.5, 19.75)])
+    # Kaggle's copy: a folder called REFUGE2, no workbooks, masks as PNG for the validation set alone.
+    for part, name, suffix in (("train", "n0002", "bmp"), ("val", "V0002", "png"), ("test", "T0002", "bmp")):
+        size = (53, 51) if part == "train" else (41, 41)
+        make.image(f"REFUGE2/{part}/images/{name}.jpg", size, mode="RGB")
+        _mask(make, f"REFUGE2/{part}/mask/{name}.{suffix}", size)
+
+
+def _mask(make, path, size):
+    make.image(path, size, labels=(1, 2, 3), colors={0: 255, 1: 255, 2: 128, 3: 0})

@@ -3,7 +3,6 @@
 20,000 tiles of 512 x 512 pixels with 1,448,522 nuclei; no picture is of a patient, and no outline was drawn by hand.
 """
 
-from medimg.builders import _snow
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import matlab
 from medimg.schema import Row, Skipped
@@ -84,10 +83,39 @@ def miniature(make):
     for archive, mine in (("mask_0_5000", names[:2]), ("mask_5001_10k", names[2:])):
         with make.zip(f"{archive}.zip") as inner:
             for name in mine:
-                inner.bytes(f"mat/{name}.mat", _snow.mat("inst_map", _snow.nuclei(32, 32, 3)))
+                inner.bytes(f"mat/{name}.mat", mat("inst_map", nuclei(32, 32, 3)))
                 inner.json(f"json/{name}.json", {"mag": None, "nuc": {}})
                 inner.image(f"overlay/{name}.png", (32, 32), mode="RGB")
     # The other packaging.
     with make.zip("SNOW_Dataset_20k.zip") as inner:
         inner.image("SNOW_Dataset_20k/Image/seed9999.png", (32, 32), mode="RGB")
-        inner.bytes("SNOW_Dataset_20k/Mask/seed9999.mat", _snow.mat("inst_map", _snow.nuclei(32, 32, 4)))
+        inner.bytes("SNOW_Dataset_20k/Mask/seed9999.mat", mat("inst_map", nuclei(32, 32, 4)))
+
+
+def mat(name, rows):
+    """The bytes of a MATLAB 5 file that holds one matrix of whole numbers below 256 (int32, as the source's)."""
+    values = b"".join(row[x].to_bytes(4, "little") for x in range(len(rows[0])) for row in rows)
+    parts = (
+        (6, b"\x0c\0\0\0\0\0\0\0"),  # flags: an int32 matrix
+        (5, len(rows).to_bytes(4, "little") + len(rows[0]).to_bytes(4, "little")),
+        (1, name.encode()),
+        (5, values),
+    )
+    body = b"".join(_element(kind, data) for kind, data in parts)
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\x01IM" + _element(14, body)
+
+
+def _element(kind, data):
+    return kind.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data + b"\0" * (-len(data) % 8)
+
+
+def nuclei(height, width, count):
+    """A picture of `count` square nuclei in a row."""
+    side = width // count
+    return [
+        [
+            (x // side + 1) * (1 < x % side < side - 1 and 2 < y < height - 3 and x // side < count)
+            for x in range(width)
+        ]
+        for y in range(height)
+    ]

@@ -3,7 +3,6 @@
 About 400 photographs with their diagnoses; in 20 of them two observers outlined the retinal vessels.
 """
 
-from medimg.builders import _stare
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.readers import masks, raster, tables
 from medimg.schema import Row, Skipped
@@ -18,6 +17,28 @@ TWICE = "the same picture stands in another file, too"
 UNKNOWN = "all-mg-codes.txt has no line for it, or is not in this copy, and no vessel map is of it"
 VESSELS = {1: ("retinal vessel",)}
 OBSERVERS = {"ah": "first-observer", "vk": "second-observer"}
+CODES = {
+    "0": "normal",
+    "1": "retinal embolus",
+    "2": "branch retinal artery occlusion",
+    "3": "cilio-retinal artery occlusion",
+    "4": "branch retinal vein occlusion",
+    "5": "central retinal vein occlusion",
+    "6": "hemi-central retinal vein occlusion",
+    "7": "nonproliferative diabetic retinopathy",
+    "8": "proliferative diabetic retinopathy",
+    "9": "arteriosclerotic retinopathy",
+    "10": "hypertensive retinopathy",
+    "11": "Coats disease",
+    "12": "retinal macroaneurysm",
+    "13": "choroidal neovascularization",
+    "14": "other abnormality",
+}
+"""Diagnoses by the codes of all-mg-codes.txt."""
+PICTURES = {"im0001": {"mode": "RGB", "seed": "im0001"}, "im0255": {"mode": "RGB", "labels": (60, 90, 160)}}
+SIZES = {"im0001": (70, 60), "im0255": (700, 605)}
+"""One photograph has the size of the source's, in few colors."""
+
 DATASET = Dataset(
     name="stare",
     title="STARE, STructured Analysis of the Retina",
@@ -41,7 +62,7 @@ DATASET = Dataset(
         Source(url=f"{SITE}/images/all-images.zip"),
         Source(url=f"{SITE}/diagnoses/all-mg-codes.txt"),
     ),
-    labels=_stare.CODES,
+    labels=CODES,
     legend=VESSELS,
     splits={"train": 397},
     configs=(
@@ -142,4 +163,21 @@ def _diagnosed(name, image, line):
 
 
 def miniature(make):
-    _stare.miniature(make)
+    # Tars of gzipped files; the table has no header, several codes in one cell, and gaps.
+    for archive, kind in (("stare-images", ""), ("labels-ah", ".ah"), ("labels-vk", ".vk")):
+        with make.tar(f"{archive}.tar") as inner:
+            for name in ("im0001", "im0255"):
+                picture = {"labels": (120, 255)} if kind else PICTURES[name]
+                inner.image(f"{name}{kind}.ppm.gz", SIZES[name], **picture)
+    with make.zip("all-images.zip") as inner:
+        for name in ("im0001", "im0014", "im0255", "im0402"):
+            picture = PICTURES.get(name, {"mode": "RGB"})
+            inner.image(f"{name}.ppm", SIZES.get(name, (70, 60)), **picture)
+    lines = (
+        "im0001\t13 14  \tChoroidal Neovascularization AND Histoplasmosis",
+        "im0014\t?\tUnknown",
+        "im0255\t0\tNormal",
+    )
+    make.text(
+        "all-mg-codes.txt", "\n".join((*lines, "im0402\t7 10\tBackground Diabetic Retinopathy AND ..."))
+    )

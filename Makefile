@@ -75,13 +75,13 @@ $(FLOOR)/.test: pyproject.toml requirements.lock
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m medimg.hub_sync.tables --check
+	$(BIN)/python -m medimg.hub_sync.docs.tables --check
 	# Type checkers do not follow the package-dir mapping, so an installed copy is checked.
 	rm -rf build/types && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target build/types .
 	cd build/types && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p medimg
 
 docs: $(VENV)/.sync
-	$(BIN)/python -m medimg.hub_sync.tables
+	$(BIN)/python -m medimg.hub_sync.docs.tables
 
 # The catalogue's vendored table and ledger, from the folder of the lists.
 FROM ?= ../shared

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.pushing.publish import Hub
 from medimg.hub_sync.sync import sync
 from medimg.pixels import Volume
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, load_dataset
 
-from medimg.hub_sync.shards import SplitWriter
+from medimg.hub_sync.building.shards import SplitWriter
 from medimg.pixels import Volume
 from medimg.readers import grids
 from medimg.readers import volumes as volume_reader

@@ -31,14 +31,29 @@ from medimg.fusion.errors import FusionError
 from medimg.fusion.labels import IGNORE, fused_features
 from medimg.fusion.plan import Plan
 from medimg.fusion.select import split_fused
-from medimg.hub_sync import withdrawal
-from medimg.hub_sync.build import PREVIEW_ROWS, Gallery, sheet, write_preview
-from medimg.hub_sync.fingerprint import engine, fingerprint, meaning
+from medimg.hub_sync.building.build import PREVIEW_ROWS, Gallery, sheet, write_preview
+from medimg.hub_sync.building.shards import (
+    METADATA_FILE,
+    SHARD_BYTES,
+    SplitWriter,
+    pixel_bytes,
+    without_pixels,
+)
 from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
-from medimg.hub_sync.publish import MARK_PATH, OWNED, Hub, MovedError, Operation, Published, Upload, blob_id
+from medimg.hub_sync.planning.fingerprint import engine, fingerprint, meaning
+from medimg.hub_sync.pushing.publish import (
+    MARK_PATH,
+    OWNED,
+    Hub,
+    MovedError,
+    Operation,
+    Published,
+    Upload,
+    blob_id,
+)
 from medimg.hub_sync.scratch import scratch, sweep
-from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, pixel_bytes, without_pixels
-from medimg.hub_sync.verify import _read_back
+from medimg.hub_sync.verifying.verify import _read_back
+from medimg.hub_sync.withdrawing import withdrawal
 from medimg.licenses import Combined, Verdict
 from medimg.loading import MINIATURE, OFFICIAL, open_source
 from medimg.manifest import MANIFEST_PATH, Manifest, Origin, Shard, SplitStats

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from medimg import licenses
 from medimg.errors import MedimgError
-from medimg.hub_sync.stores import check_store, is_store
+from medimg.hub_sync.commands.stores import check_store, is_store
 
 if TYPE_CHECKING:
     from medimg.fusion import Plan
     from medimg.fusion.mix import Weights
-    from medimg.hub_sync.publish import Hub
+    from medimg.hub_sync.pushing.publish import Hub
 
 ORDERS = ("concatenate", "interleave", "uniform", "proportional")
 CHOICES: Mapping[str, Sequence[str]] = {
@@ -130,7 +130,7 @@ def hub(
         check_store(store, new=wanted and sourced)
     if address is not None:
         os.environ["HF_ENDPOINT"] = address.rstrip("/")
-        from medimg.hub_sync.publish import OFFICIAL_HUB, Hub
+        from medimg.hub_sync.pushing.publish import OFFICIAL_HUB, Hub
 
         if os.environ["HF_ENDPOINT"] != OFFICIAL_HUB:
             os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -141,7 +141,7 @@ def hub(
     with EmbeddedHub(store) as running:
         os.environ.update(HF_ENDPOINT=running.url, HF_HUB_DISABLE_TELEMETRY="1")
         os.environ.setdefault("HF_TOKEN", "embedded")  # gated members ask for any token
-        from medimg.hub_sync.publish import Hub
+        from medimg.hub_sync.pushing.publish import Hub
 
         yield Hub(running.url, namespace)
 

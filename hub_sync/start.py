@@ -20,7 +20,7 @@ def main() -> None:
 
 def _search() -> None:
     from medimg.errors import MedimgError
-    from medimg.hub_sync.search import run
+    from medimg.hub_sync.discovery.search import run
 
     try:
         sys.exit(run(sys.argv[2:]))

@@ -29,11 +29,12 @@ from medimg.errors import (
     disk_full,
 )
 from medimg.files import Files, checksums
-from medimg.hub_sync import catalogue, portal, topics, withdrawal
-from medimg.hub_sync.build import Built, build, by_reason
-from medimg.hub_sync.fingerprint import changed, fingerprint, refresh, same_texts
-from medimg.hub_sync.fingerprint import texts as texts_digest
-from medimg.hub_sync.publish import (
+from medimg.hub_sync.building.build import Built, build, by_reason
+from medimg.hub_sync.building.shards import SHARD_BYTES
+from medimg.hub_sync.discovery import catalogue, portal, topics
+from medimg.hub_sync.planning.fingerprint import changed, fingerprint, refresh, same_texts
+from medimg.hub_sync.planning.fingerprint import texts as texts_digest
+from medimg.hub_sync.pushing.publish import (
     HOLD_PATH,
     MARK_PATH,
     OWNED,
@@ -45,8 +46,8 @@ from medimg.hub_sync.publish import (
     next_tag,
 )
 from medimg.hub_sync.scratch import scratch, sweep
-from medimg.hub_sync.shards import SHARD_BYTES
-from medimg.hub_sync.verify import Reader, stored, verify
+from medimg.hub_sync.verifying.verify import Reader, stored, verify
+from medimg.hub_sync.withdrawing import withdrawal
 from medimg.licenses import Verdict
 from medimg.loading import ARCHIVES, OFFICIAL, limits_of, locate_source, open_source
 from medimg.manifest import MANIFEST_PATH, LeftOut, Manifest, Origin

@@ -19,7 +19,7 @@ from medimg.declaration import Source
 from medimg.files import Files
 from medimg.hub_sync import sync as sync_module
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.pushing.publish import Hub
 from medimg.hub_sync.sync import Result, Watcher, sync
 from medimg.phantom import Phantom
 from medimg.readers import arrays, dicom

@@ -18,11 +18,11 @@ import medimg
 from medimg import catalogue, index, registry
 from medimg.catalogue import Entry, mdfp
 from medimg.errors import MedimgError, UnknownDatasetError
-from medimg.hub_sync import catalogue as published
-from medimg.hub_sync import export, portal
 from medimg.hub_sync import sync as engine
+from medimg.hub_sync.discovery import catalogue as published
+from medimg.hub_sync.discovery import export, portal
 from medimg.hub_sync.hub import EmbeddedHub
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.pushing.publish import Hub
 
 ENTRIES = catalogue.entries()
 

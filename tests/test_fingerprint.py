@@ -13,8 +13,8 @@ import pytest
 
 import medimg
 from medimg import imports, registry
-from medimg.hub_sync import fingerprint as prints
-from medimg.hub_sync.fingerprint import changed, fingerprint
+from medimg.hub_sync.planning import fingerprint as prints
+from medimg.hub_sync.planning.fingerprint import changed, fingerprint
 from medimg.manifest import Origin
 from medimg.registry import Builder
 
@@ -143,8 +143,8 @@ INPUTS: dict[str, frozenset[str] | set[str]] = {
     "medimg/readers/__init__.py": ALL,
     "medimg/readers/raster.py": ALL,
     "medimg/readers/volumes.py": ALL,
-    "hub_sync/build.py": ALL,
-    "hub_sync/shards.py": ALL,
+    "hub_sync/building/build.py": ALL,
+    "hub_sync/building/shards.py": ALL,
     "cards/pictures.py": ALL,
     # readers, and helpers of readers
     "medimg/readers/superpixels.py": ISIC_FEATURES,
@@ -158,8 +158,8 @@ INPUTS: dict[str, frozenset[str] | set[str]] = {
     "cards/fused.py": set(),
     "hub_sync/sync.py": set(),
     "hub_sync/commands/sync.py": set(),
-    "hub_sync/publish.py": set(),
-    "hub_sync/topics.py": set(),
+    "hub_sync/pushing/publish.py": set(),
+    "hub_sync/discovery/topics.py": set(),
     "medimg/__init__.py": set(),
     "medimg/policy.py": set(),
     "medimg/fusion/fuse.py": set(),

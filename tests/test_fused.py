@@ -32,15 +32,16 @@ from medimg.cards.card import escape
 from medimg.declaration import Evidence
 from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
-from medimg.hub_sync import fused, fused_cli, publish
+from medimg.hub_sync import fused, fused_cli
 from medimg.hub_sync.commands.app import app
 from medimg.hub_sync.commands.fuse import fuse as fuse_command
 from medimg.hub_sync.fused import _missing, _published, _RowTerms, push, verify
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import Hub, MovedError
+from medimg.hub_sync.pushing import publish
+from medimg.hub_sync.pushing.publish import Hub, MovedError
 from medimg.hub_sync.sync import sync
-from medimg.hub_sync.withdrawal import holders
+from medimg.hub_sync.withdrawing.withdrawal import holders
 from medimg.phantom import Phantom
 
 TARGETS = ["liver", "liver tumor", "spleen"]
@@ -581,7 +582,7 @@ import json, sys
 import medimg
 from tiny_datasets import QUICK
 from medimg.hub_sync.fused import push
-from medimg.hub_sync.publish import Hub, MovedError
+from medimg.hub_sync.pushing.publish import Hub, MovedError
 for line in sys.stdin:
     wish = json.loads(line)
     try:

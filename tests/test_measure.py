@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from medimg.hub_sync.measure import SAMPLE, Measures
+from medimg.hub_sync.building.measure import SAMPLE, Measures
 from medimg.pixels import Clip, Picture, Volume
 
 

@@ -11,10 +11,11 @@ from huggingface_hub import CommitOperationAdd
 from huggingface_hub.utils import get_session
 
 from medimg.errors import FormatError, HubError
-from medimg.hub_sync import history, portal
+from medimg.hub_sync.discovery import portal
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.pushing.publish import Hub
 from medimg.hub_sync.sync import sync
+from medimg.hub_sync.withdrawing import history
 
 NAMES = ["hc18", "lits", "msd-spleen", "chexpert"]
 

@@ -15,8 +15,8 @@ from medimg import registry
 from medimg.errors import HubError
 from medimg.hub_sync.commands.app import app
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.preflight import Planned, Preflight, may_write, preflight
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.planning.preflight import Planned, Preflight, may_write, preflight
+from medimg.hub_sync.pushing.publish import Hub
 from medimg.hub_sync.sync import sync
 from medimg.phantom import Phantom
 

@@ -22,7 +22,7 @@ from medimg import licenses, readers, registry
 from medimg.errors import SourceError
 from medimg.files import Files
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.pushing.publish import Hub
 from medimg.hub_sync.sync import sync
 from medimg.pixels import Picture, Volume
 from medimg.rows import Record, iterate, unread

@@ -14,7 +14,8 @@ import hostile_entries
 import pytest
 
 from medimg.catalogue import table
-from medimg.hub_sync import search, start
+from medimg.hub_sync import start
+from medimg.hub_sync.discovery import search
 
 
 def run(

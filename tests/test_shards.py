@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medimg.errors import FormatError
-from medimg.hub_sync import shards
-from medimg.hub_sync.shards import SplitWriter
+from medimg.hub_sync.building import shards
+from medimg.hub_sync.building.shards import SplitWriter
 from medimg.manifest import Shard
 from medimg.pixels import Volume
 from medimg.schema import PIXEL_COLUMNS, features, metadata_features

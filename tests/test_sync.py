@@ -21,11 +21,13 @@ from huggingface_hub.utils import get_session
 import medimg.builders
 from medimg import layout, registry
 from medimg.errors import HubError
-from medimg.hub_sync import history, publish, readback
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.pushing import publish
+from medimg.hub_sync.pushing.publish import Hub
 from medimg.hub_sync.sync import Result, sync
-from medimg.hub_sync.verify import verify
+from medimg.hub_sync.verifying import readback
+from medimg.hub_sync.verifying.verify import verify
+from medimg.hub_sync.withdrawing import history
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH
 from medimg.phantom import Phantom

@@ -23,13 +23,13 @@ import tiny_datasets as tiny
 from fault_proxy import FAULTS, FaultProxy, Seen
 
 from medimg.errors import HubError
-from medimg.hub_sync import patience
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.hub.store import Limits
-from medimg.hub_sync.patience import Interrupted, Patience, persist
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.pushing import patience
+from medimg.hub_sync.pushing.patience import Interrupted, Patience, persist
+from medimg.hub_sync.pushing.publish import Hub
 from medimg.hub_sync.sync import Result, Watcher, sync
-from medimg.hub_sync.verify import Reader, verify
+from medimg.hub_sync.verifying.verify import Reader, verify
 
 pytestmark = pytest.mark.clients
 

@@ -26,12 +26,13 @@ from tiny_datasets import verdict
 from medimg import licenses, registry
 from medimg.cards import card, human
 from medimg.errors import HubError, MedimgError, SourceError
-from medimg.hub_sync import history, patience
-from medimg.hub_sync.build import identifying
+from medimg.hub_sync.building.build import identifying
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import HOLD_PATH, MARK_PATH, Hub
+from medimg.hub_sync.pushing import patience
+from medimg.hub_sync.pushing.publish import HOLD_PATH, MARK_PATH, Hub
 from medimg.hub_sync.sync import Result, Watcher, report, sync
-from medimg.hub_sync.verify import Reader, verify
+from medimg.hub_sync.verifying.verify import Reader, verify
+from medimg.hub_sync.withdrawing import history
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH
 
@@ -90,7 +91,7 @@ def test_a_source_that_changes_while_it_is_read(
 ) -> None:
     root = tiny.originals(tmp_path, NAME, 4, 1)
     hub = Hub(server.url, "restless")
-    iterate = sys.modules["medimg.hub_sync.build"].iterate  # type: ignore[attr-defined]
+    iterate = sys.modules["medimg.hub_sync.building.build"].iterate  # type: ignore[attr-defined]
 
     def disturbed(*given: Any, **options: Any) -> Iterator[Any]:
         for record in iterate(*given, **options):
@@ -98,7 +99,7 @@ def test_a_source_that_changes_while_it_is_read(
             tiny.picture(root / NAME / "train" / "0.png", 4242)
 
     with monkeypatch.context() as patch:
-        patch.setattr("medimg.hub_sync.build.iterate", disturbed)
+        patch.setattr("medimg.hub_sync.building.build.iterate", disturbed)
         result = run(hub, root, NAME)[NAME]
     assert result.status == "failed" and "changed while it was read" in result.reason
     assert hub.published(NAME).manifest is None
@@ -720,7 +721,7 @@ def test_sub_collections_without_a_row(server: EmbeddedHub, tmp_path: Path) -> N
 
 
 def test_a_manifest_stays_small_whatever_is_left_out() -> None:
-    from medimg.hub_sync.build import REASONS, by_reason
+    from medimg.hub_sync.building.build import REASONS, by_reason
     from medimg.report import LoadReport
 
     report = LoadReport("lits")
@@ -889,7 +890,7 @@ def test_unchanged_datasets_cost_three_requests_and_no_row(
     def read(*given: Any, **options: Any) -> Iterator[Any]:
         raise AssertionError("a row of an unchanged dataset is read")
 
-    monkeypatch.setattr("medimg.hub_sync.build.iterate", read)
+    monkeypatch.setattr("medimg.hub_sync.building.build.iterate", read)
     before, uploaded = len(proxy.seen), proxy.uploaded
     results = run(hub, None, *names, check=True, collections=True)
     assert {(each.status, each.commits, each.uploaded_bytes) for each in results.values()} == {

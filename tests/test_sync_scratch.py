@@ -16,7 +16,7 @@ import tiny_datasets as tiny
 from fault_proxy import FaultProxy, Seen
 
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.pushing.publish import Hub
 from medimg.hub_sync.scratch import LOCK, scratch, sweep
 from medimg.hub_sync.sync import Watcher, sync
 

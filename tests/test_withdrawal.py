@@ -19,13 +19,13 @@ from tiny_datasets import verdict
 
 from medimg import licenses, registry
 from medimg.errors import HubError
-from medimg.hub_sync import history, withdrawal
 from medimg.hub_sync.hub.collect import collect
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.hub.store import Store
-from medimg.hub_sync.publish import MARK_PATH, Hub
+from medimg.hub_sync.pushing.publish import MARK_PATH, Hub
 from medimg.hub_sync.sync import Result, sync
-from medimg.hub_sync.verify import verify
+from medimg.hub_sync.verifying.verify import verify
+from medimg.hub_sync.withdrawing import history, withdrawal
 from medimg.schema import Row
 
 NAME, TOKEN, SPACE = "tiny-1", "hf_onlyfortests", "gone"

@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 
 from medimg import licenses, registry
-from medimg.hub_sync import fingerprint
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.hub.store import Commit, HubRefusal
-from medimg.hub_sync.patience import Patience
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.planning import fingerprint
+from medimg.hub_sync.pushing.patience import Patience
+from medimg.hub_sync.pushing.publish import Hub
 from medimg.hub_sync.sync import report, sync
-from medimg.hub_sync.verify import shards
+from medimg.hub_sync.verifying.verify import shards
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH, Manifest
 

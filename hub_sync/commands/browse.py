@@ -69,7 +69,7 @@ def list_(
     if as_json:
         print(json.dumps([_summary(entry) for entry in found], indent=1, ensure_ascii=False))
         return
-    from medimg.hub_sync.show import columns
+    from medimg.hub_sync.discovery.show import columns
 
     header = ("name", "title", "dim", "modality", "organ", "task", "license", "publish")
     rows = [
@@ -173,15 +173,15 @@ def _summary(entry: Entry) -> dict[str, Any]:
 
 
 def _tell_unlisted() -> None:
-    from medimg.hub_sync.show import unlisted
+    from medimg.hub_sync.discovery.show import unlisted
 
     if said := unlisted():
         err.print(plain(said), highlight=False)
 
 
 def search(ctx: typer.Context) -> None:
-    """Find datasets; `medimg.hub_sync.search` has the options, which typer would take longer to read than to answer."""
-    from medimg.hub_sync.search import run
+    """Find datasets; `discovery.search` has the options, which typer would take longer to read than to answer."""
+    from medimg.hub_sync.discovery.search import run
 
     raise typer.Exit(run(ctx.args))
 
@@ -205,7 +205,7 @@ def show(
 
       medimg show lits --hub https://huggingface.co
     """
-    from medimg.hub_sync import show as text
+    from medimg.hub_sync.discovery import show as text
 
     entry = _entry_of(name)
     if not isinstance(entry, index.Entry):
@@ -236,7 +236,7 @@ def _entry_of(name: str) -> Entry | Listed:
 
 
 def _show_listed(entry: Listed, namespace: str, as_json: bool) -> None:
-    from medimg.hub_sync import found
+    from medimg.hub_sync.discovery import found
     from medimg.text import as_json as safe
 
     if as_json:
@@ -278,7 +278,7 @@ def vocab(
       medimg vocab --kind modality --json
     """
     from medimg import vocab as vocabularies
-    from medimg.hub_sync.show import columns
+    from medimg.hub_sync.discovery.show import columns
 
     if kind is not None and kind not in KINDS:
         raise typer.BadParameter(f"one of {', '.join(KINDS)}", param_hint="--kind")

@@ -18,7 +18,7 @@ from medimg.errors import MedimgError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from medimg.hub_sync.publish import Hub
+    from medimg.hub_sync.pushing.publish import Hub
 
 
 NAMESPACE = "medimg"
@@ -118,11 +118,11 @@ def open_hub(
     Raises:
         HubError: there is no store.
     """
-    from medimg.hub_sync.stores import check_store, is_store
+    from medimg.hub_sync.commands.stores import check_store, is_store
 
     if not address:
         check_store(store, new=new)
-    from medimg.hub_sync.publish import OFFICIAL_HUB, Hub
+    from medimg.hub_sync.pushing.publish import OFFICIAL_HUB, Hub
 
     if (address or "").rstrip("/") != OFFICIAL_HUB:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

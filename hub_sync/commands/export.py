@@ -65,7 +65,7 @@ def export(
             stack.enter_context(
                 fused_cli.hub(hub, namespace, store, wanted=False, usual=STORE, sourced=False)
             )
-        from medimg.hub_sync import export as engine
+        from medimg.hub_sync.discovery import export as engine
 
         written = engine.mdfp_files(
             names or [], out_folder, rows=rows, source=source or None, namespace=namespace

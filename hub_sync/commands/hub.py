@@ -36,8 +36,8 @@ def hub(
 
       medimg hub --gc --store /data/hub
     """
+    from medimg.hub_sync.commands.stores import check_store, is_store
     from medimg.hub_sync.hub import serve
-    from medimg.hub_sync.stores import check_store, is_store
 
     if gc:
         _collect_garbage(store, grace)
@@ -50,9 +50,9 @@ def hub(
 
 
 def _collect_garbage(store: Path, grace: float) -> None:
+    from medimg.hub_sync.commands.stores import check_store
     from medimg.hub_sync.hub.collect import collect
     from medimg.hub_sync.hub.store import Store
-    from medimg.hub_sync.stores import check_store
 
     check_store(store, new=False)
     found = collect(Store(store), grace * 3600)

@@ -14,6 +14,6 @@ def mcp() -> None:
     from medimg.errors import need
 
     need("mcp", "the MCP server", "mcp")
-    from medimg.hub_sync.agents import serve
+    from medimg.hub_sync.discovery.agents import serve
 
     serve()

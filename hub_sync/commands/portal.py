@@ -28,7 +28,7 @@ from medimg.hub_sync.commands.console import (
 )
 
 if TYPE_CHECKING:
-    from medimg.hub_sync.publish import Hub
+    from medimg.hub_sync.pushing.publish import Hub
 
 NO_VIEWER = (
     "The volume viewer is not built in; the rest is whole. In a clone with Node, "
@@ -115,7 +115,7 @@ def build(folder: Path, namespace: str, hub: Hub | None, address: str | None) ->
 
     manifests = pictures = None
     if hub is not None:
-        from medimg.hub_sync import portal as space
+        from medimg.hub_sync.discovery import portal as space
 
         manifests = space.look(hub)
         pictures = space.pictures(hub, manifests)

@@ -22,7 +22,7 @@ from medimg.hub_sync.commands.console import (
 )
 
 if TYPE_CHECKING:
-    from medimg.hub_sync.preflight import Preflight
+    from medimg.hub_sync.planning.preflight import Preflight
 
 
 def preflight(
@@ -52,7 +52,7 @@ def preflight(
 
       medimg preflight --source official --hub https://huggingface.co --namespace my-org --json
     """
-    from medimg.hub_sync import preflight as looking
+    from medimg.hub_sync.planning import preflight as looking
 
     with open_hub(hub, namespace, store, new=True, dry=True) as target:
         found = looking.preflight(names or [], target, source=source or None, restore=restore, rate=rate)

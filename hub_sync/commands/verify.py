@@ -21,7 +21,7 @@ from medimg.hub_sync.commands.console import (
 )
 
 if TYPE_CHECKING:
-    from medimg.hub_sync.publish import Hub
+    from medimg.hub_sync.pushing.publish import Hub
 
 
 def verify(
@@ -43,8 +43,9 @@ def verify(
 
       medimg verify lits --deep --hub https://huggingface.co
     """
-    from medimg.hub_sync import fused, withdrawal
-    from medimg.hub_sync import verify as engine
+    from medimg.hub_sync import fused
+    from medimg.hub_sync.verifying import verify as engine
+    from medimg.hub_sync.withdrawing import withdrawal
 
     with open_hub(hub, namespace, store) as target:
         sets = list(withdrawal.fused_sets(target))

@@ -36,7 +36,7 @@ def rollback(
     Example:
       medimg rollback lits --to v1.0.0 --reason "masks of v1.0.0-2 are shifted"
     """
-    from medimg.hub_sync import history
+    from medimg.hub_sync.withdrawing import history
 
     with open_hub(hub, namespace, store) as target:
         change = history.rollback(target, registry.get(name).name, to, reason=reason)
@@ -65,7 +65,7 @@ def retire(
 
       medimg retire lits --reason "The source withdrew consent." --purge --hub https://huggingface.co
     """
-    from medimg.hub_sync import history
+    from medimg.hub_sync.withdrawing import history
 
     with open_hub(hub, namespace, store) as target:
         change = history.retire(target, _dataset_or_set(name), reason, purge=purge)
@@ -86,7 +86,7 @@ def purge(
     Example:
       medimg purge lits --hub https://huggingface.co
     """
-    from medimg.hub_sync import withdrawal
+    from medimg.hub_sync.withdrawing import withdrawal
 
     with open_hub(hub, namespace, store) as target:
         removed = withdrawal.purge(target, _dataset_or_set(name))
@@ -96,7 +96,7 @@ def purge(
 
 def _renew_portal(hub: Any) -> None:
     """Let the portal show what is left; what was asked for is done, whatever becomes of this."""
-    from medimg.hub_sync import portal
+    from medimg.hub_sync.discovery import portal
 
     try:
         portal.refresh(hub)

@@ -1,6 +1,6 @@
 """What is generated from the code: tables of the docs, the reference, and what lists and finds datasets.
 
-`python -m medimg.hub_sync.tables [--check]`, from the root of a clone.
+`python -m medimg.hub_sync.docs.tables [--check]`, from the root of a clone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from medimg import index, registry
 from medimg.catalogue import words
 from medimg.declaration import Dataset
-from medimg.hub_sync.reference import reference
+from medimg.hub_sync.docs.reference import reference
 
 HEAD = """# Datasets
 

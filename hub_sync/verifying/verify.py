@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from medimg import layout, policy, registry
-from medimg.hub_sync import withdrawal
-from medimg.hub_sync.publish import Hub, Published
+from medimg.hub_sync.pushing.publish import Hub, Published
 from medimg.hub_sync.scratch import scratch
+from medimg.hub_sync.withdrawing import withdrawal
 from medimg.manifest import Manifest, Shard
 
 READBACK = Path(__file__).with_name("readback.py")

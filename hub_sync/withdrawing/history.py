@@ -17,10 +17,18 @@ from huggingface_hub import (
 from medimg import __version__, layout, policy, registry
 from medimg.cards.card import escape, link
 from medimg.errors import HubError, UnknownDatasetError, VerifyError
-from medimg.hub_sync import withdrawal
 from medimg.hub_sync.fused_manifest import FusedManifest
-from medimg.hub_sync.publish import HOLD_PATH, MARK_PATH, OWNED, Hub, Operation, Published, read_manifest
-from medimg.hub_sync.verify import Reader, stored, verify
+from medimg.hub_sync.pushing.publish import (
+    HOLD_PATH,
+    MARK_PATH,
+    OWNED,
+    Hub,
+    Operation,
+    Published,
+    read_manifest,
+)
+from medimg.hub_sync.verifying.verify import Reader, stored, verify
+from medimg.hub_sync.withdrawing import withdrawal
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH, NOTICE, Manifest, Origin
 from medimg.schema import SCHEMA_VERSION

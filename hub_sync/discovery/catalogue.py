@@ -19,8 +19,8 @@ from medimg.cards import human
 from medimg.catalogue import Entry
 from medimg.catalogue.making import ledger
 from medimg.errors import MedimgError
-from medimg.hub_sync.export import META, data_meta
-from medimg.hub_sync.publish import Hub, blob_id
+from medimg.hub_sync.discovery.export import META, data_meta
+from medimg.hub_sync.pushing.publish import Hub, blob_id
 
 NAME = "catalogue"
 PARQUET = "data/catalogue.parquet"

@@ -17,7 +17,7 @@ from medimg.catalogue import Entry, called
 from medimg.catalogue.search import ACCESS, LOADABLE, Hit
 from medimg.catalogue.search import search as find
 from medimg.errors import MedimgError, UnknownDatasetError
-from medimg.hub_sync import found
+from medimg.hub_sync.discovery import found
 from medimg.licenses import TERMS
 from medimg.text import cleaned, visible
 

@@ -19,8 +19,8 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from medimg import licenses, policy, registry
 from medimg.errors import HubError, MedimgError
-from medimg.hub_sync.publish import Hub, Published
-from medimg.hub_sync.shards import SHARD_BYTES
+from medimg.hub_sync.building.shards import SHARD_BYTES
+from medimg.hub_sync.pushing.publish import Hub, Published
 from medimg.hub_sync.sync import Action, Plan, foreign, make_plan, opened
 from medimg.licenses import Verdict
 from medimg.registry import Builder

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from medimg.catalogue.search import ACCESS, DIMENSIONS, LOADABLE, search
-from medimg.hub_sync import found
-from medimg.hub_sync.show import unlisted
+from medimg.hub_sync.discovery import found
+from medimg.hub_sync.discovery.show import unlisted
 from medimg.text import as_json, visible
 
 EXAMPLES = """\

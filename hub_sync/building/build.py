@@ -21,8 +21,8 @@ from medimg.cards.pictures import Legend
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError
 from medimg.files import Files
-from medimg.hub_sync.measure import Measures
-from medimg.hub_sync.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, write_table
+from medimg.hub_sync.building.measure import Measures
+from medimg.hub_sync.building.shards import METADATA_FILE, SHARD_BYTES, SplitWriter, write_table
 from medimg.manifest import ConfigStats, Finding, LeftOut, Manifest, Origin, Shard, SplitStats
 from medimg.registry import Builder
 from medimg.report import OTHER, UNCOVERED, LoadReport, Reason

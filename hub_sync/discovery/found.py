@@ -8,7 +8,7 @@ from typing import Any
 
 from medimg.catalogue import Entry
 from medimg.catalogue.search import Hit, Hits
-from medimg.hub_sync.show import CODE, DIMENSIONS, columns, laid_out
+from medimg.hub_sync.discovery.show import CODE, DIMENSIONS, columns, laid_out
 from medimg.text import clean, cut
 
 HEADER = ("name", "title", "modality", "organ", "task", "count", "license", "load")

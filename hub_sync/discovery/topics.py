@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from medimg import registry
-from medimg.hub_sync.publish import Hub
+from medimg.hub_sync.pushing.publish import Hub
 
 if TYPE_CHECKING:
     from medimg.hub_sync.sync import Result

@@ -19,8 +19,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from medimg import __version__, index, policy, registry
 from medimg.errors import HubError, MedimgError
-from medimg.hub_sync import withdrawal
-from medimg.hub_sync.publish import MARK_PATH, Hub, Published, Upload
+from medimg.hub_sync.pushing.publish import MARK_PATH, Hub, Published, Upload
+from medimg.hub_sync.withdrawing import withdrawal
 from medimg.manifest import Manifest
 
 if TYPE_CHECKING:

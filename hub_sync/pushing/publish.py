@@ -32,7 +32,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from medimg import layout
 from medimg.errors import HubError, MedimgError
-from medimg.hub_sync.patience import TRAFFIC, Interrupted, Patience, persist, trouble_of
+from medimg.hub_sync.pushing.patience import TRAFFIC, Interrupted, Patience, persist, trouble_of
 from medimg.manifest import MANIFEST_PATH, Manifest
 
 T = TypeVar("T")

@@ -46,13 +46,13 @@ TERMS = "terms"
 """The same for `vocabulary` and `licenses`."""
 SHORT_CUTS = (TEXT, TERMS)
 
-ENGINE = "medimg.hub_sync.build"
+ENGINE = "medimg.hub_sync.building.build"
 """Where every build starts; rows, readers, shards and pictures are reached from here."""
 CARDS = ("medimg.cards.card", "medimg.cards.croissant")
 PHANTOM = "medimg.phantom"
 COMMONS = "medimg.files.idc"
 """Reads the addresses of the Imaging Data Commons, by name of their protocol."""
-MAKERS = ("medimg.hub_sync.fingerprint", "medimg.imports")
+MAKERS = ("medimg.hub_sync.planning.fingerprint", "medimg.imports")
 """What decides which text counts."""
 
 VOCABULARY, LICENSES = "medimg.vocab", "medimg.licenses"

@@ -1,0 +1,1 @@
+"""From a source to files: shards, metadata, previews and what is counted of them."""

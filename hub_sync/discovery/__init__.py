@@ -1,0 +1,1 @@
+"""Finding datasets: search, agents, catalogue, portal, collections and exports."""

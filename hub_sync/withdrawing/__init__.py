@@ -1,0 +1,1 @@
+"""Taking back what was published: earlier versions, retired datasets, verdicts that turned."""

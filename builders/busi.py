@@ -4,8 +4,9 @@ Images without finding, with benign and with malignant lesions; the lesions are 
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Part, Source
+from medimg.join import Join, Partner
 from medimg.readers import masks
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 LETTER = "doi:10.1016/j.dib.2023.109247 (letter of Pawłowska and others)"
 
@@ -76,29 +77,32 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    drawn, used = {}, set()
-    for mask, kind, number in files.match(r"(?:^|/)(benign|malignant|normal) \((\d+)\)_mask(?:_\d+)?\.png$"):
-        drawn.setdefault((kind, number), []).append(mask)
-    for image, kind, number in files.match(r"(?:^|/)(benign|malignant|normal) \((\d+)\)\.png$"):
-        lesions = drawn.get((kind, number))
-        if lesions is None:
-            yield Skipped(file=image, reason="an image whose mask is not in this copy")
-            continue
-        used.update(lesions)
-        names = DATASET.labels[kind]
-        yield Row(
-            id=f"{kind}-{number}",
-            image=image,
-            mask=masks.union([(masks.threshold(lesion), 1) for lesion in lesions]),
-            legend=LEGENDS[kind],
-            classes=names,
-            assessed=DATASET.every_label,
-            source=kind,
-            meta={"masks": len(lesions)},
-        )
-    for mask in (mask for masks_ in drawn.values() for mask in masks_ if mask not in used):
-        yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+def row(case):
+    names = DATASET.labels[case.kind]
+    return Row(
+        id=f"{case.kind}-{case.number}",
+        image=case.image,
+        mask=masks.union([(masks.threshold(lesion), 1) for lesion in case.lesions.values()]),
+        legend=LEGENDS[case.kind],
+        classes=names,
+        assessed=DATASET.every_label,
+        source=case.kind,
+        meta={"masks": len(case.lesions)},
+    )
+
+
+IMAGE = r"(?:^|/)(?P<kind>benign|malignant|normal) \((?P<number>\d+)\)"
+
+rows = Join(
+    IMAGE + r"\.png$",
+    row,
+    lesions=Partner(
+        IMAGE + r"_mask(?P<which>_\d+)?\.png$",
+        by="which",
+        skip="an image whose mask is not in this copy",
+        orphan="a mask whose image is not in this copy",
+    ),
+)
 
 
 def miniature(make):

@@ -5,8 +5,9 @@ older releases by two.
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
+from medimg.join import Join, Partner
 from medimg.readers import masks
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 OBSERVERS = {"1": "first-observer", "2": "second-observer"}
 # The second observer's files are palettes of two colors that are not quite black and white.
@@ -67,40 +68,49 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    drawn = files.index(r"(?:^|/)(\d\d)_manual([12])\.gif$", key=(1, 2))
-    views = files.index(r"(?:^|/)(\d\d)_(?:training|test)_mask\.gif$")
-    seen = set()
-    for image, number, part in files.match(r"(?:^|/)(\d\d)_(training|test)\.tif$"):
-        test = part == "test"
-        if number not in views or (not test and (number, "1") not in drawn):
-            yield Skipped(file=image, reason="its vessel map or its field of view is not in this copy")
+def row(case):
+    test = case.part == "test"
+    if test and not case.first:
+        case.tell("the vessels of observer 1 are not in this copy")
+    drawn = {"1": case.first, "2": case.second}
+    for observer, config in OBSERVERS.items():
+        vessels = drawn[observer]
+        if vessels is None and observer == "2":
             continue
-        seen.add(number)
-        if test:
-            for observer in OBSERVERS:
-                if (number, observer) not in drawn:
-                    files.tell(image, f"the vessels of observer {observer} are not in this copy")
-        for observer, config in OBSERVERS.items():
-            vessels = drawn.get((number, observer))
-            if vessels is None and observer == "2":
-                continue
-            view = masks.mask(views[number], DRAWN)
-            parts = [(view, 1), (masks.mask(vessels, DRAWN), 2)] if vessels else [(view, 1)]
-            yield Row(
-                id=f"{number}-manual{observer}",
-                config=config,
-                split="test" if test else "train",
-                subject=number,
-                image=image,
-                mask=masks.union(parts, overlaps={(1, 2): 3}),
-                legend=BOTH if vessels else VIEW,
-            )
-    for file, number in files.match(r"(?:^|/)(\d\d)_(?:manual[12]|(?:training|test)_mask)\.gif$"):
-        if number not in seen:
-            yield Skipped(
-                file=file, reason="an annotation whose photograph, or its other file, is not in this copy"
-            )
+        parts = [(masks.mask(case.view, DRAWN), 1)]
+        if vessels:
+            parts.append((masks.mask(vessels, DRAWN), 2))
+        yield Row(
+            id=f"{case.number}-manual{observer}",
+            config=config,
+            split="test" if test else "train",
+            subject=case.number,
+            image=case.image,
+            mask=masks.union(parts, overlaps={(1, 2): 3}),
+            legend=BOTH if vessels else VIEW,
+        )
+
+
+LACKS = "its vessel map or its field of view is not in this copy"
+ORPHAN = "an annotation whose photograph, or its other file, is not in this copy"
+
+rows = Join(
+    r"(?:^|/)(?P<number>\d\d)_(?P<part>training|test)\.tif$",
+    row,
+    view=Partner(r"(?:^|/)(?P<number>\d\d)_(?:training|test)_mask\.gif$", skip=LACKS, orphan=ORPHAN),
+    first=Partner(
+        r"(?:^|/)(?P<number>\d\d)_manual1\.gif$",
+        when=lambda case: case.part == "training",
+        skip=LACKS,
+        orphan=ORPHAN,
+    ),
+    second=Partner(
+        r"(?:^|/)(?P<number>\d\d)_manual2\.gif$",
+        when=lambda case: case.part == "test",
+        tell="the vessels of observer 2 are not in this copy",
+        orphan=ORPHAN,
+    ),
+)
 
 
 def miniature(make):

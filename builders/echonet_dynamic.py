@@ -74,7 +74,7 @@ def rows(files):
     chords = traced(table) if table else {}
     listed = files.need(r"(?:^|/)FileList\.csv$")
     for line in tables.rows(listed):
-        name = tables.file_name(line["FileName"].strip()).removesuffix(".avi")
+        name = name_of(line)
         video = videos.pop(name, None)
         if video is None:
             files.tell(listed, "a line of the table is no row: its video is not in this copy")
@@ -86,40 +86,47 @@ def rows(files):
 
 
 def row(video, name, line, chords, table):
-    outlines = {frame: [(1, polygon(one))] for frame, one in chords.items()}
     stated = {column: line[column] for column in MEASURES if line[column].strip()}
+    mask, source = None, stated
+    if chords:
+        outlines = {frame: [(1, polygon(one))] for frame, one in chords.items()}
+        mask = tracings.mask(video, outlines, center=0.0, table=table)
+        source = stated | {"X1, Y1, X2, Y2 by Frame": chords}
     return Row(
         id=name,
         split=line.one_of("Split", SPLITS),
         subject=name,
         image=video,
-        mask=tracings.mask(video, outlines, center=0.0, table=table) if outlines else None,
+        mask=mask,
         measures=[
             Measure(name=MEASURES[column][0], value=line.number(column), unit=MEASURES[column][1])
             for column in stated
         ],
-        source=stated | ({"X1, Y1, X2, Y2 by Frame": chords} if chords else {}),
+        source=source,
         meta={column: cell for column, cell in line.items() if column not in MEASURES},
     )
 
 
+def name_of(line):
+    """Of the video: one table has its suffix, the other has not."""
+    return tables.file_name(line["FileName"].strip()).removesuffix(".avi")
+
+
 def traced(table):
-    """File name without suffix -> frame -> [(x1, y1, x2, y2), …], in the table's order."""
+    """Name of the video -> frame -> [(x1, y1, x2, y2), …], in the table's order."""
     found = {}
-    for row in tables.rows(table, columns=COLUMNS):
-        name = tables.file_name(row["FileName"]).removesuffix(".avi")
-        frames = found.setdefault(name, {})
-        if not name.strip():
-            raise row.wrong("FileName", "is blank: the chord belongs to no video")
-        line = tuple(row.number(column) for column in COLUMNS[1:5])
-        frames.setdefault(row.integer("Frame"), []).append(line)
+    for line in tables.rows(table, columns=COLUMNS):
+        name = name_of(line)
+        if not name:
+            raise line.wrong("FileName", "is blank: the chord belongs to no video")
+        chord = tuple(line.number(column) for column in COLUMNS[1:5])
+        found.setdefault(name, {}).setdefault(line.integer("Frame"), []).append(chord)
     return found
 
 
-def polygon(lines):
-    """Down one side of the chords and up the other; the first line is the long axis and no chord."""
-    chords = lines[1:]
-    return [line[:2] for line in chords] + [line[2:] for line in reversed(chords)]
+def polygon(chords):
+    """Down one side of the chords and up the other; the first is the long axis and no chord."""
+    return [chord[:2] for chord in chords[1:]] + [chord[2:] for chord in reversed(chords[1:])]
 
 
 def miniature(make):

@@ -7,8 +7,9 @@ edema graded in 516, and optic disc and fovea located in the same 516.
 from itertools import combinations
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
-from medimg.readers import masks, tables
-from medimg.schema import Point, Row, Skipped
+from medimg.join import Join, Partner, lines
+from medimg.readers import masks
+from medimg.schema import Point, Row
 
 HOME = "https://idrid.grand-challenge.org/"
 PORT = "https://ieee-dataport.org/open-access/indian-diabetic-retinopathy-image-dataset-idrid"
@@ -39,13 +40,7 @@ GRADES = {
     "4": "proliferative diabetic retinopathy",
 }
 RISKS = {grade: f"macular edema risk grade {grade}" for grade in "012"}
-SETS = {"a": "train", "b": "test"}
-NAMES = {"a": "Training", "b": "Testing"}
-PLACES = {name: place for place, name in NAMES.items()}
-IMAGE = r"{}/1\. Original Images/(a|b)\. \w+ Set/(IDRiD_\d+)\.jpg$"
-MASK = r"2\. All Segmentation Groundtruths/(a|b)\. [^/]+/[^/]+/(IDRiD_\d+)_(MA|HE|EX|SE|OD)\.tif$"
-GRADING = r"(?:^|/)(?:[ab]\. )?IDRiD_Disease Grading_(Training|Testing) Labels\.csv$"
-CENTERS = r"(?:^|/)(?:[ab]\. )?IDRiD_(OD|Fovea)_Center_(Training|Testing) Set_Markups\.csv$"
+SPLITS = {"Training": "train", "Testing": "test"}
 CENTER = {"OD": "optic disc", "Fovea": "fovea"}
 
 DATASET = Dataset(
@@ -112,78 +107,56 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    yield from _segmented(files)
-    yield from _graded(files)
-    yield from _localized(files)
+def segmented(case):
+    drawn = [(mask, BITS[code]) for code, mask in case.masks.items()]
+    return Row(
+        id=f"segmentation-{SPLITS[case.part]}-{case.name}",
+        config="segmentation",
+        split=SPLITS[case.part],
+        image=case.image,
+        mask=masks.union(drawn, overlaps=MEETING),
+        source=list(case.masks),
+    )
 
 
-def _segmented(files):
-    drawn = {}
-    for mask, place, name, code in files.match(MASK):
-        drawn.setdefault((place, name), {})[code] = mask
-    for image, place, name in files.match(IMAGE.format(r"A\. Segmentation")):
-        found = drawn.pop((place, name), None)
-        if not found:
-            yield Skipped(file=image, reason="none of its masks is in this copy")
-            continue
-        with files.row(image):
-            mask = masks.union([(file, BITS[code]) for code, file in found.items()], overlaps=MEETING)
-            yield Row(**_shared("segmentation", image, place, name), mask=mask, source=list(found))
-    for found in drawn.values():
-        for file in found.values():
-            yield Skipped(file=file, reason="a mask whose photograph is not in this copy")
+def graded(case):
+    line = case.line
+    return Row(
+        id=f"grading-{SPLITS[case.part]}-{case.name}",
+        config="grading",
+        split=SPLITS[case.part],
+        image=case.image,
+        classes=(line.one_of("Retinopathy grade", GRADES), line.one_of("Risk of macular edema", RISKS)),
+        assessed=(*GRADES.values(), *RISKS.values()),
+        source={column: cell for column, cell in line.items() if column != "Image name" and cell.strip()},
+    )
 
 
-def _graded(files):
-    graded = tables.Lines(files)
-    for table, part in files.match(GRADING):
-        for line in tables.rows(table):
-            graded.add((PLACES[part], line["Image name"].strip()), line, "Image name")
-    for image, place, name in files.match(IMAGE.format(r"B\. Disease Grading")):
-        if (place, name) not in graded:
-            yield Skipped(file=image, reason="no table in this copy has a row for it")
-            continue
-        with files.row(image):
-            line = graded[place, name]
-            grade = line.one_of("Retinopathy grade", GRADES)
-            yield Row(
-                **_shared("grading", image, place, name),
-                classes=(grade, line.one_of("Risk of macular edema", RISKS)),
-                assessed=(*GRADES.values(), *RISKS.values()),
-                source={
-                    column: cell for column, cell in line.items() if column != "Image name" and cell.strip()
-                },
-            )
+def localized(case):
+    lines = {"OD": case.disc, "Fovea": case.fovea}
+    if not any(lines.values()):
+        return case.skip("no table in this copy has a row for it")
+    points, source = [], {}
+    for code, name in CENTER.items():
+        point = None
+        if line := lines[code]:
+            source[code], point = center(line)
+        if point:
+            points.append(Point(name=name, point=point))
+        else:
+            case.tell(f"no table states the center of its {name}")
+    return Row(
+        id=f"localization-{SPLITS[case.part]}-{case.name}",
+        config="localization",
+        split=SPLITS[case.part],
+        image=case.image,
+        points=points,
+        assessed=[point.name for point in points],
+        source=source,
+    )
 
 
-def _localized(files):
-    marked = {}
-    for table, code, part in files.match(CENTERS):
-        lines = marked.setdefault(code, tables.Lines(files))
-        for line in tables.rows(table):
-            if any(cell.strip() for cell in line.values()):
-                lines.add((PLACES[part], line["Image No"].strip()), line, "Image No")
-    for image, place, name in files.match(IMAGE.format(r"C\. Localization")):
-        listed = [code for code, lines in marked.items() if (place, name) in lines]
-        if not listed:
-            yield Skipped(file=image, reason="no table in this copy has a row for it")
-            continue
-        with files.row(image):
-            stated = {code: _center(marked[code][place, name]) for code in listed}
-            points = {code: point for code, (_, point) in stated.items() if point}
-            for code in CENTER:
-                if code not in points:
-                    files.tell(image, f"no table states the center of its {CENTER[code]}")
-            yield Row(
-                **_shared("localization", image, place, name),
-                points=[Point(name=CENTER[code], point=point) for code, point in points.items()],
-                assessed=[CENTER[code] for code in points],
-                source={code: cells for code, (cells, _) in stated.items()},
-            )
-
-
-def _center(line):
+def center(line):
     """The cells of a line's center, and its numbers; None where both cells are blank."""
     columns = [next(column for column in line if column[:1] == axis) for axis in "XY"]
     cells = [line[column] for column in columns]
@@ -191,8 +164,46 @@ def _center(line):
     return cells, None if blank else [line.number(column) for column in columns]
 
 
-def _shared(config, image, place, name):
-    return {"id": f"{config}-{SETS[place]}-{name}", "config": config, "split": SETS[place], "image": image}
+IMAGE = r"{}/1\. Original Images/[ab]\. (?P<part>Training|Testing) Set/(?P<name>IDRiD_\d+)\.jpg$"
+MASK = (
+    r"2\. All Segmentation Groundtruths/[ab]\. (?P<part>Training|Testing) [^/]+/[^/]+/"
+    r"(?P<name>IDRiD_\d+)_(?P<code>MA|HE|EX|SE|OD)\.tif$"
+)
+TABLE = r"(?:^|/)(?:[ab]\. )?IDRiD_{}\.csv$"
+KEY = ("part", "name")
+
+SEGMENTATION = Join(
+    IMAGE.format(r"A\. Segmentation"),
+    segmented,
+    masks=Partner(
+        MASK,
+        by="code",
+        skip="none of its masks is in this copy",
+        orphan="a mask whose photograph is not in this copy",
+    ),
+)
+GRADING = Join(
+    IMAGE.format(r"B\. Disease Grading"),
+    graded,
+    line=lines(
+        TABLE.format("Disease Grading_(Training|Testing) Labels"),
+        "Image name",
+        key=KEY,
+        skip="no table in this copy has a row for it",
+    ),
+)
+LOCALIZATION = Join(
+    IMAGE.format(r"C\. Localization"),
+    localized,
+    disc=lines(TABLE.format("OD_Center_(Training|Testing) Set_Markups"), "Image No", key=KEY),
+    fovea=lines(TABLE.format("Fovea_Center_(Training|Testing) Set_Markups"), "Image No", key=KEY),
+)
+
+
+def rows(files):
+    yield from SEGMENTATION(files)
+    yield from GRADING(files)
+    yield from LOCALIZATION(files)
 
 
 def miniature(make):
@@ -205,8 +216,11 @@ def miniature(make):
         "4. Soft Exudates",
         "5. Optic Disc",
     )
-    for place, cases in (("a", (("IDRiD_01", 5), ("IDRiD_02", 3))), ("b", (("IDRiD_55", 4),))):
-        part = f"{place}. {NAMES[place]} Set"
+    for place, name_of, cases in (
+        ("a", "Training", (("IDRiD_01", 5), ("IDRiD_02", 3))),
+        ("b", "Testing", (("IDRiD_55", 4),)),
+    ):
+        part = f"{place}. {name_of} Set"
         for name, count in cases:
             head = "A.%20Segmentation/A. Segmentation"
             make.image(f"{head}/1. Original Images/{part}/{name}.jpg", (64, 42), mode="RGB")
@@ -221,13 +235,13 @@ def miniature(make):
                 make.image(path, (64, 42), mode="RGB", seed=f"{place}/{name}")
         header = ["Image name", "Retinopathy grade", "Risk of macular edema "]
         table = [(names[0], 3, 2, *[""] * 8, " "), (names[1], 0, 0, *[""] * 9)]
-        path = f"B. Disease Grading/2. Groundtruths/{place}. IDRiD_Disease Grading_{NAMES[place]} Labels.csv"
+        path = f"B. Disease Grading/2. Groundtruths/{place}. IDRiD_Disease Grading_{name_of} Labels.csv"
         make.csv(path, [*header, *[""] * 9], table)
         for folder, stem in (
             ("1. Optic Disc Center Location", f"{place}. IDRiD_OD"),
             ("2. Fovea Center Location", "IDRiD_Fovea"),
         ):
             table = [(name, 40 - 2 * n, 21, "") for n, name in enumerate(names)] + [("", "", "", "")]
-            path = f"C. Localization/2. Groundtruths/{folder}/{stem}_Center_{NAMES[place]} Set_Markups.csv"
+            path = f"C. Localization/2. Groundtruths/{folder}/{stem}_Center_{name_of} Set_Markups.csv"
             make.csv(path, ["Image No", "X- Coordinate", "Y - Coordinate", ""], table)
     make.text("LICENSE.txt", "CC BY 4.0")

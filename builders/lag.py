@@ -5,8 +5,9 @@ follow the gaze of ophthalmologists, simulated by uncovering a blurred picture.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Partner
 from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 README = "smilell/AG-CNN:README.md@0397ed6"
 LISTED = "openmedlab/Awesome-Medical-Dataset:resources/LAG.md@81da0eee"
@@ -49,29 +50,33 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    maps = files.index(
-        r"(?:^|/)((?:non|suspicious)_glaucoma)/attention_map/([^/]+)\.jpg$",
-        key=(1, 2),
-        lost="attention maps are",
+def row(case):
+    source = {"folder": case.kind}
+    if case.text:
+        source["label"] = tables.lines(case.text)
+    return Row(
+        id=f"{case.kind}-{case.name}",
+        image=case.image,
+        target=case.map,
+        classes=DATASET.labels[case.kind],
+        assessed=DATASET.every_label,
+        source=source,
     )
-    stated = files.index(r"(?:^|/)((?:non|suspicious)_glaucoma)/label/([^/]+)\.txt$", key=(1, 2))
-    expected = bool(maps)
-    for image, kind, name in files.match(r"(?:^|/)((?:non|suspicious)_glaucoma)/image/([^/]+)\.jpg$"):
-        if expected and (kind, name) not in maps:
-            files.tell(image, "its attention map is not in this copy")
-        with files.row(image):
-            text = tables.lines(stated[kind, name]) if (kind, name) in stated else None
-            yield Row(
-                id=f"{kind}-{name}",
-                image=image,
-                target=maps.pop((kind, name), None),
-                classes=DATASET.labels[kind],
-                assessed=DATASET.every_label,
-                source={"folder": kind} | ({"label": text} if text else {}),
-            )
-    for file in maps.values():
-        yield Skipped(file=file, reason="an attention map whose image is not in this copy")
+
+
+KIND = r"(?:^|/)(?P<kind>(?:non|suspicious)_glaucoma)"
+
+rows = Join(
+    KIND + r"/image/(?P<name>[^/]+)\.jpg$",
+    row,
+    map=Partner(
+        KIND + r"/attention_map/(?P<name>[^/]+)\.jpg$",
+        tell="its attention map is not in this copy",
+        lost="attention maps are",
+        orphan="an attention map whose image is not in this copy",
+    ),
+    text=Partner(KIND + r"/label/(?P<name>[^/]+)\.txt$"),
+)
 
 
 def miniature(make):

@@ -5,8 +5,9 @@ phone at the microscope.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Lookup
 from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 HOST = "https://data.lhncbc.nlm.nih.gov/public/Malaria"
 LOADER = "zzmic/stable-datasets:stable_datasets/images/malaria.py@79de992"
@@ -60,39 +61,41 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    patients = _patients(files)
-    for image, kind, photograph, number in files.match(
-        r"(?:^|/)(Parasitized|Uninfected)/([^/]+)_cell_(\d+)\.png$"
-    ):
-        subject = patients.get((kind.lower(), image.key))
-        if subject is None:
-            files.tell(image, "no table in this copy has a line for it: its patient is not known")
-        with files.row(image):
-            yield Row(
-                id=f"{kind.lower()}-{image.stem}",
-                subject=subject,
-                image=image,
-                classes=DATASET.labels[kind],
-                assessed=DATASET.every_label,
-                source=kind,
-                meta={"photograph": photograph, "cell": int(number)},
-            )
-    for (other,) in files.match(r"(?:^|/)(?:Parasitized|Uninfected)/(?:(?!_cell_\d+\.png$).)+$"):
-        yield Skipped(file=other, reason="no image of a cell")
+def row(case):
+    return Row(
+        id=f"{case.kind.lower()}-{case.stem}",
+        subject=case.patient,
+        image=case.image,
+        classes=DATASET.labels[case.kind],
+        assessed=DATASET.every_label,
+        source=case.kind,
+        meta={"photograph": case.photograph, "cell": int(case.number)},
+    )
 
 
-def _patients(files):
+def patients(files):
     """(kind, file name) -> patient; the lines of the tables have a patient and then all of its cells."""
     found = {}
     for table, kind in files.match(r"patientid_cellmapping_(parasitized|uninfected)\.csv$"):
         for line in tables.lines(table):
             patient, *cells = (cell.strip(" \"'[]") for cell in line.removeprefix("\ufeff").split(","))
             for name in filter(None, cells):
-                key = (kind.lower(), tables.file_name(name))
+                key = (kind.title(), tables.file_name(name))
                 if found.setdefault(key, patient) != patient:
                     files.tell(table, "an image stands in the lines of two patients; the first one counts")
     return found
+
+
+rows = Join(
+    r"(?:^|/)(?P<kind>Parasitized|Uninfected)/(?P<photograph>[^/]+)_cell_(?P<number>\d+)\.png$",
+    row,
+    patient=Lookup(
+        patients,
+        ("kind", "file"),
+        tell="no table in this copy has a line for it: its patient is not known",
+    ),
+    left=[(r"(?:^|/)(?:Parasitized|Uninfected)/(?:(?!_cell_\d+\.png$).)+$", "no image of a cell")],
+)
 
 
 def miniature(make):

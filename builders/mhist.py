@@ -5,8 +5,9 @@ pathologists at Dartmouth-Hitchcock Medical Center.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Lookup
 from medimg.readers import tables
-from medimg.schema import Measure, Row, Skipped
+from medimg.schema import Measure, Row
 
 HOME = "https://bmirds.github.io/MHIST/"
 PAGE = "https://kaiko-ai.github.io/eva/dev/datasets/mhist"
@@ -47,29 +48,36 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    files.need(TABLE)
-    said = tables.lines_by(files, TABLE, "Image Name", columns=("Image Name", VOTES, "Partition"))
-    for (image,) in files.match(r"(?:^|/)MHIST_\w+\.png$"):
-        if image.key not in said:
-            yield Skipped(file=image, reason="annotations.csv has no row for it")
-            continue
-        with files.row(image):
-            line = said[image.key]
-            yield Row(
-                id=image.stem,
-                split=line.one_of("Partition", {split: split for split in DATASET.splits}),
-                image=image,
-                classes=line.one_of("Majority Vote Label", DATASET.labels),
-                assessed=DATASET.every_label,
-                measures=[Measure(name=VOTES, value=line.number(VOTES), unit="1")],
-                source={key: line[key] for key in ("Majority Vote Label", VOTES)},
-                meta={"Partition": line["Partition"]},
-            )
-    said.tell_rest("its image is not in this copy")
+def row(case):
+    line = case.line
+    return Row(
+        id=case.stem,
+        split=line.one_of("Partition", {split: split for split in DATASET.splits}),
+        image=case.image,
+        classes=line.one_of("Majority Vote Label", DATASET.labels),
+        assessed=DATASET.every_label,
+        measures=[Measure(name=VOTES, value=line.number(VOTES), unit="1")],
+        source={key: line[key] for key in ("Majority Vote Label", VOTES)},
+        meta={"Partition": line["Partition"]},
+    )
 
 
-TABLE = r"(?:^|/)annotations\.csv$"
+def annotations(files):
+    table = r"(?:^|/)annotations\.csv$"
+    files.need(table)
+    return tables.lines_by(files, table, "Image Name", columns=("Image Name", VOTES, "Partition"))
+
+
+rows = Join(
+    r"(?:^|/)MHIST_\w+\.png$",
+    row,
+    line=Lookup(
+        annotations,
+        "file",
+        skip="annotations.csv has no row for it",
+        rest="its image is not in this copy",
+    ),
+)
 
 
 def miniature(make):

@@ -5,8 +5,9 @@ are stated for each patient.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Lookup
 from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 HOME = "https://odir2019.grand-challenge.org"
 COPY = "https://www.kaggle.com/datasets/andrewmvd/ocular-disease-recognition-odir5k"
@@ -200,31 +201,18 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    books = [book for (book,) in files.match(r"(?:^|/)(?:data|ODIR[^/]*Annotation[^/]*)\.xlsx$")]
-    table = books[0] if books else files.find(r"(?:^|/)full_df\.csv$")
-    people = {row["ID"]: row for row in tables.rows(table)} if table else {}
-    for image, part, patient, side in files.match(
-        r"(Train|Test)ing[ _](?:Images|Dataset)/(?:.*/)?(\d+)_(left|right)\.jpg$"
-    ):
-        row = people.get(patient) if part == "Train" else None
-        shared = {"id": image.stem, "split": part.lower(), "subject": patient, "image": image}
-        if part == "Test":
-            yield Row(**shared, assessed=(), meta={"eye": side})
-            continue
-        if row is None:
-            yield Skipped(file=image, reason="no table in this copy has a row for it")
-            continue
-        keywords = row[f"{side.title()}-Diagnostic Keywords"]
-        stated = {key: row[key] for key in list(row)[7:15]}
-        yield Row(
-            **shared,
-            **said(keywords),
-            source={"keywords": keywords, "patient": stated},
-            meta={"eye": side, **{key: row[key] for key in ("Patient Age", "Patient Sex")}},
-        )
-    for (image,) in files.match(r"(?:^|/)preprocessed_images/[^/]+\.jpg$"):
-        yield Skipped(file=image, reason="a cropped copy of 512 x 512 pixels")
+def row(case):
+    shared = {"id": case.stem, "split": case.part.lower(), "subject": case.patient, "image": case.image}
+    if case.part == "Test":
+        return Row(**shared, assessed=(), meta={"eye": case.side})
+    person = case.person
+    keywords = person[f"{case.side.title()}-Diagnostic Keywords"]
+    return Row(
+        **shared,
+        **said(keywords),
+        source={"keywords": keywords, "patient": {key: person[key] for key in list(person)[7:15]}},
+        meta={"eye": case.side, **{key: person[key] for key in ("Patient Age", "Patient Sex")}},
+    )
 
 
 def said(keywords):
@@ -233,12 +221,34 @@ def said(keywords):
     terms = {word: LABELS[word] for word in words}
     classes = dict.fromkeys(name for word in words if word not in SUSPECTED for name in terms[word])
     uncertain = dict.fromkeys(SUSPECTED[word] for word in words if word in SUSPECTED)
-    looked = any(terms.values())
+    assessed = ()
+    if any(terms.values()):
+        assessed = [*dict.fromkeys((*CATEGORIES, *classes))]
     return {
         "classes": list(classes),
         "uncertain": [name for name in uncertain if name not in classes],
-        "assessed": list(dict.fromkeys((*CATEGORIES, *classes))) if looked else (),
+        "assessed": assessed,
     }
+
+
+def people(files):
+    """Patient -> line of the workbook, or of the table of the copy on Kaggle."""
+    books = [book for (book,) in files.match(r"(?:^|/)(?:data|ODIR[^/]*Annotation[^/]*)\.xlsx$")]
+    table = books[0] if books else files.find(r"(?:^|/)full_df\.csv$")
+    return {line["ID"]: line for line in tables.rows(table)} if table else {}
+
+
+rows = Join(
+    r"(?P<part>Train|Test)ing[ _](?:Images|Dataset)/(?:.*/)?(?P<patient>\d+)_(?P<side>left|right)\.jpg$",
+    row,
+    person=Lookup(
+        people,
+        "patient",
+        when=lambda case: case.part == "Train",
+        skip="no table in this copy has a row for it",
+    ),
+    left=[(r"(?:^|/)preprocessed_images/[^/]+\.jpg$", "a cropped copy of 512 x 512 pixels")],
+)
 
 
 def miniature(make):

@@ -5,7 +5,8 @@ score, most have an outlined mask.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Part, Source
-from medimg.readers import masks, slides, tables
+from medimg.join import Join, Partner, lines
+from medimg.readers import masks, slides
 from medimg.schema import Measure, Row, Skipped
 
 KAGGLE = "https://www.kaggle.com/c/prostate-cancer-grade-assessment/data"
@@ -69,51 +70,56 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    about = tables.lines_by(files, r"(?:^|/)train\.csv$", "image_id", lost="grades and providers are")
-    truths = files.index(r"train_label_masks/([^/]+)_mask\.tiff$", lost="masks are")
-    expected = bool(truths)
-    for file, name in files.match(r"train_images/([^/]+)\.tiff$"):
-        mask = truths.pop(name, None)
-        if about and name not in about:
-            files.tell(file, "no line of train.csv is for it: its grade is not known")
-        if expected and mask is None:
-            files.tell(file, "its mask is not in this copy (about 100 slides of the source have none)")
-        with files.row(file):
-            said = about.get(name, {})
-            if mask and not said.get("data_provider"):
-                yield Skipped(
-                    file=mask, reason="its values depend on the provider, which no table of this copy tells"
-                )
-                mask = None
-            yield from _tiles(file, name, said, mask)
-    for mask in truths.values():
-        yield Skipped(file=mask, reason="a mask whose slide is not in this copy")
-    about.tell_rest("its slide is not in this copy")
-
-
-def _tiles(file, name, said, mask):
-    grade = said.get("isup_grade")
-    legend = said.one_of("data_provider", LEGENDS) if mask else {}
-    structures = tuple(term for terms in legend.values() for term in terms)
-    with slides.Slide(file) as slide:
+def tiles(case):
+    line, mask = case.line or {}, case.mask
+    classes, assessed, measures, legend = (), [], [], None
+    if line.get("isup_grade"):
+        classes = line.one_of("isup_grade", DATASET.labels)
+        assessed += GRADES.values()
+        measures.append(Measure(name="ISUP grade", value=line.number("isup_grade"), unit="1"))
+    if mask and not line.get("data_provider"):
+        reason = "its values depend on the provider, which no table of this copy tells"
+        yield Skipped(file=mask, reason=reason)
+        mask = None
+    if mask:
+        legend = line.one_of("data_provider", LEGENDS)
+        assessed += [name for names in legend.values() for name in names]
+    with slides.Slide(case.image) as slide:
         truth = slides.Slide(mask, fill=0) if mask else None
         for tile, place in slide.tiles(SIZE, LEVEL):
             yield Row(
-                id=f"{name}-{place.level}-{place.x}-{place.y}",
-                subject=name,
+                id=f"{case.name}-{place.level}-{place.x}-{place.y}",
+                subject=case.name,
                 image=tile,
                 # The label is in the red channel alone.
                 mask=masks.mask(truth.tile(place), channel=0) if truth else None,
-                legend=legend if truth else None,
-                classes=said.one_of("isup_grade", DATASET.labels) if grade else (),
-                assessed=(*(GRADES.values() if grade else ()), *structures),
-                measures=[Measure(name="ISUP grade", value=said.number("isup_grade"), unit="1")]
-                if grade
-                else [],
-                source={key: said[key] for key in ("isup_grade", "gleason_score") if key in said} or None,
-                meta={"slide": name, **place.meta, "data_provider": said.get("data_provider")},
+                legend=legend,
+                classes=classes,
+                assessed=assessed,
+                measures=measures,
+                source={key: line[key] for key in ("isup_grade", "gleason_score") if key in line} or None,
+                meta={"slide": case.name, **place.meta, "data_provider": line.get("data_provider")},
             )
+
+
+rows = Join(
+    r"train_images/(?P<name>[^/]+)\.tiff$",
+    tiles,
+    line=lines(
+        r"(?:^|/)train\.csv$",
+        "image_id",
+        key="name",
+        tell="no line of train.csv is for it: its grade is not known",
+        lost="grades and providers are",
+        rest="its slide is not in this copy",
+    ),
+    mask=Partner(
+        r"train_label_masks/(?P<name>[^/]+)_mask\.tiff$",
+        tell="its mask is not in this copy (about 100 slides of the source have none)",
+        lost="masks are",
+        orphan="a mask whose slide is not in this copy",
+    ),
+)
 
 
 def miniature(make):

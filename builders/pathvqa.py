@@ -5,8 +5,9 @@ captions, half of them with the answer yes or no.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Lookup
 from medimg.readers import safe_pickle
-from medimg.schema import Row, Skipped, Text
+from medimg.schema import Row, Text
 
 REPOSITORY = "UCSD-AI4H/PathVQA"
 COPY = "https://huggingface.co/datasets/flaviagiammarino/path-vqa"
@@ -55,25 +56,33 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    asked, there = {}, set()
-    for pairs, part in files.match(r"(?:^|/)(train|val|test)_qa\.pkl$"):
-        there.add(part)
-        for one in safe_pickle.value(pairs):
+def row(case):
+    entries = case.questions.get(case.name, [])
+    pairs = dict.fromkeys((str(one["question"]).strip(), str(one["answer"]).strip()) for one in entries)
+    return Row(
+        id=case.name,
+        split=SPLITS[case.part],
+        image=case.image,
+        texts=[Text(kind="vqa", question=question, answer=answer) for question, answer in pairs],
+        source=[{key: cell for key, cell in one.items() if key != "image"} for one in entries] or None,
+    )
+
+
+def questions(files):
+    """Part -> name of the image -> its questions."""
+    found = {}
+    for table, part in files.match(r"(?:^|/)(train|val|test)_qa\.pkl$"):
+        asked = found.setdefault(part, {})
+        for one in safe_pickle.value(table):
             asked.setdefault(one["image"], []).append(one)
-    for image, part, name in files.match(r"images/(train|val|test)/([^/]+)\.(?:jpe?g|png)$"):
-        if part not in there:
-            yield Skipped(file=image, reason=f"{part}_qa.pkl, which holds its questions, is not in this copy")
-            continue
-        entries = asked.get(name, [])
-        pairs = dict.fromkeys((str(one["question"]).strip(), str(one["answer"]).strip()) for one in entries)
-        yield Row(
-            id=name,
-            split=SPLITS[part],
-            image=image,
-            texts=[Text(kind="vqa", question=question, answer=answer) for question, answer in pairs],
-            source=[{key: cell for key, cell in one.items() if key != "image"} for one in entries] or None,
-        )
+    return found
+
+
+rows = Join(
+    r"images/(?P<part>train|val|test)/(?P<name>[^/]+)\.(?:jpe?g|png)$",
+    row,
+    questions=Lookup(questions, "part", skip="the questions of its part (its _qa.pkl) are not in this copy"),
+)
 
 
 def miniature(make):

@@ -5,8 +5,9 @@ or not.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Part, Source
+from medimg.join import Join, Lookup, Partner
 from medimg.readers import masks, tables
-from medimg.schema import Point, Row, Skipped
+from medimg.schema import Point, Row
 
 DISC = {1: ("optic disc",), 2: ("optic disc", "optic cup")}
 SPLITS = {"g": "train", "n": "train", "V": "validation", "T": "test"}
@@ -65,45 +66,49 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    said = tables.Lines(files)
+def row(case):
+    line = case.line
+    # The training set says it by name, the others in their workbooks.
+    column = next((key for key in GLAUCOMA if line and key in line), None)
+    known = {"g": "1", "n": "0"}.get(case.letter) or (line[column] if column else None)
+    classes, assessed, points = (), ["optic disc", "optic cup"], []
+    if known:
+        classes = DATASET.labels[known]
+        assessed = ["glaucoma", "no glaucoma", *assessed]
+    if line:
+        assessed.append("fovea")
+        points.append(Point(name="fovea", point=[line.number(f"Fovea_{axis}") for axis in "XY"]))
+    return Row(
+        id=case.name,
+        split=SPLITS[case.letter],
+        image=case.image,
+        mask=masks.mask(case.mask, {0: 2, 128: 1, 255: 0}),
+        classes=classes,
+        assessed=assessed,
+        points=points,
+        source=line or {"file name": case.letter},
+    )
+
+
+def located(files):
+    """The lines of all workbooks by the name of the photograph."""
+    found = tables.Lines(files)
     for table, _ in files.match(r"(Fovea_locations?)\.xlsx$"):
         for line in tables.rows(table):
-            said.add(line["ImgName"].rpartition(".")[0], line, "ImgName")
-    drawn = files.index(r"(?:^|/)([gnVT]\d{4})\.(?:bmp|png)$")
-    seen = set()
-    for image, name, letter in files.match(r"(?:^|/)(([gnVT])\d{4})\.jpg$"):
-        seen.add(name)
-        if name not in drawn:
-            yield Skipped(file=image, reason="a photograph whose mask is not in this copy")
-            continue
-        if name not in said:
-            files.tell(image, "no workbook in this copy has a line for it: its fovea is not known")
-        with files.row(image):
-            line = said.get(name)
-            # The training set says it by name, the others in their workbooks.
-            column = next((key for key in GLAUCOMA if line and key in line), None)
-            known = {"g": "1", "n": "0"}.get(letter) or (line[column] if column else None)
-            yield Row(
-                id=name,
-                split=SPLITS[letter],
-                image=image,
-                mask=masks.mask(drawn[name], {0: 2, 128: 1, 255: 0}),
-                classes=DATASET.labels[known] if known else (),
-                assessed=(
-                    *(("glaucoma", "no glaucoma") if known else ()),
-                    "optic disc",
-                    "optic cup",
-                    *(("fovea",) if line else ()),
-                ),
-                points=[Point(name="fovea", point=[line.number(f"Fovea_{axis}") for axis in "XY"])]
-                if line
-                else (),
-                source=line or {"file name": letter},
-            )
-    for name, mask in drawn.items():
-        if name not in seen:
-            yield Skipped(file=mask, reason="a mask whose photograph is not in this copy")
+            found.add(line["ImgName"].rpartition(".")[0], line, "ImgName")
+    return found
+
+
+rows = Join(
+    r"(?:^|/)(?P<name>(?P<letter>[gnVT])\d{4})\.jpg$",
+    row,
+    mask=Partner(
+        r"(?:^|/)(?P<name>[gnVT]\d{4})\.(?:bmp|png)$",
+        skip="a photograph whose mask is not in this copy",
+        orphan="a mask whose photograph is not in this copy",
+    ),
+    line=Lookup(located, "name", tell="no workbook in this copy has a line for it: its fovea is not known"),
+)
 
 
 def miniature(make):

@@ -5,8 +5,9 @@ uncertain kind.
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
+from medimg.join import Join, Partner
 from medimg.readers import masks
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 PAGE = "https://medicine.uiowa.edu/eye/rite-dataset"
 COLORS = {(0, 0, 0): 0, (255, 0, 0): 1, (0, 0, 255): 2, (0, 255, 0): 3, (255, 255, 255): 4}
@@ -62,22 +63,28 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    maps = files.index(r"(?:^|/)(av|vessel)/(\d\d)_(?:training|test)\.png$", key=(1, 2))
-    seen = set()
-    for image, number, part in files.match(r"(?:^|/)images/(\d\d)_(training|test)\.tif$"):
-        drawn = {kind: maps.get((kind, number)) for kind in ("av", "vessel")}
-        if not all(drawn.values()):
-            yield Skipped(file=image, reason="one of its two maps is not in this copy")
-            continue
-        seen.add(number)
-        shared = {"split": "test" if part == "test" else "train", "subject": number, "image": image}
-        yield Row(id=f"{number}-av", config="artery-vein", mask=masks.mask(drawn["av"], COLORS), **shared)
-        vessels = masks.threshold(drawn["vessel"])
-        yield Row(id=f"{number}-vessel", config="vessel", mask=vessels, legend=VESSEL, **shared)
-    for (_, number), file in maps.items():
-        if number not in seen:
-            yield Skipped(file=file, reason="a map whose photograph or whose other map is not in this copy")
+def row(case):
+    shared = {
+        "split": "test" if case.part == "test" else "train",
+        "subject": case.number,
+        "image": case.image,
+    }
+    yield Row(id=f"{case.number}-av", config="artery-vein", mask=masks.mask(case.av, COLORS), **shared)
+    vessels = masks.threshold(case.vessel)
+    yield Row(id=f"{case.number}-vessel", config="vessel", mask=vessels, legend=VESSEL, **shared)
+
+
+LACKS = {
+    "skip": "one of its two maps is not in this copy",
+    "orphan": "a map whose photograph is not in this copy",
+}
+
+rows = Join(
+    r"(?:^|/)images/(?P<number>\d\d)_(?P<part>training|test)\.tif$",
+    row,
+    av=Partner(r"(?:^|/)av/(?P<number>\d\d)_(?:training|test)\.png$", **LACKS),
+    vessel=Partner(r"(?:^|/)vessel/(?P<number>\d\d)_(?:training|test)\.png$", **LACKS),
+)
 
 
 def miniature(make):

@@ -4,8 +4,9 @@
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Partner
 from medimg.readers import matlab
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 RECORD = "https://zenodo.org/records/6633721"
 README = "Cassie07/SNOW-Dataset:README.md"
@@ -53,25 +54,26 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    drawn = files.index(r"(?:^|/)(?:mat|Mask)/(?:.*/)?(seed\d+)\.mat$")
-    for image, folder, name in files.match(r"(?:^|/)(?:(overlay)/)?(?:[^/]+/)?(seed\d+)\.png$"):
-        if folder or "/overlay/" in f"/{image.path}":
-            yield Skipped(file=image, reason="a drawing of the nuclei over the picture")
-            continue
-        mask = drawn.pop(name, None)
-        if mask is None:
-            yield Skipped(file=image, reason="a picture whose nuclei are not in this copy")
-            continue
-        yield Row(
-            id=name,
-            image=image,
-            mask=matlab.mask(mask, "inst_map"),
-            instances=True,
-            meta={"synthetic": True},
-        )
-    for mask in drawn.values():
-        yield Skipped(file=mask, reason="nuclei whose picture is not in this copy")
+def row(case):
+    return Row(
+        id=case.name,
+        image=case.image,
+        mask=matlab.mask(case.nuclei, "inst_map"),
+        instances=True,
+        meta={"synthetic": True},
+    )
+
+
+rows = Join(
+    r"^(?!(?:.*/)?overlay/)(?:.*/)?(?P<name>seed\d+)\.png$",
+    row,
+    nuclei=Partner(
+        r"(?:^|/)(?:mat|Mask)/(?:.*/)?(?P<name>seed\d+)\.mat$",
+        skip="a picture whose nuclei are not in this copy",
+        orphan="nuclei whose picture is not in this copy",
+    ),
+    left=[(r"(?:^|/)overlay/(?:.*/)?seed\d+\.png$", "a drawing of the nuclei over the picture")],
+)
 
 
 def miniature(make):

@@ -77,7 +77,7 @@ NAMED = {
     "builders/kits19.py::DATASET::swap 1 and 2": "kidney and tumor",
     "builders/nct_crc_he_100k.py::rows::0.0005 to 0.5": "a spacing a thousand times as large",
     "builders/_lits.py::LOST::48 to 49": "one lost affine too many",
-    "builders/mhist.py::rows::unit '1' to '%'": "votes as percent",
+    "builders/mhist.py::row::unit '1' to '%'": "votes as percent",
     'medimg/rows.py::materialize::drop raise LabelError(f"labels are present that we…afa47c': "present, not assessed",
     "medimg/rows.py::materialize::drop raise LabelError('the row has no subject, and…db90b0": "no subject, no reason",
     "medimg/rows.py::_spacing::drop raise GeometryError(f'spacing {list(spacing)}…2ee4ae": "a spacing of nan",

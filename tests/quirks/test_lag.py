@@ -48,8 +48,10 @@ def test_both_folders_count_anew(tmp_path: Path) -> None:
     assert (targets["lag/non_glaucoma-0001"] != targets["lag/suspicious_glaucoma-0001"]).any()
 
 
-def test_a_map_without_its_image_is_told(tmp_path: Path) -> None:
+def test_a_map_and_a_text_without_their_image_are_told(tmp_path: Path) -> None:
     made = rebuilt("lag", lambda path: None if path.endswith("image/0005.jpg") else path, tmp_path)
     assert len(made.rows()) == 3
-    ((path, reason),) = made.skipped.items()
-    assert path.endswith("suspicious_glaucoma/attention_map/0005.jpg") and "image" in reason
+    assert {Path(path).parent.name: reason for path, reason in made.skipped.items()} == {
+        "attention_map": "an attention map whose image is not in this copy",
+        "label": "its image is not in this copy",
+    }

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import hashlib
 import importlib
+import importlib.util
 import io
 import os
 import pickle
@@ -14,6 +15,7 @@ import random
 import shutil
 import struct
 import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
@@ -21,7 +23,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -35,12 +37,13 @@ from medimg.errors import (
     ArchiveError,
     BombError,
     ChecksumError,
+    FormatError,
     MedimgError,
     MissingExtraError,
     SourceError,
     UnsafePathError,
 )
-from medimg.files import File, Files, Limits, blobs, checksums, inflate, names, remote
+from medimg.files import File, Files, Limits, blobs, checksums, decoders, inflate, names, remote
 from tests.servers import Bucket, WebServer, s3, web
 
 Tree = Mapping[str, bytes]
@@ -319,6 +322,37 @@ def test_stream_decompresses_once_and_seeks_afterwards(tmp_path: Path, counted: 
     assert sum(counted) < where.stat().st_size * 0.75  # the states kept on the way spare the rest
     blob = next(iter(files._archives.values())).archive.blob
     assert isinstance(blob, inflate.Decompressed) and 3 <= len(blob.points) <= 6
+
+
+@pytest.fixture
+def without_zlib_ng(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The decoders as they are where zlib-ng is not installed."""
+    monkeypatch.setitem(sys.modules, "zlib_ng", None)
+    spec = importlib.util.find_spec(decoders.__name__)
+    assert spec and spec.loader
+    plain = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(plain)
+    assert plain.engine is zlib and decoders.engine is not zlib
+    return plain
+
+
+def test_zlib_ng_gives_the_bytes_that_zlib_gives(without_zlib_ng: ModuleType) -> None:
+    data = texture(3_000_000, 1) + noise(100_000, 2)
+    packed = gzip.compress(data, 6) + gzip.compress(data[:500], 1)
+    damaged = packed[: len(packed) // 2] + b"?" + packed[len(packed) // 2 + 1 :]
+    for one in (decoders, without_zlib_ng):
+        assert one.decoded(packed, 1 << 30) == data + data[:500]
+        assert one.beginning(one.CODECS["gzip"], packed[:2000], 700) == data[:700]
+        with pytest.raises(BombError):
+            one.decoded(packed, len(data))
+        for bad in (damaged, packed[:-4], b"no gzip"):
+            with pytest.raises(FormatError, match="compressed data"):
+                one.decoded(bad, 1 << 30)
+        assert [one.exceeds(one.CODECS["gzip"], [packed], len(data) - n) for n in (0, 1)] == [False, True]
+        decoder = one.CODECS["gzip"].start()
+        first, rest = decoder.decode(packed, 1_000_000)
+        again = decoder.copy()
+        assert decoder.decode(rest, 1 << 30) == again.decode(rest, 1 << 30) and first == data[:1_000_000]
 
 
 def test_memory_of_checkpoints_is_bounded(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from medimg import licenses, policy
+from medimg.files import Limits
+from medimg.files.decoders import decoded
 from medimg.pixels import Array, Picture, Volume
 from medimg.schema import Box, Point
 
@@ -130,7 +132,7 @@ def _decoded(stored: Mapping[str, Any] | None) -> Picture | Volume | None:
     data: bytes = stored["bytes"]
     suffix = next((suffix for start, suffix in _ENCODED.items() if data.startswith(start)), None)
     if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
+        data = decoded(data, Limits().decoded)
     if int.from_bytes(data[:4], "little") == 348 or int.from_bytes(data[:4], "big") == 348:
         return Volume(data)
     import numpy as np

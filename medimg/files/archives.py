@@ -29,7 +29,8 @@ from medimg.files.blobs import (
     buffered,
     not_an_archive,
 )
-from medimg.files.inflate import CODECS, Decompressed
+from medimg.files.decoders import CODECS
+from medimg.files.inflate import Decompressed
 from medimg.files.limits import Budget
 from medimg.files.names import is_junk, link_target, safe_path, sniff
 

@@ -6,147 +6,26 @@ beginning. The first pass over a tar.gz thus reads it once, and makes every late
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import threading
 import zlib
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from medimg.errors import ArchiveError, BombError
-
-if TYPE_CHECKING:
-    from medimg.files.limits import Budget
-
 from medimg.files.blobs import AGAIN, Blob, KiB, MiB, crc_error, not_an_archive
+from medimg.files.decoders import FAULTS, Codec, Decoder
+from medimg.files.limits import Budget, Checkpoints, Point
 
-
-class _Decoder(Protocol):
-    """One compressed stream. `decode` returns output and the input that was not taken."""
-
-    copies: bool
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def hungry(self) -> bool: ...
-
-    def decode(self, data: bytes, limit: int) -> tuple[bytes, bytes]: ...
-
-    def copy(self) -> _Decoder: ...
-
-
-class _Zlib:
-    copies = True
-    hungry = True
-
-    def __init__(self, state: Any) -> None:
-        self._state = state
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._state.eof)
-
-    def decode(self, data: bytes, limit: int) -> tuple[bytes, bytes]:
-        out = self._state.decompress(data, limit)
-        return out, self._state.unused_data if self._state.eof else self._state.unconsumed_tail
-
-    def copy(self) -> _Zlib:
-        return _Zlib(self._state.copy())
-
-
-class _Other:
-    """Of bz2 and lzma, which keep untaken input themselves and cannot be copied."""
-
-    copies = False
-
-    def __init__(self, state: Any) -> None:
-        self._state = state
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._state.eof)
-
-    @property
-    def hungry(self) -> bool:
-        return bool(self._state.needs_input)
-
-    def decode(self, data: bytes, limit: int) -> tuple[bytes, bytes]:
-        out = self._state.decompress(data, limit)
-        return out, self._state.unused_data if self._state.eof else b""
-
-    def copy(self) -> _Other:
-        raise NotImplementedError
-
-
-class Codec(NamedTuple):
-    """A compression: how to start, and the magic of a following stream (None: there is only one)."""
-
-    name: str
-    start: Callable[[], _Decoder]
-    magic: bytes | None = None
-
-
-CODECS = {
-    "gzip": Codec("gzip", lambda: _Zlib(zlib.decompressobj(31)), b"\x1f\x8b"),
-    "bz2": Codec("bzip2", lambda: _Other(bz2.BZ2Decompressor()), b"BZh"),
-    "xz": Codec("xz", lambda: _Other(lzma.LZMADecompressor(lzma.FORMAT_XZ)), b"\xfd7zXZ\0"),
-    "deflate": Codec("deflate", lambda: _Zlib(zlib.decompressobj(-15))),
-    "zip-bz2": Codec("bzip2", lambda: _Other(bz2.BZ2Decompressor())),
-}
-CHECKPOINT_BYTES = 48 * KiB
-"""What one copied state takes: zlib's 32 KiB window and its tables."""
 _INPUT = 128 * KiB
 _OUTPUT = 512 * KiB
-
-
-class _Point(NamedTuple):
-    position: int
-    offset: int
-    decoder: _Decoder
-    crc: int
-
-
-class Checkpoints:
-    """Bounds the memory of all checkpoints: the least recently read archive loses its own first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = max(8, limit)
-        self._owners: OrderedDict[Decompressed, None] = OrderedDict()
-        self._count = 0
-        self._lock = threading.Lock()
-
-    def add(self, owner: Decompressed, point: _Point) -> None:
-        """Keep `point`, which lies behind all other points of `owner`."""
-        with self._lock:
-            if owner.points and owner.points[-1].position >= point.position:
-                return
-            owner.points = [*owner.points, point]
-            self._count += 1
-            self._owners[owner] = None
-            self._owners.move_to_end(owner)
-            while self._count > self._limit:
-                victim = next(iter(self._owners))
-                before = len(victim.points)
-                if victim is owner:
-                    owner.points = owner.points[1::2]
-                    owner.spacing *= 2
-                else:
-                    victim.points = []
-                    del self._owners[victim]
-                self._count -= before - len(victim.points)
 
 
 class _Cursor:
     """One decompressor at one place: `ready` is decoded and starts at `position`."""
 
-    def __init__(self, owner: Decompressed, point: _Point) -> None:
+    def __init__(self, owner: Decompressed, point: Point) -> None:
         self.owner = owner
-        self.decoder: _Decoder | None = point.decoder
+        self.decoder: Decoder | None = point.decoder
         self.offset = point.offset
         self.tail = b""
         self.dry = False
@@ -192,7 +71,7 @@ class _Cursor:
             data, self.tail = (self.tail, b"") if decoder.hungry else (b"", self.tail)
             try:
                 out, rest = decoder.decode(data, _OUTPUT)
-            except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+            except FAULTS as error:
                 raise owner.damaged(end, error) from error
             self.tail = rest + self.tail
             if decoder.eof:
@@ -260,7 +139,7 @@ class Decompressed(Blob):
         self.codec = codec
         self.size = size
         self.crc = crc
-        self.points: list[_Point] = []
+        self.points: list[Point] = []
         self.spacing = 4 * MiB
         self._stated = size
         self._limits = budget.limits
@@ -308,7 +187,7 @@ class Decompressed(Blob):
                 self._idle.remove(best)
                 return best
         if at < 0:
-            return _Cursor(self, _Point(0, 0, self.codec.start(), 0))
+            return _Cursor(self, Point(0, 0, self.codec.start(), 0))
         point = points[at]
         return _Cursor(self, point._replace(decoder=point.decoder.copy()))
 
@@ -318,7 +197,7 @@ class Decompressed(Blob):
         if end >= (points[-1].position if points else 0) + self.spacing:
             assert cursor.decoder is not None
             offset = cursor.offset - len(cursor.tail)
-            self._checkpoints.add(self, _Point(end, offset, cursor.decoder.copy(), cursor.crc))
+            self._checkpoints.add(self, Point(end, offset, cursor.decoder.copy(), cursor.crc))
 
     def check(self, end: int, taken: int) -> None:
         """Compare real sizes with declared and allowed ones."""

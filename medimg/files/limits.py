@@ -1,13 +1,18 @@
-"""What the archives of one view may expand to."""
+"""What the archives of one view may expand to, and what they may hold in memory for it."""
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from medimg.errors import BombError
-from medimg.files.blobs import GiB, MiB
-from medimg.files.inflate import CHECKPOINT_BYTES, Checkpoints
+from medimg.files.blobs import GiB, KiB, MiB
+from medimg.files.decoders import Decoder
+
+CHECKPOINT_BYTES = 48 * KiB
+"""What one copied state takes: zlib's 32 KiB window and its tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,52 @@ class Limits:
             next_step="if the source is to be trusted, declare its `largest` image in the builder; slides are "
             "read by tiles (readers.slides)",
         )
+
+
+class Point(NamedTuple):
+    """A copied state: where it stands in the output and in the input, and the sum of what came before."""
+
+    position: int
+    offset: int
+    decoder: Decoder
+    crc: int
+
+
+class Keeper(Protocol):
+    """What keeps checkpoints: a compressed archive."""
+
+    points: list[Point]
+    spacing: int
+
+
+class Checkpoints:
+    """Bounds the memory of all checkpoints: the least recently read archive loses its own first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = max(8, limit)
+        self._owners: OrderedDict[Keeper, None] = OrderedDict()
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def add(self, owner: Keeper, point: Point) -> None:
+        """Keep `point`, which lies behind all other points of `owner`."""
+        with self._lock:
+            if owner.points and owner.points[-1].position >= point.position:
+                return
+            owner.points = [*owner.points, point]
+            self._count += 1
+            self._owners[owner] = None
+            self._owners.move_to_end(owner)
+            while self._count > self._limit:
+                victim = next(iter(self._owners))
+                before = len(victim.points)
+                if victim is owner:
+                    owner.points = owner.points[1::2]
+                    owner.spacing *= 2
+                else:
+                    victim.points = []
+                    del self._owners[victim]
+                self._count -= before - len(victim.points)
 
 
 class Budget:

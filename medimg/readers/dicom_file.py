@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import struct
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 
 from medimg.errors import BombError, FormatError, GeometryError, MissingExtraError
+from medimg.files.decoders import CODECS, exceeds
 from medimg.pixels import Array, Volume, check_affine
 from medimg.readers.grids import DIRECTION, Grid
 
@@ -140,13 +140,8 @@ def deflated(stream: BinaryIO) -> bool:
     if b"1.2.840.10008.1.2.1.99" not in start:
         return False
     stream.seek(144 + int.from_bytes(start[140:144], "little"))
-    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    while chunk := inflater.unconsumed_tail or stream.read(1 << 20):
-        total += len(inflater.decompress(chunk, 1 << 24))
-        if total > DEFLATED:
-            raise BombError(f"expands to more than {DEFLATED} bytes")
-        if inflater.eof:
-            break
+    if exceeds(CODECS["deflate"], iter(lambda: stream.read(1 << 20), b""), DEFLATED):
+        raise BombError(f"expands to more than {DEFLATED} bytes")
     stream.seek(0)
     return True
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from medimg.errors import BombError, FormatError, MedimgError
 from medimg.files import File
+from medimg.files.decoders import CODECS, beginning, exceeds
 from medimg.pixels import Picture, Pixels
 from medimg.readers.raster import label_picture, what_it_is
 
@@ -95,19 +96,16 @@ def _check_packed(data: bytes) -> None:
     while at + 8 <= len(data):
         kind, size = number(data, at), number(data, at + 4)
         if kind == _COMPRESSED:
-            unpacker, packed = zlib.decompressobj(), data[at + 8 : at + 8 + size]
-            head = unpacker.decompress(packed, 256)
+            packed = data[at + 8 : at + 8 + size]
+            head = beginning(CODECS["zlib"], packed, 256)
             # Eight bytes each: tag, tag of the flags, flags with the class, tag of the dimensions; then these.
             flags, axes = number(head, 16), min(number(head, 28) // 4, 32)
             values = math.prod(number(head, 32 + 4 * axis) for axis in range(axes))
             most = 16 * values + _SPARE if flags & 0xFF in _NUMBERS else MAX_OTHER
             if flags & 0xFF in _NUMBERS and values > MAX_VALUES:
                 raise BombError(f"a variable promises {values:,} values; at most {MAX_VALUES:,} are loaded")
-            total = len(head)
-            while (packed := unpacker.unconsumed_tail) and not unpacker.eof:
-                total += len(unpacker.decompress(packed, 1 << 20))
-                if total > most:
-                    raise BombError(
-                        f"a variable that expands to more than the {most:,} bytes that its values take"
-                    )
+            if exceeds(CODECS["zlib"], [packed], most):
+                raise BombError(
+                    f"a variable that expands to more than the {most:,} bytes that its values take"
+                )
         at += 8 + size

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from medimg.errors import FormatError, MedimgError, UnsafePathError
+from medimg.files.decoders import CHUNK, Inflated
 from medimg.pixels import NOT_TOLD, Array, Volume, check_affine
 from medimg.readers.grids import Grid, VolumePixels, spatial
-from medimg.readers.nifti import CHUNK, Inflated, check_ratio, reading
+from medimg.readers.nifti import check_ratio, reading
 
 if TYPE_CHECKING:
     from medimg.files import File

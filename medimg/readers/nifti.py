@@ -13,141 +13,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
-from zlib import decompressobj
-from zlib import error as ZlibError
 
 import numpy as np
 
 from medimg.errors import FormatError, GeometryError, MedimgError
+from medimg.files.decoders import Inflated
 from medimg.pixels import Volume, parse_header, silent, unsized
 from medimg.readers.grids import Grid, VolumePixels
 
 if TYPE_CHECKING:
     from medimg.files import File
-
-CHUNK = 1 << 20
-"""Bytes read at a time."""
-_GZIP = b"\x1f\x8b"
-
-
-class Inflated:
-    """A plain or compressed stream, read once from front to back into buffers that the caller owns.
-
-    Gzip may have several members.
-
-    Args:
-        stream: at the place where the data begin.
-        limit: compressed bytes to use at most; None takes all.
-        plain: never take the data for compressed.
-        zlib: the data are compressed, with gzip or zlib; otherwise gzip is told by its first bytes.
-    """
-
-    def __init__(
-        self, stream: BinaryIO, *, limit: int | None = None, plain: bool = False, zlib: bool = False
-    ) -> None:
-        self._stream = stream
-        self._left = limit
-        self._pending = self._fetch(2)
-        self._pending += self._fetch(2 - len(self._pending)) if len(self._pending) < 2 else b""
-        gzip = self._pending == _GZIP
-        packed = not plain and (gzip or zlib)
-        self._members = gzip
-        self._inflater = decompressobj(47) if packed else None
-
-    @property
-    def packed(self) -> bool:
-        """Whether the data are compressed."""
-        return self._inflater is not None
-
-    def _fetch(self, count: int) -> bytes:
-        if self._left is not None:
-            count = min(count, self._left)
-        data = self._stream.read(count) if count > 0 else b""
-        if self._left is not None:
-            self._left -= len(data)
-        return data
-
-    def _next(self, count: int) -> bytes:
-        """At least one and at most `count` bytes; none at the end."""
-        if self._inflater is None:
-            data, self._pending = self._pending[:count], self._pending[count:]
-            return data or self._fetch(min(count, CHUNK))
-        while True:
-            if self._inflater.eof:
-                rest = self._inflater.unused_data + self._pending
-                self._pending = b""
-                while self._members and rest[:1] == b"\0":
-                    rest = rest.lstrip(b"\0") or self._fetch(CHUNK)
-                rest += self._fetch(2 - len(rest)) if len(rest) < 2 else b""
-                if not rest:
-                    return b""
-                if not self._members or rest[:2] != _GZIP:
-                    raise FormatError("there is something behind the end of the compressed data")
-                self._inflater, self._pending = decompressobj(47), rest
-            packed = self._inflater.unconsumed_tail or self._pending or self._fetch(CHUNK)
-            if packed is self._pending:
-                self._pending = b""
-            try:
-                data = self._inflater.decompress(packed, count)
-            except ZlibError as error:
-                raise FormatError(f"the compressed data are damaged: {error}") from error
-            if data:
-                return data
-            if not packed and not self._inflater.eof:
-                raise FormatError("the compressed data end too early")
-
-    def readinto(self, buffer: bytearray | memoryview) -> None:
-        """Fill the buffer.
-
-        Raises:
-            FormatError: the data end before, or are damaged.
-        """
-        view = memoryview(buffer).cast("B")
-        done = 0
-        if (
-            self._inflater is None
-            and not self._pending
-            and self._left is None
-            and hasattr(self._stream, "readinto")
-        ):
-            while done < len(view):
-                count = self._stream.readinto(view[done : done + 16 * CHUNK])
-                if not count:
-                    break
-                done += count
-        while done < len(view):
-            data = self._next(min(len(view) - done, 4 * CHUNK))
-            if not data:
-                raise FormatError(f"the data end {len(view) - done} bytes too early")
-            view[done : done + len(data)] = data
-            done += len(data)
-
-    def take(self, count: int) -> bytes:
-        """Exactly `count` bytes. Raises FormatError where there are fewer."""
-        if count > 1 << 24:
-            raise FormatError(f"{count} bytes between header and voxels")
-        buffer = bytearray(count)
-        self.readinto(buffer)
-        return bytes(buffer)
-
-    def rest(self, most: int) -> bytes:
-        """All that is left. Raises FormatError where it is more than `most` bytes."""
-        parts, total = [], 0
-        while data := self._next(CHUNK):
-            parts.append(data)
-            total += len(data)
-            if total > most:
-                raise FormatError(f"more than {most} bytes of header")
-        return b"".join(parts)
-
-    def finish(self) -> None:
-        """Make sure that nothing follows (and, through gzip's checksum, that all was right).
-
-        Raises:
-            FormatError: something follows.
-        """
-        if self._next(1):
-            raise FormatError("the file holds more voxels than its header says")
 
 
 @contextlib.contextmanager

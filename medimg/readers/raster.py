@@ -13,11 +13,9 @@ decodes from the stored bytes. Consequences that a builder should know:
 from __future__ import annotations
 
 import io
-import lzma
 import math
 import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -39,6 +37,7 @@ from PIL import (
 
 from medimg.errors import BombError, FormatError, GeometryError, MedimgError, MissingExtraError
 from medimg.files import File
+from medimg.files.decoders import CODECS, beginning, decoded, exceeds
 from medimg.pixels import Array, Picture, Pixels, Volume
 from medimg.pixels import Image as AnyImage
 from medimg.readers import exif
@@ -365,14 +364,14 @@ def _read(file: File) -> bytes:
     data = file.read()
     if data.startswith(b"\x1f\x8b"):
         _check_head(data[:_HEAD], file)
-        return _inflated(data, MAX_INFLATED, cut=False)
+        return decoded(data, MAX_INFLATED)
     return data
 
 
 def _check_head(head: bytes, file: File) -> None:
     """Refuse by its first bytes what is no picture, or one that is too large."""
     if head.startswith(b"\x1f\x8b"):
-        head = _inflated(head, _HEAD, cut=True)
+        head = beginning(CODECS["gzip"], head, _HEAD)
     if not any(accept is None or accept(head[:16]) for _, accept in map(Image.OPEN.__getitem__, _FORMATS)):
         raise FormatError(what_it_is(head))
     try:
@@ -382,24 +381,6 @@ def _check_head(head: bytes, file: File) -> None:
         raise
     except FormatError:
         return  # it may be whole behind the head
-
-
-def _inflated(data: bytes, most: int, *, cut: bool) -> bytes:
-    """What is in a gzipped picture (.ppm.gz), at most `most` bytes; with `cut`, of one that may go on."""
-    inflater = zlib.decompressobj(31)
-    try:
-        plain = inflater.decompress(data, most)
-    except zlib.error as error:
-        raise FormatError(f"the compressed data are damaged: {error}") from error
-    if cut:
-        return plain
-    if inflater.unconsumed_tail:
-        raise BombError(
-            f"expands to more than {most:,} bytes", next_step="get the file from its source again"
-        )
-    if not inflater.eof:
-        raise FormatError("truncated: the compressed data end too early")
-    return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -771,29 +752,16 @@ def _leaf_array(leaf: Any, length: int, file: File | None) -> Array:
 
 def _check_packed(leaf: Any) -> None:
     """Refuse a TIFF page whose tiles or strips expand to more than they should: tifffile unpacks all that there is."""
-    starts: dict[int, Callable[[], Any]] = {
-        8: zlib.decompressobj,
-        32946: zlib.decompressobj,
-        34925: lzma.LZMADecompressor,
-    }
-    start = starts.get(int(leaf.compression))
+    codec = {8: "zlib", 32946: "zlib", 34925: "lzma"}.get(int(leaf.compression))
     most = math.prod(leaf.chunks) * leaf.dtype.itemsize + 4096
     for offset, count in zip(leaf.dataoffsets, leaf.databytecounts, strict=True):
         if int(leaf.compression) == 32773 and count > 2 * most:  # PackBits, which grows by a 128th at worst
             raise BombError(f"a TIFF tile of {count:,} packed bytes, which should unpack to {most:,}")
-        if start is None or count < 1 << 16:
+        if codec is None or count < 1 << 16:
             continue
         leaf.parent.filehandle.seek(offset)
-        unpacker: Any = start()
-        data, total = leaf.parent.filehandle.read(count), 0
-        while not unpacker.eof:
-            piece = unpacker.decompress(data, 1 << 20)
-            total += len(piece)
-            if total > most:
-                raise BombError(f"a TIFF tile that unpacks to more than the {most:,} bytes of its pixels")
-            data = getattr(unpacker, "unconsumed_tail", b"")
-            if not piece and not data:
-                break  # cut
+        if exceeds(CODECS[codec], [leaf.parent.filehandle.read(count)], most):
+            raise BombError(f"a TIFF tile that unpacks to more than the {most:,} bytes of its pixels")
 
 
 _GAP = rb"(?:\s|#[^\n]*\n)+"

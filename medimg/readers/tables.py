@@ -9,21 +9,20 @@ from __future__ import annotations
 import codecs
 import csv
 import datetime as dt
-import gzip
 import io
 import json
 import math
 import re
 import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
 from medimg.errors import BombError, FormatError, MedimgError, MissingExtraError
 from medimg.files import File
+from medimg.files.decoders import Inflated
 from medimg.files.names import lower_key, lower_suffix
 
 if TYPE_CHECKING:
@@ -450,8 +449,8 @@ def _text(file: File, encoding: str | None) -> Iterator[IO[str]]:
     except LookupError as error:
         raise FormatError(f"unknown encoding {encoding!r}") from error
     with file.open() as raw:
-        unpacked: Any = gzip.GzipFile(fileobj=raw) if file.path.lower().endswith(".gz") else raw
-        buffered = io.BufferedReader(_Buffered(unpacked))
+        packed = file.path.lower().endswith(".gz")
+        buffered = io.BufferedReader(_Buffered(Inflated(raw, zlib=True).up_to if packed else raw.read))
         chosen, errors = encoding or "utf-8-sig", "strict"
         try:
             head = buffered.peek(1024)[:1024]
@@ -468,21 +467,19 @@ def _text(file: File, encoding: str | None) -> Iterator[IO[str]]:
             yield io.TextIOWrapper(buffered, encoding=chosen, errors=errors, newline="")
         except UnicodeError as error:
             raise FormatError(f"not {chosen} text ({error})", next_step="pass encoding=") from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise FormatError(f"a damaged or truncated gzip file ({error})") from error
 
 
 class _Buffered(io.RawIOBase):
-    """Any object with `read` as the raw stream that io.BufferedReader wants."""
+    """What is read by a function as the raw stream that io.BufferedReader wants."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
+        data = self._read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 

@@ -346,7 +346,7 @@ def test_zlib_ng_gives_the_bytes_that_zlib_gives(without_zlib_ng: ModuleType) ->
         with pytest.raises(BombError):
             one.decoded(packed, len(data))
         for bad in (damaged, packed[:-4], b"no gzip"):
-            with pytest.raises(FormatError, match="compressed data"):
+            with pytest.raises(FormatError, match=r"data (are damaged|end too early)"):
                 one.decoded(bad, 1 << 30)
         assert [one.exceeds(one.CODECS["gzip"], [packed], len(data) - n) for n in (0, 1)] == [False, True]
         decoder = one.CODECS["gzip"].start()

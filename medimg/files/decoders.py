@@ -172,7 +172,8 @@ class Inflated:
             if data:
                 return data
             if not packed and not self._inflater.eof:
-                raise FormatError("the compressed data end too early")
+                kind = "gzip" if self._members else "zlib"
+                raise FormatError(f"truncated: the {kind} data end too early")
 
     def readinto(self, buffer: bytearray | memoryview) -> None:
         """Fill the buffer.

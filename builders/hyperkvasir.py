@@ -4,10 +4,13 @@
 videos whose findings are told in free text.
 """
 
+import re
+
 from medimg.builders import _kvasir
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
-from medimg.readers import masks, tables, video
-from medimg.schema import Row, Skipped, Text
+from medimg.join import Join, Lookup
+from medimg.readers import tables, video
+from medimg.schema import Row, Text
 
 REPOSITORY = "simula/hyper-kvasir@5ae933b"
 PAGE = f"{_kvasir.PAGES} (datasets/hyper-kvasir.md)"
@@ -157,67 +160,71 @@ def organ(group, name):
     return {"retroflex-rectum": "rectum", "hemorrhoids": "rectum", "ileum": "small bowel"}.get(name, "colon")
 
 
+def said(files):
+    """Stem of an image or video -> table -> its line."""
+    found = {}
+    tables_of = r"(?:^|[/_])(image-labels|[25]_fold_split|video-labels|hyper-kvasir-video-metadata)\.csv$"
+    for table, name in files.match(tables_of):
+        for line in tables.rows(table):
+            key = tables.file_name(line.get("Video file") or line["file-name"])
+            found.setdefault(re.sub(r"\.(jpg|avi|mpg)$", "", key), {})[name] = line
+    return found
+
+
+def labeled(case):
+    classes = GROUPS[case.group]
+    return Row(
+        id=case.stem,
+        config="labeled",
+        image=case.image,
+        organ=(organ(case.group, case.name),),
+        classes=(classes[case.name],),
+        assessed=tuple(classes.values()),
+        source=f"{case.group}/{case.name}",
+        meta=case.said or {},
+    )
+
+
+def unlabeled(case):
+    return Row(id=case.stem, config="unlabeled", image=case.image, assessed=())
+
+
+def clip(case):
+    line = next(iter(case.said.values())) if case.said else {}
+    text = line.get("finding") or line.get("Finding")
+    return Row(
+        id=case.stem,
+        config="videos",
+        image=video.clip(case.image),
+        assessed=(),
+        source={"folder": case.group, **line},
+        texts=[Text(kind="caption", answer=text)] if text not in (None, "None") else (),
+    )
+
+
+PARTS = (
+    Join(
+        r"(?:^|/)labeled-images/(?P<group>\w+-gi-tract/[\w-]+)/(?P<name>[\w-]+)/[^/]+\.jpg$",
+        labeled,
+        said=Lookup(said, key="stem"),
+    ),
+    Join(r"(?:^|/)unlabeled-images/(?:.*/)?[^/]+\.jpg$", unlabeled),
+    Join(
+        r"(?:^|/)labeled-videos/(?:(?P<group>.+)/)?[^/]+\.(?:avi|mpg)$",
+        clip,
+        said=Lookup(
+            said, key="stem", tell="no table in this copy has a line for it: its finding is not known"
+        ),
+    ),
+    _kvasir.segmented(
+        r"(?:^|/)segmented-images/", r"(?:^|/)segmented-images/bounding-boxes\.json$", config="segmented"
+    ),
+)
+
+
 def rows(files):
-    said = {}
-    for table, name in files.match(
-        r"(?:^|[/_])(image-labels|[25]_fold_split|video-labels|hyper-kvasir-video-metadata)\.csv$"
-    ):
-        for row in tables.rows(table):
-            key = tables.file_name(row.get("Video file") or row["file-name"])
-            said.setdefault(key.removesuffix(".jpg"), {})[name] = row
-    for image, group, name in files.match(
-        r"(?:^|/)labeled-images/(\w+-gi-tract/[\w-]+)/([\w-]+)/[^/]+\.jpg$"
-    ):
-        classes = GROUPS[group]
-        yield Row(
-            id=image.stem,
-            config="labeled",
-            image=image,
-            organ=(organ(group, name),),
-            classes=(classes[name],),
-            assessed=tuple(classes.values()),
-            source=f"{group}/{name}",
-            meta=said.get(image.stem, {}),
-        )
-    for (image,) in files.match(r"(?:^|/)unlabeled-images/(?:.*/)?[^/]+\.jpg$"):
-        yield Row(id=image.stem, config="unlabeled", image=image, assessed=())
-    for clip, group in files.match(r"(?:^|/)labeled-videos/(?:(.+)/)?[^/]+\.(?:avi|mpg)$"):
-        row = next(iter(said.get(clip.key, said.get(clip.stem, {})).values()), {})
-        text = row.get("finding") or row.get("Finding")
-        if not row:
-            files.tell(clip, "no table in this copy has a line for it: its finding is not known")
-        yield Row(
-            id=clip.stem,
-            config="videos",
-            image=video.clip(clip),
-            assessed=(),
-            source={"folder": group, **row},
-            texts=[Text(kind="caption", answer=text)] if text not in (None, "None") else (),
-        )
-    yield from _segmented(files)
-
-
-def _segmented(files):
-    table = files.find(r"(?:^|/)segmented-images/bounding-boxes\.json$")
-    stated = tables.json_value(table) if table else {}
-    drawn = files.index(r"(?:^|/)segmented-images/masks/([^/]+)\.jpg$")
-    for image, name in files.match(r"(?:^|/)segmented-images/images/([^/]+)\.jpg$"):
-        mask = drawn.pop(name, None)
-        if mask is None:
-            yield Skipped(file=image, reason="an image whose mask is not in this copy")
-            continue
-        with files.row(image):
-            yield Row(
-                id=name,
-                config="segmented",
-                image=image,
-                mask=masks.threshold(mask),
-                classes=("colon polyp",),
-                assessed=("colon polyp",),
-                **_kvasir.outlined(files, table, image, stated),
-            )
-    for mask in drawn.values():
-        yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+    for part in PARTS:
+        yield from part(files)
 
 
 def miniature(make):

@@ -5,8 +5,6 @@
 
 from medimg.builders import _kvasir
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.readers import masks, tables
-from medimg.schema import Row, Skipped
 
 PAGE = "simula/datasets.simula.no@baf1760 (datasets/kvasir-seg.md)"
 
@@ -67,29 +65,7 @@ DATASET = Dataset(
     ),
 )
 
-
-def rows(files):
-    table = files.find(r"(?:^|/)kavsir_bboxes\.json$")
-    stated = tables.json_value(table) if table else {}
-    drawn = files.index(r"(?:^|/)masks/([^/]+)\.jpg$")
-    seen = set()
-    for image, name in files.match(r"(?:^|/)images/([^/]+)\.jpg$"):
-        seen.add(name)
-        if name not in drawn:
-            yield Skipped(file=image, reason="an image whose mask is not in this copy")
-            continue
-        with files.row(image):
-            yield Row(
-                id=name,
-                image=image,
-                mask=masks.threshold(drawn[name]),
-                classes=["colon polyp"],
-                assessed=DATASET.every_label,
-                **_kvasir.outlined(files, table, image, stated),
-            )
-    for name, mask in drawn.items():
-        if name not in seen:
-            yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+rows = _kvasir.segmented(r"(?:^|/)", r"(?:^|/)kavsir_bboxes\.json$")
 
 
 def miniature(make):

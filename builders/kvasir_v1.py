@@ -5,45 +5,24 @@ polyps, collected at Vestre Viken Health Trust in Norway.
 """
 
 from medimg.builders import _kvasir
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Overlap
 
-PAGE = f"{_kvasir.PAGES} (datasets/kvasir.md)"
-
-DATASET = Dataset(
+DATASET = _kvasir.version(
+    "kvasir-dataset",
     name="kvasir-v1",
     title="Kvasir v1",
     aliases=("Kvasir-v1", "kvasir-dataset"),
-    dimension="2d",
-    modality="endoscopy",
-    organ="gastrointestinal tract",
-    task="classification",
-    license="LicenseRef-Simula",
-    homepage="https://datasets.simula.no/kvasir/",
-    citation=Citation(**_kvasir.CITATION),
-    sources=(
-        Source(url=f"{_kvasir.HOST}/kvasir/kvasir-dataset.zip"),
-        Source(url="https://datasets.simula.no/kvasir/", kind="page"),
-    ),
-    labels=_kvasir.LABELS,
     splits={"train": 4000},
-    no_subject="patients are not published",
     overlaps=(
         Overlap(
             dataset="kvasir-v2", relation="subset of", evidence="unverified: all images of the first version"
         ),
         Overlap(dataset="hyperkvasir", relation="shared images", evidence="unverified: collected there, too"),
     ),
-    evidence=Evidence(
-        layout=f"{PAGE}; public copies (all eight folders)",
-        labels=f"{PAGE} (names of the classes)",
-        license=f"{PAGE} (Terms of use)",
-        subject=f"{PAGE}: no word of patients",
-    ),
-    notes=_kvasir.NOTES,
 )
 
 rows = _kvasir.rows
 
 
 def miniature(make):
-    _kvasir.miniature(make, "kvasir-dataset.zip", "kvasir-dataset")
+    _kvasir.miniature(make, "kvasir-dataset")

@@ -5,28 +5,14 @@ polyps, collected at Vestre Viken Health Trust in Norway.
 """
 
 from medimg.builders import _kvasir
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Overlap
 
-PAGE = f"{_kvasir.PAGES} (datasets/kvasir.md)"
-
-DATASET = Dataset(
+DATASET = _kvasir.version(
+    "kvasir-dataset-v2",
     name="kvasir-v2",
     title="Kvasir v2",
     aliases=("Kvasir-v2", "kvasir-dataset-v2"),
-    dimension="2d",
-    modality="endoscopy",
-    organ="gastrointestinal tract",
-    task="classification",
-    license="LicenseRef-Simula",
-    homepage="https://datasets.simula.no/kvasir/",
-    citation=Citation(**_kvasir.CITATION),
-    sources=(
-        Source(url=f"{_kvasir.HOST}/kvasir/kvasir-dataset-v2.zip"),
-        Source(url="https://datasets.simula.no/kvasir/", kind="page"),
-    ),
-    labels=_kvasir.LABELS,
     splits={"train": 8000},
-    no_subject="patients are not published",
     overlaps=(
         Overlap(
             dataset="kvasir-v1",
@@ -40,17 +26,10 @@ DATASET = Dataset(
         ),
         Overlap(dataset="hyperkvasir", relation="shared images", evidence="unverified: collected there, too"),
     ),
-    evidence=Evidence(
-        layout=f"{PAGE}; public copies (all eight folders)",
-        labels=f"{PAGE} (names of the classes)",
-        license=f"{PAGE} (Terms of use)",
-        subject=f"{PAGE}: no word of patients",
-    ),
-    notes=_kvasir.NOTES,
 )
 
 rows = _kvasir.rows
 
 
 def miniature(make):
-    _kvasir.miniature(make, "kvasir-dataset-v2.zip", "kvasir-dataset-v2")
+    _kvasir.miniature(make, "kvasir-dataset-v2")

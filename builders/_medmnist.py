@@ -1,9 +1,12 @@
 """The MedMNIST family: one .npz per sub-collection with the images and labels of three splits."""
 
-from medimg.declaration import Config
+from functools import partial
+
+from medimg.declaration import Config, Dataset, Overlap, Source
 from medimg.errors import LabelError
+from medimg.join import Join
 from medimg.readers import arrays
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 SETS = {
@@ -71,19 +74,62 @@ NAMES = {key: tuple(text.split(", ")) for key, text in _NAMES.items()}
 """Sub-collection -> canonical name of each label number."""
 
 
-def config(name, counts, *, key=None, license=None):
-    """The declaration of a sub-collection.
+SLICES = {
+    "organmnist_axial": "organamnist",
+    "organmnist_coronal": "organcmnist",
+    "organmnist_sagittal": "organsmnist",
+}
+"""Names of version 1 -> of version 2."""
+DERIVED = (
+    ("nct-crc-he-100k", "PathMNIST is derived from it"),
+    ("chestx-ray14", "ChestMNIST is derived from it"),
+    ("ham10000", "DermaMNIST is derived from it"),
+    ("busi", "BreastMNIST is derived from it"),
+)
+"""Datasets of which both versions are made."""
+
+
+def version(record, info, files, *, licenses, overlaps, **declaration):
+    """The declaration of one version.
 
     Args:
-        name: its file name without suffix.
-        counts: images in train, val, test.
-        key: its name in `SETS`, where that is another (the organ sets of v1).
-        license: where it differs from the dataset's.
+        record: address of the files.
+        info: the package's table of them, as evidence.
+        files: name without suffix -> md5, images in train, val and test.
+        licenses: of the sub-collections that have another than the dataset.
+        overlaps: (dataset, relation).
     """
-    title, modality, organ, task = SETS[key or name]
+    known = {name: SLICES.get(name, name) for name in files}
+    return Dataset(
+        dimension="2d",
+        modality=tuple(dict.fromkeys(SETS[key][1] for key in known.values())),
+        organ="multiple organs",
+        task=("classification", "multi-label classification", "grading"),
+        license="CC-BY-4.0",
+        sources=(
+            *(Source(url=f"{record}/files/{name}.npz", md5=md5) for name, (md5, *_) in files.items()),
+            Source(url=record, kind="page"),
+        ),
+        labels={f"{name}/{n}": one for name, key in known.items() for n, one in enumerate(NAMES[key])},
+        configs=tuple(
+            _config(name, known[name], counts, licenses.get(name)) for name, (_, *counts) in files.items()
+        ),
+        splits={
+            split: sum(counts[n] for _, *counts in files.values()) for n, split in enumerate(SPLITS.values())
+        },
+        overlaps=tuple(
+            Overlap(dataset=dataset, relation=relation, evidence=info) for dataset, relation in overlaps
+        ),
+        keys="split; index",
+        **declaration,
+    )
+
+
+def _config(name, key, counts, license):
+    title, modality, organ, task = SETS[key]
     return Config(
         name=name,
-        title=title,
+        title=title if name == key else name,
         dimension="3d" if name.endswith("3d") else "2d",
         modality=modality,
         organ=organ,
@@ -93,38 +139,45 @@ def config(name, counts, *, key=None, license=None):
     )
 
 
-def labels(keys):
-    """`<sub-collection>/<label number>` -> canonical name, for `Dataset.labels`."""
-    return {f"{name}/{n}": one for name, key in keys.items() for n, one in enumerate(NAMES[key])}
+def rows(dataset):
+    """`rows` of one version: of the sub-collections that are there."""
+    return Join(
+        r"(?:^|/)(?P<name>[a-z]+mnist(?:3d|_[a-z]+)?)(?:_(?P<size>\d+))?\.npz$", partial(_rows, dataset)
+    )
 
 
-def rows(files, keys):
-    """Rows of the sub-collections that are there; keys: file name without suffix -> name in `SETS`."""
-    for file, name, size in files.match(r"(?:^|/)([a-z]+mnist(?:3d|_[a-z]+)?)(?:_(\d+))?\.npz$"):
-        if size or name not in keys:
-            reason = f"the same images at {size} pixels a side" if size else "of another version of MedMNIST"
-            yield Skipped(file=file, reason=f"{reason}; the 28-pixel files of this version are loaded")
-            continue
-        names, mm = NAMES[keys[name]], SPACING.get(name, 1)
-        shape = {"kind": "picture"}
-        if name.endswith("3d"):
-            shape = {"kind": "volume", "affine": [[mm, 0, 0, 0], [0, mm, 0, 0], [0, 0, mm, 0], [0, 0, 0, 1]]}
-        for part, split in SPLITS.items():
-            answers = arrays.npz_values(file, f"{part}_labels")
-            images = arrays.npz_items(file, f"{part}_images", **shape)
-            for index, (image, answer) in enumerate(zip(images, answers, strict=True)):
-                yield Row(
-                    id=f"{name}-{part}-{index}",
-                    config=name,
-                    split=split,
-                    image=image,
-                    classes=_classes(answer, names, file),
-                    assessed=names,
-                    source=answer,
-                    # An .npz states no voxel size, a NIfTI header must: its 1 mm means nothing there.
-                    spacing=(mm,) * 3 if name in SPACING else (),
-                    meta={"split": part, "index": index},
-                )
+def _rows(dataset, case):
+    if case.size or case.name not in dataset.config_names:
+        what = (
+            f"the same images at {case.size} pixels a side" if case.size else "of another version of MedMNIST"
+        )
+        return case.skip(f"{what}; the 28-pixel files of this version are loaded")
+    return _items(case)
+
+
+def _items(case):
+    file, name = case.image, case.name
+    names = NAMES[SLICES.get(name, name)]
+    # An .npz states no voxel size, a NIfTI header must: its 1 mm means nothing where nobody tells the size.
+    mm = SPACING.get(name, 1)
+    kind = {"kind": "picture"}
+    if name.endswith("3d"):
+        kind = {"kind": "volume", "affine": [[mm, 0, 0, 0], [0, mm, 0, 0], [0, 0, mm, 0], [0, 0, 0, 1]]}
+    for part, split in SPLITS.items():
+        answers = arrays.npz_values(file, f"{part}_labels")
+        images = arrays.npz_items(file, f"{part}_images", **kind)
+        for index, (image, answer) in enumerate(zip(images, answers, strict=True)):
+            yield Row(
+                id=f"{name}-{part}-{index}",
+                config=name,
+                split=split,
+                image=image,
+                classes=_classes(answer, names, file),
+                assessed=names,
+                source=answer,
+                spacing=(mm,) * 3 if name in SPACING else (),
+                meta={"split": part, "index": index},
+            )
 
 
 def _classes(answer, names, file):
@@ -136,9 +189,10 @@ def _classes(answer, names, file):
     return (names[answer[0]],)
 
 
-def miniature(make, keys, count=2):
+def miniature(make, dataset, count=2):
     """Random images; labels are (N, 1), of ChestMNIST (N, 14). Volumes have 16 voxels a side."""
-    for name, key in keys.items():
+    for name in dataset.config_names:
+        key = SLICES.get(name, name)
         size = (16, 16, 16) if name.endswith("3d") else (28, 28, 3) if key in RGB else (28, 28)
         width, content = len(NAMES[key]), {}
         for offset, part in enumerate(SPLITS):

@@ -4,7 +4,7 @@ They were made from public datasets for light-weight classification, each with i
 """
 
 from medimg.builders import _medmnist
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Evidence
 
 RECORD = "https://zenodo.org/records/10519652"
 INFO = "MedMNIST/MedMNIST:medmnist/info.py@805b7423"
@@ -29,17 +29,15 @@ FILES = {
     "vesselmnist3d": ("b41fd4f7e7e2feedddb201585ecafa1b", 1335, 191, 382),
     "synapsemnist3d": ("1235b78a3cd6280881dd7850a78eadb6", 1230, 177, 352),
 }
-KEYS = {name: name for name in FILES}
 
-DATASET = Dataset(
+DATASET = _medmnist.version(
+    RECORD,
+    INFO,
+    FILES,
+    licenses={"dermamnist": "CC-BY-NC-4.0"},
     name="medmnist-v2",
     title="MedMNIST v2",
     aliases=("MedMNIST plus",),
-    dimension="2d",
-    modality=tuple(dict.fromkeys(_medmnist.SETS[name][1] for name in FILES)),
-    organ="multiple organs",
-    task=("classification", "multi-label classification", "grading"),
-    license="CC-BY-4.0",
     homepage="https://medmnist.com/",
     citation=Citation(
         title="MedMNIST v2: a large-scale lightweight benchmark for 2D and 3D biomedical image "
@@ -49,31 +47,14 @@ DATASET = Dataset(
         year=2023,
         doi="10.1038/s41597-022-01721-8",
     ),
-    sources=(
-        *(Source(url=f"{RECORD}/files/{name}.npz", md5=entry[0]) for name, entry in FILES.items()),
-        Source(url=RECORD, kind="page"),
-    ),
-    labels=_medmnist.labels(KEYS),
-    configs=tuple(
-        _medmnist.config(name, entry[1:], license="CC-BY-NC-4.0" if name == "dermamnist" else None)
-        for name, entry in FILES.items()
-    ),
-    splits={"train": 525084, "validation": 71362, "test": 121512},
     no_subject="the files hold images and labels alone; CSV files that the README names, and that are not "
     "part of the record, map each index to its source file",
-    overlaps=tuple(
-        Overlap(dataset=dataset, relation=relation, evidence=INFO)
-        for dataset, relation in (
-            ("medmnist-v1", "superset of"),
-            ("nct-crc-he-100k", "PathMNIST is derived from it"),
-            ("chestx-ray14", "ChestMNIST is derived from it"),
-            ("ham10000", "DermaMNIST is derived from it"),
-            ("busi", "BreastMNIST is derived from it"),
-            ("lits", "Organ{A,C,S}MNIST and OrganMNIST3D are derived from it"),
-            ("lidc-idri", "NoduleMNIST3D is derived from it"),
-        )
+    overlaps=(
+        ("medmnist-v1", "superset of"),
+        *_medmnist.DERIVED,
+        ("lits", "Organ{A,C,S}MNIST and OrganMNIST3D are derived from it"),
+        ("lidc-idri", "NoduleMNIST3D is derived from it"),
     ),
-    keys="split; index",
     evidence=Evidence(
         layout=f"MedMNIST/MedMNIST:README.md@805b7423 (keys and shapes), {INFO}",
         labels=INFO,
@@ -92,12 +73,10 @@ DATASET = Dataset(
     ),
 )
 
-
-def rows(files):
-    yield from _medmnist.rows(files, KEYS)
+rows = _medmnist.rows(DATASET)
 
 
 def miniature(make):
-    _medmnist.miniature(make, KEYS)
+    _medmnist.miniature(make, DATASET)
     make.npz("organmnist_axial.npz", train_images=(1, 28, 28), train_labels=[[0]])  # of version 1
     make.npz("breastmnist_64.npz", train_images=(1, 64, 64), train_labels=[[0]])

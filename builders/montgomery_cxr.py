@@ -4,9 +4,11 @@
 short clinical reading.
 """
 
-from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.builders import _nlm_cxr
+from medimg.declaration import Evidence, Source
+from medimg.join import Partner
 from medimg.readers import masks, tables
-from medimg.schema import Row, Skipped, Text
+from medimg.schema import Row
 
 README = (
     "NLM-MontgomeryCXRSet-ReadMe.pdf, quoted in "
@@ -15,23 +17,11 @@ README = (
 # Two readings name an earlier radiograph of the same patient; a third (0170) fits it by age, sex and text.
 SAME = {"MCUCXR_0117": "MCUCXR_0113", "MCUCXR_0166": "MCUCXR_0162", "MCUCXR_0170": "MCUCXR_0162"}
 
-DATASET = Dataset(
+DATASET = _nlm_cxr.radiographs(
     name="montgomery-cxr",
     title="Montgomery County Chest X-ray Set",
     aliases=("Montgomery County Xray", "MontgomerySet", "MCUCXR", "NLM Montgomery"),
-    dimension="2d",
-    modality="X-ray",
-    organ=("chest", "lung"),
     task=("classification", "segmentation"),
-    license="LicenseRef-NLM",
-    homepage="https://lhncbc.nlm.nih.gov/LHC-downloads/downloads.html#tuberculosis-image-data-sets",
-    citation=Citation(
-        title="Two public chest X-ray datasets for computer-aided screening of pulmonary diseases",
-        authors="Jaeger S, Candemir S, Antani S, Wang YXJ, Lu PX, Thoma G",
-        venue="Quantitative Imaging in Medicine and Surgery 4(6):475-477",
-        year=2014,
-        doi="10.3978/j.issn.2223-4292.2014.11.20",
-    ),
     sources=(
         Source(
             url="http://openi.nlm.nih.gov/imgs/collections/NLM-MontgomeryCXRSet.zip",
@@ -39,7 +29,6 @@ DATASET = Dataset(
         ),
         Source(url="https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/", kind="page"),
     ),
-    labels={"0": "normal", "1": "tuberculosis"},
     legend={1: ("lung",), 2: ("lung",)},
     splits={"train": 138},
     subject="the number in the file name, but 0117 is 0113, and 0166 and 0170 are 0162",
@@ -63,46 +52,42 @@ DATASET = Dataset(
         "10.1109/TMI.2013.2290491.",
     ),
 )
-
-
 TOLD = ("Patient's Sex", "Patient's Age")
+"""Of what a reading says of the patient, all that is passed on."""
 
 
-def rows(files):
-    readings = files.index(r"ClinicalReadings/(MCUCXR_\d{4}_[01])\.txt$")
-    drawn = files.index(r"ManualMask/(left|right)Mask/(MCUCXR_\d{4}_[01])\.png$", key=(1, 2))
-    used = set()
-    for image, name, number, digit in files.match(r"CXR_png/((MCUCXR_\d{4})_([01]))\.png$"):
-        sides = [drawn.get((side, name)) for side in ("left", "right")]
-        if not all(sides):
-            yield Skipped(file=image, reason="a radiograph whose two lung masks are not in this copy")
-            continue
-        used.update(sides)
-        if name not in readings:
-            files.tell(image, "its reading is not in this copy: age, sex and report are not known")
-        with files.row(image):
-            reading = tables.lines(readings[name]) if name in readings else []
-            reading = [line for line in reading if not line.startswith("Patient's ") or line.startswith(TOLD)]
-            stated = [line.partition(":") for line in reading if line.startswith("Patient's ")]
-            report = "\n".join(line for line in reading if not line.startswith("Patient's "))
-            yield Row(
-                id=name,
-                subject=SAME.get(number, number),
-                image=image,
-                spacing=(0.0875, 0.0875),
-                mask=masks.union([(masks.threshold(side), value) for value, side in enumerate(sides, 1)]),
-                classes=DATASET.labels[digit],
-                assessed=("normal", "tuberculosis", "lung"),
-                texts=[Text(kind="report", answer=report)] if report else (),
-                source={"file name": digit, "ClinicalReadings": reading},
-                meta={name: cell.strip() for name, _, cell in stated},
-            )
-    for mask, folder in files.match(r"ManualMask/([^/]+)/[^/]+\.png$"):
-        if mask not in used:
-            own = folder in ("leftMask", "rightMask")
-            yield Skipped(
-                file=mask, reason="a mask without its radiograph" if own else "no file of the original"
-            )
+def row(case):
+    reading = tables.lines(case.reading) if case.reading else []
+    reading = [line for line in reading if line.startswith(TOLD) or not line.startswith("Patient's ")]
+    report = [line for line in reading if not line.startswith("Patient's ")]
+    stated = [line.partition(":") for line in reading if line not in report]
+    return Row(
+        id=case.name,
+        subject=SAME.get(case.number, case.number),
+        image=case.image,
+        spacing=(0.0875, 0.0875),
+        mask=masks.union([(masks.threshold(case.left_lung), 1), (masks.threshold(case.right_lung), 2)]),
+        assessed=("normal", "tuberculosis", "lung"),
+        meta={name: cell.strip() for name, _, cell in stated},
+        **_nlm_cxr.label(case, reading, report),
+    )
+
+
+def lung(side):
+    return Partner(
+        rf"ManualMask/{side}Mask/(?P<name>MCUCXR_\d{{4}}_[01])\.png$",
+        skip="a radiograph whose two lung masks are not in this copy",
+        orphan="a mask without its radiograph",
+    )
+
+
+rows = _nlm_cxr.rows(
+    "MCUCXR",
+    row,
+    left_lung=lung("left"),
+    right_lung=lung("right"),
+    left=[(r"ManualMask/[^/]+/[^/]+\.png$", "no file of the original")],
+)
 
 
 def miniature(make):

@@ -3,33 +3,22 @@
 326 are normal and 336 show manifestations of tuberculosis; each has a short clinical reading.
 """
 
-from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.builders import _nlm_cxr
+from medimg.declaration import Evidence, Source
+from medimg.join import Partner
 from medimg.readers import masks, tables
-from medimg.schema import Row, Skipped, Text
+from medimg.schema import Row
 
-DATASET = Dataset(
+DATASET = _nlm_cxr.radiographs(
     name="shenzhen-cxr",
     title="Shenzhen Hospital Chest X-ray Set",
     aliases=("Shenzhen Hospital-Xray", "ChinaSet_AllFiles", "ChinaSet", "CHNCXR", "SZ-CXR", "SZ-CXR"),
-    dimension="2d",
-    modality="X-ray",
-    organ=("chest", "lung"),
     task="classification",
-    license="LicenseRef-NLM",
-    homepage="https://lhncbc.nlm.nih.gov/LHC-downloads/downloads.html#tuberculosis-image-data-sets",
-    citation=Citation(
-        title="Two public chest X-ray datasets for computer-aided screening of pulmonary diseases",
-        authors="Jaeger S, Candemir S, Antani S, Wang YXJ, Lu PX, Thoma G",
-        venue="Quantitative Imaging in Medicine and Surgery 4(6):475-477",
-        year=2014,
-        doi="10.3978/j.issn.2223-4292.2014.11.20",
-    ),
     sources=(
         Source(url="https://openi.nlm.nih.gov/imgs/collections/ChinaSet_AllFiles.zip"),
         Source(url="https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/", kind="page"),
         Source(url="https://www.kaggle.com/datasets/yoctoman/shcxr-lung-mask", kind="page"),
     ),
-    labels={"0": "normal", "1": "tuberculosis"},
     legend={1: ("lung",)},
     splits={"train": 662},
     subject="the number in the file name: one radiograph per patient, as far as the readings tell",
@@ -51,37 +40,35 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    readings = files.index(r"ClinicalReadings/(CHNCXR_\d{4}_[01])\.txt$")
-    lungs = files.index(r"(?:^|/)(CHNCXR_\d{4}_[01])_mask\.png$", lost="masks of the lungs are")
-    used = set()
-    for image, name, number, digit in files.match(r"CXR_png/((CHNCXR_\d{4})_([01]))\.png$"):
-        mask = lungs.get(name)
-        used |= {image, mask}
-        if name not in readings:
-            files.tell(image, "its reading is not in this copy: age, sex and report are not known")
-        if lungs and mask is None:
-            files.tell(image, "its lungs are not outlined in this copy")
-        with files.row(image):
-            reading = tables.lines(readings[name]) if name in readings else []
-            report = "\n".join(reading[1:])
-            yield Row(
-                id=name,
-                subject=number,
-                image=image,
-                mask=masks.threshold(mask) if mask else None,
-                classes=DATASET.labels[digit],
-                assessed=("normal", "tuberculosis", *(("lung",) if mask else ())),
-                texts=[Text(kind="report", answer=report)] if report else (),
-                source={"file name": digit, "ClinicalReadings": reading},
-                meta={"ClinicalReadings": reading[0]} if reading else {},
-            )
-    for file, lesion in files.match(r"(?:(Annotations)[^/]*/.*)?\.png$"):
-        if file not in used:
-            reason = (
-                "the outline of one finding" if lesion else "no radiograph of this set in its folder CXR_png"
-            )
-            yield Skipped(file=file, reason=reason)
+def row(case):
+    reading = tables.lines(case.reading) if case.reading else []
+    assessed = ("normal", "tuberculosis")
+    if case.mask:
+        assessed += ("lung",)
+    return Row(
+        id=case.name,
+        subject=case.number,
+        image=case.image,
+        mask=masks.threshold(case.mask) if case.mask else None,
+        assessed=assessed,
+        meta={"ClinicalReadings": reading[0]} if reading else {},
+        **_nlm_cxr.label(case, reading, reading[1:]),
+    )
+
+
+rows = _nlm_cxr.rows(
+    "CHNCXR",
+    row,
+    mask=Partner(
+        r"(?:^|/)(?P<name>CHNCXR_\d{4}_[01])_mask\.png$",
+        lost="masks of the lungs are",
+        tell="its lungs are not outlined in this copy",
+    ),
+    left=[
+        (r"Annotations[^/]*/.*\.png$", "the outline of one finding"),
+        (r"\.png$", "no radiograph of this set in its folder CXR_png"),
+    ],
+)
 
 
 def miniature(make):

@@ -27,10 +27,10 @@ from medimg.cards import pictures
 from medimg.cards.croissant import fused_croissant
 from medimg.errors import HubError, LicenseError, VerifyError
 from medimg.fusion import fuse
+from medimg.fusion.choices import split_fused
 from medimg.fusion.errors import FusionError
 from medimg.fusion.labels import IGNORE, fused_features
 from medimg.fusion.plan import Plan
-from medimg.fusion.select import split_fused
 from medimg.hub_sync.building.build import PREVIEW_ROWS, Gallery, sheet, write_preview
 from medimg.hub_sync.building.shards import (
     METADATA_FILE,
@@ -380,7 +380,7 @@ class _Work:
 
     def members(self) -> list[FusedMember]:
         """What each member's rows depend on now."""
-        source = self.plan.request["source"]
+        source = self.plan.request.source
         if source is not None and self.mode == "verbatim":
             raise FusionError(
                 "only published members can be copied", next_step="leave out --source, or --verbatim."
@@ -476,7 +476,7 @@ class _Work:
         """The manifest but for rows and files."""
         return {
             "name": self.name,
-            "title": self.plan.request["title"] or self.name,
+            "title": self.plan.request.title or self.name,
             "medimg": medimg.__version__,
             "schema_version": SCHEMA_VERSION,
             "mode": self.mode,
@@ -832,7 +832,7 @@ def _copied(
         config = next(each for each in manifest.configs if each.name == member.config)
         for id in config.license:
             _refuse_no_derivatives(member.key, id)
-            if (asked := work.plan.request["license_terms"]) and not licenses.allowed(id, tuple(asked)):
+            if (asked := work.plan.request.license_terms) and not licenses.allowed(id, asked):
                 raise LicenseError(
                     f"{member.key} has rows under {id}, which is not what was asked for, and files are copied whole.",
                     next_step="push without --verbatim.",

@@ -11,23 +11,19 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, get_args
 
 from medimg import licenses
 from medimg.errors import MedimgError
+from medimg.fusion.choices import Order, Weights
+from medimg.fusion.request import CHOICES
 from medimg.hub_sync.commands.stores import check_store, is_store
 
 if TYPE_CHECKING:
     from medimg.fusion import Plan
-    from medimg.fusion.mix import Weights
     from medimg.hub_sync.pushing.publish import Hub
 
-ORDERS = ("concatenate", "interleave", "uniform", "proportional")
-CHOICES: Mapping[str, Sequence[str]] = {
-    "dimension": ("2d", "3d", "video"),
-    "on_duplicate": ("drop", "keep", "error", "ignore"),
-    "encoding": ("index", "channels"),
-}
+ORDERS: tuple[Order, ...] = get_args(Order)
 
 
 def request(**given: Any) -> dict[str, Any]:
@@ -83,8 +79,9 @@ def weights(text: str) -> Weights:
     Raises:
         MedimgError: none of these.
     """
-    if text in ORDERS:
-        return cast("Weights", text)
+    for order in ORDERS:
+        if text == order:
+            return order
     try:
         found = {key.strip(): float(value) for key, value in (part.split("=") for part in text.split(","))}
     except ValueError:

@@ -20,7 +20,7 @@ __all__ = ["__version__", "fuse", "get", "load", "names", "search"]
 
 if TYPE_CHECKING:
     from medimg.catalogue.search import search
-    from medimg.fusion.fuse import fuse
+    from medimg.fusion.fusing import fuse
     from medimg.loading import load
     from medimg.registry import get, names
 

@@ -157,6 +157,10 @@ class Manifest(Frozen):
             reason: LeftOut(count=len(paths), examples=tuple(paths[:5])) for reason, paths in found.items()
         }
 
+    def config(self, name: str) -> ConfigStats | None:
+        """What is published of a sub-collection; None where nothing is."""
+        return next((each for each in self.configs if each.name == name), None)
+
     @property
     def retired(self) -> bool:
         """Whether it is the notice of a dataset that was taken back."""

@@ -848,7 +848,7 @@ def test_weights_as_they_are_typed() -> None:
 
 UNREACHABLE = """
 import time, datasets, medimg
-import medimg.fusion.fuse
+import medimg.fusion.fusing
 from medimg.errors import HubError
 asked = {"names": ["lits", "chaos"], "targets": ["liver"]}
 for call in (

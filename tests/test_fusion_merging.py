@@ -26,8 +26,8 @@ from medimg.fusion import fuse, scanning, sources
 from medimg.fusion.duplicates import DuplicateError, Entry, Report, find_duplicates
 from medimg.fusion.errors import RequestError
 from medimg.fusion.labels import Facts, Harmonizer, looked_for
+from medimg.fusion.locating import look
 from medimg.fusion.merging import Partner, Partners, merge, merged_license, refusal, with_partners
-from medimg.fusion.plan import look
 from medimg.phantom import Phantom
 from medimg.pixels import Array, Volume
 from medimg.schema import features
@@ -413,7 +413,7 @@ def test_the_rows_of_the_preferred_member_stay(tmp_path: Path) -> None:
     assert {drop.member for drop in rows.report.dropped} == {"abdomenct-1k"}
     assert rows.report.merged == {"kidney": 2, "pancreas": 2, "spleen": 2} and rows.report.lost == {}
     assert np.array_equal(masks(rows)["lits/0"], BOTH)
-    assert rows.plan.request["prefer"] == ["LiTS17"]
+    assert rows.plan.request.prefer == ("LiTS17",)
     with pytest.raises(
         RequestError, match=r"'chaos', which is no member.*abdomenct-1k, lits|lits, abdomenct-1k"
     ):

@@ -330,12 +330,12 @@ def test_a_plan_can_be_run_again(asked: dict[str, Any], form: str, tmp_path: Pat
     again = fuse(blueprint=given, plan=True)
     if form == "toml":  # has no null: the file's name is the blueprint's
         again = again.model_copy(
-            update={"request": {**again.request, "blueprint": made.request["blueprint"]}}
+            update={"request": again.request.model_copy(update={"blueprint": made.request.blueprint})}
         )
     assert again == made
-    assert again.request["seed"] == asked.get("seed", 0) and again.request["source"] == "miniature"
+    assert again.request.seed == asked.get("seed", 0) and again.request.source == "miniature"
     other = fuse(blueprint=given, plan=True, seed=99, on_duplicate="drop")
-    assert other.request["seed"] == 99 and other.request["on_duplicate"] == "drop", "what is given wins"
+    assert other.request.seed == 99 and other.request.on_duplicate == "drop", "what is given wins"
 
 
 def _toml(value: Any) -> str:
@@ -393,7 +393,7 @@ def test_a_file_that_is_no_blueprint_is_told(
 def test_an_argument_that_makes_no_sense_is_told_before_any_work(
     wrong: dict[str, Any], message: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medimg.fusion import plan as planning
+    from medimg.fusion import planning
 
     monkeypatch.setattr(planning, "_member", lambda *_: pytest.fail("work was done"))
     asked: dict[str, Any] = {"names": "lits", "targets": ["liver"], "source": "miniature"}
@@ -664,7 +664,7 @@ def test_of_a_named_dataset_one_sub_collection_must_fit() -> None:
 
 
 def test_a_retired_or_unpublished_member_is_not_promised(monkeypatch: pytest.MonkeyPatch) -> None:
-    from medimg.fusion.plan import Manifests
+    from medimg.fusion.locating import Manifests
     from medimg.manifest import NOTICE, Manifest
 
     stone = Manifest(name="msd-spleen", medimg="1", schema_version="1", origin="source", fingerprint=NOTICE)

@@ -202,7 +202,7 @@ def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dic
     """What the Hub holds, as `fuse` sees it."""
     found = manifests() if request.param == "published" else None
     monkeypatch.setattr(Published, "held", found, raising=False)
-    monkeypatch.setattr("medimg.fusion.plan.Manifests", Published)
+    monkeypatch.setattr("medimg.fusion.planning.Manifests", Published)
     return found
 
 
@@ -465,7 +465,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
     """`fuse` sees the Hub that the portal was built from."""
     monkeypatch.setattr(Published, "held", manifests(), raising=False)
-    monkeypatch.setattr("medimg.fusion.plan.Manifests", Published)
+    monkeypatch.setattr("medimg.fusion.planning.Manifests", Published)
 
 
 def shown(page: Any, query: str) -> str:

@@ -7,11 +7,13 @@ manifests; a test holds the two equal.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from medimg import __version__, licenses, registry, vocab
 from medimg.declaration import Dataset, Part
-from medimg.fusion import blueprint, mix, plan, semantics
+from medimg.fusion import blueprint, semantics
+from medimg.fusion.choices import Order
+from medimg.fusion.request import CHOICES, Request
 from medimg.licenses import Verdict
 from medimg.loading import source_required
 from medimg.manifest import Manifest
@@ -32,6 +34,7 @@ def fusion_data(
         namespace: organization on the Hub.
         also: names of collections of the Imaging Data Commons ("idc/nlst") that can be planned with, too.
     """
+    defaults = Request.of().model_dump(mode="json")
     found = [*registry.builders(), *(registry.get(name) for name in also)]
     return {
         "medimg": __version__,
@@ -45,11 +48,11 @@ def fusion_data(
             name: blueprint.get(name).model_dump(mode="json", exclude_defaults=True)
             for name in blueprint.names()
         },
-        "blueprint_fields": sorted(blueprint.Blueprint.model_fields),
+        "blueprint_fields": sorted(Request.model_fields),
         "terms": licenses.TERMS,
-        "choices": plan.CHOICES,
-        "defaults": plan.DEFAULTS,
-        "orders": mix.ORDERS,
+        "choices": CHOICES,
+        "defaults": {name: value for name, value in defaults.items() if not isinstance(value, list)},
+        "orders": get_args(Order),
     }
 
 

@@ -8,9 +8,10 @@ from typing import Literal
 
 from medimg import vocab
 from medimg.errors import UnknownTermError
+from medimg.fusion.choices import Encoding
 from medimg.fusion.errors import FusionError
-from medimg.fusion.labels import IGNORE, OUTPUTS, Encoding, Facts, Output, Table, classify, looked_for, table
-from medimg.fusion.select import Candidate, Said, kind_of
+from medimg.fusion.labels import IGNORE, OUTPUTS, Facts, Output, Table, classify, looked_for, table
+from medimg.fusion.select import DeclaredMember, Said, kind_of
 from medimg.fusion.semantics import ABSENT, above, below, innermost
 from medimg.schema import Frozen
 
@@ -82,15 +83,15 @@ def outputs_of(tasks: Sequence[str]) -> tuple[Output, ...]:
     return tuple(dict.fromkeys(found)) or OUTPUTS
 
 
-def align(candidate: Candidate, targets: Sequence[str]) -> tuple[Alignment, ...]:
+def align(member: DeclaredMember, targets: Sequence[str]) -> tuple[Alignment, ...]:
     """What the member can say about each target, in the kind of its rows that says most."""
-    named = candidate.named
-    every = candidate.outlined | candidate.hinted | named
+    named = member.named
+    every = member.outlined | member.hinted | named
     return tuple(
         Alignment(
             target=target,
             mask=min(
-                (_outlines(target, each) for each in _outlined(candidate)), key=KINDS.index, default="none"
+                (_outlines(target, each) for each in _outlined(member)), key=KINDS.index, default="none"
             ),
             label=_kind(target, named, target in named, ("is_a",)),
             via=tuple(sorted(_related(target, every))),
@@ -99,19 +100,19 @@ def align(candidate: Candidate, targets: Sequence[str]) -> tuple[Alignment, ...]
     )
 
 
-def _outlined(candidate: Candidate) -> list[frozenset[str]]:
+def _outlined(member: DeclaredMember) -> list[frozenset[str]]:
     """What the masks of each kind of row outline."""
-    return [candidate.hinted] if candidate.hinted else [part.outlined for part in candidate.parts]
+    return [member.hinted] if member.hinted else [part.outlined for part in member.parts]
 
 
 def _outlines(target: str, outlined: frozenset[str]) -> Kind:
     return _kind(target, outlined, looked_for(target, outlined, frozenset()))
 
 
-def partly(candidate: Candidate, targets: Sequence[str]) -> list[str]:
+def partly(member: DeclaredMember, targets: Sequence[str]) -> list[str]:
     """What only some of the member's modalities are outlined for, in words."""
     by: dict[str, set[str]] = {}
-    for part in candidate.parts:
+    for part in member.parts:
         for modality in part.modality:
             by.setdefault(modality, set()).update(t for t in targets if _outlines(t, part.outlined) != "none")
     told: dict[tuple[str, ...], list[str]] = {}
@@ -120,8 +121,7 @@ def partly(candidate: Candidate, targets: Sequence[str]) -> list[str]:
         if where and len(where) < len(by):
             told.setdefault(where, []).append(target)
     return [
-        f"{candidate.key} outlines {_listed(names)} in {_listed(where)} alone"
-        for where, names in told.items()
+        f"{member.key} outlines {_listed(names)} in {_listed(where)} alone" for where, names in told.items()
     ]
 
 
@@ -150,7 +150,7 @@ def facts_of(part: Said) -> Facts:
     )
 
 
-def label_map(candidate: Candidate, targets: tuple[str, ...], encoding: Encoding) -> dict[int | str, str]:
+def label_map(member: DeclaredMember, targets: tuple[str, ...], encoding: Encoding) -> dict[int | str, str]:
     """Mask value of the declared legends -> what it becomes, in words; empty where there is no legend.
 
     Where rows of several kinds say different things, the key is a text: "CT: 1", or "1 (liver, liver tumor)" where
@@ -159,7 +159,7 @@ def label_map(candidate: Candidate, targets: tuple[str, ...], encoding: Encoding
     Raises:
         FusionError: `index`, and a value shows two targets of which neither lies inside the other.
     """
-    parts = [part for part in candidate.parts if part.legend]
+    parts = [part for part in member.parts if part.legend]
     if not targets:
         return {}
     found: dict[int | str, str] = {}
@@ -168,7 +168,7 @@ def label_map(candidate: Candidate, targets: tuple[str, ...], encoding: Encoding
         try:
             made: Table = table(facts_of(part), targets, encoding)
         except FusionError as error:
-            raise error.within(dataset=candidate.key) from None
+            raise error.within(dataset=member.key) from None
         same = [other for other in parts if other.modality == part.modality]
         for value, codes in sorted(made.codes.items()):
             key: int | str = value
@@ -194,10 +194,10 @@ class Reach:
         return target in self.present and target in self.absent
 
 
-def in_masks(candidates: Iterable[Candidate], targets: tuple[str, ...], encoding: Encoding) -> Reach:
+def in_masks(members: Iterable[DeclaredMember], targets: tuple[str, ...], encoding: Encoding) -> Reach:
     """What voxels become. In `index` a target is absent where the map has background (0)."""
     present, absent = set(), set()
-    for each in candidates:
+    for each in members:
         for part in each.parts:
             if not part.legend:
                 continue
@@ -212,10 +212,10 @@ def in_masks(candidates: Iterable[Candidate], targets: tuple[str, ...], encoding
     return Reach(frozenset(present), frozenset(absent))
 
 
-def in_classes(candidates: Iterable[Candidate], targets: tuple[str, ...]) -> Reach:
+def in_classes(members: Iterable[DeclaredMember], targets: tuple[str, ...]) -> Reach:
     """What images become as a whole."""
     present, absent = set(), set()
-    for each in candidates:
+    for each in members:
         for part in each.parts:
             places = {wider for name in part.outlined for wider in above(name)}
             kinds = {wider for name in part.named for wider in above(name, ("is_a",))}
@@ -226,19 +226,22 @@ def in_classes(candidates: Iterable[Candidate], targets: tuple[str, ...]) -> Rea
 
 
 def useless(
-    candidates: Sequence[Candidate], targets: tuple[str, ...], encoding: Encoding, outputs: Collection[Output]
+    members: Sequence[DeclaredMember],
+    targets: tuple[str, ...],
+    encoding: Encoding,
+    outputs: Collection[Output],
 ) -> list[str]:
     """Warnings on targets that would never be present, or never absent: nothing can be learned of them.
 
     Args:
-        candidates: the members.
+        members: by their declarations.
         targets: in order.
         encoding: of masks.
         outputs: what the rows are needed for.
     """
-    if not targets or any(each.undeclared for each in candidates):
+    if not targets or any(each.undeclared for each in members):
         return []  # rows with legends of their own may say anything
-    alignments = {each.key: align(each, targets) for each in candidates}
+    alignments = {each.key: align(each, targets) for each in members}
 
     def has(number: int, where: Literal["mask", "label"]) -> bool:
         return any(getattr(each[number], where) in ("direct", "narrower") for each in alignments.values())
@@ -253,9 +256,9 @@ def useless(
     ]
     warnings = []
     if in_mask:
-        warnings += _useless_masks(candidates, targets, encoding, in_mask)
+        warnings += _useless_masks(members, targets, encoding, in_mask)
     if other:
-        made = in_classes(candidates, targets)
+        made = in_classes(members, targets)
         for words, names in (
             ("present", [each for each in other if each not in made.present]),
             ("absent", [each for each in other if each not in made.absent]),
@@ -270,14 +273,14 @@ def useless(
 
 
 def _useless_masks(
-    candidates: Sequence[Candidate], targets: tuple[str, ...], encoding: Encoding, asked: Sequence[str]
+    members: Sequence[DeclaredMember], targets: tuple[str, ...], encoding: Encoding, asked: Sequence[str]
 ) -> list[str]:
-    made = in_masks(candidates, targets, encoding)
+    made = in_masks(members, targets, encoding)
     never = [target for target in asked if target not in made.present]
     always = [target for target in asked if target not in made.absent]
     if not never and not always:
         return []
-    channels = in_masks(candidates, targets, "channels")
+    channels = in_masks(members, targets, "channels")
     mends = [target for target in (*never, *always) if not made.both(target) and channels.both(target)]
     advice = 'encoding="channels" has both for ' + _listed(list(dict.fromkeys(mends)), 8) if mends else ""
     warnings = []
@@ -302,11 +305,9 @@ def _useless_masks(
             continue
         kinds = [
             name
-            for each in candidates
+            for each in members
             for name in sorted(each.outlined)
-            if name != target
-            and target in above(name)
-            and in_masks(candidates, (name,), "channels").both(name)
+            if name != target and target in above(name) and in_masks(members, (name,), "channels").both(name)
         ]
         if kinds:
             warnings.append(
@@ -329,11 +330,11 @@ def _words(codes: Sequence[int], targets: Sequence[str], encoding: Encoding) -> 
     return ", ".join(f"{target}: {words[code]}" for target, code in zip(targets, codes, strict=True))
 
 
-def class_map(candidate: Candidate, targets: Sequence[str]) -> dict[str, str]:
+def class_map(member: DeclaredMember, targets: Sequence[str]) -> dict[str, str]:
     """Source label -> target that it stands for, for labels of classes, boxes and points."""
     found = {}
-    for label, names in candidate.labels.items():
-        kinds = {wider for name in names if name in candidate.named for wider in above(name, ("is_a",))}
+    for label, names in member.labels.items():
+        kinds = {wider for name in names if name in member.named for wider in above(name, ("is_a",))}
         target = innermost([target for target in targets if target in kinds])
         if target is not None:
             found[label] = target

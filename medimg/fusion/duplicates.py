@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from medimg import licenses
 from medimg.declaration import Dataset
 from medimg.errors import FormatError
+from medimg.fusion.choices import OnDuplicate
 from medimg.fusion.errors import FusionError
 from medimg.fusion.signatures import THRESHOLD, Matcher, Signature, signature, similarity
 from medimg.report import LoadReport
@@ -39,7 +40,6 @@ __all__ = [
 
 SPLITS = ("test", "validation", "train")
 """Splits whose rows stay, first to last, where one image or person stands in several."""
-OnDuplicate = Literal["drop", "keep", "error", "ignore"]
 Within = Literal["keep", "exact", "near"]
 Reason = Literal["exact duplicate", "near duplicate", "leak: image", "leak: subject", "leak: linked"]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from medimg.errors import FormatError, LabelError, MedimgError
+from medimg.fusion.choices import Encoding
 from medimg.fusion.errors import FusionError
 from medimg.fusion.marks import KINDS, Doubt, unplaced
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, below, infer, innermost, may_meet, wholes
@@ -25,7 +26,6 @@ from medimg.schema import Dimension, features
 if TYPE_CHECKING:
     from datasets import Features
 
-Encoding = Literal["index", "channels"]
 Output = Literal["mask", "classes", "boxes", "measures"]
 OUTPUTS: tuple[Output, ...] = ("mask", "classes", "boxes", "measures")
 IGNORE = 255

@@ -22,10 +22,10 @@ import numpy as np
 
 from medimg import licenses
 from medimg.errors import SOURCE_FAULTS, FormatError, LabelError, MedimgError
+from medimg.fusion.choices import Encoding
 from medimg.fusion.duplicates import Contradiction
 from medimg.fusion.errors import FusionError
 from medimg.fusion.labels import (
-    Encoding,
     Facts,
     Harmonizer,
     Mask,

@@ -20,17 +20,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
-from typing import Any, Literal
+from typing import Any
 
 import datasets
 import numpy as np
 from datasets.iterable_dataset import _BaseExamplesIterable
 
 from medimg.errors import SourceError
+from medimg.fusion.choices import Weights
 from medimg.fusion.errors import RequestError, StateError
+from medimg.fusion.weights import check, shares
 
-Weights = Literal["concatenate", "interleave", "proportional", "uniform"] | Mapping[str, float]
-ORDERS = ("concatenate", "interleave", "uniform", "proportional")
 Item = Any
 """What a member yields: a row, or something smaller that `Stream.finish` makes a row of."""
 
@@ -113,85 +113,13 @@ def mix(
     check(weights, [stream.name for stream in streams], repeat=repeat, shuffle=shuffle)
     if shards < 1:
         raise RequestError("`shards` is at least 1")
-    order, shares = _shares(weights, streams)
-    recipe = _Recipe(tuple(streams), order, shares, repeat, shuffle, seed, identity)
+    order, drawn = shares(weights, {stream.name: stream.rows for stream in streams})
+    recipe = _Recipe(tuple(streams), order, drawn, repeat, shuffle, seed, identity)
     return datasets.IterableDataset(
         Mixture(recipe, shards),
         info=datasets.DatasetInfo(features=features),
         split=None if split is None else datasets.NamedSplit(split),
     )
-
-
-def check(weights: Weights, names: Sequence[str], *, repeat: bool = False, shuffle: int = 0) -> None:
-    """Refuse what `mix` could not do, from the members' names alone.
-
-    Raises:
-        RequestError: as `mix` says.
-    """
-    if not names or len(set(names)) < len(names):
-        raise RequestError(f"a mixture needs members with different names, not {list(names)}")
-    if isinstance(shuffle, bool) or not isinstance(shuffle, int) or shuffle < 0:
-        raise RequestError(f"the shuffle buffer holds a number of rows that is at least 0, not {shuffle!r}")
-    if isinstance(weights, Mapping):
-        _check_numbers(weights, names)
-    elif weights not in ORDERS:
-        raise RequestError(
-            f"unknown weights {weights!r}",
-            next_step=f'use {", ".join(map(repr, ORDERS))}, {{"temperature": 2}} or {{member: weight}}.',
-        )
-    if repeat and weights == "concatenate":
-        raise RequestError(
-            '"concatenate" cannot repeat members: the first would never end',
-            next_step='use weights="interleave" or another order.',
-        )
-
-
-def _check_numbers(weights: Mapping[str, float], names: Sequence[str]) -> None:
-    for name, weight in weights.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float | np.number):
-            raise RequestError(f"the weight of {name!r} is a positive number, not {weight!r}")
-    if _is_temperature(weights, names):
-        if not weights["temperature"] > 0:
-            raise RequestError(f"a temperature is positive, not {weights['temperature']}")
-        return
-    strange, missing = sorted(set(weights) - set(names)), sorted(set(names) - set(weights))
-    if strange or missing:
-        parts = [f"{', '.join(strange)}: no such member"] if strange else []
-        parts += [f"{', '.join(missing)}: no weight"] if missing else []
-        raise RequestError(
-            f"weights must name every member and nothing else ({'; '.join(parts)})",
-            next_step=f"give one weight for each of {', '.join(names)}.",
-        )
-    if not all(0 < weight < float("inf") for weight in weights.values()):
-        raise RequestError(
-            f"weights must be positive and finite: {dict(weights)}",
-            next_step="leave a member out instead of 0.",
-        )
-
-
-def _is_temperature(weights: Mapping[str, float], names: Sequence[str]) -> bool:
-    return set(weights) == {"temperature"} and "temperature" not in names
-
-
-def _shares(weights: Weights, streams: Sequence[Stream]) -> tuple[str, tuple[float, ...]]:
-    """Kind of order and, for draws, one positive weight per member."""
-    names = [stream.name for stream in streams]
-    if weights in ("concatenate", "interleave"):
-        return str(weights), ()
-    if weights == "uniform":
-        return "draw", (1.0,) * len(names)
-    temperature = 1.0
-    if isinstance(weights, Mapping):
-        if not _is_temperature(weights, names):
-            return "draw", tuple(float(weights[name]) for name in names)
-        temperature = float(weights["temperature"])
-    unknown = [stream.name for stream in streams if stream.rows is None]
-    if unknown:
-        raise RequestError(
-            f"{weights!r} needs the number of rows, which is not known of {', '.join(unknown)}",
-            next_step='use weights="uniform", or one weight per member.',
-        )
-    return "draw", tuple(max(stream.rows or 0, 1) ** (1 / temperature) for stream in streams)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from typing import Any
 from medimg import __version__, licenses, registry
 from medimg.errors import SOURCE_FAULTS, MedimgError
 from medimg.files import File
+from medimg.fusion.choices import OnDuplicate, split_fused
 from medimg.fusion.duplicates import (
     Entry,
-    OnDuplicate,
     Report,
     Unread,
     declared_overlaps,
@@ -27,9 +27,8 @@ from medimg.fusion.duplicates import (
     scan,
 )
 from medimg.fusion.labels import Facts
+from medimg.fusion.locating import Look, look
 from medimg.fusion.merging import Partner, Partners, refusal
-from medimg.fusion.plan import Look, look
-from medimg.fusion.select import split_fused
 from medimg.fusion.signatures import VERSION, Signature
 from medimg.fusion.sources import Item, Rows
 from medimg.schema import Row

@@ -9,41 +9,13 @@ from functools import cached_property
 from medimg import licenses, registry, vocab
 from medimg.declaration import Config
 from medimg.errors import UnknownDatasetError
+from medimg.fusion.choices import split_fused
 from medimg.fusion.errors import FusionError
+from medimg.fusion.request import Request
 from medimg.fusion.semantics import below
 from medimg.registry import Builder
 from medimg.schema import Dimension, Frozen
 from medimg.vocab import Vocabulary
-
-_SPLITS = {
-    "val": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "testing": "test",
-    "training": "train",
-}
-
-
-class Criteria(Frozen):
-    """What members must be. Empty means: anything.
-
-    Attributes:
-        names: slugs or aliases, or `<name>/<config>` for one sub-collection.
-        modality, organ, task: vocabulary ids; one of each must fit, wider terms take the narrower ones.
-        dimension: "2d", "3d" or "video".
-        license_terms: of `licenses.TERMS`, or license ids (one of which must be the member's).
-        minimum: images that a member must declare at least.
-        splits: of the fused set ("train", "validation", "test").
-    """
-
-    names: tuple[str, ...] = ()
-    modality: tuple[str, ...] = ()
-    organ: tuple[str, ...] = ()
-    task: tuple[str, ...] = ()
-    dimension: Dimension | None = None
-    license_terms: tuple[str, ...] = ()
-    minimum: int = 0
-    splits: tuple[str, ...] = ()
 
 
 class LeftOut(Frozen):
@@ -74,8 +46,8 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """One sub-collection of one dataset (its only one, mostly), with what its declaration says.
+class DeclaredMember:
+    """A member by its declaration alone: a dataset, or one of its sub-collections (`config` in code).
 
     Attributes:
         builder, config: which one.
@@ -162,40 +134,27 @@ class Candidate:
         return tuple(split for split in self.config.splits if not wanted or split_fused(split) in wanted)
 
 
-def split_fused(split: str) -> str:
-    """The split of the fused set that a source's split belongs to: "val" is "validation"."""
-    return _SPLITS.get(split, split)
-
-
-def terms(given: str | Iterable[str] | None, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Canonical ids of one name or several. Raises UnknownTermError with the closest ones."""
-    listed = () if given is None else (given,) if isinstance(given, str) else tuple(given)
-    return tuple(dict.fromkeys(vocabulary.resolve(name) for name in listed))
-
-
-def select(criteria: Criteria) -> tuple[list[Candidate], list[LeftOut]]:
+def select(request: Request) -> tuple[list[DeclaredMember], list[LeftOut]]:
     """Members that fit, in the order in which they are named, else by name; and near misses with the reason.
 
     Raises:
         UnknownDatasetError: a name is unknown.
-        UnknownTermError: a license term is unknown.
         FusionError: a member that was named does not fit.
     """
-    licenses.check_terms(criteria.license_terms)
-    chosen: dict[str, Candidate] = {}
+    chosen: dict[str, DeclaredMember] = {}
     left_out: list[LeftOut] = []
-    for name in criteria.names or registry.names():
+    for name in request.names or registry.names():
         fits, missed = [], []
-        for candidate in candidates(name, criteria.modality):
-            subject, other = _of_another_subject(candidate, criteria), _refused(candidate, criteria)
-            if subject and not criteria.names:
+        for member in declared(name, request.modality):
+            subject, other = _of_another_subject(member, request), _refused(member, request)
+            if subject and not request.names:
                 continue
             reason = subject or other
             if reason is None:
-                fits.append(candidate)
+                fits.append(member)
             else:
-                missed.append(LeftOut(member=candidate.key, reason=reason))
-        if criteria.names and not fits:
+                missed.append(LeftOut(member=member.key, reason=reason))
+        if request.names and not fits:
             raise unfit(name, missed)
         chosen |= {each.key: each for each in fits}
         left_out += missed
@@ -220,7 +179,7 @@ def unfit(name: str, missed: Sequence[LeftOut]) -> FusionError:
     )
 
 
-def candidates(name: str, modality: tuple[str, ...] = ()) -> Iterable[Candidate]:
+def declared(name: str, modality: tuple[str, ...] = ()) -> Iterable[DeclaredMember]:
     """The sub-collections that a name means. Raises UnknownDatasetError."""
     # "idc/<collection>" has a slash of its own.
     slug, _, config = registry.COMMONS.sub("idc-", name).partition("/")
@@ -233,26 +192,26 @@ def candidates(name: str, modality: tuple[str, ...] = ()) -> Iterable[Candidate]
             next_step=f"one of: {', '.join(dataset.config_names)}",
         )
     for each in [config] if config else dataset.config_names:
-        yield Candidate(builder, dataset.config(each), modality)
+        yield DeclaredMember(builder, dataset.config(each), modality)
 
 
-def _of_another_subject(candidate: Candidate, criteria: Criteria) -> str | None:
+def _of_another_subject(member: DeclaredMember, request: Request) -> str | None:
     """Which criterion of what it is about the member does not meet; None where it meets all."""
-    config = candidate.config
-    if criteria.dimension and candidate.dimension != criteria.dimension:
-        return f"its dimension is {candidate.dimension}, not {criteria.dimension}"
+    config = member.config
+    if request.dimension and member.dimension != request.dimension:
+        return f"its dimension is {member.dimension}, not {request.dimension}"
     for kind, asked, own, vocabulary in (
-        ("modality", criteria.modality, config.modality, vocab.modality),
-        ("task", criteria.task, config.task, vocab.task),
+        ("modality", request.modality, config.modality, vocab.modality),
+        ("task", request.task, config.task, vocab.task),
     ):
         if asked and not any(kind_of(each, asked, vocabulary) for each in own or ()):
             return f"its {kind} is {' and '.join(own or ('unknown',))}, not {' or '.join(asked)}"
-    if not criteria.organ:
+    if not request.organ:
         return None
-    places = {place for organ in criteria.organ for place in below(organ)}
-    if places & {*(config.organ or ()), *candidate.outlined, *candidate.named}:
+    places = {place for organ in request.organ for place in below(organ)}
+    if places & {*(config.organ or ()), *member.outlined, *member.named}:
         return None
-    return f"its organ is {' and '.join(config.organ or ('unknown',))}, not {' or '.join(criteria.organ)}"
+    return f"its organ is {' and '.join(config.organ or ('unknown',))}, not {' or '.join(request.organ)}"
 
 
 def kind_of(term: str, asked: Iterable[str], vocabulary: Vocabulary) -> bool:
@@ -260,16 +219,16 @@ def kind_of(term: str, asked: Iterable[str], vocabulary: Vocabulary) -> bool:
     return bool({term, *vocabulary.ancestors(term)} & set(asked))
 
 
-def _refused(candidate: Candidate, criteria: Criteria) -> str | None:
-    if criteria.minimum and candidate.rows < criteria.minimum:
-        return f"declares {candidate.rows} images, at least {criteria.minimum} were asked for"
-    if criteria.splits and not candidate.splits(criteria.splits):
-        return f"has no split {' or '.join(criteria.splits)} (only {', '.join(candidate.config.splits)})"
-    license = licenses.get(candidate.license)
+def _refused(member: DeclaredMember, request: Request) -> str | None:
+    if request.minimum and member.rows < request.minimum:
+        return f"declares {member.rows} images, at least {request.minimum} were asked for"
+    if request.split and not member.splits(request.split):
+        return f"has no split {' or '.join(request.split)} (only {', '.join(member.config.splits)})"
+    license = licenses.get(member.license)
     if (
-        criteria.license_terms
+        request.license_terms
         and not license.per_row
-        and not licenses.allowed(candidate.license, criteria.license_terms)
+        and not licenses.allowed(member.license, request.license_terms)
     ):
-        return f"its license {license.id} does not meet: {', '.join(criteria.license_terms)}"
+        return f"its license {license.id} does not meet: {', '.join(request.license_terms)}"
     return None

@@ -22,13 +22,15 @@ from medimg.errors import (
     SourceError,
     named,
 )
+from medimg.fusion.choices import split_fused
 from medimg.fusion.duplicates import Report, Told
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Facts, Harmonizer
+from medimg.fusion.locating import Manifests
 from medimg.fusion.merging import Partners, with_partners
 from medimg.fusion.parquet import ParquetRows
-from medimg.fusion.plan import Manifests, Member
-from medimg.fusion.select import kind_of, split_fused
+from medimg.fusion.plan import Member
+from medimg.fusion.select import kind_of
 from medimg.loading import MINIATURE, OFFICIAL, miniature, open_source, plain
 from medimg.report import LoadReport
 from medimg.rows import drafts, left_out, looked_for, materialize, naming_file, quarantined, take_told
@@ -462,7 +464,7 @@ def _shards(member: Member, manifests: Manifests) -> tuple[Shards, Shards, str]:
             next_step="check the connection and the namespace, or pass source=<root with the originals>.",
         )
     root = f"hf://datasets/{manifests.namespace}/{member.name}"
-    config = next((each for each in manifest.configs if each.name == member.config), None)
+    config = manifest.config(member.config)
 
     def addresses(kind: Literal["shards", "metadata"]) -> Shards:
         found = {split: getattr(stats, kind) for split, stats in config.splits.items()} if config else {}

@@ -89,8 +89,8 @@ export function blueprintJson(plan) {
 /** The same to be kept and named: a blueprint whose label space stays while members come and go. */
 export function blueprintToml(plan) {
   const request = plan.blueprint;
-  const { blueprint, title, splits, ...rest } = request;
-  const fields = { title: title || blueprint || "A composition", ...rest, split: splits };
+  const { blueprint, title, ...rest } = request;
+  const fields = { title: title || blueprint || "A composition", ...rest };
   return `${Object.entries(fields)
     .filter(([, value]) => value !== null && !(Array.isArray(value) && !value.length))
     .map(([key, value]) => `${key} = ${toml(value)}`)

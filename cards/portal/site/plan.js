@@ -1,4 +1,4 @@
-// Port of medimg/fusion/plan.py and select.py: the plan of a fused set, from `data/fusion.json` alone.
+// Port of select.py, planning.py and locating.py in medimg/fusion: the plan of a fused set, from `data/fusion.json` alone.
 //
 // `new Planner(data).plan(asked)` gives what `medimg.fuse(..., plan=True).to_dict()` gives with the same manifests, or
 // throws a PlanError with the same words. A source of one's own is taken to hold every member that is asked for.
@@ -218,9 +218,9 @@ export class Planner {
     if (request.minimum && candidate.rows < request.minimum) {
       return `declares ${candidate.rows} images, at least ${request.minimum} were asked for`;
     }
-    if (request.splits.length && !candidate.splits(request.splits).length) {
+    if (request.split.length && !candidate.splits(request.split).length) {
       const has = candidate.splits([]).join(", ");
-      return `has no split ${request.splits.join(" or ")} (only ${has})`;
+      return `has no split ${request.split.join(" or ")} (only ${has})`;
     }
     const license = this.licenses.get(candidate.config.license);
     const asked = request.license_terms;
@@ -301,7 +301,7 @@ export class Planner {
     return this.data.manifests?.[name] ?? null;
   }
 
-  #published(candidate, { namespace, splits }) {
+  #published(candidate, { namespace, split }) {
     if (namespace !== this.data.namespace) {
       throw new PlanError("UnplannedError", `this page knows what ${this.data.namespace} has published, not ${namespace}`, {
         nextStep: `run medimg.fuse(..., namespace=${repr(namespace)}, plan=True), which asks the Hub.`,
@@ -325,9 +325,9 @@ export class Planner {
       );
     }
     const shown = manifest.configs[candidate.config.name];
-    if (shown && candidate.splits(splits).some((split) => split in shown)) return;
+    if (shown && candidate.splits(split).some((each) => each in shown)) return;
     throw refuse(
-      `${repo} holds no rows of ${candidate.key}${splits.length && shown ? ` in ${splits.join(" or ")}` : ""}`,
+      `${repo} holds no rows of ${candidate.key}${split.length && shown ? ` in ${split.join(" or ")}` : ""}`,
       "leave it out, or pass source=<root with the originals>.",
     );
   }
@@ -355,7 +355,7 @@ export class Planner {
     }
     const shown = manifest?.configs[config.name] ?? null;
     const declared = new Map(config.splits);
-    const splits = candidate.splits(request.splits)
+    const splits = candidate.splits(request.split)
       .filter((split) => !shown || split in shown)
       .map((split) => ({
         split,

@@ -233,7 +233,7 @@ export function exported(request, planner) {
   const lost = [
     [request.names.length, "datasets by name: a recipe is a rule, and takes all that fit"],
     [request.targets.length, "the targets: a recipe has no label space"],
-    [request.splits.length, "the splits"],
+    [request.split.length, "the splits"],
     [request.source, "where the data is read from"],
     [terms.some((term) => term in TERMS), `the license use (${terms.filter((term) => term in TERMS).join(", ")}): it became the list of the licenses that meet it`],
     [true, "how duplicates are found, how masks are encoded, how members are mixed"],

@@ -1,4 +1,4 @@
-// Port of `Request.of` in medimg/fusion/plan.py, of blueprints and of `Grid`: everything that was asked for, checked.
+// Port of request.py, blueprint.py and of `Grid` in medimg/fusion: everything that was asked for, checked.
 
 import { TERMS } from "./licenses.js";
 import { PlanError, closeMatches, casefold, repr, reprTuple, requestError, unique } from "./python.js";
@@ -7,7 +7,6 @@ const SPLITS = ["train", "validation", "test"];
 const OTHER_SPLITS = { val: "validation", valid: "validation", dev: "validation", testing: "test", training: "train" };
 const PLANES = ["sagittal", "coronal", "axial"];
 const GRID = ["orientation", "spacing", "window", "slices", "empty", "unknown_spacing"];
-const LISTS = ["names", "modality", "organ", "task", "license_terms", "targets", "split", "prefer"];
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const isMapping = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
@@ -122,39 +121,46 @@ function blueprintOf(facts, asked) {
  * @param asked the arguments of `fuse` by name; null or undefined is not given
  */
 export function requestOf(facts, asked) {
-  const own = blueprintOf(facts, asked.blueprint);
-  const grid = gridOf(asked.grid ?? own?.grid);
-  const defaults = facts.data.defaults;
-  const value = (name) => asked[name] ?? own?.[name] ?? defaults[name] ?? null;
+  const own = blueprintOf(facts, asked.blueprint) ?? {};
+  const value = (name) => asked[name] ?? own[name] ?? facts.data.defaults[name] ?? null;
   const list = (name) => {
-    const found = asked[name] ?? own?.[name] ?? [];
+    const found = asked[name] ?? own[name] ?? [];
     return typeof found === "string" ? [found] : [...found];
   };
-  const single = Object.fromEntries([...Object.keys(defaults), "dimension"].map((name) => [name, value(name)]));
-  single.grid = grid;
-  checkValues(facts, single);
-  const lists = Object.fromEntries(LISTS.map((name) => [name, list(name)]));
-  checkTerms(facts, lists.license_terms);
-  const terms = (name) => unique(lists[name].map((each) => facts.vocabularies[name].resolve(each)));
-  const options = Object.keys(defaults).filter((name) => !["encoding", "minimum"].includes(name));
-  return {
-    blueprint: own?.blueprint ?? null,
-    title: own?.title ?? "",
-    targets: lists.targets,
-    encoding: single.encoding,
-    source: value("source"),
-    namespace: value("namespace") || "medimg",
-    names: lists.names,
+  const terms = (name) => unique(list(name).map((each) => facts.vocabularies[name].resolve(each)));
+  const request = {
+    blueprint: own.blueprint ?? null,
+    title: own.title ?? "",
+    notes: own.notes ?? [],
+    names: list("names"),
     modality: terms("modality"),
     organ: terms("organ"),
     task: terms("task"),
-    dimension: single.dimension,
-    license_terms: lists.license_terms,
-    minimum: single.minimum,
-    splits: unique(lists.split.map(oneSplit)),
-    ...Object.fromEntries(options.map((name) => [name, single[name]])),
-    prefer: lists.prefer,
+    dimension: choice(facts, "dimension", value("dimension")),
+    license_terms: licenseTerms(facts, list("license_terms")),
+    minimum: whole("minimum", value("minimum")),
+    targets: list("targets"),
+    encoding: choice(facts, "encoding", value("encoding")),
+    split: unique(list("split").map(oneSplit)),
+    source: value("source"),
+    namespace: value("namespace") || "medimg",
+    weights: weightsOf(facts, value("weights")),
+    on_duplicate: choice(facts, "on_duplicate", value("on_duplicate")),
+    prefer: list("prefer"),
+    seed: whole("seed", value("seed")),
+    shuffle_buffer: whole("shuffle_buffer", value("shuffle_buffer")),
+    grid: gridOf(value("grid")),
+    unlabeled: flag("unlabeled", value("unlabeled")),
+    near: flag("near", value("near")),
+    repeat: flag("repeat", value("repeat")),
   };
+  if (request.repeat && request.weights === "concatenate") {
+    throw requestError(
+      'weights="concatenate" cannot repeat members: the first would never end',
+      'pass weights="interleave", or leave out repeat.',
+    );
+  }
+  return request;
 }
 
 function oneSplit(name) {
@@ -163,40 +169,37 @@ function oneSplit(name) {
   return fused;
 }
 
-function checkValues(facts, single) {
-  for (const [name, choices] of Object.entries(facts.data.choices)) {
-    if (single[name] !== null && !choices.includes(single[name])) throw noChoice(name, single[name], choices);
-  }
-  for (const name of ["seed", "shuffle_buffer", "minimum"]) {
-    const number = single[name];
-    if (Number.isInteger(number) && (name === "seed" || number >= 0)) continue;
-    throw requestError(
-      `${name} is a whole number${name === "seed" ? "" : " of at least 0"}, not ${repr(number)}`,
-      `pass e.g. ${name}=1000.`,
-    );
-  }
-  for (const name of ["unlabeled", "near", "repeat"]) {
-    if ([true, false, 0, 1].includes(single[name]) || (name === "near" && single[name] === null)) continue;
-    throw requestError(`${name} is True or False, not ${repr(single[name])}`, "pass one of the two.");
-  }
-  const { weights, repeat } = single;
-  const { orders } = facts.data;
-  if (!orders.includes(weights) && !(isMapping(weights) && Object.keys(weights).length)) {
-    throw noChoice("weights", weights, orders, ', {"temperature": 2}, or one weight for each member');
-  }
-  if (repeat && weights === "concatenate") {
-    throw requestError(
-      'weights="concatenate" cannot repeat members: the first would never end',
-      'pass weights="interleave", or leave out repeat.',
-    );
-  }
+function choice(facts, name, value) {
+  const choices = facts.data.choices[name];
+  if (value !== null && !choices.includes(value)) throw noChoice(name, value, choices);
+  return value;
 }
 
-function checkTerms(facts, asked) {
+function whole(name, value) {
+  if (Number.isInteger(value) && (name === "seed" || value >= 0)) return value;
+  throw requestError(
+    `${name} is a whole number${name === "seed" ? "" : " of at least 0"}, not ${repr(value)}`,
+    `pass e.g. ${name}=1000.`,
+  );
+}
+
+function flag(name, value) {
+  if ([true, false, 0, 1].includes(value) || (name === "near" && value === null)) return value;
+  throw requestError(`${name} is True or False, not ${repr(value)}`, "pass one of the two.");
+}
+
+function weightsOf(facts, weights) {
+  const { orders } = facts.data;
+  if (orders.includes(weights) || (isMapping(weights) && Object.keys(weights).length)) return weights;
+  throw noChoice("weights", weights, orders, ', {"temperature": 2}, or one weight for each member');
+}
+
+function licenseTerms(facts, asked) {
   for (const term of asked) {
     if (term in TERMS || facts.licenses.has(term)) continue;
     throw new PlanError("UnknownTermError", `${repr(term)} is no license term`, {
       nextStep: `use one of ${facts.data.terms.map(repr).join(", ")}, or a license id such as 'CC-BY-4.0'.`,
     });
   }
+  return asked;
 }

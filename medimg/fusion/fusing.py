@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Any
 from medimg import __version__, imports, registry
 from medimg.errors import HubError, MedimgError, MissingExtraError, SourceError, SourceRequiredError
 from medimg.fusion import blueprint as blueprints
-from medimg.fusion.duplicates import OnDuplicate, Report
+from medimg.fusion.choices import Encoding, OnDuplicate, Weights
+from medimg.fusion.duplicates import Report
 from medimg.fusion.errors import FusionError
 from medimg.fusion.grid import Grid
-from medimg.fusion.labels import Encoding, Harmonizer, fused_features
-from medimg.fusion.mix import Stream, Weights, mix
-from medimg.fusion.plan import Manifests, Plan, Request, make_plan, ranks
+from medimg.fusion.labels import Harmonizer, fused_features
+from medimg.fusion.locating import Manifests
+from medimg.fusion.mix import Stream, mix
+from medimg.fusion.plan import Plan
+from medimg.fusion.planning import make_plan, ranks
+from medimg.fusion.request import Request
 from medimg.fusion.scanning import find
-from medimg.fusion.select import LeftOut, candidates
+from medimg.fusion.select import LeftOut, declared
 from medimg.fusion.sources import Rows, rows_of
 from medimg.loading import MINIATURE, OFFICIAL, REPORT
 from medimg.report import LoadReport, MedimgWarning
@@ -67,38 +71,11 @@ def fuse(
     (duplicates that were found, and what became of them).
 
     Args:
-        names: members, e.g. ["lits", "chaos"]; `<name>/<config>` for one sub-collection. None takes all that fit.
-        modality, organ, task: vocabulary terms; narrower ones fit, too. Rows of another modality are left out.
-        targets: structures and findings (for regression: measures) of the label space, in order. None leaves labels
-            as they are.
-        split: "train", "validation", "test" or several; None takes all. Whatever is asked for, no image and no
-            person of one split is in another.
-        source: root folder with `<name>/` or `<name>.zip` …, "official" for the declared addresses, "miniature" for
-            phantoms; None reads from the Hub.
+        {fields of medimg.fusion.request.Request}
         streaming: False writes the rows to the `datasets` cache and returns a `Dataset`.
-        weights: order of the members: "concatenate" (the default), "interleave", "uniform", "proportional",
-            {"temperature": T} or {member: weight}. See `medimg.fusion.mix.mix`.
-        on_duplicate: "drop" (the default) keeps an image once, with the labels of all its equal copies; "keep" leaves
-            duplicates within a split alone; "error" raises; "ignore" compares nothing, not even across splits.
-        prefer: members whose rows stay where an image is in several, first to last; then come those with more of the
-            targets, then those with the more permissive license.
-        seed: of the draws and of shuffling; 0 where it is not given.
         plan: only say what would be done; no pixel is read.
-        dimension: "2d", "3d" or "video"; needed where members differ.
-        license_terms: of "commercial", "adapt", "redistribute", "open", "no share-alike", "known", or license ids.
-        encoding: of masks: "index" (one map) or "channels" (one map per target).
-        namespace: organization on the Hub; "medimg" where it is not given.
         blueprint: a named blueprint, a TOML or JSON file, the fields of one, or what a plan's `to_dict()` or
             `to_json()` gave; what is given here as well wins.
-        shuffle_buffer: rows that are permuted together; 0 keeps the order.
-        grid: common voxels, as `medimg.fusion.grid.Grid` or its fields, e.g. {"orientation": "RAS", "spacing": 1.0}.
-        minimum: images that a member must declare at least.
-        unlabeled: also give rows that say nothing about any target.
-        near: True: look for near duplicates by the pixels of every row (once; the result is cached). None does so
-            where the originals are on this computer; on the Hub it compares `content` alone, which costs kilobytes,
-            and addresses ("official", URLs) are not compared. False: equal pixels only; with on_duplicate="keep" no
-            pixel is read before the first row.
-        repeat: start ended members again until each has been seen; not for "concatenate".
         storage_options: for fsspec, where the source is a URL.
 
     Returns:
@@ -111,54 +88,32 @@ def fuse(
         UnknownDatasetError, UnknownTermError: a name is unknown; the message has the closest ones.
         SourceRequiredError: a member that was named may not be redistributed, or is not below the source root.
     """
-    own = None if blueprint is None else blueprints.resolve(blueprint)
-    shape = Grid.of(grid if grid is not None else own.grid if own else None)
+    asked = locals()
     request = Request.of(
-        own,
-        names=names,
-        modality=modality,
-        organ=organ,
-        task=task,
-        targets=targets,
-        split=split,
-        source=None if source is None else os.fspath(source),
-        weights=weights,
-        on_duplicate=on_duplicate,
-        prefer=prefer,
-        seed=seed,
-        dimension=dimension,
-        license_terms=license_terms,
-        encoding=encoding,
-        namespace=namespace,
-        shuffle_buffer=shuffle_buffer,
-        grid=None if shape.idle else {key: each for key, each in vars(shape).items() if each is not None},
-        minimum=minimum,
-        unlabeled=unlabeled,
-        near=near,
-        repeat=repeat,
+        None if blueprint is None else blueprints.fields(blueprint),
+        **{name: asked[name] for name in Request.arguments()},
     )
     made = make_plan(request)
     if plan:
         return made
-    options = request.options
-    members, problems = _members(made, request, shape, options["unlabeled"], storage_options)
+    members, problems = _members(made, request, storage_options)
     made, members = _with_rows(made, request, members, problems)
     report, partners = find(
         members,
-        on_duplicate=options["on_duplicate"],
-        near=options["near"],
-        ranks=ranks(options["prefer"], {each.key: each.name for each in made.members}),
+        on_duplicate=request.on_duplicate,
+        near=request.near,
+        ranks=ranks(request.prefer, {each.key: each.name for each in made.members}),
     )
     members = [each.without(report, partners) for each in members]
     features = fused_features(made.dimension)
-    single = made.request["splits"]
+    single = request.split
     stream = mix(
-        [_stream(each, count=_needs_rows(options["weights"])) for each in members],
+        [_stream(each, count=_needs_rows(request.weights)) for each in members],
         features=features,
-        weights=options["weights"],
-        repeat=options["repeat"],
-        shuffle=options["shuffle_buffer"],
-        seed=options["seed"],
+        weights=request.weights,
+        repeat=request.repeat,
+        shuffle=request.shuffle_buffer,
+        seed=request.seed,
         split=single[0] if len(single) == 1 else None,
         identity=(identity := _identity(request, members)),
     )
@@ -170,8 +125,14 @@ def fuse(
     return result
 
 
+if fuse.__doc__:
+    fuse.__doc__ = fuse.__doc__.replace(
+        "        {fields of medimg.fusion.request.Request}", Request.described()
+    )
+
+
 def _members(
-    made: Plan, request: Request, grid: Grid, unlabeled: bool, storage_options: Mapping[str, Any] | None
+    made: Plan, request: Request, storage_options: Mapping[str, Any] | None
 ) -> tuple[list[Rows], dict[str, MedimgError]]:
     """How each member is read, and which cannot be with what is installed."""
     manifests = Manifests(request.namespace)
@@ -187,10 +148,10 @@ def _members(
                 harmonizer,
                 source=request.source,
                 manifests=manifests,
-                modality=request.criteria.modality,
-                license_terms=request.criteria.license_terms,
-                unlabeled=unlabeled,
-                grid=grid,
+                modality=request.modality,
+                license_terms=request.license_terms,
+                unlabeled=request.unlabeled,
+                grid=request.grid,
                 storage_options=dict(storage_options or {}),
             )
         except MissingExtraError as error:
@@ -229,8 +190,8 @@ def _with_rows(
         except (SourceError, SourceRequiredError, HubError, MissingExtraError) as error:
             problems[member.key] = error.within(dataset=member.key)
     keys = {member.key for member in made.members}
-    for name in request.criteria.names:
-        missing = [problems.get(each.key) for each in candidates(name) if each.key in keys]
+    for name in request.names:
+        missing = [problems.get(each.key) for each in declared(name) if each.key in keys]
         if missing and all(missing):
             raise next(filter(None, missing))
     if not problems:
@@ -260,11 +221,11 @@ def _identity(request: Request, members: Sequence[Rows]) -> str:
 
     Where one's own copies lie does not count, but what they hold does.
     """
-    asked = request.model_dump(mode="json", exclude={"title", "source"})
+    asked = request.model_dump(mode="json", exclude={"title", "notes", "source"})
     source = request.source if request.source in (None, OFFICIAL, MINIATURE) else "a copy"
     states = {member.key: [member.revision(), sorted(member.dropped)] for member in members}
     modules = {registry.get(member.name).source_module for member in members}
-    code = imports.written(*sorted(modules), "medimg.fusion.fuse", "medimg.phantom")
+    code = imports.written(*sorted(modules), "medimg.fusion.fusing", "medimg.phantom")
     whole = [asked, source, states, __version__, code]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 

@@ -17,8 +17,11 @@ from medimg.catalogue import Entry, called
 from medimg.catalogue.search import ACCESS, LOADABLE, Hit
 from medimg.catalogue.search import search as find
 from medimg.errors import MedimgError, UnknownDatasetError
+from medimg.fusion.choices import Encoding
+from medimg.fusion.request import Request
 from medimg.hub_sync.discovery import found
 from medimg.licenses import TERMS
+from medimg.schema import Dimension
 from medimg.text import cleaned, visible
 
 INSTRUCTIONS = """\
@@ -160,23 +163,22 @@ def load_snippet(
     return {"id": entry.id, "loadable": entry.loadable, **found.snippet(entry, namespace)}
 
 
+def _said(name: str) -> Any:
+    """What is said of the argument of `medimg.fuse`."""
+    return Field(description=Request.model_fields[name].description)
+
+
 def plan(
-    names: Annotated[
-        Terms, Field(description='Members, e.g. ["lits", "chaos"]; nothing: all that fit.')
-    ] = None,
-    modality: Terms = None,
-    organ: Terms = None,
-    task: Terms = None,
-    targets: Annotated[
-        Terms, Field(description='Label space in order, e.g. ["liver", "liver tumor"].')
-    ] = None,
-    split: Annotated[Terms, Field(description="train, validation, test; nothing: all.")] = None,
-    dimension: Literal["2d", "3d", "video"] | None = None,
-    license_terms: Annotated[
-        Terms, Field(description=f"What each license allows: {', '.join(TERMS)}; or license ids.")
-    ] = None,
-    encoding: Literal["index", "channels"] | None = None,
-    minimum: Annotated[int | None, Field(description="Images that a member declares at least.")] = None,
+    names: Annotated[Terms, _said("names")] = None,
+    modality: Annotated[Terms, _said("modality")] = None,
+    organ: Annotated[Terms, _said("organ")] = None,
+    task: Annotated[Terms, _said("task")] = None,
+    targets: Annotated[Terms, _said("targets")] = None,
+    split: Annotated[Terms, _said("split")] = None,
+    dimension: Annotated[Dimension | None, _said("dimension")] = None,
+    license_terms: Annotated[Terms, _said("license_terms")] = None,
+    encoding: Annotated[Encoding | None, _said("encoding")] = None,
+    minimum: Annotated[int | None, _said("minimum")] = None,
     source: Annotated[
         Literal["miniature", "hub"],
         Field(
@@ -192,22 +194,10 @@ def plan(
         {"modality": "CT", "organ": "liver", "task": "segmentation", "targets": ["liver", "liver tumor"]}
         {"names": ["lits", "msd-liver"], "targets": "liver", "license_terms": "adapt"}
     """
+    asked = {**locals(), "source": None if source == "hub" else source}
     import medimg
 
-    made = medimg.fuse(
-        names,
-        modality=modality,
-        organ=organ,
-        task=task,
-        targets=targets,
-        split=split,
-        dimension=dimension,
-        license_terms=license_terms,
-        encoding=encoding,
-        minimum=minimum,
-        source=None if source == "hub" else source,
-        plan=True,
-    )
+    made = medimg.fuse(**asked, plan=True)
     told: dict[str, Any] = made.to_dict()
     return told
 

@@ -35,6 +35,8 @@ from medimg.cards.card import (  # noqa: E402
     table,
     topic_tags,
 )
+from medimg.fusion import blueprint  # noqa: E402
+from medimg.fusion.request import Request  # noqa: E402
 from medimg.licenses import Verdict  # noqa: E402
 from medimg.text import clean  # noqa: E402
 
@@ -357,32 +359,18 @@ def _dropped(found: Duplicates | None) -> Markup | None:
 
 def call(manifest: FusedManifest) -> str:
     """The `medimg.fuse` call that gives these rows again, from the plan's own words."""
-    asked = manifest.plan["blueprint"]
-    arguments = [repr([member.key for member in manifest.members])]
-    given: dict[str, Any] = {}
-    if asked["blueprint"] and manifest.mode == "remapped":
+    asked = Request.of(blueprint.fields(manifest.plan))
+    given = asked.model_dump(mode="json", exclude_defaults=True)
+    for name in ("blueprint", "title", "notes", "names"):
+        given.pop(name, None)
+    if manifest.mode == "verbatim":
+        given = {name: value for name, value in given.items() if name not in ("targets", "encoding")}
+    elif asked.blueprint:
         # A blueprint's label space may hold targets that no member has yet; a list of targets may not.
-        given["blueprint"] = {"title": asked["title"], "targets": asked["targets"]}
-    given |= {name: asked[name] for name in ("modality", "organ", "task")}
-    if manifest.mode == "remapped":
-        given |= {"targets": asked["targets"], "encoding": asked["encoding"]}
-    given |= {
-        "split": asked["splits"],
-        "dimension": asked["dimension"],
-        "license_terms": asked["license_terms"],
-    }
-    given |= {"minimum": asked["minimum"]}
-    given |= {
-        name: asked.get(name)
-        for name in ("weights", "on_duplicate", "prefer", "seed", "shuffle_buffer", "grid", "near")
-    }
-    given |= {"unlabeled": asked["unlabeled"]}
-    if asked["source"] is None:
-        given["namespace"] = asked["namespace"]
-    else:
-        given["source"] = asked["source"] if asked["source"] in ("miniature", "official") else SOURCE
-    usual = {"encoding": "index", "namespace": "medimg", "weights": "concatenate", "on_duplicate": "drop"}
-    for name, value in given.items():
-        if value not in (None, [], 0, usual.get(name)) or value is True:
-            arguments.append(f"{name}={value!r}")
+        given["blueprint"] = {"title": asked.title, "targets": list(asked.targets)}
+    if asked.source is not None:
+        given.pop("namespace", None)
+        given["source"] = asked.source if asked.source in ("miniature", "official") else SOURCE
+    arguments = [repr([member.key for member in manifest.members])]
+    arguments += [f"{name}={value!r}" for name, value in given.items()]
     return "rows = medimg.fuse(\n" + "".join(f"    {each},\n" for each in arguments) + ")"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from medimg import licenses
 from medimg.errors import MedimgError
 from medimg.fusion.choices import Order, Weights
-from medimg.fusion.request import CHOICES
+from medimg.fusion.request import CHOICES, Request
 from medimg.hub_sync.commands.stores import check_store, is_store
 
 if TYPE_CHECKING:
@@ -26,12 +26,21 @@ if TYPE_CHECKING:
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 
-def request(**given: Any) -> dict[str, Any]:
+SPELLED = {"targets": "target", "license_terms": "license_", "storage_options": "storage_option"}
+"""Options of the command with another name than the argument: those that are given once for each value."""
+
+
+def request(typed: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `medimg.fuse`, without those that were not given.
+
+    Args:
+        typed: options of the command by name, and others that are no argument.
 
     Raises:
         MedimgError: a value that the option does not take.
     """
+    names = (*Request.arguments(), "blueprint", "storage_options")
+    given = {name: typed[SPELLED.get(name, name)] for name in names}
     for option, choices in CHOICES.items():
         if given.get(option) is not None and given[option] not in choices:
             raise MedimgError(
@@ -42,7 +51,7 @@ def request(**given: Any) -> dict[str, Any]:
         given["weights"] = weights(given["weights"])
     for option in ("grid", "storage_options"):
         given[option] = fields(f"--{option.replace('_', '-').removesuffix('s')}", given[option] or ())
-    return {key: value for key, value in given.items() if value not in (None, [], {})}
+    return {key: value for key, value in given.items() if value not in (None, "", [], {})}
 
 
 def fields(option: str, texts: Sequence[str]) -> dict[str, Any]:

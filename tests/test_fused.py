@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from fault_proxy import FAULTS, FaultProxy
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 import medimg
@@ -32,6 +33,7 @@ from medimg.cards.card import escape
 from medimg.declaration import Evidence
 from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
+from medimg.fusion.request import CHOICES, Request
 from medimg.hub_sync import fused, fused_cli
 from medimg.hub_sync.commands.app import app
 from medimg.hub_sync.commands.fuse import fuse as fuse_command
@@ -766,11 +768,28 @@ def test_help_has_examples(tmp_path: Path) -> None:
     assert "Examples:" in text and "--push" in text
 
 
-def test_every_argument_of_fuse_is_an_option_of_the_command() -> None:
-    spelled = {"targets": "target", "license_terms": "license_", "storage_options": "storage_option"}
-    options = inspect.signature(fuse_command).parameters
-    for name in inspect.signature(medimg.fuse).parameters:
-        assert spelled.get(name, name) in options, f"`medimg fuse` has no option for {name}"
+def test_what_can_be_asked_for_is_an_argument_of_fuse_and_an_option_of_the_command() -> None:
+    named = {"title", "notes"}  # a blueprint's alone
+    how = {"plan", "streaming", "storage_options"}  # not what the set is
+    arguments = inspect.signature(medimg.fuse).parameters
+    assert set(arguments) - how == set(Request.model_fields) - named
+    for name, parameter in arguments.items():
+        assert parameter.default is (None if name not in ("plan", "streaming") else name == "streaming")
+        assert re.search(rf"^ +{name}: \S", medimg.fuse.__doc__, re.MULTILINE), f"nobody says what {name} is"
+    options = inspect.signature(fuse_command, eval_str=True).parameters
+    assert {fused_cli.SPELLED.get(name, name) for name in arguments} <= set(options)
+    for name, choices in CHOICES.items():
+        told = options[name].annotation.__metadata__[0].help
+        assert all(choice in told for choice in choices), f"--{name} does not say what it takes"
+
+
+def test_a_request_has_no_other_field_and_never_changes() -> None:
+    asked = Request.of(names="lits", grid={"slices": "axial"})
+    assert Request.of(asked.model_dump(mode="json", exclude_none=True)) == asked
+    with pytest.raises(FusionError, match="encodng"):
+        Request.of(encodng="index")
+    with pytest.raises(ValidationError, match="frozen"):
+        asked.seed = 3  # type: ignore[misc]
 
 
 def test_options_of_the_command_reach_fuse(monkeypatch: pytest.MonkeyPatch) -> None:

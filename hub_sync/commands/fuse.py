@@ -128,33 +128,10 @@ def fuse(
 
       medimg fuse msd-liver msd-spleen --verbatim --push abdomen --hub https://huggingface.co --namespace my-org
     """
+    typed = locals()
     from medimg.hub_sync import fused_cli
 
-    asked = fused_cli.request(
-        names=names,
-        modality=modality,
-        organ=organ,
-        task=task,
-        targets=target,
-        dimension=dimension,
-        license_terms=license_,
-        split=split,
-        source=source or None,
-        weights=weights,
-        on_duplicate=on_duplicate,
-        prefer=prefer,
-        near=near,
-        encoding=encoding,
-        grid=grid,
-        minimum=minimum,
-        unlabeled=unlabeled,
-        blueprint=blueprint,
-        shuffle_buffer=shuffle_buffer,
-        seed=seed,
-        repeat=repeat,
-        storage_options=storage_option,
-        namespace=namespace,
-    )
+    asked = fused_cli.request(typed)
     wanted = push is not None and not plan
     with contextlib.ExitStack() as stack:
         stack.enter_context(fused_cli.told())

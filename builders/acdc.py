@@ -6,8 +6,9 @@ each patient has a diagnosis.
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.errors import SourceError
+from medimg.join import Join, Lookup, Partner
 from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 COPY = "omare137/Medical_AI:MRI/ACDC/database/LICENSE_TERMS.md"
 SPLITS = {"training": "train", "testing": "test"}
@@ -76,43 +77,53 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    about = {
-        patient: tables.key_values(file) for file, patient in files.match(r"(?:^|/)(patient\d{3})/Info\.cfg$")
-    }
-    masks = files.index(r"(?:^|/)(patient\d{3}_frame\d+)_gt\.nii(?:\.gz)?$")
-    pattern = r"(training|testing)/(?:patient\d{3}/)?((patient\d{3})_(?:4d|frame(\d+)))\.nii(?:\.gz)?$"
-    seen = set()
-    for image, part, name, patient, frame in files.match(pattern):
-        if patient not in about:
-            raise SourceError(
-                f"no Info.cfg for {patient}", file=image.path, next_step="pass the complete folder"
-            )
-        info = about[patient]
-        seen.add(name)
-        if frame and name not in masks:
-            yield Skipped(file=image, reason="a frame whose outlines are not in this copy")
-            continue
-        phases = {int(info[phase]): phase for phase in ("ED", "ES")}
-        group = info.get("Group")
-        structures = tuple(name for names in DATASET.legend.values() for name in names) if frame else ()
-        yield Row(
-            id=name,
-            config="frames" if frame else "cine",
-            split=SPLITS[part],
-            subject=patient,
-            image=image,
-            task=None if frame else ("classification",),
-            mask=masks[name] if frame else None,
-            classes=DATASET.labels[group] if group else (),
-            assessed=(*(GROUPS.values() if group else ()), *structures),
-            source={"Group": group} if group else None,
-            meta={key: value for key, value in info.items() if key != "Group"}
-            | ({"phase": phases.get(int(frame))} if frame else {}),
+def infos(files):
+    """Patient -> what Info.cfg says."""
+    found = files.match(r"(?:^|/)(patient\d{3})/Info\.cfg$")
+    return {patient: tables.key_values(file) for file, patient in found}
+
+
+def row(case):
+    if case.info is None:
+        raise SourceError(
+            f"no Info.cfg for {case.patient}", file=case.image.path, next_step="pass the complete folder"
         )
-    for name, mask in masks.items():
-        if name not in seen:
-            yield Skipped(file=mask, reason="outlines whose frame is not in this copy")
+    meta = dict(case.info)
+    group = meta.pop("Group", None)
+    classes, assessed = (), []
+    if group:
+        classes, assessed = DATASET.labels[group], [*GROUPS.values()]
+    if case.frame:
+        phases = {int(meta[phase]): phase for phase in ("ED", "ES")}
+        meta["phase"] = phases.get(int(case.frame))
+        assessed += [name for names in DATASET.legend.values() for name in names]
+    return Row(
+        id=case.name,
+        config="frames" if case.frame else "cine",
+        split=SPLITS[case.part],
+        subject=case.patient,
+        image=case.image,
+        task=None if case.frame else ("classification",),
+        mask=case.mask,
+        classes=classes,
+        assessed=assessed,
+        source={"Group": group} if group else None,
+        meta=meta,
+    )
+
+
+rows = Join(
+    r"(?P<part>training|testing)/(?:patient\d{3}/)?"
+    r"(?P<name>(?P<patient>patient\d{3})_(?:4d|frame(?P<frame>\d+)))\.nii(?:\.gz)?$",
+    row,
+    mask=Partner(
+        r"(?:^|/)(?P<name>patient\d{3}_frame\d+)_gt\.nii(?:\.gz)?$",
+        when=lambda case: case.frame,
+        skip="a frame whose outlines are not in this copy",
+        orphan="outlines whose frame is not in this copy",
+    ),
+    info=Lookup(infos, "patient"),
+)
 
 
 def miniature(make):

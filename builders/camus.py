@@ -5,15 +5,19 @@ every frame between; ejection fraction and image quality are stated for each vie
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.join import Join, Lookup, Partner
 from medimg.readers import tables
-from medimg.schema import Measure, Row, Skipped
+from medimg.schema import Measure, Row
 
 HOST = "https://humanheart-project.creatis.insa-lyon.fr/database"
 LOADER = "constantinpape/torch-em:torch_em/data/datasets/medical/camus.py@6f71247c"
 CONFIG = "ThierryJudge/CRISP-uncertainty:vital/vital/data/camus/config.py@5ab8e88"
 SPLITS = {"training": "train", "validation": "validation", "testing": "test"}
-PART = r"(?:(?:^|/)(training|testing)/)?"
-CASE = PART + r"(?:patient\d{4}/)?(patient\d{4}_[24]CH_(?:E[DS]|(?:half_)?sequence))"
+PART = r"(?:(?:^|/)(?P<part>training|testing)/)?"
+CASE = (
+    PART + r"(?:patient\d{4}/)?"
+    r"(?P<name>(?P<patient>patient\d{4})_(?P<view>[24]CH)_(?P<phase>E[DS]|(?:half_)?sequence))"
+)
 MEASURES = {
     "EF": ("ejection fraction", "%"),
     "LVef": ("ejection fraction", "%"),
@@ -75,60 +79,69 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
+def listed(files):
+    """Patient -> split."""
+    lists = files.match(r"subgroup_(training|validation|testing)\.txt$")
+    return {patient: SPLITS[part] for file, part in lists for patient in tables.lines(file)}
+
+
+def infos(files):
+    """(part, patient, view) -> its Info.cfg."""
+    pattern = PART + r"(patient\d{4})/Info_([24]CH)\.cfg$"
+    return files.index(pattern, key=(1, 2, 3), lost="measures, age and sex are")
+
+
+def split_of(case):
+    return SPLITS[case.part] if case.part else case.listed
+
+
+def outlined(case):
+    """The whole sequences of the older release and its testing part were published without outlines."""
+    return case.phase != "sequence" and split_of(case) != "test"
+
+
+def row(case):
+    split = split_of(case)
+    if split is None:
+        return case.skip("neither a folder nor a list of this copy says of which split it is")
+    if case.mask is None:
+        case.tell("no outlines of it are in this copy: it comes without a mask")
     # The older release counts the patients of training and testing from 1 each.
-    cases = files.index(CASE + r"\.(?:nii(?:\.gz)?|mhd)$", key=(1, 2))
-    masks = files.index(CASE + r"_gt\.(?:nii(?:\.gz)?|mhd)$", key=(1, 2))
-    about = files.index(PART + r"(patient\d{4})/Info_([24]CH)\.cfg$", key=(1, 2, 3))
-    listed = {
-        line: SPLITS[part]
-        for file, part in files.match(r"subgroup_(training|validation|testing)\.txt$")
-        for line in tables.lines(file)
-    }
-    for (part, name), image in cases.items():
-        patient, view, kind = name.split("_", 2)
-        split = SPLITS[part] if part else listed.get(patient)
-        prefix = "testing-" if part == "testing" else ""
-        if (part, name) not in masks and split != "test" and kind != "sequence":
-            yield Skipped(file=image, reason="its outlines are not in this copy")
-            continue
-        key = (part, patient, view)
-        if split is None:
-            for file in filter(None, (image, masks.get((part, name)))):
-                yield Skipped(
-                    file=file, reason="neither a folder nor a list of this copy says of which split it is"
-                )
-            continue
-        if masks and (part, name) not in masks:
-            files.tell(image, "no outlines of it are in this copy: it comes without a mask")
-        if about and key not in about:
-            files.tell(image, "its Info.cfg is not in this copy: measures, age and sex are not known")
-        with files.row(image):
-            yield Row(
-                id=prefix + name,
-                config="sequences" if kind.endswith("sequence") else "frames",
-                split=split,
-                subject=prefix + patient,
-                image=image,
-                mask=masks.get((part, name)),
-                **told(about.get(key), {"view": view, "phase": kind}),
-            )
-    for key, mask in masks.items():
-        if key not in cases:
-            yield Skipped(file=mask, reason="outlines whose image is not in this copy")
+    prefix = "testing-" if case.part == "testing" else ""
+    info = tables.key_values(case.info) if case.info else {}
+    place = case.info.path if case.info else ""
+    stated = tables.Line({key: info.pop(key) for key in MEASURES if key in info}, place)
+    measured = [(*MEASURES[key], stated.number(key)) for key in stated]
+    return Row(
+        id=prefix + case.name,
+        config="sequences" if case.phase.endswith("sequence") else "frames",
+        split=split,
+        subject=prefix + case.patient,
+        image=case.image,
+        mask=case.mask,
+        measures=[Measure(name=name, value=value, unit=unit) for name, unit, value in measured],
+        source=stated or None,
+        meta={"view": case.view, "phase": case.phase} | info,
+    )
 
 
-def told(file, meta):
-    """What a case's Info.cfg says; nothing where there is none."""
-    info = tables.key_values(file) if file else {}
-    stated = tables.Line({key: info[key] for key in MEASURES if key in info}, file.path if file else "")
-    return {
-        "measures": [
-            Measure(name=MEASURES[key][0], value=stated.number(key), unit=MEASURES[key][1]) for key in stated
-        ],
-        "source": stated or None,
-        "meta": meta | {key: value for key, value in info.items() if key not in stated},
-    }
+rows = Join(
+    CASE + r"\.(?:nii(?:\.gz)?|mhd)$",
+    row,
+    mask=Partner(
+        CASE + r"_gt\.(?:nii(?:\.gz)?|mhd)$",
+        when=outlined,
+        skip="its outlines are not in this copy",
+        orphan="outlines whose image is not in this copy",
+    ),
+    listed=Lookup(listed, "patient"),
+    info=Lookup(
+        infos,
+        ("part", "patient", "view"),
+        tell="its Info.cfg is not in this copy: measures, age and sex are not known",
+        lost="measures, age and sex are",
+    ),
+)
 
 
 def miniature(make):

@@ -5,14 +5,15 @@ Spine CT of several sites and scanners; every visible vertebra is named, outline
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.errors import LabelError
+from medimg.join import Join, Partner
 from medimg.readers import nifti, tables
-from medimg.schema import Point, Row, Skipped
+from medimg.schema import Point, Row
 
 HOST = "https://s3.bonescreen.de/public/VerSe-complete"
 ARCHIVES = [f"dataset-verse{year}{part}" for year in (19, 20) for part in ("training", "validation", "test")]
 LEVELS = [f"C{n}" for n in range(1, 8)] + [f"T{n}" for n in range(1, 13)] + [f"L{n}" for n in range(1, 7)]
 SPLITS = {"training": "train", "validation": "validation", "test": "test"}
-CASE = r"(?:^|/)(sub-[^/]+?)"
+CASE = r"(?:^|/)(?P<name>sub-[^/]+?)"
 README = "anjany/verse:README.md@02b292b"
 
 
@@ -57,47 +58,48 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    vertebrae = files.index(CASE + r"_seg-vert_msk\.nii\.gz$")
-    centroids = files.index(CASE + r"_seg-subreg_ctd\.json$", lost="centroids of the vertebrae are")
-    scanners = files.index(CASE + r"_ct\.json$")
-    scans = files.index(CASE + r"_ct\.nii\.gz$")
-    parts = dict(files.match(r"(training|validation|test)/.*_ct\.nii\.gz$"))
-    for case, ct in scans.items():
-        if case not in vertebrae:
-            yield Skipped(file=ct, reason="the scan's vertebra mask is not in this copy")
-            continue
-        if ct not in parts:
-            yield Skipped(
-                file=ct, reason="no folder (…training, …validation, …test) says of which split it is"
-            )
-            continue
-        if centroids and case not in centroids:
-            files.tell(ct, "its centroids are not in this copy")
-        if scanners and case not in scanners:
-            files.tell(ct, "what its scanner says is not in this copy")
-        with files.row(ct):
-            stated = tables.json_value(centroids[case]) if case in centroids else []
-            meta = tables.json_value(scanners[case]) if case in scanners else {}
-            yield Row(
-                id=case,
-                split=SPLITS[parts[ct]],
-                subject=case.partition("_")[0],
-                image=ct,
-                mask=vertebrae[case],
-                points=points(stated, ct, DATASET.legend),
-                source=stated or None,
-                meta=meta,
-            )
-    for case, mask in vertebrae.items():
-        if case not in scans:
-            yield Skipped(file=mask, reason="a vertebra mask whose CT is not in this copy")
-    for picture, _ in files.match(CASE + r"_seg-vert_snp\.png$"):
-        yield Skipped(file=picture, reason="a preview drawn from scan and mask, no image of its own")
-    for file, _ in files.match(r"(?:^|/)(GL|verse)\d+[^/]*\.(?:nii\.gz|png)$"):
-        yield Skipped(
-            file=file, reason="of the series of the MICCAI challenges: the restructured release has it"
-        )
+def row(case):
+    if case.part is None:
+        return case.skip("no folder (…training, …validation, …test) says of which split it is")
+    stated = tables.json_value(case.centroids) if case.centroids else []
+    return Row(
+        id=case.name,
+        split=SPLITS[case.part],
+        subject=case.name.partition("_")[0],
+        image=case.image,
+        mask=case.mask,
+        points=points(stated, case.image, DATASET.legend),
+        source=stated or None,
+        meta=tables.json_value(case.scanner) if case.scanner else {},
+    )
+
+
+rows = Join(
+    r"(?:(?P<part>training|validation|test)/(?:.*/)?|/|^)(?P<name>sub-[^/]+?)_ct\.nii\.gz$",
+    row,
+    mask=Partner(
+        CASE + r"_seg-vert_msk\.nii\.gz$",
+        skip="the scan's vertebra mask is not in this copy",
+        orphan="a vertebra mask whose CT is not in this copy",
+    ),
+    centroids=Partner(
+        CASE + r"_seg-subreg_ctd\.json$",
+        tell="its centroids are not in this copy",
+        lost="centroids of the vertebrae are",
+    ),
+    scanner=Partner(
+        CASE + r"_ct\.json$",
+        tell="what its scanner says is not in this copy",
+        lost="scanners are",
+    ),
+    left=[
+        (CASE + r"_seg-vert_snp\.png$", "a preview drawn from scan and mask, no image of its own"),
+        (
+            r"(?:^|/)(?:GL|verse)\d+[^/]*\.(?:nii\.gz|png)$",
+            "of the series of the MICCAI challenges: the restructured release has it",
+        ),
+    ],
+)
 
 
 def points(stated, image, legend):

@@ -28,6 +28,8 @@ Image = File | dict[str, File]
 """The file of an image; of one that is made up of several, which of them -> file."""
 Key = tuple[str | None, ...]
 """What a path has captured."""
+DATA = {".mhd": (".raw", ".zraw"), ".hdr": (".img",)}
+"""Suffix of a header -> those of the voxels beside it, which go where their header goes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,11 +150,12 @@ class Case:
 
     def skip(self, reason: str) -> list[Skipped]:
         """The image and its partners, left out for a reason: what `row` returns instead of a row."""
+        self._asked.update(self._partners)
         return [Skipped(file=file, reason=reason) for file in self.own]
 
     @property
     def own(self) -> list[File]:
-        """The files of the image, then its partners."""
+        """The files of the image, then its partners, headers with their voxels."""
         return [file for value in (self.image, *self._partners.values()) for file in _several(value)]
 
     @property
@@ -318,8 +321,15 @@ class Join:
 
 
 def _several(value: Any) -> list[File]:
-    """The files of an image, a partner, or partners; none of None."""
-    return [*value.values()] if isinstance(value, dict) else [value] if value is not None else []
+    """The files of an image, a partner, or partners, each with the voxels of a header; none of None."""
+    files = value.values() if isinstance(value, dict) else [value] if value is not None else []
+    return [one for file in files for one in (file, *_data(file))]
+
+
+def _data(file: File) -> Iterator[File]:
+    for suffix in DATA.get(file.suffix, ()):
+        if (data := file.sibling(file.stem + suffix)) is not None:
+            yield data
 
 
 def _key(case: Case, names: str | tuple[str, ...]) -> Any:

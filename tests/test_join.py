@@ -126,6 +126,12 @@ def test_partners_of_an_image_that_is_left_out_go_with_it(tmp_path: Path) -> Non
     }
 
 
+def test_a_row_that_leaves_its_image_out_leaves_each_file_out_once(tmp_path: Path) -> None:
+    blind = Join(IMAGE, lambda case: case.skip("no split is known"), mask=Partner(MASK))
+    _, skipped, _, _ = joined(blind, pictures("images", "a") | pictures("masks", "a"), tmp_path)
+    assert skipped == {"images/a.png": "no split is known", "masks/a.png": "no split is known"}
+
+
 def test_several_partners_by_a_group_of_their_own(tmp_path: Path) -> None:
     def drawn(case: Case) -> list[Row]:
         return [Row(id=f"{case.name}-{who}", image=case.image, mask=one) for who, one in case.masks.items()]
@@ -215,3 +221,22 @@ def test_a_join_that_cannot_work_says_so_at_import(tmp_path: Path) -> None:
         (AttributeError, LabelError, MedimgError), match="the join has no 'number'; it has name"
     ):
         joined(wrong, pictures("images", "a"), tmp_path)
+
+
+def test_voxels_go_where_their_header_goes(tmp_path: Path) -> None:
+    scans = Join(
+        r"scans/(?P<name>\w+)\.(?:mhd|hdr)$",
+        lambda case: Row(id=case.name, image=case.image),
+        mask=Partner(r"masks/(?P<name>\w+)\.mhd$", skip="no mask"),
+        left=[(r"\.(?:raw|img)$", "voxels without a header")],
+    )
+    names = ("scans/a.mhd", "scans/a.raw", "scans/b.hdr", "scans/b.img", "scans/c.img", "masks/d.zraw")
+    contents = {name: "" for name in (*names, "masks/a.mhd", "masks/a.raw", "masks/d.mhd")}
+    rows, skipped, _, _ = joined(scans, contents, tmp_path)
+    assert [one.id for one in rows] == ["a"]
+    assert skipped == {
+        **dict.fromkeys(("masks/a.mhd", "masks/a.raw"), UNASKED),
+        **dict.fromkeys(("scans/b.hdr", "scans/b.img"), "no mask"),
+        **dict.fromkeys(("masks/d.mhd", "masks/d.zraw"), "its image is not in this copy"),
+        "scans/c.img": "voxels without a header",
+    }

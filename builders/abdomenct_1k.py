@@ -5,9 +5,9 @@ four organs are outlined in 1,000 of the 1,062 that were published.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.errors import SourceError
+from medimg.join import Join, Partner
 from medimg.readers import grids, nifti
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 LOADER = "constantinpape/torch-em:torch_em/data/datasets/medical/abdomenct_1k.py@641e2dae"
 PAPER = "JunMa11/AbdomenCT-1K:README.md@06f0f04 (references 1, 2 and 4)"
@@ -75,31 +75,45 @@ DATASET = Dataset(
 )
 
 
+MASKS = r"(?:^|/)(?P<name>Case_\d{5})\.nii(?:\.gz)?$"
+
+
 def rows(files):
-    masks = files.index(r"(?:^|/)(Case_\d{5})\.nii(?:\.gz)?$")
-    if not masks:
-        raise SourceError(
-            "holds no masks", dataset="abdomenct-1k", next_step="unpack Mask.7z into a folder Mask"
-        )
-    seen = set()
-    for image, case in files.match(r"(?:^|/)(Case_\d{5})_0000\.nii(?:\.gz)?$"):
-        seen.add(case)
-        if case not in masks:
-            files.tell(
-                image, "no mask of it is in this copy: taken for one of the 62 whose masks are not published"
-            )
-        said = {"subject": case, "image": image, "mask": masks.get(case)}
-        yield Row(id=case, split="train" if case in masks else "test", **said, **_unscaled(case, image))
-    for case, mask in masks.items():
-        if case not in seen:
-            yield Skipped(file=mask, reason="a mask whose volume is not in this copy")
+    if not any(files.match(MASKS)):
+        files.need(MASKS, next_step="unpack Mask.7z into a folder Mask")
+    yield from volumes(files)
 
 
-def _unscaled(case, image):
-    affine = grids.grid_of(nifti.volume(image)).affine if int(case[5:]) in UNSCALED else ()
-    if len(affine) and all(abs(affine[axis][axis]) == 1 for axis in range(3)):
-        return {"spacing": (), "meta": {"spacing": "(1, 1, 1) in the file, which is not the true one"}}
-    return {}
+def row(case):
+    one = unscaled(case)
+    return Row(
+        id=case.name,
+        split="train" if case.mask else "test",
+        subject=case.name,
+        image=case.image,
+        mask=case.mask,
+        spacing=() if one else None,
+        meta={"spacing": "(1, 1, 1) in the file, which is not the true one"} if one else {},
+    )
+
+
+def unscaled(case):
+    """Whether the header has lost the spacing, as it has in one of `UNSCALED`."""
+    if int(case.name[5:]) not in UNSCALED:
+        return False
+    affine = grids.grid_of(nifti.volume(case.image)).affine
+    return all(abs(affine[axis][axis]) == 1 for axis in range(3))
+
+
+volumes = Join(
+    r"(?:^|/)(?P<name>Case_\d{5})_0000\.nii(?:\.gz)?$",
+    row,
+    mask=Partner(
+        MASKS,
+        tell="no mask of it is in this copy: taken for one of the 62 whose masks are not published",
+        orphan="a mask whose volume is not in this copy",
+    ),
+)
 
 
 def miniature(make):

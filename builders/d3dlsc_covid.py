@@ -4,8 +4,9 @@ The public part of the data of DeepSC-COVID, which learns to outline lesions and
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Partner
 from medimg.readers import nifti, votes
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 HOME = "https://github.com/XiaofeiWang2018/DeepSC-COVID"
 PORT = "https://dx.doi.org/10.21227/mxb3-7j48"
@@ -50,18 +51,21 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    # Images end in .nii.gz and masks in .nii.
-    masks = files.index(r"labels(?:Tr)?/([^/]+?)\.nii(?:\.gz)?$")
-    for image, case in files.match(r"images(?:Tr)?/([^/]+?)\.nii(?:\.gz)?$"):
-        mask = masks.pop(case, None)
-        if mask is None:
-            yield Skipped(file=image, reason="a volume whose mask is not in this copy")
-            continue
-        lesions = votes.count([nifti.volume(mask)])
-        yield Row(id=case, subject=case, image=image, mask=lesions)
-    for mask in masks.values():
-        yield Skipped(file=mask, reason="a mask whose volume is not in this copy")
+def row(case):
+    lesions = votes.count([nifti.volume(case.mask)])
+    return Row(id=case.name, subject=case.name, image=case.image, mask=lesions)
+
+
+# Images end in .nii.gz and masks in .nii.
+rows = Join(
+    r"images(?:Tr)?/(?P<name>[^/]+?)\.nii(?:\.gz)?$",
+    row,
+    mask=Partner(
+        r"labels(?:Tr)?/(?P<name>[^/]+?)\.nii(?:\.gz)?$",
+        skip="a volume whose mask is not in this copy",
+        orphan="a mask whose volume is not in this copy",
+    ),
+)
 
 
 def miniature(make):

@@ -5,11 +5,13 @@ same intensity.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join
 from medimg.readers import axes, nifti, volumes
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 PAGE = "https://iseg2019.web.unc.edu/"
 OPENMEDLAB = "openmedlab/Awesome-Medical-Dataset:resources/iSeg.md@81da0eee"
+SPLITS = {"Training": "train", "Validation": "validation", "Testing": "test"}
 
 DATASET = Dataset(
     name="iseg2019",
@@ -51,31 +53,38 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    headers = files.index(r"subject-(\d+)-(T1|T2|label)\.hdr$", key=(1, 2))
-    parts = {
-        file.path: part for file, part in files.match(r"iSeg-2019-(Training|Validation|Testing)/.*\.hdr$")
-    }
-    for case in dict.fromkeys(case for case, _ in headers):
-        found = {kind: headers[case, kind] for kind in ("T1", "T2", "label") if (case, kind) in headers}
-        part = parts.get(next(iter(found.values())).path)
-        train = part == "Training" if part else "label" in found
-        if {"T1", "T2", *(["label"] if train else [])} - set(found):
-            reason = f"subject {case} is not complete in this copy: {', '.join(found)}"
-            yield from (Skipped(file=file, reason=reason) for file in found.values())
-            continue
-        late = part == "Testing" if part else int(case) > 23
-        yield Row(
-            id=f"subject-{case}",
-            split="train" if train else "test" if late else "validation",
-            subject=case,
-            image=volumes.stack([nifti.volume(found["T1"]), nifti.volume(found["T2"])]),
-            mask=axes.squeezed(volumes.mask(nifti.volume(found["label"]))) if train else None,
-            sequence=("T1", "T2"),
-        )
-    for file, case, kind in files.match(r"subject-(\d+)-(T1|T2|label)\.img$"):
-        if (case, kind) not in headers:
-            yield Skipped(file=file, reason="voxels whose header is not in this copy")
+def row(case):
+    found = case.image
+    part = case.part or part_by_number(case)
+    needed = {"T1", "T2", "label"} if part == "Training" else {"T1", "T2"}
+    if needed - set(found):
+        return case.skip(f"subject {case.number} is not complete in this copy: {', '.join(found)}")
+    drawn = None
+    if part == "Training":
+        drawn = axes.squeezed(volumes.mask(nifti.volume(found["label"])))
+    return Row(
+        id=f"subject-{case.number}",
+        split=SPLITS[part],
+        subject=case.number,
+        image=volumes.stack([nifti.volume(found["T1"]), nifti.volume(found["T2"])]),
+        mask=drawn,
+        sequence=("T1", "T2"),
+    )
+
+
+def part_by_number(case):
+    """Of a copy whose folders do not tell it."""
+    if "label" in case.image:
+        return "Training"
+    return "Testing" if int(case.number) > 23 else "Validation"
+
+
+rows = Join(
+    r"(?:iSeg-2019-(?P<part>Training|Validation|Testing)/(?:.*/)?)?subject-(?P<number>\d+)-(?P<kind>T1|T2|label)\.hdr$",
+    row,
+    by="kind",
+    left=[(r"subject-\d+-(?:T1|T2|label)\.img$", "voxels whose header is not in this copy")],
+)
 
 
 def miniature(make):

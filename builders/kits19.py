@@ -5,8 +5,9 @@ and clinical data come with each of these.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.join import Join, Lookup, Partner
 from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 REPOSITORY = "neheller/kits19@456b293"
 LABELED = 210
@@ -78,30 +79,43 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
+def clinical(files):
     found = files.find(r"(?:^|/)kits\.json$", lost="clinical data are")
-    about = tables.objects_by(found, "case_id") if found else {}
-    masks = files.index(r"(?:^|/)(case_\d{5})/segmentation\.nii(?:\.gz)?$")
-    volumes = files.index(r"(?:^|/)(case_\d{5})(?:/imaging)?\.nii(?:\.gz)?$")
-    for case, image in volumes.items():
-        test = int(case.removeprefix("case_")) >= LABELED
-        if not test and case not in masks:
-            yield Skipped(file=image, reason="a training volume whose segmentation is not in this copy")
-            continue
-        if about and not test and case not in about:
-            files.tell(image, "kits.json has no entry for it: its clinical data are not known")
-        with files.row(image):
-            yield Row(
-                id=case,
-                split="test" if test else "train",
-                subject=case,
-                image=image,
-                mask=None if test else masks[case],
-                meta={key: value for key, value in about.get(case, {}).items() if key != "case_id"},
-            )
-    for case, mask in masks.items():
-        if case not in volumes:
-            yield Skipped(file=mask, reason="a segmentation whose volume was not downloaded (get_imaging)")
+    return tables.objects_by(found, "case_id") if found else {}
+
+
+def labeled(case):
+    return int(case.number) < LABELED
+
+
+def row(case):
+    return Row(
+        id=case.name,
+        split="train" if labeled(case) else "test",
+        subject=case.name,
+        image=case.image,
+        mask=case.mask if labeled(case) else None,
+        meta={key: value for key, value in (case.clinical or {}).items() if key != "case_id"},
+    )
+
+
+rows = Join(
+    r"(?:^|/)(?P<name>case_(?P<number>\d{5}))(?:/imaging)?\.nii(?:\.gz)?$",
+    row,
+    mask=Partner(
+        r"(?:^|/)(?P<name>case_\d{5})/segmentation\.nii(?:\.gz)?$",
+        when=labeled,
+        skip="a training volume whose segmentation is not in this copy",
+        orphan="a segmentation whose volume was not downloaded (get_imaging)",
+    ),
+    clinical=Lookup(
+        clinical,
+        "name",
+        when=labeled,
+        tell="kits.json has no entry for it: its clinical data are not known",
+        lost="clinical data are",
+    ),
+)
 
 
 def miniature(make):

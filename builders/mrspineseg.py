@@ -3,7 +3,8 @@
 import itertools
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.schema import Row, Skipped
+from medimg.join import Join, Partner
+from medimg.schema import Row
 
 PAGE = "https://www.spinesegmentation-challenge.com/"
 DATA = f"{PAGE}?page_id=1162"
@@ -57,18 +58,19 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    masks = files.index(r"(?i:/|^)mask_case(\d+)\.nii(?:\.gz)?$")
-    seen = set()
-    for image, case in files.match(r"(?:^|/)[Cc]ase(\d+)\.nii(?:\.gz)?$"):
-        if case not in masks:
-            yield Skipped(file=image, reason="a volume without mask: of the test part, or of a partial copy")
-            continue
-        seen.add(case)
-        yield Row(id=f"Case{case}", subject=case, image=image, mask=masks[case])
-    for case, mask in masks.items():
-        if case not in seen:
-            yield Skipped(file=mask, reason="a mask whose volume is not in this copy")
+def row(case):
+    return Row(id=f"Case{case.number}", subject=case.number, image=case.image, mask=case.mask)
+
+
+rows = Join(
+    r"(?:^|/)[Cc]ase(?P<number>\d+)\.nii(?:\.gz)?$",
+    row,
+    mask=Partner(
+        r"(?i:/|^)mask_case(?P<number>\d+)\.nii(?:\.gz)?$",
+        skip="a volume without mask: of the test part, or of a partial copy",
+        orphan="a mask whose volume is not in this copy",
+    ),
+)
 
 
 def miniature(make):

@@ -4,7 +4,8 @@
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
-from medimg.schema import Row, Skipped
+from medimg.join import Join, Partner
+from medimg.schema import Row
 
 HOME = "https://structseg2019.grand-challenge.org/"
 HEAD = (
@@ -86,18 +87,30 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    place = r"(HaN_OAR|Naso_GTV|Thoracic_OAR|Lung_GTV)/(\d+)/"
-    masks = files.index(place + r"label\.nii(?:\.gz)?$", key=(1, 2))
-    for image, task, case in files.match(place + r"data\.nii(?:\.gz)?$"):
-        mask = masks.pop((task, case), None)
-        if mask is None:
-            yield Skipped(file=image, reason="a scan whose label.nii.gz is not in this copy")
-            continue
-        patient = f"{'lung' if task in ('Thoracic_OAR', 'Lung_GTV') else 'npc'}-{case}"
-        yield Row(id=case, config=slug(task), subject=patient, image=image, mask=mask, legend=LEGENDS[task])
-    for mask in masks.values():
-        yield Skipped(file=mask, reason="a label whose scan is not in this copy")
+FOLDER = r"(?P<task>HaN_OAR|Naso_GTV|Thoracic_OAR|Lung_GTV)/(?P<case>\d+)/"
+
+
+def row(case):
+    scan = "npc" if case.task in ("HaN_OAR", "Naso_GTV") else "lung"
+    return Row(
+        id=case.case,
+        config=slug(case.task),
+        subject=f"{scan}-{case.case}",
+        image=case.image,
+        mask=case.mask,
+        legend=LEGENDS[case.task],
+    )
+
+
+rows = Join(
+    FOLDER + r"data\.nii(?:\.gz)?$",
+    row,
+    mask=Partner(
+        FOLDER + r"label\.nii(?:\.gz)?$",
+        skip="a scan whose label.nii.gz is not in this copy",
+        orphan="a label whose scan is not in this copy",
+    ),
+)
 
 
 def miniature(make):

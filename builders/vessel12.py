@@ -5,8 +5,9 @@ never published.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Partner
 from medimg.readers import tables
-from medimg.schema import Point, Row, Skipped
+from medimg.schema import Point, Row
 
 HOME = "https://vessel12.grand-challenge.org/"
 KINDS = {"1": "pulmonary vessel", "0": "non-vessel"}
@@ -58,38 +59,49 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    lungs = files.index(r"(?i)lungmasks/(?:.*/)?VESSEL12_(\d+)\.mhd$", lost="lung masks are")
-    marked = files.index(r"VESSEL12_(\d+)_Annotations\.csv$")
-    expected = bool(lungs)
-    masks = {file.path for file in lungs.values()}
-    for image, number in files.match(r"VESSEL12_(\d+)\.mhd$"):
-        if image.path in masks:
-            continue
-        mask, table = lungs.pop(number, None), marked.get(number)
-        train = int(number) > 20
-        if train and table is None:
-            files.tell(image, "its annotations are not in this copy: points are not known")
-        if expected and mask is None:
-            files.tell(image, "its lung mask is not in this copy")
-        with files.row(image):
-            said = [*tables.rows(table, header=False, columns=("x", "y", "z", "label"))] if table else []
-            yield Row(
-                id=f"VESSEL12_{number}",
-                split="train" if train else "test",
-                subject=number,
-                image=image,
-                mask=mask,
-                assessed=(*(("lung",) if mask else ()), *(KINDS.values() if said else ())),
-                points=[_point(line) for line in said],
-                source={"Annotations": said} if said else None,
-            )
-    for mask in lungs.values():
-        for file in filter(None, (mask, mask.sibling(f"{mask.stem}.raw"))):
-            yield Skipped(file=file, reason="a lung mask whose scan is not in this copy")
+def annotated(case):
+    """The example scans."""
+    return int(case.number) > 20
 
 
-def _point(line):
+def row(case):
+    columns = ("x", "y", "z", "label")
+    said = [*tables.rows(case.table, header=False, columns=columns)] if case.table else []
+    assessed = []
+    if case.lungs:
+        assessed.append("lung")
+    if said:
+        assessed += KINDS.values()
+    return Row(
+        id=f"VESSEL12_{case.number}",
+        split="train" if annotated(case) else "test",
+        subject=case.number,
+        image=case.image,
+        mask=case.lungs,
+        assessed=assessed,
+        points=[point(line) for line in said],
+        source={"Annotations": said} if said else None,
+    )
+
+
+rows = Join(
+    r"^(?!(?i:.*lungmasks/)).*VESSEL12_(?P<number>\d+)\.mhd$",
+    row,
+    lungs=Partner(
+        r"(?i)lungmasks/(?:.*/)?VESSEL12_(?P<number>\d+)\.mhd$",
+        tell="its lung mask is not in this copy",
+        lost="lung masks are",
+        orphan="a lung mask whose scan is not in this copy",
+    ),
+    table=Partner(
+        r"VESSEL12_(?P<number>\d+)_Annotations\.csv$",
+        when=annotated,
+        tell="its annotations are not in this copy: points are not known",
+    ),
+)
+
+
+def point(line):
     label = str(line.integer("label"))
     if label not in KINDS:
         raise line.wrong("label", f"is none of {', '.join(KINDS)}")

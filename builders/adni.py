@@ -8,7 +8,7 @@ from medimg.declaration import Citation, Dataset, Evidence, Part, Source
 from medimg.readers import dicom, tables
 from medimg.schema import Row
 
-CODES = "IDOJI/ADNIprep: R/RS.fMRI_1_Data.Selection___Diagnosis.R"
+PREP = "IDOJI/ADNIprep: R/RS.fMRI_1_Data.Selection___Diagnosis.R"
 EXPORTS = (
     "Gersha2024/Alzheimer-MRI-Preprocessing-FreeSurfer-SliceSelection-DeepLearning-TransferLearning-EnsembleLearning:"
     "data/manifest_CN.csv@742de01; christiansalvatore/Salvatore-200Longitudinal:data/ids/"
@@ -80,7 +80,7 @@ DATASET = Dataset(
     ),
     evidence=Evidence(
         layout="public ADNI preprocessing code (paths and file names); rordenlab/dcm2niix issue 416",
-        labels=f"{CODES} (codes of each phase). Column Group of the image search: {EXPORTS} (CN; Patient, which says "
+        labels=f"{PREP} (codes of each phase). Column Group of the image search: {EXPORTS} (CN; Patient, which says "
         "nothing); http://adni-lde.loni.usc.edu/quick-start-guide-asset/cohorts.html (SMC, EMCI, LMCI)",
         license=f"{DUA} (redistribution of participant-level data is prohibited)",
         subject="public ADNI preprocessing code (PTID in path and file name)",

@@ -34,7 +34,7 @@ from moto.moto_server import werkzeug_app
 from moto.server import ThreadedMotoServer
 
 import medimg
-from medimg import idc
+from medimg.builders.idc import index
 from medimg.phantom import Phantom
 
 COLLECTION = "c4kc_kits"
@@ -54,7 +54,7 @@ def serve(latency: float) -> ThreadedMotoServer:
     return server
 
 
-def medimg_row(endpoint: str, one: idc.Series) -> np.ndarray[Any, Any]:
+def medimg_row(endpoint: str, one: index.Series) -> np.ndarray[Any, Any]:
     """Voxels (column, row, slice)."""
     rows = medimg.load(
         f"idc/{COLLECTION}?series={one.uid}&drawings=none",
@@ -66,7 +66,7 @@ def medimg_row(endpoint: str, one: idc.Series) -> np.ndarray[Any, Any]:
     return np.asanyarray(next(iter(rows))["image"].dataobj)
 
 
-def s3fs_pydicom(endpoint: str, one: idc.Series) -> np.ndarray[Any, Any]:
+def s3fs_pydicom(endpoint: str, one: index.Series) -> np.ndarray[Any, Any]:
     """The same with one open object after the other."""
     bucket = s3fs.S3FileSystem(anon=True, endpoint_url=endpoint, skip_instance_cache=True)
     slices = []
@@ -78,7 +78,7 @@ def s3fs_pydicom(endpoint: str, one: idc.Series) -> np.ndarray[Any, Any]:
     return stored * slices[0].RescaleSlope + slices[0].RescaleIntercept
 
 
-def boto3_simpleitk(endpoint: str, one: idc.Series) -> np.ndarray[Any, Any]:
+def boto3_simpleitk(endpoint: str, one: index.Series) -> np.ndarray[Any, Any]:
     """The same through files on disk."""
     client = boto3.client(
         "s3",
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    one = next(each for each in idc.series(idc.parse(COLLECTION)) if each.modality == "CT")
+    one = next(each for each in index.series(index.parse(COLLECTION)) if each.modality == "CT")
     make = Phantom()
     make.dicom_series(
         "series", options.slices, (512, 512), patient=one.patient, names="{:04d}.dcm",
@@ -125,7 +125,7 @@ def main() -> None:
     server = serve(options.latency)  # moto keeps its buckets
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    contestants: dict[str, Callable[[str, idc.Series], np.ndarray[Any, Any]]] = {
+    contestants: dict[str, Callable[[str, index.Series], np.ndarray[Any, Any]]] = {
         "medimg": medimg_row,
         "s3fs + pydicom": s3fs_pydicom,
         "boto3 + SimpleITK": boto3_simpleitk,

@@ -1,4 +1,4 @@
-"""Which builders there are. The one place that looks below `medimg.builders`, by name and only when asked."""
+"""Which builders and collection sources there are. The one place that looks below `medimg.builders`, when asked."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import importlib.util
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from medimg import index
+from medimg import collections, index
+from medimg.collections import Holding
 from medimg.errors import DeclarationError, UnknownDatasetError
 from medimg.index import Entry
 
@@ -25,8 +27,42 @@ if TYPE_CHECKING:
 
 PACKAGE = "medimg.builders"
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9-]*")
-COMMONS = re.compile(r"idc[/-]", re.IGNORECASE)
-"""Start of the names of the collections in the Imaging Data Commons, which one builder makes of its index."""
+
+
+class Collection(Protocol):
+    """One collection of a source, in the place of a builder's module.
+
+    Attributes:
+        ADDRESS: `<prefix>/<collection>[?filters]`.
+        DATASET: its declaration.
+        INDEX: facts on which rows depend that stand neither in the code nor in what is read.
+    """
+
+    ADDRESS: str
+    DATASET: Dataset
+    INDEX: str
+
+    def rows(self, files: Files, config: str | None) -> Iterator[Row | Skipped]:
+        """Rows and skipped files of one sub-collection, or of all."""
+
+    def miniature(self, make: Any) -> None:
+        """Write a phantom copy in the original layout."""
+
+
+class CollectionSource(Protocol):
+    """The package of a collection source."""
+
+    def find(self, name: str) -> Collection:
+        """The collection of a name without the prefix; an UnknownDatasetError names the closest."""
+
+    def holdings(self) -> Iterable[Holding]:
+        """Every collection."""
+
+    def version(self) -> str:
+        """Of the index."""
+
+    def listed(self) -> Iterable[Any]:
+        """What the catalogue says of each collection (`medimg.catalogue.making.said.Said`)."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +70,10 @@ class Builder:
     """One builder: its declaration, its rows and its miniature.
 
     Attributes:
-        module: the builder's module; of the Imaging Data Commons, an object with the same names for each collection.
+        module: the builder's module, or a collection.
     """
 
-    module: Any
+    module: ModuleType | Collection
 
     @property
     def dataset(self) -> Dataset:
@@ -52,7 +88,7 @@ class Builder:
 
     @property
     def address(self) -> str:
-        """The name by which `get` finds this builder again: the slug, or "idc/<collection>[?filters]"."""
+        """The name by which `get` finds this builder again: the slug, or `<prefix>/<collection>[?filters]`."""
         address: str = getattr(self.module, "ADDRESS", self.name)
         return address
 
@@ -92,11 +128,10 @@ class Builder:
 
 
 def module_names() -> list[str]:
-    """Builder module names; a leading underscore marks a family helper."""
+    """Builder module names; a leading underscore marks a helper, a package is a collection source."""
     package = importlib.import_module(PACKAGE)
-    return sorted(
-        info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")
-    )
+    found = pkgutil.iter_modules(package.__path__)
+    return sorted(info.name for info in found if not info.ispkg and not info.name.startswith("_"))
 
 
 @functools.cache
@@ -168,7 +203,7 @@ def entry_of(builder: Builder) -> Entry:
     from medimg import licenses
 
     dataset = builder.dataset
-    module = builder.source_module.rpartition(".")[2]
+    module = builder.source_module.removeprefix(f"{PACKAGE}.")
     ids = dict.fromkeys([dataset.license, *(each.license for each in dataset.configs if each.license)])
     terms = (licenses.get(id_) for id_ in ids)
     return Entry(
@@ -210,20 +245,25 @@ def _text(module: str) -> str | None:
     return None
 
 
+def source(prefix: str) -> CollectionSource:
+    """The collection source of this prefix."""
+    return cast(CollectionSource, importlib.import_module(collections.SOURCES[prefix].package))
+
+
 def get(name: str) -> Builder:
     """The builder of this slug or alias; case, spaces, dashes and underscores do not matter.
 
     "medimg/<slug>", as on the Hub, is the same.
 
-    "idc/<collection>", narrowed down or not ("idc/nlst?modality=CT"), is any collection of the Imaging Data Commons.
+    "idc/<collection>", narrowed down or not ("idc/nlst?modality=CT"), is any collection of a collection source.
 
     Raises:
         UnknownDatasetError: with the closest names.
-        MissingExtraError: a collection was asked for, and the index of the Commons is not installed.
+        MissingExtraError: a collection was asked for, and the index of its source is not installed.
     """
     name = name.removeprefix("medimg/")
-    if COMMONS.match(name):
-        return Builder(importlib.import_module(f"{PACKAGE}._idc").find(name))
+    if found := collections.split(name):
+        return Builder(source(found[0]).find(found[1]))
     if _PLAIN.fullmatch(name) and importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}"):
         return _load(module_name(name))
     return _load(_find(name).module)
@@ -232,7 +272,7 @@ def get(name: str) -> Builder:
 def entry(name: str) -> Entry:
     """A dataset at a glance, by what `get` takes, and with its errors."""
     name = name.removeprefix("medimg/")
-    if COMMONS.match(name):
+    if collections.split(name):
         return entry_of(get(name))
     if _PLAIN.fullmatch(name) and importlib.util.find_spec(f"{PACKAGE}.{module_name(name)}"):
         return _entry(module_name(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,11 @@ SPELLINGS = (
     ("caec", "cec"),
 )
 """British parts of words, and American ones."""
+
+
+def slug(text: str) -> str:
+    """Lower case, with single hyphens for all that is neither letter nor digit."""
+    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
 
 
 def clean(text: str) -> str:

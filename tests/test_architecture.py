@@ -10,9 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"imports", "errors", "report", "index", "text"},
+    {"imports", "errors", "report", "index", "text", "collections"},
     {"vocab", "licenses", "pixels", "hub", "containers"},
-    {"idc"},
     {"files"},
     {"schema"},
     {"declaration", "manifest", "places"},
@@ -29,9 +28,11 @@ FOLDERS = {"builders": ROOT / "builders", "hub_sync": ROOT / "hub_sync", "cards"
 MAY_IMPORT = {
     "builders": {
         "errors",
+        "text",
         "vocab",
         "licenses",
-        "idc",
+        "collections",
+        "catalogue",
         "schema",
         "declaration",
         "readers",

@@ -12,8 +12,9 @@ import pydicom
 import pytest
 from pydicom.dataelem import RawDataElement
 
-from medimg import idc, registry
+from medimg import registry
 from medimg.builders import _tcia_phantom
+from medimg.builders.idc import index
 from medimg.files import Files
 from medimg.phantom import Phantom
 from medimg.report import LoadReport
@@ -210,7 +211,7 @@ def test_a_bad_structure_set_costs_its_row_at_most(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spoiled", ["CT", "SEG"])
 def test_a_bad_file_of_the_commons_costs_its_series(spoiled: str, tmp_path: Path) -> None:
-    held = idc.series(idc.parse("c4kc_kits"))
+    held = index.series(index.parse("c4kc_kits"))
     wrong = {"CT": ("no position", "no rows", "position is NaN", "truncated", "other rows")}
     wrong["SEG"] = ("truncated", "empty", "no frames", "no segments", "another number of frames")
     cases = {f"KiTS-0000{n}": name for n, name in enumerate([*wrong[spoiled], "good"])}

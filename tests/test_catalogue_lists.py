@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from medimg import catalogue, idc, licenses, registry, vocab
+from medimg import catalogue, licenses, registry, vocab
+from medimg.builders import idc
+from medimg.builders.idc import index
 from medimg.catalogue.making import cells, ledger, lists, queue
 from medimg.catalogue.making.__main__ import main
 from medimg.catalogue.making.fill import Filler, agreed
@@ -76,7 +78,7 @@ def test_every_row_is_in_an_entry_or_broken_with_its_reason() -> None:
     assert count["imaging-x portal"] == 1156
     assert count["imaging-x where"] == 967
     assert count["openneuro"] == 1005
-    assert count["idc"] == len(idc.collections())
+    assert count["idc"] == len(index.collections())
     assert count["source list"] == 96
     numbers = {(line["list"], line["row"]) for line in ROWS}
     assert len(numbers) == len(ROWS)
@@ -276,7 +278,7 @@ def test_names_and_addresses() -> None:
 
 @pytest.fixture(scope="module")
 def known() -> Known:
-    return Known(registry.entries(), idc.collections())
+    return Known(registry.entries(), idc.listed())
 
 
 def rows(*said: dict[str, Any]) -> Iterator[Said]:
@@ -389,7 +391,7 @@ def test_the_sources_own_word_goes_before_a_lists(known: Known) -> None:
 
 
 def test_collections_say_what_their_builder_declares() -> None:
-    small = min(idc.collections(), key=lambda id_: idc.collections()[id_].subjects or 10**9)
+    small = min(index.collections(), key=lambda id_: index.collections()[id_].subjects or 10**9)
     entry, declared = catalogue.get(f"idc/{small}"), registry.get(f"idc/{small}").dataset
     configs = [declared.config(name) for name in declared.config_names]
     assert set(entry.modality) == set(declared.modality)
@@ -401,9 +403,7 @@ def test_collections_say_what_their_builder_declares() -> None:
 
 def test_two_runs_give_the_same_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On lists of a few rows."""
-    from medimg.catalogue.making import commons
-
-    monkeypatch.setattr(commons, "collections", lambda: iter(()))
+    monkeypatch.setattr(idc, "listed", lambda: iter(()))
     for name in ("catalogue", "queue", "roster"):
         (tmp_path / name).mkdir()
     row = {

@@ -127,8 +127,8 @@ INPUTS: dict[str, frozenset[str] | set[str]] = {
     "builders/_isic_features.py": ISIC_FEATURES,
     "builders/_isic_2020.py": {"isic-2020", "siim-isic-melanoma"},
     "builders/_lits.py": {"lits", "msd-liver"},
-    "builders/_idc_series.py": {COMMONS},
-    "builders/_idc.py": {COMMONS},
+    "builders/idc/series.py": {COMMONS},
+    "builders/idc/collection.py": {COMMONS},
     # the core
     "medimg/rows.py": ALL,
     "medimg/schema.py": ALL,
@@ -149,7 +149,7 @@ INPUTS: dict[str, frozenset[str] | set[str]] = {
     # readers, and helpers of readers
     "medimg/readers/superpixels.py": ISIC_FEATURES,
     "medimg/readers/lidc.py": {"lidc-idri"},
-    "medimg/idc.py": {COMMONS},
+    "builders/idc/index.py": {COMMONS},
     # what makes no row
     "cards/card.py": set(),
     "cards/croissant.py": set(),

@@ -15,8 +15,9 @@ import pytest
 from miniatures import write
 
 import medimg
-from medimg import idc, registry
-from medimg.builders import _idc_series, _tcia_phantom
+from medimg import registry
+from medimg.builders import _tcia_phantom
+from medimg.builders.idc import index, series
 from medimg.errors import SourceError, UnknownDatasetError
 from medimg.files import File, Files
 from medimg.phantom import Phantom
@@ -46,7 +47,7 @@ def miniature(name: str) -> Mapping[str, bytes]:
 
 def upload(bucket: Bucket, name: str) -> None:
     """Files of the miniature where the index says that their series are: s3://<bucket>/<uuid>/<instance>.dcm."""
-    where = {one.folder: one.address for one in idc.series(idc.parse(name[4:]))}
+    where = {one.folder: one.address for one in index.series(index.parse(name[4:]))}
     for path, data in miniature(name).items():
         folder, _, file = path.rpartition("/")
         holder, key = where[folder].removeprefix("s3://").split("/")
@@ -146,10 +147,10 @@ def test_structure_sets_are_attached_to_their_series(tmp_path: Path) -> None:
 
 def test_free_text_names_places_and_lesions_alone() -> None:
     file = File("x.dcm", lambda: io.BytesIO())
-    called = {name: _idc_series.names(drawn.Part(file, 1, name)) for name in ("Lung_L", "GTV-1", "mass")}
+    called = {name: series.names(drawn.Part(file, 1, name)) for name in ("Lung_L", "GTV-1", "mass")}
     assert called == {"Lung_L": ("left lung",), "GTV-1": ("gross tumor volume",), "mass": ("mass",)}
     for said in ("Other", "normal", "Control", "BODY outline", ""):
-        assert _idc_series.names(drawn.Part(file, 1, said)) == ("unmapped structure",), said
+        assert series.names(drawn.Part(file, 1, said)) == ("unmapped structure",), said
 
 
 def test_terms_are_kept_apart() -> None:
@@ -191,13 +192,13 @@ def test_what_is_not_in_the_index_is_no_row(tmp_path: Path) -> None:
 
 
 def test_collections_are_narrowed_down() -> None:
-    every = idc.series(idc.parse("qin-breast"))
-    only = idc.series(idc.parse("qin_breast?modality=PT"))
-    assert {one.modality for one in only if one.modality not in idc.OBJECTS} == {"PT"}
+    every = index.series(index.parse("qin-breast"))
+    only = index.series(index.parse("qin_breast?modality=PT"))
+    assert {one.modality for one in only if one.modality not in index.OBJECTS} == {"PT"}
     assert len(only) < len(every)
-    assert not {one.modality for one in idc.series(idc.parse("lidc_idri?drawings=none"))} & idc.OBJECTS
-    theirs = idc.series(idc.parse("qin_lung_ct?drawings=qin_lungct_seg"))
-    assert {one.analysis for one in theirs if one.modality in idc.OBJECTS} == {"qin_lungct_seg"}
+    assert not {one.modality for one in index.series(index.parse("lidc_idri?drawings=none"))} & index.OBJECTS
+    theirs = index.series(index.parse("qin_lung_ct?drawings=qin_lungct_seg"))
+    assert {one.analysis for one in theirs if one.modality in index.OBJECTS} == {"qin_lungct_seg"}
     narrowed = registry.get("idc/qin_breast?modality=PT&license=CC-BY-3.0")
     assert narrowed.dataset.modality == ("PET",)
     assert narrowed.name == "idc-qin-breast-license-cc-by-3-0-modality-pt"
@@ -210,13 +211,13 @@ def test_collections_are_narrowed_down() -> None:
 
 
 def test_every_collection_has_a_declaration() -> None:
-    holdings = idc.holdings()
-    assert len(holdings) == len(idc.collections())
+    holdings = index.holdings()
+    assert len(holdings) == len(index.collections())
     assert sum(one.series for one in holdings) > 1_000_000
     # A thinned-out selection: declarations read the whole index each.
     for one in holdings[::30]:
-        dataset = registry.get(f"idc/{one.collection.id}").dataset
-        assert dataset.name == "idc-" + one.collection.id.replace("_", "-")
+        dataset = registry.get(one.name).dataset
+        assert dataset.name == one.name.replace("/", "-").replace("_", "-")
         assert dataset.homepage.startswith("https://portal.imaging.datacommons.cancer.gov/")
 
 
@@ -225,15 +226,15 @@ def test_the_tree_is_listed_as_far_as_it_is_asked_for(
 ) -> None:
     upload(bucket, CT_WITH_SEG)
     listed: list[str] = []
-    from medimg.files.idc import IdcFileSystem
+    from medimg.builders.idc.files import FileSystem
 
-    original = IdcFileSystem._instances
+    original = FileSystem._instances
 
-    def spy(self: Any, path: str, series: idc.Series) -> Any:
+    def spy(self: Any, path: str, series: index.Series) -> Any:
         listed.append(path)
         return original(self, path, series)
 
-    monkeypatch.setattr(IdcFileSystem, "_instances", spy)
+    monkeypatch.setattr(FileSystem, "_instances", spy)
     whole = CT_WITH_SEG.replace("idc/", "idc://")
     with Files.open(whole, dataset="x", storage_options=bucket.options) as files:
         assert next(iter(files.folders(r"\.dcm$")))
@@ -263,7 +264,7 @@ def test_a_patient_can_be_the_source(bucket: Bucket) -> None:
 def test_a_real_series_streams_from_where_the_index_says_that_it_is(samples: Path, bucket: Bucket) -> None:
     real = sorted((samples / "lidc-idri").rglob("*.dcm"))
     uid = real[0].parent.name
-    one = idc.by_uid(idc.series(idc.parse("lidc_idri")))[uid]
+    one = index.by_uid(index.series(index.parse("lidc_idri")))[uid]
     holder, key = one.address.removeprefix("s3://").split("/")
     for path in real:
         bucket.put(f"{key}/{path.name}", path.read_bytes(), holder)

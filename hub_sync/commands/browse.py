@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medimg import index, registry
+from medimg import collections, index, registry
 from medimg.errors import MissingExtraError, UnknownDatasetError
 from medimg.hub_sync.commands.console import (
     NAMESPACE,
@@ -36,9 +36,10 @@ def list_(
     modality: Annotated[str | None, typer.Option(help="Only this modality, e.g. CT.")] = None,
     organ: Annotated[str | None, typer.Option(help="Only this organ, e.g. liver.")] = None,
     task: Annotated[str | None, typer.Option(help="Only this task, e.g. segmentation.")] = None,
-    commons: Annotated[
+    idc: Annotated[
         bool, typer.Option("--idc", help="The collections of the Imaging Data Commons instead.")
     ] = False,
+    of: Annotated[str | None, typer.Option("--collections", help="Those of this source instead.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the datasets: what they are and what their licenses allow.
@@ -50,12 +51,13 @@ def list_(
 
       medimg list --idc --modality MR
     """
-    if commons:
+    if prefix := "idc" if idc else of:
+        if prefix not in collections.SOURCES:
+            raise typer.BadParameter(f"one of: {', '.join(collections.SOURCES)}", param_hint="--collections")
         if task is not None:
-            raise typer.BadParameter(
-                "the index of the Imaging Data Commons tells no tasks", param_hint="--task"
-            )
-        _list_commons(modality, organ, as_json)
+            title = collections.SOURCES[prefix].title
+            raise typer.BadParameter(f"the index of the {title} tells no tasks", param_hint="--task")
+        _list_collections(prefix, modality, organ, as_json)
         return
 
     found = registry.entries()
@@ -94,8 +96,8 @@ def _narrower(vocabulary: Vocabulary, text: str) -> set[str]:
     return {term, *vocabulary.descendants(term)}
 
 
-def _list_commons(modality: str | None, organ: str | None, as_json: bool) -> None:
-    from medimg import idc, vocab
+def _list_collections(prefix: str, modality: str | None, organ: str | None, as_json: bool) -> None:
+    from medimg import vocab
     from medimg.errors import UnknownTermError
 
     def ids(vocabulary: Vocabulary, texts: Iterable[str]) -> set[str]:
@@ -105,27 +107,18 @@ def _list_commons(modality: str | None, organ: str | None, as_json: bool) -> Non
                 found.add(vocabulary.resolve(text.strip()))
         return found
 
-    shown = list(idc.holdings())
+    source = registry.source(prefix)
+    shown = list(source.holdings())
     if modality is not None:
         accepted = _narrower(vocab.modality, modality)
         shown = [one for one in shown if accepted & ids(vocab.modality, one.modalities)]
     if organ is not None:
         accepted = _narrower(vocab.organ, organ)
-        shown = [one for one in shown if accepted & ids(vocab.organ, one.collection.locations.split(","))]
+        shown = [one for one in shown if accepted & ids(vocab.organ, one.organs)]
     if as_json:
-        listed = [
-            {
-                "name": f"idc/{one.collection.id}",
-                "title": one.collection.title,
-                "series": one.series,
-                "images": one.images,
-                "gigabytes": one.gigabytes,
-                "modalities": one.modalities,
-                "licenses": one.licenses,
-                "subjects": one.collection.subjects,
-            }
-            for one in shown
-        ]
+        listed = [one._asdict() for one in shown]
+        for each in listed:
+            del each["organs"]
         print(json.dumps(listed, indent=1, ensure_ascii=False))
         return
     from rich.table import Table
@@ -136,8 +129,8 @@ def _list_commons(modality: str | None, organ: str | None, as_json: bool) -> Non
         table.add_column(column, no_wrap=right or column == "name", justify="right" if right else "left")
     for one in shown:
         table.add_row(
-            f"idc/{one.collection.id}",
-            one.collection.title,
+            one.name,
+            one.title,
             ", ".join(one.modalities),
             f"{one.series:,}",
             f"{one.images:,}",
@@ -146,7 +139,7 @@ def _list_commons(modality: str | None, organ: str | None, as_json: bool) -> Non
         )
     wide_console().print(table)
     out.print(
-        f"{len(shown)} collections, {sum(one.series for one in shown):,} series (index {idc.version()})"
+        f"{len(shown)} collections, {sum(one.series for one in shown):,} series (index {source.version()})"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from medimg import catalogue, loading, registry
+from medimg import catalogue, collections, loading, registry
 from medimg.catalogue import Entry, mdfp
 from medimg.errors import UnknownDatasetError
 from medimg.layout import METADATA
@@ -80,7 +80,7 @@ def find(name: str) -> Entry:
     for each in catalogue.entries():
         if each.id == name:
             return each
-    if registry.COMMONS.match(name):
+    if collections.split(name):
         return catalogue.get(name.split("?")[0])
     return catalogue.get(registry.entry(name).name)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from medimg import collections
 from medimg.catalogue import Entry
 from medimg.catalogue.search import Hit, Hits
 from medimg.hub_sync.discovery.show import CODE, DIMENSIONS, columns, laid_out
@@ -102,7 +103,11 @@ def snippet(entry: Entry, namespace: str) -> dict[str, str | None]:
         return {"code": None, "own_copy": None, "how": f"Nobody has written a builder for it yet.{held}"}
     if entry.loadable == "collection":
         code = f'import medimg\nrows = medimg.load({name}, source="official", split="train", streaming=True)'
-        how = 'It is streamed from the Imaging Data Commons. It needs the extra `idc`: pip install "medimg[idc]".'
+        prefix = entry.id.partition("/")[0]
+        title = collections.SOURCES[prefix].title
+        how = (
+            f'It is streamed from the {title}. It needs the extra `{prefix}`: pip install "medimg[{prefix}]".'
+        )
         return {"code": code, "own_copy": None, "how": how}
     from medimg import registry
 

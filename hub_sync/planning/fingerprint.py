@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medimg import imports
+from medimg import collections, imports
 from medimg.cards import card
 from medimg.declaration import Dataset
 from medimg.files import Files
@@ -50,8 +50,6 @@ ENGINE = "medimg.hub_sync.building.build"
 """Where every build starts; rows, readers, shards and pictures are reached from here."""
 CARDS = ("medimg.cards.card", "medimg.cards.croissant")
 PHANTOM = "medimg.phantom"
-COMMONS = "medimg.files.idc"
-"""Reads the addresses of the Imaging Data Commons, by name of their protocol."""
 MAKERS = ("medimg.hub_sync.planning.fingerprint", "medimg.imports")
 """What decides which text counts."""
 
@@ -122,8 +120,9 @@ def fingerprint(
 def modules(builder: Builder, origin: Origin) -> tuple[str, ...]:
     """Every module of medimg on which the rows of a builder depend."""
     roots = [builder.source_module, ENGINE]
-    if origin == "official" and any(source.url.startswith("idc://") for source in builder.dataset.sources):
-        roots.append(COMMONS)
+    if origin == "official":
+        prefixes = {collections.of_address(source.url) for source in builder.dataset.sources}
+        roots += [collections.files_module(prefix) for prefix in sorted(filter(None, prefixes))]
     return reached(*roots)
 
 

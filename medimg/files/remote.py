@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from medimg import collections
 from medimg.errors import ArchiveError, MedimgError, MissingExtraError, SourceError
 from medimg.files.blobs import Blob, GiB, KiB, MiB, html_error
 from medimg.files.limits import Budget
@@ -41,7 +42,9 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """The fsspec file system of an address, and the path in it. S3 is anonymous unless `options` say else."""
     import fsspec
 
-    fsspec.register_implementation("idc", "medimg.files.idc.IdcFileSystem", clobber=True)
+    for prefix in collections.SOURCES:
+        class_ = f"{collections.files_module(prefix)}.FileSystem"
+        fsspec.register_implementation(prefix, class_, clobber=True)
     scheme = url.split("://", 1)[0].split("::", 1)[0]
     settings = dict(options)
     if scheme in ("s3", "s3a") and not settings.keys() & {
@@ -62,11 +65,9 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         return fsspec.core.url_to_fs(url, **settings)  # type: ignore[no-any-return]
     except ImportError as error:
-        extra = (
-            'pip install "medimg[s3]"'
-            if scheme in ("s3", "s3a", "idc")
-            else f"install the fsspec driver of {scheme}://"
-        )
+        named = "s3" if scheme == "s3a" else scheme
+        known = named == "s3" or named in collections.SOURCES
+        extra = f'pip install "medimg[{named}]"' if known else f"install the fsspec driver of {scheme}://"
         raise MissingExtraError(
             f"addresses of {scheme}:// need a package that is not installed ({error})",
             file=shown(url),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
+from medimg import collections
 from medimg.errors import (
     NO_FAULT_OF_A_FILE,
     SOURCE_FAULTS,
@@ -464,11 +465,11 @@ class Files:
     def folders(self, pattern: str) -> Iterator[list[File]]:
         """The files whose path `re.search` finds `pattern` in, folder by folder in natural order.
 
-        A catalogue (`idc://`) is listed folder by folder as far as it is asked for, so that the first files of a
+        A collection (`idc://`) is listed folder by folder as far as it is asked for, so that the first files of a
         collection are at hand before the last ones are known.
         """
         search = self._searcher(pattern)
-        if (place := self._catalogue()) is not None:
+        if (place := self._collection()) is not None:
             yield from ([file for file in files if search(file.path)] for files in self._descend(*place))
             return
         found: dict[str, list[File]] = {}
@@ -477,10 +478,10 @@ class Files:
                 found.setdefault(file.parent, []).append(file)
         yield from found.values()
 
-    def _catalogue(self) -> tuple[Any, str, str] | None:
-        """(file system, path, address) of a catalogue as the only root."""
+    def _collection(self) -> tuple[Any, str, str] | None:
+        """(file system, path, address) of a collection as the only root."""
         urls = [one.url for one in self._declared] if self._fetched else [str(self._root)]
-        if len(urls) != 1 or not urls[0].startswith("idc://"):
+        if len(urls) != 1 or not collections.of_address(urls[0]):
             return None
         fs, where = remote.filesystem(urls[0], self._options)
         return fs, where, urls[0]
@@ -671,7 +672,7 @@ class Files:
 
         Nothing is read. A catalogue, whose folders are listed as far as they are asked for, counts as one such file.
         """
-        if self._catalogue() is not None:
+        if self._collection() is not None:
             return 0, 1
         with self._named():
             sizes = [item.size for item in self._physical()]
@@ -684,7 +685,7 @@ class Files:
         catalogue tells the versions of its folders.
         """
         digest = hashlib.sha256()
-        if (place := self._catalogue()) is not None:
+        if (place := self._collection()) is not None:
             with self._named():
                 return str(remote.retry(lambda: place[0].ukey(place[1]), place[2]))
         with self._named():

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
-from medimg import licenses, registry
+from medimg import collections, licenses, registry
 from medimg.fusion import align, weights
 from medimg.fusion.align import Alignment
 from medimg.fusion.choices import split_fused
@@ -104,7 +104,7 @@ def _useful(
         else:
             left_out.append(LeftOut(member=each.key, reason=f"it declares none of: {', '.join(targets)}"))
     for name in names:
-        own = registry.get(registry.COMMONS.sub("idc-", name).partition("/")[0]).name
+        own = registry.get(collections.without_slash(name).partition("/")[0]).name
         missed = [each for each in left_out if each.member.partition("/")[0] == own]
         if missed and not any(each.builder.name == own for each in kept):
             raise unfit(name, missed)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from medimg import licenses, registry, vocab
+from medimg import collections, licenses, registry, vocab
 from medimg.declaration import Config
 from medimg.errors import UnknownDatasetError
 from medimg.fusion.choices import split_fused
@@ -181,8 +181,7 @@ def unfit(name: str, missed: Sequence[LeftOut]) -> FusionError:
 
 def declared(name: str, modality: tuple[str, ...] = ()) -> Iterable[DeclaredMember]:
     """The sub-collections that a name means. Raises UnknownDatasetError."""
-    # "idc/<collection>" has a slash of its own.
-    slug, _, config = registry.COMMONS.sub("idc-", name).partition("/")
+    slug, _, config = collections.without_slash(name).partition("/")
     builder = registry.get(slug)
     dataset = builder.dataset
     if config and config not in dataset.config_names:

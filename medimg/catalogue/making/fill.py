@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from medimg import licenses, vocab
+from medimg import collections, licenses, vocab
 from medimg.catalogue.entry import Entry, Overlap, Stand, Stated, Unit
-from medimg.catalogue.making.commons import IDC
 from medimg.catalogue.making.join import Group
 from medimg.catalogue.making.lists import OPENNEURO, PORTAL
 from medimg.catalogue.making.queue import CANDIDATES, NEXT, TORCH_EM
 from medimg.catalogue.making.said import Said, copied
 
-SOURCES = frozenset({IDC, OPENNEURO})
+SOURCES = frozenset({*collections.SOURCES, OPENNEURO})
 """Lists whose license is that of the dataset's own record."""
 GUESSED = frozenset({CANDIDATES, NEXT})
 """Lists whose facts come from regular expressions: another one must say the same."""
@@ -91,7 +90,7 @@ class Filler:
             links=self._links(),
             organization=self._most("organization"),
             overlaps=overlaps,
-            loadable="collection" if id_.startswith("idc/") else "not yet",
+            loadable="collection" if "/" in id_ and collections.split(id_) else "not yet",
             stated=self._stated(),
         )
         return Filled(entry, self.told)

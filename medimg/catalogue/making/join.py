@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from medimg import idc, index
+from medimg import index
 from medimg.catalogue.making.cells import decided
 from medimg.catalogue.making.lists import WHERE
 from medimg.catalogue.making.queue import CANDIDATES, NEXT, TORCH_EM
@@ -38,18 +38,20 @@ class Group:
 
 
 class Known:
-    """Names and addresses of what has an id of its own: builders and collections of the Commons."""
+    """Names and addresses of what has an id of its own: builders, and collections as their sources list them."""
 
-    def __init__(self, builders: Iterable[index.Entry], collections: Mapping[str, idc.Collection]) -> None:
+    def __init__(self, builders: Iterable[index.Entry], collections: Iterable[Said]) -> None:
         self.names = {key(name): entry.name for entry in builders for name in entry.called()}
-        self.collections = {f"idc/{id_}" for id_ in collections}
+        self.collections: set[str] = set()
         self.by_title: dict[str, str] = {}
         self.by_doi: dict[str, str] = {}
-        for id_, about in collections.items():
-            self.by_title.setdefault(key(about.title), f"idc/{id_}")
-            self.by_title.setdefault(key(id_), f"idc/{id_}")
-            if about.sources and about.sources[0].doi:
-                self.by_doi[about.sources[0].doi.casefold()] = f"idc/{id_}"
+        for each in collections:
+            id_ = str(each.same_as)
+            self.collections.add(id_)
+            for name in (each.name, *each.aliases):
+                self.by_title.setdefault(key(name), id_)
+            if doi := each.notes.get("doi"):
+                self.by_doi[doi.casefold()] = id_
 
     def builder(self, row: Said) -> tuple[str, str] | None:
         """(slug, how) where the row is of a builder's dataset."""
@@ -62,7 +64,7 @@ class Known:
         return None
 
     def collection(self, row: Said) -> tuple[str, str] | None:
-        """(id, how) where the row is of a collection of the Commons."""
+        """(id, how) where the row is of a collection of a source."""
         for link in row.links:
             if (
                 found := _TCIA.search(link)

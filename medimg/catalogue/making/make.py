@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medimg import idc, index, registry
+from medimg import collections, index, registry
 from medimg.catalogue.entry import FIELDS, Entry, Overlap, Stated
-from medimg.catalogue.making import commons, ledger, lists, queue, roster
+from medimg.catalogue.making import ledger, lists, queue, roster
 from medimg.catalogue.making.cells import decided
 from medimg.catalogue.making.fill import Filler
 from medimg.catalogue.making.join import Group, Known, joined
 from medimg.catalogue.making.said import Said, key
 from medimg.catalogue.table import BESIDE, FILE
 from medimg.errors import MedimgError
+from medimg.text import slug
 
 SOURCES = (
     lists.where,
@@ -56,7 +57,8 @@ def make(folder: Path) -> Made:
     """
     builders = registry.entries()
     rows = list(read(folder))
-    groups = joined((row for row in rows if not row.broken), Known(builders, idc.collections()))
+    known = Known(builders, [row for row in rows if row.by in collections.SOURCES])
+    groups = joined((row for row in rows if not row.broken), known)
     for group in groups:
         spell_reg(group, groups)
     entries, where, told = _fill(groups, builders)
@@ -79,7 +81,9 @@ def read(folder: Path) -> Iterator[Said]:
                 f"there is no folder {str(folder / name)!r} with the lists that the catalogue is made of",
                 next_step="make catalogue FROM=<folder with catalogue/, queue/ and roster/>",
             )
-    rows = [*roster.rows(folder), *commons.collections()]
+    rows = list(roster.rows(folder))
+    for prefix in collections.SOURCES:
+        rows += registry.source(prefix).listed()
     for source in SOURCES:
         rows += map(_checked, source(folder))
     yield from _across(rows)
@@ -197,7 +201,7 @@ class Ids:
     def of(self, group: Group) -> str:
         """The id of a group without one: its name, with a number where that is taken."""
         first = group.rows[0]
-        base = idc.slug(first.name) or f"{idc.slug(first.by)}-{first.row}"
+        base = slug(first.name) or f"{slug(first.by)}-{first.row}"
         id_, number = base, 1
         while self._taken[id_]:
             number += 1
@@ -208,8 +212,9 @@ class Ids:
 
 def _name(group: Group) -> str:
     """The name that a list of datasets gives, before an accession or the name of a module."""
-    last = (lists.OPENNEURO, queue.CANDIDATES, queue.NEXT, queue.TORCH_EM)
-    order = {commons.IDC: 0, lists.WHERE: 1, lists.IMAGING_X: 2, lists.PORTAL: 3} | dict.fromkeys(last, 4)
+    order = {lists.WHERE: 1, lists.IMAGING_X: 2, lists.PORTAL: 3}
+    order |= dict.fromkeys((lists.OPENNEURO, queue.CANDIDATES, queue.NEXT, queue.TORCH_EM), 4)
+    order |= dict.fromkeys(collections.SOURCES, 0)
     return min(group.rows, key=lambda row: order[row.by]).name
 
 

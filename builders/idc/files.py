@@ -18,7 +18,7 @@ from typing import Any
 
 from fsspec.spec import AbstractFileSystem
 
-from medimg import idc
+from medimg.builders.idc import index
 from medimg.errors import SourceError
 
 WHOLE = 8 << 20
@@ -32,7 +32,7 @@ CACHE = 256 << 20
 """Bytes of whole files that are kept: headers are read before pixels."""
 
 
-class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class FileSystem(AbstractFileSystem):  # type: ignore[misc]
     """Read-only. Options go to s3fs, e.g. `endpoint_url`; access is anonymous unless they say else."""
 
     protocol = "idc"
@@ -41,7 +41,7 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self._options = options
-        self._trees: dict[str, dict[str, dict[str, dict[str, idc.Series]]]] = {}
+        self._trees: dict[str, dict[str, dict[str, dict[str, index.Series]]]] = {}
         self._listed: dict[str, dict[str, dict[str, Any]]] = {}
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._held = 0
@@ -64,12 +64,12 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 self._s3 = s3fs.S3FileSystem(**options)
             return self._s3
 
-    def _tree(self, collection: str) -> dict[str, dict[str, dict[str, idc.Series]]]:
+    def _tree(self, collection: str) -> dict[str, dict[str, dict[str, index.Series]]]:
         """Patient -> study -> folder of a series -> the series."""
         with self._lock:
             if collection not in self._trees:
-                tree: dict[str, dict[str, dict[str, idc.Series]]] = {}
-                for one in idc.series(idc.parse(collection)):
+                tree: dict[str, dict[str, dict[str, index.Series]]] = {}
+                for one in index.series(index.parse(collection)):
                     patient, study, folder = one.folder.split("/")
                     tree.setdefault(patient, {}).setdefault(study, {})[folder] = one
                 self._trees[collection] = tree
@@ -86,12 +86,12 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Entries of a folder."""
         path = self._strip_protocol(path)
         if not path:
-            found = [_folder(name) for name in idc.collections()]
+            found = [_folder(name) for name in index.collections()]
         else:
             node = self._node(path)
             if isinstance(node, dict):
                 found = [_folder(f"{path}/{name}") for name in node]
-            elif isinstance(node, idc.Series):
+            elif isinstance(node, index.Series):
                 found = list(self._instances(path, node).values())
             else:
                 found = [node]
@@ -116,7 +116,10 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
             series = self._find_in_tree(folder) if folder else None
         except (KeyError, TypeError):
             series = None
-        if isinstance(series, idc.Series) and (one := self._instances(folder, series).get(name)) is not None:
+        if (
+            isinstance(series, index.Series)
+            and (one := self._instances(folder, series).get(name)) is not None
+        ):
             return one
         raise FileNotFoundError(path)
 
@@ -126,7 +129,7 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
         while pending:
             folder = pending.pop()
             node = self._node(folder)
-            if isinstance(node, idc.Series):
+            if isinstance(node, index.Series):
                 leaves.append((folder, node))
             elif "type" not in node:
                 pending += [f"{folder}/{name}" for name in node]
@@ -134,14 +137,14 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
             list(pool.map(lambda leaf: self._instances(*leaf), leaves))
         return super().find(path, *args, **kwargs)
 
-    def _instances(self, path: str, series: idc.Series) -> dict[str, dict[str, Any]]:
+    def _instances(self, path: str, series: index.Series) -> dict[str, dict[str, Any]]:
         """Entries of a series by file name, in order; `place` counts them."""
         if path not in self._listed:
             try:
                 listed = self._bucket().ls(series.address, detail=True)
             except FileNotFoundError as error:
                 raise SourceError(
-                    f"the index (version {idc.version()}) has this series, its bucket does not",
+                    f"the index (version {index.version()}) has this series, its bucket does not",
                     file=f"{path} ({series.address})",
                     next_step="update the index: pip install -U idc-index-data",
                 ) from error
@@ -165,7 +168,7 @@ class IdcFileSystem(AbstractFileSystem):  # type: ignore[misc]
         pending = [self._node(self._strip_protocol(path))]
         while pending:
             node = pending.pop()
-            if isinstance(node, idc.Series):
+            if isinstance(node, index.Series):
                 digest.update(f"{node.folder}\0{node.address}\n".encode())
             elif node.get("type") == "file":
                 digest.update(f"{node['name']}\0{node['ETag']}\n".encode())

@@ -14,13 +14,17 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
 from medimg import licenses, vocab
+from medimg.collections import Holding
 from medimg.errors import MissingExtraError, UnknownDatasetError, UnknownTermError
+from medimg.text import slug
 
+HOME = "https://portal.imaging.datacommons.cancer.gov/explore/filters/?collection_id="
 FILTERS = ("modality", "body_part", "license", "patient", "series", "drawings")
 """What narrows a collection down: Modality, BodyPartExamined, SPDX id, PatientID, SeriesInstanceUID; whose SEG and
 RTSTRUCT are taken ("own", "none", or the id of an analysis result)."""
@@ -36,6 +40,7 @@ _COLUMNS = (
 ).split()
 _UNIQUE = _COLUMNS.index("SeriesInstanceUID")
 """Columns from here on differ from row to row."""
+_BATCH = 1 << 16
 
 CAPTURE, RAW = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66"
 TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
@@ -158,11 +163,6 @@ def parse(text: str) -> Selection:
     return Selection(wanted, tuple(sorted((key, slug(value)) for key, value in pairs)))
 
 
-def slug(text: str) -> str:
-    """Lower case, with single hyphens for all that is neither letter nor digit."""
-    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
-
-
 def version() -> str:
     """Version of the index; its first number is that of the Commons' data release."""
     from importlib.metadata import version
@@ -181,6 +181,11 @@ def _data() -> Path:
             next_step='pip install "medimg[idc]"',
         ) from error
     return Path(str(module.__file__)).parent
+
+
+def series_file() -> Path:
+    """The table of all series."""
+    return _data() / "idc_index.parquet"
 
 
 @functools.cache
@@ -212,6 +217,22 @@ def _plain(text: str | None) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text or "")).split())
 
 
+@functools.cache
+def _places() -> Mapping[str, tuple[int, int]]:
+    """Collection -> numbers of its first row in the index and of the row behind its last."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    column = ["collection_id"]
+    table = pq.read_table(series_file(), columns=column, read_dictionary=column)
+    ids = table.column(0).unify_dictionaries().combine_chunks()
+    codes = np.asarray(ids.indices)
+    found, first = np.unique(codes, return_index=True)
+    last = len(codes) - np.unique(codes[::-1], return_index=True)[1]
+    names = ids.dictionary.take(found).to_pylist()
+    return dict(zip(names, zip(first.tolist(), last.tolist(), strict=True), strict=True))
+
+
 @functools.lru_cache(maxsize=4)
 def series(selection: Selection) -> Sequence[Series]:
     """The images of a selection and what is drawn on them, by patient, study, modality and UID.
@@ -224,10 +245,12 @@ def series(selection: Selection) -> Sequence[Series]:
     import pyarrow.parquet as pq
 
     wanted = dict(selection.filters)
+    first, last = _places().get(selection.collection, (0, 0))
     without = pa.array(sorted(NO_IMAGES - OBJECTS), pa.large_string())
     found = []
-    with pq.ParquetFile(_data() / "idc_index.parquet") as file:
-        for batch in file.iter_batches(batch_size=1 << 16, columns=_COLUMNS):
+    with pq.ParquetFile(series_file(), read_dictionary=_COLUMNS[:_UNIQUE]) as file:
+        batches = file.iter_batches(batch_size=_BATCH, columns=_COLUMNS)
+        for batch in islice(batches, first // _BATCH, -(-last // _BATCH)):
             kept = batch.filter(pc.equal(batch["collection_id"], selection.collection))
             kept = kept.filter(pc.invert(pc.is_in(kept["Modality"], value_set=without)))
             if kept.num_rows:
@@ -237,7 +260,7 @@ def series(selection: Selection) -> Sequence[Series]:
     table = pa.Table.from_batches(found)
     rows = zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True)
     every = (_series(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
-    chosen = [one for one in every if _selected(one, wanted)]
+    chosen = [one for one in every if not wanted or _selected(one, wanted)]
     return tuple(sorted(chosen, key=lambda one: (one.patient, one.study, one.modality, one.uid)))
 
 
@@ -272,7 +295,7 @@ def _selected(one: Series, wanted: Mapping[str, str]) -> bool:
         said["drawings"] = one.analysis or "own"
     else:
         said |= {"modality": one.modality, "body_part": one.body_part, "series": one.uid}
-    return all(slug(text) == wanted.get(key, slug(text)) for key, text in said.items())
+    return all(slug(text) == wanted[key] for key, text in said.items() if key in wanted)
 
 
 def kind(series: Series) -> str | None:
@@ -319,24 +342,13 @@ def one_of(ids: Set[str]) -> str:
     return next(iter(ids)) if len(ids) == 1 else licenses.PER_ROW if ids else licenses.UNKNOWN
 
 
-class Holding(NamedTuple):
-    """What the Commons holds of one collection."""
-
-    collection: Collection
-    series: int
-    images: int
-    gigabytes: float
-    modalities: tuple[str, ...]
-    licenses: tuple[str, ...]
-
-
 @functools.cache
 def holdings() -> tuple[Holding, ...]:
     """Every collection with the number of its series (all modalities), files, size, modalities and licenses."""
     import pyarrow.parquet as pq
 
     columns = ["collection_id", "Modality", "license_short_name", "instanceCount", "series_size_MB"]
-    table = pq.read_table(_data() / "idc_index.parquet", columns=columns)
+    table = pq.read_table(series_file(), columns=columns)
     keys = ["collection_id", "Modality", "license_short_name"]
     sums = [("instanceCount", "sum"), ("series_size_MB", "sum"), ("Modality", "count")]
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -344,14 +356,18 @@ def holdings() -> tuple[Holding, ...]:
         groups.setdefault(row["collection_id"], []).append(row)
     return tuple(
         Holding(
-            collection,
+            f"idc/{one.id}",
+            one.title,
             sum(row["Modality_count"] for row in rows),
             sum(row["instanceCount_sum"] for row in rows),
             round(sum(row["series_size_MB_sum"] for row in rows) / 1000, 2),
             tuple(sorted({row["Modality"] for row in rows})),
             tuple(sorted({license_id(row["license_short_name"]) for row in rows})),
+            one.subjects,
+            tuple(map(str.strip, one.locations.split(","))),
         )
-        for collection, rows in ((one, groups.get(one.id, [])) for one in collections().values())
+        for one in collections().values()
+        for rows in [groups.get(one.id, [])]
     )
 
 

@@ -1,4 +1,4 @@
-"""The collections of the Imaging Data Commons: what their builder declares, read from the index in one pass."""
+"""What the catalogue says of each collection: as its declaration, read from the index in one pass."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from medimg import idc, licenses
+from medimg import licenses
+from medimg.builders.idc import index
 from medimg.catalogue.making.cells import Cell
 from medimg.catalogue.making.said import Said
 
-IDC = "idc"
-HOME = "https://portal.imaging.datacommons.cancer.gov/explore/filters/?collection_id="
 _KEYS = ["collection_id", "PatientID", "analysis_result_id", "Modality", "SOPClassUID"]
 _KEYS += ["BodyPartExamined", "license_short_name"]
 
 
-def collections() -> Iterator[Said]:
+def listed() -> Iterator[Said]:
     """Every public collection. Its row number is its place in the alphabet."""
     held = _held()
-    for number, (id_, about) in enumerate(idc.collections().items(), 1):
+    for number, (id_, about) in enumerate(index.collections().items(), 1):
         yield _said(number, about, held.get(id_, []))
 
 
-def _held() -> dict[str, list[tuple[idc.Series, int]]]:
+def _held() -> dict[str, list[tuple[index.Series, int]]]:
     """Collection -> series of the same kind, region and license as one, and how many they are.
 
     Those of a collection with several licenses are kept apart by patient: what is drawn on a patient's images counts.
@@ -35,13 +34,13 @@ def _held() -> dict[str, list[tuple[idc.Series, int]]]:
     import pyarrow.parquet as pq
 
     columns = [*_KEYS, "instanceCount", "series_size_MB"]
-    table = pq.read_table(idc._data() / "idc_index.parquet", columns=columns)
+    table = pq.read_table(index.series_file(), columns=columns)
     licensed = table.group_by(["collection_id", "license_short_name"]).aggregate([]).to_pylist()
     count = Counter(row["collection_id"] for row in licensed)
     mixed = pc.is_in(
         table["collection_id"], value_set=pa.array(sorted(id_ for id_ in count if count[id_] > 1))
     )
-    found: dict[str, list[tuple[idc.Series, int]]] = defaultdict(list)
+    found: dict[str, list[tuple[index.Series, int]]] = defaultdict(list)
     for part, keys in (
         (table.filter(pc.invert(mixed)), [key for key in _KEYS if key != "PatientID"]),
         (table.filter(mixed), _KEYS),
@@ -53,35 +52,35 @@ def _held() -> dict[str, list[tuple[idc.Series, int]]]:
     return found
 
 
-def _as_series(row: dict[str, Any]) -> idc.Series:
+def _as_series(row: dict[str, Any]) -> index.Series:
     collection, patient, analysis, modality, sop_class, body, terms = (row.get(key) or "" for key in _KEYS)
-    return idc.Series(
+    return index.Series(
         collection, analysis, patient, "", "", modality, sop_class, body,
-        int(row["instanceCount_sum"] or 0), idc.license_id(terms), "", float(row["series_size_MB_sum"] or 0),
+        int(row["instanceCount_sum"] or 0), index.license_id(terms), "", float(row["series_size_MB_sum"] or 0),
     )  # fmt: skip
 
 
-def _said(number: int, about: idc.Collection, held: list[tuple[idc.Series, int]]) -> Said:
-    images = [one for one, _ in held if idc.kind(one)]
-    drawn = any(one.modality in idc.OBJECTS for one, _ in held)
+def _said(number: int, about: index.Collection, held: list[tuple[index.Series, int]]) -> Said:
+    images = [one for one, _ in held if index.kind(one)]
+    drawn = any(one.modality in index.OBJECTS for one, _ in held)
     megabytes = sum(one.megabytes for one, _ in held)
-    license_ = idc.one_of(_terms([one for one, _ in held]))
-    dimensions = sorted({idc.DIMENSION[what] for one in images if (what := idc.kind(one))})
+    license_ = index.one_of(_terms([one for one, _ in held]))
+    dimensions = sorted({index.DIMENSION[what] for one in images if (what := index.kind(one))})
     cited = re.search(r"\b(?:19|20)\d\d\b", about.sources[0].citation) if about.sources else None
-    series = sum(count for one, count in held if idc.kind(one))
-    no_image = {one.modality: "no image of its own" for one, _ in held if one.modality in idc.NO_IMAGES}
+    series = sum(count for one, count in held if index.kind(one))
+    no_image = {one.modality: "no image of its own" for one, _ in held if one.modality in index.NO_IMAGES}
     return Said(
-        by=IDC,
+        by="idc",
         row=number,
         name=about.title,
         links=(
-            HOME + about.id,
+            index.HOME + about.id,
             *(f"https://doi.org/{part.doi}" for part in about.sources if part.doi),
         ),
         aliases=(about.id,),
         cells={
             "modality": Cell(
-                sorted({idc.modality(one) for one in images}), absent=dict(sorted(no_image.items()))
+                sorted({index.modality(one) for one in images}), absent=dict(sorted(no_image.items()))
             ),
             "organ": _organs(about, images),
             "task": Cell(["segmentation"] if drawn and images else []),
@@ -95,30 +94,31 @@ def _said(number: int, about: idc.Collection, held: list[tuple[idc.Series, int]]
             "access": Cell(["open"]),
         },
         same_as=f"idc/{about.id}",
+        notes={"doi": about.sources[0].doi} if about.sources else {},
     )
 
 
-def _organs(about: idc.Collection, images: list[idc.Series]) -> Cell:
+def _organs(about: index.Collection, images: list[index.Series]) -> Cell:
     """Of the series' regions; where they name none, of the sites of the tumors."""
-    cell = Cell(sorted({organ for one in images for organ in idc.body(one.body_part)}))
+    cell = Cell(sorted({organ for one in images for organ in index.body(one.body_part)}))
     for text in () if cell.values else filter(None, map(str.strip, re.split(r"[,;]", about.locations))):
-        found = idc.body(text)
+        found = index.body(text)
         cell.values += [each for each in found if each not in cell.values]
         if not found:
             cell.rejected[text] = "no region of the vocabulary"
     return cell
 
 
-def _terms(held: list[idc.Series]) -> set[str]:
+def _terms(held: list[index.Series]) -> set[str]:
     """Licenses of the rows: the images', or that of what is drawn on them where this is stricter."""
     found = set()
     for _, group in groupby(sorted(held, key=lambda one: one.patient), key=lambda one: one.patient):
         members = list(group)
-        drawings = {one.license for one in members if one.modality in idc.OBJECTS}
+        drawings = {one.license for one in members if one.modality in index.OBJECTS}
         for one in members:
-            if what := idc.kind(one):
+            if what := index.kind(one):
                 found.add(one.license)
                 found |= (
-                    {idc.strictest(one.license, each) for each in drawings} if what == "volumes" else set()
+                    {index.strictest(one.license, each) for each in drawings} if what == "volumes" else set()
                 )
     return found

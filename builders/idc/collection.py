@@ -9,35 +9,21 @@ import functools
 import re
 from itertools import groupby
 
-from medimg import idc, licenses
-from medimg.builders import _idc_phantom, _idc_series, _tcia
-from medimg.builders._idc_series import TITLE, excluded, unknown
+from medimg import licenses
+from medimg.builders import _tcia
+from medimg.builders.idc import index, phantom
+from medimg.builders.idc.index import DIMENSION, OBJECTS, body, kind, modality, one_of, strictest
+from medimg.builders.idc.series import READ, TITLE, excluded, unknown
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
 from medimg.errors import MedimgError
-from medimg.idc import DIMENSION, body, kind, modality, one_of, strictest
 from medimg.readers import rtstruct
 from medimg.schema import Skipped
+from medimg.text import slug
 
-HOME = "https://portal.imaging.datacommons.cancer.gov/explore/filters/?collection_id="
-SAME = {_tcia.collection(slug): ((slug, "the same collection"),) for slug in _tcia.COMMONS} | {
+SAME = {_tcia.collection(name): ((name, "the same collection"),) for name in _tcia.COMMONS} | {
     "c4kc_kits": (("kits19", "its 210 training cases"),)
 }
 """Collections of which there is a builder by hand."""
-
-
-def find(name):
-    """What stands for a builder's module: `idc/<collection>[?filters]`, or `idc-<collection>`.
-
-    Raises:
-        UnknownDatasetError: no such collection, or a filter that there is not.
-        MissingExtraError: the index is not installed.
-    """
-    return _of(idc.parse(name[4:]))
-
-
-@functools.lru_cache(maxsize=64)
-def _of(selection):
-    return Collection(selection)
 
 
 class Collection:
@@ -45,16 +31,16 @@ class Collection:
 
     def __init__(self, selection):
         self.selection = selection
-        self.about = idc.collections()[selection.collection]
+        self.about = index.collections()[selection.collection]
         self.ADDRESS = f"idc/{selection.text}"
         self.__doc__ = (
             f"{self.about.title}: a collection of the Imaging Data Commons.\n\n{self.about.description}"
         )
-        self.__name__ = f"{__name__}.{selection.collection}"
 
     @functools.cached_property
     def series(self):
-        return idc.series(self.selection)
+        """Of the selection."""
+        return index.series(self.selection)
 
     @functools.cached_property
     def INDEX(self):
@@ -65,8 +51,8 @@ class Collection:
     def wanted(self):
         """(kind, whether commercial use is allowed, analysis) -> (series, licenses), of what can become rows."""
         found = {}
-        for _, held in idc.patients(self.series):
-            objects = {(one.analysis, one.license) for one in held if one.modality in idc.OBJECTS}
+        for _, held in index.patients(self.series):
+            objects = {(one.analysis, one.license) for one in held if one.modality in OBJECTS}
             for one in held:
                 if (what := kind(one)) is None:
                     continue
@@ -95,13 +81,14 @@ class Collection:
 
     @functools.cached_property
     def DATASET(self):
+        """The declaration."""
         terms = {one for _, found in self.wanted.values() for one in found}
         shown = {kind(one): set() for one in self.series if kind(one)}
         for one in self.series:
             if kind(one):
                 shown[kind(one)].add(modality(one))
         organs = self.organs
-        drawn_on = any(one.modality in idc.OBJECTS for one in self.series)
+        drawn_on = any(one.modality in OBJECTS for one in self.series)
         configs = [
             Config(
                 name=name,
@@ -124,7 +111,7 @@ class Collection:
             f" ({', '.join(f'{key} {value}' for key, value in self.selection.filters)})" if filters else ""
         )
         return Dataset(
-            name=idc.slug("-".join(["idc", self.selection.collection, *filters])),
+            name=slug("-".join(["idc", self.selection.collection, *filters])),
             title=f"{self.about.title}, Imaging Data Commons{narrowed}",
             aliases=(self.ADDRESS,),
             dimension=DIMENSION.get(next(iter(self.wanted), ("volumes",))[0]),
@@ -132,25 +119,25 @@ class Collection:
             organ=organs,
             task=("segmentation",) if drawn_on else (),
             license=one_of(terms),
-            homepage=HOME + self.selection.collection,
+            homepage=index.HOME + self.selection.collection,
             citation=cited(self.about),
             sources=(Source(url=f"idc://{self.selection.text}"),),
             splits=configs[0].splits if len(configs) == 1 else {},
             configs=tuple(configs) if len(configs) > 1 else (),
             subject="PatientID of the DICOM header",
             overlaps=tuple(
-                Overlap(dataset=slug, relation=relation, evidence="the collection's description in the index")
-                for slug, relation in SAME.get(self.selection.collection, ())
+                Overlap(dataset=name, relation=relation, evidence="the collection's description in the index")
+                for name, relation in SAME.get(self.selection.collection, ())
             ),
             keys="SeriesInstanceUID; series_aws_url; level; x; y; downsample; tissue; frame; direction; objects; "
             "object; license; parts; value; number; name; type; category; anatomy; modifiers; combinations",
             evidence=Evidence(
-                layout=f"idc-index-data {idc.version()}, collection {self.selection.collection}",
+                layout=f"idc-index-data {index.version()}, collection {self.selection.collection}",
                 labels="codes of the segments in each DICOM SEG (SNOMED CT), else names of segments and structures "
                 "that the vocabulary has for a place or a lesion; others are an unmapped structure, named in "
                 "label.source",
-                license=f"license_short_name of each series in idc-index-data {idc.version()}",
-                subject=f"PatientID in idc-index-data {idc.version()}",
+                license=f"license_short_name of each series in idc-index-data {index.version()}",
+                subject=f"PatientID in idc-index-data {index.version()}",
             ),
             notes=(
                 "Built from the index and the DICOM headers; nobody has looked at this collection by hand.",
@@ -179,7 +166,8 @@ class Collection:
         return tuple(sorted(found))
 
     def rows(self, files, config=None):
-        known = idc.by_uid(self.series)
+        """Rows and skipped files of one sub-collection, or of all."""
+        known = index.by_uid(self.series)
         for folders in _tcia.patients(files):
             images, objects = [], {}
             for members in folders:
@@ -190,7 +178,7 @@ class Collection:
                     one = known.get(tags.get("SeriesInstanceUID"))
                 if one is None:
                     yield from _tcia.skipped(members, unknown(tags))
-                elif one.modality in idc.OBJECTS:
+                elif one.modality in OBJECTS:
                     objects.setdefault(one.analysis, []).append((members, one))
                 elif (what := kind(one)) is None:
                     yield from _tcia.skipped(members, excluded(one))
@@ -222,7 +210,7 @@ class Collection:
                 used.update(file for file, _ in held)
                 fields = {"config": name, "license": terms, "organ": body(one.body_part) or None}
                 with files.row(*members):
-                    yield from _idc_series.READ[what](members, one, fields, held)
+                    yield from READ[what](members, one, fields, held)
         for analysis in asked & set(objects):
             for members, _ in objects[analysis]:
                 left = [file for file in members if file not in used]
@@ -231,14 +219,14 @@ class Collection:
     def miniature(self, make):
         """Patients of which each sub-collection has rows."""
         for patient, held in self._examples():
-            _idc_phantom.patient(make, patient, held)
+            phantom.patient(make, patient, held)
 
     def _examples(self):
         """Patients, each with few series, until every sub-collection is met."""
         missing = set(self.configs)
-        for patient, held in idc.patients(self.series):
+        for patient, held in index.patients(self.series):
             mine = [one for one in held if kind(one)]
-            objects = [one for one in held if one.modality in idc.OBJECTS]
+            objects = [one for one in held if one.modality in OBJECTS]
             met = {
                 key
                 for one in mine
@@ -249,12 +237,12 @@ class Collection:
             if not met:
                 continue
             missing -= met
-            few = len(mine) + len(objects) <= _idc_phantom.MOST
+            few = len(mine) + len(objects) <= phantom.MOST
             picked = {}
             for one in [*mine, *objects]:
                 picked.setdefault((one.modality, kind(one), one.analysis, one.license), []).append(one)
             taken = [one for some in picked.values() for one in (some if few else some[:2])]
-            yield patient, taken[: _idc_phantom.MOST]
+            yield patient, taken[: phantom.MOST]
             if not missing:
                 return
 

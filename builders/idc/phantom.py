@@ -2,9 +2,8 @@
 
 import functools
 
-from medimg import idc
 from medimg.builders import _tcia_phantom
-from medimg.idc import kind
+from medimg.builders.idc.index import OBJECTS, kind
 
 MOST = 24
 """Most series of a patient."""
@@ -20,7 +19,7 @@ def patient(make, name, held):
     """
     written = {one.uid: PHANTOM[kind(one)](make, one) for one in held if kind(one)}
     volumes = [one for one in held if kind(one) == "volumes"]
-    for one in (each for each in held if each.modality in idc.OBJECTS and volumes):
+    for one in (each for each in held if each.modality in OBJECTS and volumes):
         near = next((each for each in volumes if each.study == one.study), volumes[0])
         path = f"{one.folder}/i{one.uid[-12:]}.dcm"
         tags = {"SeriesInstanceUID": one.uid, "StudyInstanceUID": one.study}

@@ -2,10 +2,10 @@
 
 import functools
 
-from medimg import idc, vocab
+from medimg import vocab
 from medimg.builders import _tcia
+from medimg.builders.idc.index import NO_IMAGES, OBJECTS, RAW, modality
 from medimg.errors import MedimgError, UnknownTermError
-from medimg.idc import RAW, modality
 from medimg.readers import dicom, dicom_seg, drawn
 from medimg.schema import Row, Skipped
 
@@ -22,7 +22,7 @@ def unknown(tags):
     """Why a series that the index does not list is no row."""
     if "problem" in tags:
         return f"quarantined: {tags['problem']}"
-    if tags.get("Modality") in idc.NO_IMAGES - idc.OBJECTS:
+    if tags.get("Modality") in NO_IMAGES - OBJECTS:
         return _tcia.SUPPLEMENTS.get(tags["Modality"], f"{tags['Modality']}, no image of its own")
     return "not in the index, or not selected: so its license is not known"
 

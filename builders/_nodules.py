@@ -1,5 +1,7 @@
 """Tables of nodules by seriesuid and world coordinates, as LUNA16 and the challenges after it have them."""
 
+from typing import NamedTuple
+
 from medimg.readers import tables, world
 from medimg.schema import Box, Measure, Point
 
@@ -12,35 +14,42 @@ TOLD = (*PLACE, DIAMETER, "class")
 """Columns that lines in `label.source` have."""
 
 
+class Stated(NamedTuple):
+    """What the tables state of a scan.
+
+    Attributes:
+        source: table -> its header and the lines of the scan, each of the columns `TOLD` as the file has them.
+        nodules: the lines of the table of nodules, cell by cell.
+    """
+
+    source: dict[str, list[str]]
+    nodules: list[tables.Line]
+
+
 def by_series(files, needed="annotations.csv"):
-    """What the tables state of each scan.
+    """Series -> `Stated`.
 
     Of two files with one name the one nearest the root counts. Tables may have 750,000 lines: a line stays
     one string, but for those of `needed`.
-
-    Returns:
-        Table -> (header, series -> lines), each of the columns `TOLD` as the file has them; and
-        series -> lines of the table `needed`, cell by cell.
 
     Raises:
         SourceError: the table `needed` is not there.
         FormatError: it lacks one of `COLUMNS`, or a line of a table belongs to no scan.
     """
-    found, nodules = {}, {}
+    stated, names = {}, set()
     for table, name in files.match(r"(?:^|/)((?:annotations|candidates|additional_annotations)\w*\.csv)$"):
-        if name in found:
+        if name in names:
             continue
-        head, lines = "", {}
-        for row in tables.rows(table, columns=COLUMNS if name == needed else None):
-            series = series_of(row)
-            head = text(row)[0]
-            lines.setdefault(series, []).append(text(row)[1])
+        names.add(name)
+        for line in tables.rows(table, columns=COLUMNS if name == needed else None):
+            scan = stated.setdefault(series_of(line), Stated({}, []))
+            header, cells = text(line)
+            scan.source.setdefault(name, [header]).append(cells)
             if name == needed:
-                nodules.setdefault(series, []).append(row)
-        found[name] = (head, lines)
-    if needed not in found:
+                scan.nodules.append(line)
+    if needed not in names:
         files.need(rf"(?:^|/){needed}$", next_step=f"put {needed} beside the scans: it has the nodules")
-    return found, nodules
+    return stated
 
 
 def series_of(row):

@@ -4,17 +4,14 @@ The Preprocessed Connectomes Project ran four pipelines with four strategies eac
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
+from medimg.join import Join, Lookup
 from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 BUCKET = "https://s3.amazonaws.com/fcp-indi/data/Projects/ABIDE_Initiative"
 SCRIPT = "preprocessed-connectomes-project/abide: download_abide_preproc.py"
 GROUPS = {"1": "autism spectrum disorder", "2": "healthy control"}
 MISSING = ("", "-9999", "-9999.0")
-PATTERN = (
-    r"(cpac|dparsf|ccs|niak)/((?:no)?filt_(?:no)?global)/(?:\w+/)?"
-    r"([A-Za-z]+(?:_\w)?_(\d{7}))_([a-z_]+)\.nii(?:\.gz)?$"
-)
 
 DATASET = Dataset(
     name="abide",
@@ -70,40 +67,49 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
+def phenotypes(files):
+    """FILE_ID -> its line."""
     about = tables.Lines(files)
     for (table,) in files.match(r"Phenotypic_V1_0b_preprocessed\w*\.csv$", lost="diagnoses, age and sex are"):
         for line in tables.rows(table):
-            if line["FILE_ID"].strip() != "no_filename":
-                about.add(line["FILE_ID"].strip(), line, "FILE_ID")
-    used = set()
-    for image, pipeline, strategy, name, number, derivative in files.match(PATTERN):
-        used.add(image.path)
-        if about and name not in about:
-            files.tell(image, "the table has no line for it: diagnosis, age and sex are not known")
-        with files.row(image):
-            line = about.get(name, {})
-            said = {key: cell for key, cell in line.items() if cell not in MISSING and key}
-            group = said.get("DX_GROUP")
-            yield Row(
-                id=f"{name}-{pipeline}-{strategy}-{derivative}",
-                config="functional" if derivative == "func_preproc" else "derivatives",
-                subject=number.lstrip("0"),
-                image=image,
-                classes=line.one_of("DX_GROUP", DATASET.labels) if group else (),
-                assessed=tuple(GROUPS.values()) if group else (),
-                source={key: said[key] for key in ("DX_GROUP", "DSM_IV_TR") if key in said} or None,
-                meta={
-                    "FILE_ID": name,
-                    "pipeline": pipeline,
-                    "strategy": strategy,
-                    "derivative": derivative,
-                    **said,
-                },
-            )
-    for file, _ in files.match(r"\.(nii|nii\.gz)$"):
-        if file.path not in used:
-            yield Skipped(file=file, reason="no output of the four pipelines (a raw scan, a mask, an atlas)")
+            if (name := line["FILE_ID"].strip()) != "no_filename":
+                about.add(name, line, "FILE_ID")
+    return about
+
+
+def row(case):
+    line = case.line or {}
+    said = {key: cell for key, cell in line.items() if cell not in MISSING and key}
+    classes, assessed = (), ()
+    if "DX_GROUP" in said:
+        classes, assessed = line.one_of("DX_GROUP", DATASET.labels), tuple(GROUPS.values())
+    path = {key: getattr(case, key) for key in ("pipeline", "strategy", "derivative")}
+    return Row(
+        id=f"{case.name}-{case.pipeline}-{case.strategy}-{case.derivative}",
+        config="functional" if case.derivative == "func_preproc" else "derivatives",
+        subject=case.number.lstrip("0"),
+        image=case.image,
+        classes=classes,
+        assessed=assessed,
+        source={key: said[key] for key in ("DX_GROUP", "DSM_IV_TR") if key in said} or None,
+        meta={"FILE_ID": case.name} | path | said,
+    )
+
+
+rows = Join(
+    r"(?P<pipeline>cpac|dparsf|ccs|niak)/(?P<strategy>(?:no)?filt_(?:no)?global)/(?:\w+/)?"
+    r"(?P<name>[A-Za-z]+(?:_\w)?_(?P<number>\d{7}))_(?P<derivative>[a-z_]+)\.nii(?:\.gz)?$",
+    row,
+    line=Lookup(
+        phenotypes,
+        "name",
+        tell="the table has no line for it: diagnosis, age and sex are not known",
+        lost="diagnoses, age and sex are",
+    ),
+    left=[
+        (r"\.(?:nii|nii\.gz)$", "no output of the four pipelines (a raw scan, a mask, an atlas)"),
+    ],
+)
 
 
 def miniature(make):

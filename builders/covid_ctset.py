@@ -66,40 +66,63 @@ DATASET = Dataset(
 
 
 def rows(files):
-    book, listed = files.find(r"Patient_details\.csv$"), files.find(r"(?:^|/)all\.csv$")
-    people = {row["Patient ID"].strip().lower(): row for row in tables.rows(book)} if book else {}
-    kinds = (
-        {tables.file_name(row["filename"].strip()): row["class"] for row in tables.rows(listed)}
-        if listed
-        else {}
-    )
-    groups = r"(?i)(?:(?:^|/)[a-z0-9]*(covid|normal)[a-z0-9]*/)?(patient\d+)/(SR_\d+)/([^/]+)\.tiff?$"
-    for image, group, person, series, name in files.stream(groups):
+    people = {}
+    if book := files.find(r"Patient_details\.csv$"):
+        people = {line["Patient ID"].strip().lower(): line for line in tables.rows(book)}
+    yield from raw(files, people)
+    yield from folds(files, people)
+
+
+def raw(files, people):
+    pattern = r"(?i)(?:(?:^|/)[a-z0-9]*(covid|normal)[a-z0-9]*/)?(patient\d+)/(SR_\d+)/([^/]+)\.tiff?$"
+    for image, group, person, series, name in files.stream(pattern):
         said = people.get(person.lower(), {})
         meta = {"series": series, "thickness(mm)": said.get(f"{series} Folder thickness(mm)")}
         kind = said.get("COVID-19 Infection") or group
-        yield row(f"{person}_{series}_{name}", "raw", person, image, kind, meta, said)
-    parts, seen = {}, set()
+        yield Row(
+            id=f"{person}_{series}_{name}",
+            config="raw",
+            subject=person,
+            image=image,
+            meta=of_person(said) | meta,
+            **label(kind),
+        )
+
+
+def folds(files, people):
+    kinds, parts, seen = {}, {}, set()
+    if table := files.find(r"(?:^|/)all\.csv$"):
+        kinds = {tables.file_name(line["filename"].strip()): line["class"] for line in tables.rows(table)}
     for table, part in files.match(r"(?:^|/)((?:train|validation|test)\d)\.csv$"):
         for line in tables.rows(table):
             parts.setdefault(tables.file_name(line["filename"].strip()), []).append(part)
-    chosen = r"(?i)(?:^|/)([a-z0-9]*(covid|normal)[a-z0-9]*_(patient\d+)_(SR_\d+)_[^/]+\.tiff?)$"
-    for image, name, group, person, series in files.stream(chosen):
+    pattern = r"(?i)(?:^|/)([a-z0-9]*(covid|normal)[a-z0-9]*_(patient\d+)_(SR_\d+)_[^/]+\.tiff?)$"
+    for image, name, group, person, series in files.stream(pattern):
         if name in seen:
             yield Skipped(file=image, reason="the same slice stands in another folder, too")
             continue
         seen.add(name)
-        kind = kinds.get(name) or group
-        meta, said = {"series": series, "tables": parts.get(name)}, people.get(person.lower(), {})
-        yield row(image.stem, "folds", person, image, kind, meta, said)
+        meta = {"series": series, "tables": parts.get(name)}
+        yield Row(
+            id=image.stem,
+            config="folds",
+            subject=person,
+            image=image,
+            meta=of_person(people.get(person.lower(), {})) | meta,
+            **label(kinds.get(name) or group),
+        )
 
 
-def row(name, config, person, image, kind, meta, said):
-    meta = {key: said[key] for key in ("SEX", "AGE") if key in said} | meta
-    classes = DATASET.labels[kind.lower()] if kind else ()
-    assessed = ("COVID-19", "no COVID-19") if kind else ()
-    label = {"classes": classes, "assessed": assessed, "source": {"class": kind}}
-    return Row(id=name, config=config, subject=person, image=image, meta=meta, **label)
+def of_person(said):
+    return {key: said[key] for key in ("SEX", "AGE") if key in said}
+
+
+def label(kind):
+    """Of the class that a table or the path says; unknown where neither does."""
+    if not kind:
+        return {"assessed": (), "source": {"class": kind}}
+    classes = DATASET.labels[kind.lower()]
+    return {"classes": classes, "assessed": ("COVID-19", "no COVID-19"), "source": {"class": kind}}
 
 
 def miniature(make):

@@ -5,8 +5,9 @@ has the class of the Fleischner guideline for its follow-up.
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
+from medimg.join import Join, Lookup, Partner
 from medimg.readers import tables, world
-from medimg.schema import Measure, Point, Row, Skipped
+from medimg.schema import Measure, Point, Row
 
 NODULE = {1: ("lung nodule",)}
 RECORD = "https://zenodo.org/records/6613714"
@@ -86,83 +87,89 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
+def said(files):
+    """LNDbID -> table without "train" or "test" -> its lines; "Folds" -> fold."""
     files.need(r"trainCTs\.csv$", next_step=DATASET.how)
-    told = tell(files)
-    drawn = files.index(r"LNDb-(\d+)_(rad\d)\.mhd$", key=(1, 2))
+    told = {name: {} for name in ("CTs", "Nodules", "Nodules_gt", "Fleischner", "Folds")}
+    for table, part, name in files.match(r"(train|test)(CTs|Nodules|Nodules_gt|Fleischner)\.csv$"):
+        for line in tables.rows(table):
+            listed = tables.Line({**line, "list": part}, line.file, line.at)
+            told[name].setdefault(line.integer("LNDbID"), []).append(listed)
+    for table, name in files.match(rf"(?:^|/)({MORE})\.csv$"):
+        for line in tables.rows(table):
+            told.setdefault(name, {}).setdefault(line.integer(next(iter(line))), []).append(line)
+    for table, *_ in files.match(r"trainFolds\.csv$"):
+        for line in tables.rows(table, pad=True):
+            told["Folds"] |= {line.integer(fold): fold for fold, cell in line.items() if cell.strip()}
     for name, lost in EXPECTED.items():
         if not told[name]:
             files.tell(name, f"no table train{name}.csv is in this copy: {lost} not known")
-    for image, digits in files.match(r"LNDb-(\d+)\.mhd$"):
-        number = int(digits)
-        said = {name: rows[number] for name, rows in told.items() if number in rows}
-        about = {name: rows[0] for name in ("LNDbAcqParams",) if (rows := said.pop(name, None))}
-        train = any(row["list"] == "train" for row in said.get("CTs", ()))
-        readers = [reader for reader in ("rad1", "rad2", "rad3") if (digits, reader) in drawn]
-        if train and not readers:
-            yield from both(image, "a CT without the mask of any reader in this copy")
-            continue
-        found = said.get("Nodules_gt", ())
-        for reader in readers or ["rad1"]:
-            mask = drawn.pop((digits, reader), None)
-            with files.row(image):
-                yield Row(
-                    id=f"LNDb-{digits}",
-                    config=reader,
-                    split="train" if train else "test",
-                    subject=f"LNDb-{digits}",
-                    image=image,
-                    mask=mask,
-                    instances=mask is not None,
-                    assessed=NODULES if found or mask else (),
-                    points=points(image, found),
-                    measures=[
-                        Measure(name="Fleischner class", value=row.number("Fleischner"), unit="1")
-                        for row in said.get("Fleischner", ())
-                    ],
-                    source=said or None,
-                    meta={"LNDbID": number, "fold": said.get("Folds")} | about,
-                )
-    for mask in drawn.values():
-        yield from both(mask, "a mask whose CT is not in this copy")
-    for (file,) in files.match(r"predictedNodules\w*/[^/]+\.npy$|masks/[^/]+checkpoint[^/]*$"):
-        yield Skipped(file=file, reason="a cube of a candidate, or a left-over: no scan and no mask")
+    numbers = {number for lines in told.values() for number in lines}
+    return {
+        str(number): {name: lines[number] for name, lines in told.items() if number in lines}
+        for number in numbers
+    }
 
 
-def both(header, reason):
-    for file in filter(None, (header, header.sibling(f"{header.stem}.raw"))):
-        yield Skipped(file=file, reason=reason)
-
-
-def tell(files):
-    """Table without "train" or "test" -> LNDbID -> its rows; "Folds" -> LNDbID -> fold."""
-    told = {name: {} for name in ("CTs", "Nodules", "Nodules_gt", "Fleischner", "Folds")}
-    for table, part, name in files.match(r"(train|test)(CTs|Nodules|Nodules_gt|Fleischner)\.csv$"):
-        for row in tables.rows(table):
-            told[name].setdefault(row.integer("LNDbID"), []).append(listed(row, part))
-    for table, name in files.match(rf"(?:^|/)({MORE})\.csv$"):
-        for row in tables.rows(table):
-            told.setdefault(name, {}).setdefault(row.integer(next(iter(row))), []).append(row)
-    for table, *_ in files.match(r"trainFolds\.csv$"):
-        for row in tables.rows(table, pad=True):
-            told["Folds"] |= {row.integer(fold): fold for fold, cell in row.items() if cell.strip()}
-    return told
-
-
-def listed(row, part):
-    return tables.Line({**row, "list": part}, row.file, row.at)
+def row(case):
+    said = dict(case.said or {})
+    meta = {"LNDbID": int(case.number), "fold": said.get("Folds")}
+    if acquired := said.pop("LNDbAcqParams", None):
+        meta["LNDbAcqParams"] = acquired[0]
+    train = any(line["list"] == "train" for line in said.get("CTs", ()))
+    if train and not case.drawn:
+        return case.skip("a CT without the mask of any reader in this copy")
+    nodules = said.get("Nodules_gt", ())
+    return [
+        Row(
+            id=f"LNDb-{case.digits}",
+            config=reader,
+            split="train" if train else "test",
+            subject=f"LNDb-{case.digits}",
+            image=case.image,
+            mask=mask,
+            instances=mask is not None,
+            assessed=NODULES if nodules or mask else (),
+            points=points(case.image, nodules),
+            measures=[
+                Measure(name="Fleischner class", value=line.number("Fleischner"), unit="1")
+                for line in said.get("Fleischner", ())
+            ],
+            source=said or None,
+            meta=meta,
+        )
+        for reader, mask in (case.drawn or {"rad1": None}).items()
+    ]
 
 
 def points(image, nodules):
     """Centers of the joined findings, as points in voxels."""
-    centers = world.to_voxel(image, [[row.number(axis) for axis in "xyz"] for row in nodules])
-    return [Point(name=kind(row), point=one) for row, one in zip(nodules, centers, strict=True)]
+    centers = world.to_voxel(image, [[line.number(axis) for axis in "xyz"] for line in nodules])
+    return [Point(name=kind(line), point=one) for line, one in zip(nodules, centers, strict=True)]
 
 
-def kind(row):
-    if row.number("Nodule") < 0.5:
+def kind(line):
+    if line.number("Nodule") < 0.5:
         return NODULES[2]
-    return NODULES[row.number("Volume") < SMALL]
+    return NODULES[line.number("Volume") < SMALL]
+
+
+rows = Join(
+    r"LNDb-(?P<digits>0*(?P<number>\d+))\.mhd$",
+    row,
+    drawn=Partner(
+        r"LNDb-(?P<digits>\d+)_(?P<reader>rad[123])\.mhd$",
+        by="reader",
+        orphan="a mask whose CT is not in this copy",
+    ),
+    said=Lookup(said, "number"),
+    left=[
+        (
+            r"predictedNodules\w*/[^/]+\.npy$|masks/[^/]+checkpoint[^/]*$",
+            "a cube of a candidate, or a left-over: no scan and no mask",
+        )
+    ],
+)
 
 
 def miniature(make):

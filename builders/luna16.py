@@ -6,7 +6,8 @@ automatic masks of the lungs come with them.
 
 from medimg.builders import _nodules
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.schema import Row, Skipped
+from medimg.join import Join, Lookup, Partner
+from medimg.schema import Row
 
 ROOT = "1.3.6.1.4.1.14519.5.2.1.6279.6001"
 # Two series of one patient, in subset2 and subset6; no other patient has two.
@@ -75,30 +76,38 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    stated, nodules = _nodules.by_series(files)
-    masks = files.index(r"seg-lungs[^/]*/([\d.]+)\.mhd$", lost="lung masks are")
-    expected = bool(masks)
+def row(case):
+    source, nodules = case.stated or ({}, ())
+    assessed = ["lung nodule"]
+    if case.lungs:
+        assessed += ["lung", "trachea"]
+    meta = {"SeriesInstanceUID": case.series}
+    if case.subset:
+        meta["subset"] = int(case.subset)
+    return Row(
+        id=case.series,
+        subject=TWICE.get(case.series),
+        image=case.image,
+        mask=case.lungs,
+        assessed=assessed,
+        source=source,
+        meta=meta,
+        **_nodules.label(case.image, nodules),
+    )
+
+
+rows = Join(
     # A copy of one subset may have it at the root.
-    for image, subset, series in files.match(r"(?:(?:^|/)subset(\d)/|^)([\d.]+)\.mhd$"):
-        source = {name: [head, *lines[series]] for name, (head, lines) in stated.items() if series in lines}
-        mask = masks.pop(series, None)
-        if expected and mask is None:
-            files.tell(image, "its lung mask is not in this copy")
-        with files.row(image):
-            yield Row(
-                id=series,
-                subject=TWICE.get(series),
-                image=image,
-                mask=mask,
-                assessed=("lung nodule", *(("lung", "trachea") if mask else ())),
-                source=source,
-                meta={"SeriesInstanceUID": series} | ({"subset": int(subset)} if subset else {}),
-                **_nodules.label(image, nodules.get(series, ())),
-            )
-    for series, mask in masks.items():
-        for file in filter(None, (mask, mask.sibling(f"{series}.zraw"))):
-            yield Skipped(file=file, reason="a lung mask whose scan is not in this copy")
+    r"(?:(?:^|/)subset(?P<subset>\d)/|^)(?P<series>[\d.]+)\.mhd$",
+    row,
+    lungs=Partner(
+        r"seg-lungs[^/]*/(?P<series>[\d.]+)\.mhd$",
+        tell="its lung mask is not in this copy",
+        lost="lung masks are",
+        orphan="a lung mask whose scan is not in this copy",
+    ),
+    stated=Lookup(_nodules.by_series, "series"),
+)
 
 
 def miniature(make):

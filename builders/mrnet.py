@@ -5,11 +5,13 @@ meniscus.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.readers import arrays, tables
-from medimg.schema import Row, Skipped
+from medimg.join import Join, lines
+from medimg.readers import arrays
+from medimg.schema import Row
 
 PAGE = "https://stanfordmlgroup.github.io/competitions/mrnet/"
 FINDINGS = {"abnormal": "knee abnormality", "acl": "ACL tear", "meniscus": "meniscal tear"}
+ANSWERS = {"0": False, "1": True}
 SPLITS = {"train": "train", "valid": "validation"}
 
 DATASET = Dataset(
@@ -54,44 +56,48 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    said = {finding: _table(files, finding) for finding in FINDINGS}
-    pattern = r"(?:^|/)(train|valid)/(axial|coronal|sagittal)/(\d{4})\.npy$"
-    for image, part, plane, exam in files.match(pattern):
-        with_line = [finding for finding in FINDINGS if (part, exam) in said[finding]]
-        if not with_line:
-            yield Skipped(file=image, reason="no table of this copy has a label of its exam")
-            continue
-        for finding in FINDINGS:
-            if said[finding] and finding not in with_line:
-                files.tell(image, f"the table of {finding} has no line for its exam: not known")
-        with files.row(image):
-            stated = {finding: said[finding][part, exam] for finding in with_line}
-            found = {finding: line.one_of("value", ANSWERS) for finding, line in stated.items()}
-            yield Row(
-                id=f"{exam}-{plane}",
-                split=SPLITS[part],
-                subject=exam,
-                image=arrays.npy(image, kind="volume"),
-                spacing=(),
-                classes=[FINDINGS[finding] for finding, there in found.items() if there],
-                assessed=[FINDINGS[finding] for finding in found],
-                source={finding: line["value"].strip() for finding, line in stated.items()},
-                meta={"plane": plane},
-            )
-    for lines in said.values():
-        lines.tell_rest("no image of its exam is in this copy")
+def said(case):
+    """Finding -> its line, of the tables that have one of the exam."""
+    return {finding: line for finding in FINDINGS if (line := getattr(case, finding)) is not None}
 
 
-ANSWERS = {"0": False, "1": True}
-
-
-def _table(files, finding):
-    """(part, exam) -> line: 0 or 1."""
-    pattern = rf"(?:^|/)(train|valid)-{finding}\.csv$"
-    return tables.lines_by(
-        files, pattern, "exam", lost=f"{finding} is", header=False, columns=("exam", "value")
+def row(case):
+    stated = said(case)
+    if not stated:
+        return case.skip("no table of this copy has a label of its exam")
+    found = {finding: line.one_of("value", ANSWERS) for finding, line in stated.items()}
+    return Row(
+        id=f"{case.exam}-{case.plane}",
+        split=SPLITS[case.part],
+        subject=case.exam,
+        image=arrays.npy(case.image, kind="volume"),
+        spacing=(),
+        classes=[FINDINGS[finding] for finding, there in found.items() if there],
+        assessed=[FINDINGS[finding] for finding in found],
+        source={finding: line["value"].strip() for finding, line in stated.items()},
+        meta={"plane": case.plane},
     )
+
+
+def table(finding):
+    return lines(
+        rf"(?:^|/)(train|valid)-{finding}\.csv$",
+        "exam",
+        key=("part", "exam"),
+        when=said,
+        tell=f"the table of {finding} has no line for its exam: not known",
+        lost=f"{finding} is",
+        rest="no image of its exam is in this copy",
+        header=False,
+        columns=("exam", "value"),
+    )
+
+
+rows = Join(
+    r"(?:^|/)(?P<part>train|valid)/(?P<plane>axial|coronal|sagittal)/(?P<exam>\d{4})\.npy$",
+    row,
+    **{finding: table(finding) for finding in FINDINGS},
+)
 
 
 def miniature(make):

@@ -55,17 +55,10 @@ DATASET = Dataset(
 
 
 def rows(files):
-    found, listed = {}, {}
-    for table, part in files.match(r"(?:(train|val|test)[^/]*/)?annotations\.csv$"):
-        for row in tables.rows(table, columns=_nodules.COLUMNS):
-            series = _nodules.series_of(row).replace("_", "-")
-            listed.setdefault(series, part)
-            found.setdefault(series, []).append(row)
-    if not found:
-        files.need(r"annotations\.csv$", next_step="put the csv folder beside the scans: it has the nodules")
+    nodules, listed = stated(files)
+    used = set()
     # Subsets are called train_subset00 or LKDS_MHD_TRAIN; where no folder tells, the tables do.
     place = r"(?i)(?:(?:^|/)(?:LKDS_MHD_)?(train|val|test)[^/]*/(?:.*/)?)?(LKDS[-_]\d+)\.mhd$"
-    used = set()
     for image, part, name in files.match(place):
         series = name.replace("_", "-")
         part = part or listed.get(series)
@@ -73,12 +66,12 @@ def rows(files):
             yield Skipped(file=image, reason="neither a folder nor a table says of which part it is")
             continue
         used.add(series)
-        lines = found.get(series, ())
+        lines = nodules.get(series, ())
         if not lines and part.lower() != "test":
-            files.tell(
-                image,
-                "no table in this copy has a nodule of it, and every patient has some: they are not known",
+            reason = (
+                "no table in this copy has a nodule of it, and every patient has some: they are not known"
             )
+            files.tell(image, reason)
         with files.row(image):
             yield Row(
                 id=series,
@@ -90,9 +83,21 @@ def rows(files):
                 source={"annotations.csv": [_nodules.text(line)[1] for line in lines]} if lines else None,
                 **_nodules.label(image, lines),
             )
-    for series in found:
-        if series not in used:
-            files.tell("annotations.csv", "lines of nodules whose scan is not in this copy")
+    for _ in nodules.keys() - used:
+        files.tell("annotations.csv", "lines of nodules whose scan is not in this copy")
+
+
+def stated(files):
+    """Series -> lines of its nodules, and series -> part."""
+    nodules, listed = {}, {}
+    for table, part in files.match(r"(?:(train|val|test)[^/]*/)?annotations\.csv$"):
+        for line in tables.rows(table, columns=_nodules.COLUMNS):
+            series = _nodules.series_of(line).replace("_", "-")
+            listed.setdefault(series, part)
+            nodules.setdefault(series, []).append(line)
+    if not nodules:
+        files.need(r"annotations\.csv$", next_step="put the csv folder beside the scans: it has the nodules")
+    return nodules, listed
 
 
 def miniature(make):

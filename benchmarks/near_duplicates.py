@@ -27,7 +27,8 @@ from scipy import ndimage
 from medimg import registry
 from medimg.files import Files
 from medimg.fusion import signatures
-from medimg.fusion.duplicates import Matcher, Signature, signature, similarity
+from medimg.fusion.matching import Matcher, similarity
+from medimg.fusion.signatures import Signature, signature
 from medimg.pixels import Array, Picture, Volume
 from medimg.rows import iterate
 from medimg.schema import Skipped
@@ -188,7 +189,7 @@ def measure(folder: Path, names: tuple[str, ...]) -> Result:
 
 def scale(count: int, axes: int) -> None:
     """Time and memory of the index on made-up signatures that share a common part, with planted copies."""
-    held = int(signatures._ball(axes).sum())
+    held = int(signatures.ball(axes).sum())
     random = np.random.default_rng(0)
     common, weights = random.standard_normal(held), np.exp(random.normal(0, 0.5, held))
     shape = (512,) * axes

@@ -29,7 +29,8 @@ from medimg.errors import HubError, LicenseError, VerifyError
 from medimg.fusion import fuse
 from medimg.fusion.choices import split_fused
 from medimg.fusion.errors import FusionError
-from medimg.fusion.labels import IGNORE, fused_features
+from medimg.fusion.facts import IGNORE
+from medimg.fusion.labels import fused_features
 from medimg.fusion.plan import Plan
 from medimg.hub_sync.building.build import PREVIEW_ROWS, Gallery, sheet, write_preview
 from medimg.hub_sync.building.shards import (
@@ -64,7 +65,7 @@ from medimg.schema import PIXEL_COLUMNS, SCHEMA_VERSION, Box, Dimension
 if TYPE_CHECKING:
     from datasets import Features
 
-    from medimg.fusion.duplicates import Report
+    from medimg.fusion.report import Report
 
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 MAX_NAME = 96

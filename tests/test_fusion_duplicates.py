@@ -20,18 +20,11 @@ from scipy import ndimage
 
 from medimg import registry
 from medimg.errors import FormatError
-from medimg.fusion.duplicates import (
-    Declared,
-    Drop,
-    DuplicateError,
-    Entry,
-    declared_overlaps,
-    disjoint,
-    find_duplicates,
-    preference,
-    scan,
-)
-from medimg.fusion.signatures import THRESHOLD, Matcher, Signature, signature, similarity
+from medimg.fusion.duplicates import DuplicateError, declared_overlaps, disjoint, find_duplicates
+from medimg.fusion.entries import Entry, preference, scan
+from medimg.fusion.matching import Matcher, similarity
+from medimg.fusion.report import DeclaredOverlap, Drop
+from medimg.fusion.signatures import THRESHOLD, Signature, signature
 from medimg.phantom import Phantom
 from medimg.pixels import Array, Clip, Picture, Volume
 
@@ -454,7 +447,7 @@ def test_declared_overlaps_are_compared_with_what_is_found() -> None:
     assert find_duplicates([rows[0]], overlaps=[declared]).warnings == (), "the other has no rows here"
 
     report = find_duplicates(
-        [*rows, Entry("other/1", "y")], overlaps=[Declared("lits", "msd-liver", "same", "seen")]
+        [*rows, Entry("other/1", "y")], overlaps=[DeclaredOverlap("lits", "msd-liver", "same", "seen")]
     )
     assert [w.split(" share")[0] for w in report.warnings] == ["lits and other", "msd-liver and other"]
 

@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from medimg.errors import GeometryError
-from medimg.fusion import labels, signatures
 from medimg.fusion import scene as geometry
+from medimg.fusion import signatures
 from medimg.fusion.errors import RequestError
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import fused_features
+from medimg.fusion.maps import Mask
 from medimg.fusion.scene import Scene
 from medimg.fusion.scene_rows import read_volume
 from medimg.pixels import Picture, Volume
@@ -309,7 +310,7 @@ def test_a_picture_that_states_an_orientation_stays_with_its_mask(kind: str, ori
     picture, mask = np.asarray(after["image"]) > 128, np.asarray(after["fused"]["mask"]) > 0
     assert np.array_equal(mask, shown.repeat(2, 0).repeat(2, 1))
     assert (picture != mask).mean() < 0.02
-    assert np.array_equal(labels._picture(file["bytes"]) > 0, shown)
+    assert np.array_equal(Mask(file["bytes"], "2d").grid > 0, shown)
     assert np.array_equal(signatures._opened(image["bytes"], "a") > 128, shown)
 
 

@@ -17,7 +17,9 @@ from PIL import Image
 from medimg import vocab
 from medimg.errors import LabelError
 from medimg.fusion.errors import FusionError
-from medimg.fusion.labels import IGNORE, Facts, Harmonizer, Mask, classify, fused_features, single, table
+from medimg.fusion.facts import IGNORE, Facts, classify, single, table
+from medimg.fusion.labels import Harmonizer, fused_features
+from medimg.fusion.maps import Mask
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, infer, innermost, inside, may_meet, wholes
 from medimg.pixels import Volume
 

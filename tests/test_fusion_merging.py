@@ -23,11 +23,15 @@ import medimg
 from medimg.errors import FormatError
 from medimg.files import Files
 from medimg.fusion import fuse, scanning, sources
-from medimg.fusion.duplicates import DuplicateError, Entry, Report, find_duplicates
+from medimg.fusion.duplicates import DuplicateError, find_duplicates
+from medimg.fusion.entries import Entry
 from medimg.fusion.errors import RequestError
-from medimg.fusion.labels import Facts, Harmonizer, looked_for
+from medimg.fusion.facts import Facts, looked_for
+from medimg.fusion.labels import Harmonizer
 from medimg.fusion.locating import look
-from medimg.fusion.merging import Partner, Partners, merge, merged_license, refusal, with_partners
+from medimg.fusion.merging import merge
+from medimg.fusion.partners import Partner, Partners, merged_license, refusal, with_partners
+from medimg.fusion.report import Report
 from medimg.phantom import Phantom
 from medimg.pixels import Array, Volume
 from medimg.schema import features

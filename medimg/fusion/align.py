@@ -10,7 +10,8 @@ from medimg import vocab
 from medimg.errors import UnknownTermError
 from medimg.fusion.choices import Encoding
 from medimg.fusion.errors import FusionError
-from medimg.fusion.labels import IGNORE, OUTPUTS, Facts, Output, Table, classify, looked_for, table
+from medimg.fusion.facts import IGNORE, Facts, Table, classify, looked_for, table
+from medimg.fusion.labels import OUTPUTS, Output
 from medimg.fusion.select import DeclaredMember, Said, kind_of
 from medimg.fusion.semantics import ABSENT, above, below, innermost
 from medimg.schema import Frozen

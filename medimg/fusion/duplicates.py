@@ -7,410 +7,40 @@ signatures that survive re-saving (`medimg.fusion.signatures`). All decisions ar
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Literal, NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
-from medimg import licenses
 from medimg.declaration import Dataset
-from medimg.errors import FormatError
 from medimg.fusion.choices import OnDuplicate
+from medimg.fusion.entries import Entry, preference
 from medimg.fusion.errors import FusionError
-from medimg.fusion.signatures import THRESHOLD, Matcher, Signature, signature, similarity
-from medimg.report import LoadReport
-
-__all__ = [
-    "Declared",
-    "Drop",
-    "DuplicateError",
-    "Entry",
-    "Group",
-    "Matcher",
-    "Report",
-    "Signature",
-    "declared_overlaps",
-    "disjoint",
-    "find_duplicates",
-    "scan",
-    "signature",
-    "similarity",
-]
+from medimg.fusion.matching import Matcher
+from medimg.fusion.report import DeclaredOverlap, Drop, Group, Reason, Report
+from medimg.fusion.signatures import THRESHOLD
 
 SPLITS = ("test", "validation", "train")
 """Splits whose rows stay, first to last, where one image or person stands in several."""
+
 Within = Literal["keep", "exact", "near"]
-Reason = Literal["exact duplicate", "near duplicate", "leak: image", "leak: subject", "leak: linked"]
 
 
 class DuplicateError(FusionError):
     """Duplicates or leakage were found and `on_duplicate="error"` was asked for."""
 
 
-class Entry(NamedTuple):
-    """What must be known of a row to find its duplicates.
-
-    Attributes:
-        key: the row's id, `<dataset>/<case>`.
-        content: the row's hash of the decoded pixels; empty where nobody has looked, and then it equals no other's.
-        signature: None where only `content` is to be compared.
-        subject: patient id, which is only meaningful within the row's dataset. A blank one is nobody's.
-        split: the split of the fused set that the row would stand in.
-        member: the fused set's name for where the row comes from; empty takes the dataset.
-        assessed: which of the asked-for targets the row was assessed for.
-        license: the row's license id.
-        place: the source's split, and the row's number among the published rows of it.
-        name: of the dataset; empty takes what stands before the key's first slash.
-    """
-
-    key: str
-    content: str
-    signature: Signature | None = None
-    subject: str | None = None
-    split: str = "train"
-    member: str = ""
-    assessed: tuple[str, ...] = ()
-    license: str = ""
-    place: tuple[str, int] = ("", 0)
-    name: str = ""
-
-    @property
-    def dataset(self) -> str:
-        """The dataset that the row belongs to."""
-        return self.name or self.key.partition("/")[0]
-
-    @property
-    def source(self) -> str:
-        """The member's name."""
-        return self.member or self.dataset
-
-
 Prefer = Callable[[Entry], Any]
 """A sort key: the entry with the lowest one stays."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """One row that is left out.
-
-    Attributes:
-        key, member, split: of the row.
-        reason: one of `Reason`.
-        of: the row that stays instead (for a leak, a row of the split that it leaks into).
-        of_member, of_split: where that row stands.
-        similarity: of the two signatures, where that decided.
-        why: the same in a sentence.
-        labels: targets that it was assessed for, and the row that stays for it was not.
-        into: the row that stays and gets its labels; empty where none does, and then `labels` are lost.
-        apart: why labels of equal pixels were not merged.
-    """
-
-    key: str
-    member: str
-    split: str
-    reason: Reason
-    of: str
-    of_member: str
-    of_split: str
-    similarity: float | None
-    why: str
-    labels: tuple[str, ...] = ()
-    into: str = ""
-    apart: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """Two rows of one image that say different things of one target; what `kept` says stands.
-
-    Attributes:
-        kept, other: ids of the rows.
-        target: what they differ in.
-        what: "mask", "classes", "boxes" or "measures".
-        count: pixels (mask), or statements.
-        said, said_other: what each says; empty for masks.
-    """
-
-    kept: str
-    other: str
-    target: str
-    what: str
-    count: int
-    said: str = ""
-    said_other: str = ""
-
-
-class Told:
-    """What is learned while the rows are read, in the process that reads them; a copy in another one starts empty.
-
-    Attributes:
-        contradictions: by (kept, other, target, what), each once however often the rows are read.
-        unmerged: row that was left out -> why its labels could not be had.
-        left_out: member -> what of it is no row.
-        looked, duplicates: member -> rows that were looked at in this pass, and those of them that are duplicates.
-    """
-
-    def __init__(self) -> None:
-        self.contradictions: dict[tuple[str, str, str, str], Contradiction] = {}
-        self.unmerged: dict[str, str] = {}
-        self.left_out: dict[str, LoadReport] = {}
-        self.looked: Counter[str] = Counter()
-        self.duplicates: Counter[str] = Counter()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Told, ()
-
-    def __deepcopy__(self, memo: Any) -> Told:
-        return self
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Told) and vars(self) == vars(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def contradict(self, found: Iterable[Contradiction]) -> None:
-        """Take note."""
-        for each in found:
-            self.contradictions[each.kept, each.other, each.target, each.what] = each
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A row that could not be read for the comparison, so that it was not compared, and the reason.
-
-    `key` is its id; the file's path where the builder itself made no row of it.
-    """
-
-    key: str
-    member: str
-    split: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Rows of one image. `kind` is "exact" where all have one content, else "near" (linked, maybe over a third row)."""
-
-    kind: Literal["exact", "near"]
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """An overlap that a declaration states between two datasets of the set.
-
-    Attributes:
-        dataset, other, relation, evidence: as declared.
-        found: images that both hold; None where they were not compared.
-        limits: what was not compared; empty where both were compared by equal pixels and by signatures.
-    """
-
-    dataset: str
-    other: str
-    relation: str
-    evidence: str
-    found: int | None = None
-    limits: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was compared, what was found, what is left out and why, and what became of its labels.
-
-    Attributes:
-        rows: number of entries; `hashed` and `signed`: of those, how many had a hash of their pixels, and a signature,
-            that could be compared. The others were compared by subject alone.
-        groups: rows of one image, the largest groups first.
-        dropped: rows to leave out, in the order of the entries.
-        overlaps: what the declarations state, with what was found.
-        warnings: what a person should look at.
-        not_compared: member -> what of it was not compared, and why.
-        unread: rows that could not be read for the comparison.
-        told: what is learned while the rows are read.
-    """
-
-    rows: int
-    signed: int
-    groups: tuple[Group, ...] = ()
-    dropped: tuple[Drop, ...] = ()
-    overlaps: tuple[Declared, ...] = ()
-    warnings: tuple[str, ...] = ()
-    hashed: int = 0
-    not_compared: Mapping[str, str] = field(default_factory=dict)
-    unread: tuple[Unread, ...] = ()
-    told: Told = field(default_factory=Told)
-
-    @property
-    def keys(self) -> frozenset[str]:
-        """Ids of the rows to leave out."""
-        return frozenset(drop.key for drop in self.dropped)
-
-    @property
-    def counts(self) -> dict[tuple[str, str, Reason], int]:
-        """(member, member that stays, reason) -> rows left out."""
-        counts: dict[tuple[str, str, Reason], int] = defaultdict(int)
-        for drop in self.dropped:
-            counts[drop.member, drop.of_member, drop.reason] += 1
-        return dict(sorted(counts.items()))
-
-    @property
-    def lost(self) -> dict[str, int]:
-        """Target -> rows that were left out and whose statement on it no row that stays has."""
-        return dict(
-            sorted(Counter(name for drop in self.dropped if not drop.into for name in drop.labels).items())
-        )
-
-    @property
-    def merged(self) -> dict[str, int]:
-        """Target -> rows that stay and get a statement on it from a row that was left out."""
-        gained = {(drop.into, name) for drop in self.dropped if drop.into for name in drop.labels}
-        return dict(sorted(Counter(name for _, name in gained).items()))
-
-    @property
-    def contradictions(self) -> tuple[Contradiction, ...]:
-        """Statements of merged rows that differ; known once the rows have been read."""
-        return tuple(self.told.contradictions.values())
-
-    @property
-    def left_out(self) -> Mapping[str, LoadReport]:
-        """Member -> `medimg.report.LoadReport` of what is no row; filled while the rows are read."""
-        return self.told.left_out
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain lists, dictionaries, strings and numbers."""
-
-        def plain(values: Iterable[Any]) -> list[dict[str, Any]]:
-            return [dataclasses.asdict(value) for value in values]
-
-        return {
-            "rows": self.rows,
-            "hashed": self.hashed,
-            "signed": self.signed,
-            "groups": plain(self.groups),
-            "dropped": plain(self.dropped),
-            "labels_merged": self.merged,
-            "labels_lost": self.lost,
-            "contradictions": plain(self.contradictions),
-            "overlaps": plain(self.overlaps),
-            "warnings": list(self.warnings),
-            "not_compared": dict(self.not_compared),
-            "unread": plain(self.unread),
-            "unmerged": dict(self.told.unmerged),
-            "left_out": {member: report.to_json() for member, report in self.left_out.items()},
-        }
-
-    def __str__(self) -> str:
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        yield (
-            f"{self.rows} rows compared ({self.hashed} by equal pixels, {self.signed} by signature), "
-            f"{len(self.dropped)} left out"
-        )
-        for (member, other, reason), number in self.counts.items():
-            yield f"  {number} of {member}: {reason} ({other} stays)"
-        for name, numbers in (("merged", self.merged), ("lost", self.lost)):
-            if numbers:
-                yield f"  labels {name}: " + ", ".join(
-                    f"{target} {number} row{'s'[: number > 1]}" for target, number in numbers.items()
-                )
-        apart = Counter(drop.apart for drop in self.dropped if drop.apart)
-        yield from (f"  not merged: {why} ({number})" for why, number in apart.items())
-        yield from (f"  not merged: {key}: {why}" for key, why in self._some(self.told.unmerged.items()))
-        for each in self._some(self.contradictions):
-            how = f"{each.count} pixels" if each.what == "mask" else f"{each.said} against {each.said_other}"
-            yield f"  contradiction: {each.kept} and {each.other} on {each.target} ({each.what}: {how})"
-        for each in self.overlaps:
-            found = "" if each.found is None else f" ({each.found} images found in both)"
-            yield f"  declared: {each.dataset} / {each.other}: {each.relation}{found}" + (
-                f"; {each.limits}" if each.limits else ""
-            )
-        yield from (f"  not compared: {member}: {why}" for member, why in self.not_compared.items())
-        yield from (f"  not read: {row.key}: {row.reason}" for row in self._some(self.unread))
-        for report in self.left_out.values():
-            yield from (f"  {line}" for line in str(report).splitlines() if report)
-        yield from (f"  warning: {warning}" for warning in self.warnings)
-
-    @staticmethod
-    def _some(items: Iterable[Any], most: int = 20) -> Iterator[Any]:
-        """The first few; `to_json` has all."""
-        return islice(items, most)
-
-
-def preference(entry: Entry) -> tuple[int, ...]:
-    """The default for who stays: more assessed targets, then the more permissive license."""
-    license = licenses.get(entry.license or licenses.UNKNOWN)
-    terms = (
-        license.commercial is not True,
-        license.adapt is not True,
-        license.share_alike,
-        license.attribution,
-    )
-    return (-len(entry.assessed), license.publish.rank, *map(int, terms))
-
-
-def scan(
-    rows: Iterable[Mapping[str, Any]],
-    *,
-    split: str,
-    member: str = "",
-    targets: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
-    cache: MutableMapping[str, str] | None = None,
-    near: bool = True,
-) -> Iterator[Entry]:
-    """Entries of one member's rows.
-
-    Args:
-        rows: in the one schema; `image` as {"bytes", "path"} (cheapest) or as the stock features decode it.
-        split: the split of the fused set that they would stand in.
-        member: its name in the fused set.
-        targets: which of the asked-for targets a row was assessed for; None takes all of `label.assessed`.
-        cache: content -> text of the signature, read and filled: equal pixels have one signature.
-        near: whether to make signatures at all. Without them `image` is not touched, so that rows of the config
-            `metadata` suffice.
-
-    Raises:
-        FormatError: a row's pixels cannot be decoded; names the row.
-    """
-    for row in rows:
-        assessed = targets(row) if targets else (row["label"] or {}).get("assessed") or ()
-        yield Entry(
-            key=row["id"],
-            content=row["content"],
-            signature=_signature(row, {} if cache is None else cache) if near else None,
-            subject=row["subject"],
-            split=split,
-            member=member,
-            assessed=tuple(assessed),
-            license=row["license"] or "",
-        )
-
-
-def _signature(row: Mapping[str, Any], cache: MutableMapping[str, str]) -> Signature | None:
-    content = row["content"]
-    known = cache.get(content)
-    if known is not None:
-        try:
-            return Signature.from_text(known) if known else None
-        except ValueError:
-            pass  # of an earlier version: made anew below
-    try:
-        made = signature(row["image"])
-    except FormatError as error:
-        raise error.within(file=row["id"]) from error
-    cache[content] = made.to_text() if made else ""
-    return made
-
-
-def declared_overlaps(datasets: Iterable[Dataset]) -> tuple[Declared, ...]:
+def declared_overlaps(datasets: Iterable[Dataset]) -> tuple[DeclaredOverlap, ...]:
     """Overlaps that the declarations of these datasets state among each other, each once, whoever states it."""
     members = {dataset.name: dataset for dataset in datasets}
-    seen: dict[frozenset[str], Declared] = {}
+    seen: dict[frozenset[str], DeclaredOverlap] = {}
     for name, dataset in members.items():
         for overlap in dataset.overlaps:
             if overlap.dataset in members and overlap.dataset != name:
-                declared = Declared(name, overlap.dataset, overlap.relation, overlap.evidence)
+                declared = DeclaredOverlap(name, overlap.dataset, overlap.relation, overlap.evidence)
                 seen.setdefault(frozenset((name, overlap.dataset)), declared)
     return tuple(seen.values())
 
@@ -422,7 +52,7 @@ def find_duplicates(
     within: Within = "exact",
     prefer: Prefer = preference,
     splits: Sequence[str] | None = SPLITS,
-    overlaps: Iterable[Declared] = (),
+    overlaps: Iterable[DeclaredOverlap] = (),
     thresholds: Mapping[int, tuple[float, float]] = THRESHOLD,
     refusal: Callable[[Entry, Entry], str] | None = None,
 ) -> Report:
@@ -706,9 +336,9 @@ def _labels(
 
 
 def _compare(
-    declared: Sequence[Declared], entries: Sequence[Entry], links: _Links
-) -> tuple[tuple[Declared, ...], tuple[str, ...]]:
-    """Declared overlaps with the number of images found in both, and what does not fit."""
+    declared: Sequence[DeclaredOverlap], entries: Sequence[Entry], links: _Links
+) -> tuple[tuple[DeclaredOverlap, ...], tuple[str, ...]]:
+    """DeclaredOverlap overlaps with the number of images found in both, and what does not fit."""
     datasets = [{entries[number].dataset for number in numbers} for numbers in links.members]
     common: dict[frozenset[str], set[int]] = defaultdict(set)
     for image, own in enumerate(datasets):

@@ -14,7 +14,6 @@ from medimg import __version__, imports, registry
 from medimg.errors import HubError, MedimgError, MissingExtraError, SourceError, SourceRequiredError
 from medimg.fusion import blueprint as blueprints
 from medimg.fusion.choices import Encoding, OnDuplicate, Weights
-from medimg.fusion.duplicates import Report
 from medimg.fusion.errors import FusionError
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Harmonizer, fused_features
@@ -22,6 +21,7 @@ from medimg.fusion.locating import Manifests
 from medimg.fusion.mix import Stream, mix
 from medimg.fusion.plan import Plan
 from medimg.fusion.planning import make_plan, ranks
+from medimg.fusion.report import Report
 from medimg.fusion.request import Request
 from medimg.fusion.scanning import find
 from medimg.fusion.select import LeftOut, declared

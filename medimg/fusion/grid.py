@@ -22,12 +22,12 @@ import numpy as np
 from medimg.errors import GeometryError, MedimgError
 from medimg.fusion import scene as geometry
 from medimg.fusion.errors import RequestError
-from medimg.fusion.labels import Harmonizer, single
+from medimg.fusion.facts import IGNORE, single
+from medimg.fusion.labels import Harmonizer
 from medimg.fusion.scene import PLANES, Scene
 from medimg.fusion.scene_rows import (
     FUSED_CHANNELS,
     FUSED_MASK,
-    IGNORE,
     IMAGE,
     MASK,
     TARGET,

@@ -17,18 +17,12 @@ from medimg import __version__, licenses, registry
 from medimg.errors import SOURCE_FAULTS, MedimgError
 from medimg.files import File
 from medimg.fusion.choices import OnDuplicate, split_fused
-from medimg.fusion.duplicates import (
-    Entry,
-    Report,
-    Unread,
-    declared_overlaps,
-    find_duplicates,
-    preference,
-    scan,
-)
-from medimg.fusion.labels import Facts
+from medimg.fusion.duplicates import declared_overlaps, find_duplicates
+from medimg.fusion.entries import Entry, preference, scan
+from medimg.fusion.facts import Facts
 from medimg.fusion.locating import Look, look
-from medimg.fusion.merging import Partner, Partners, refusal
+from medimg.fusion.partners import Partner, Partners, refusal
+from medimg.fusion.report import Report, Unread
 from medimg.fusion.signatures import VERSION, Signature
 from medimg.fusion.sources import Item, Rows
 from medimg.schema import Row

@@ -14,8 +14,6 @@ from medimg.pixels import Array, Picture, Volume
 from medimg.readers import raster
 from medimg.readers.grids import Grid as VoxelGrid
 
-IGNORE = 255
-"""In `fused` pixels: not assessed."""
 IMAGE, TARGET, MASK = "image", "label.target", "label.mask"
 FUSED_MASK, FUSED_CHANNELS = "fused.mask", "fused.channels"
 BOXES = ("label.boxes", "fused.boxes")

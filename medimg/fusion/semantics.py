@@ -9,8 +9,9 @@ Everything else stays unknown, which is not the same as absent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import chain
 
 from medimg import vocab
 
@@ -102,39 +103,37 @@ def _propagate(
     """All that follows step by step from the facts; None where they contradict each other."""
     truth = dict(facts)
     news = list(truth.items())
-
-    def learn(term: str, value: bool) -> None:
-        if truth.setdefault(term, value) != value:
-            raise ValueError
-        if (term, value) not in seen:
-            news.append((term, value))
-
     seen: set[tuple[str, bool]] = set()
-    try:
-        while news:
-            term, value = news.pop()
-            if (term, value) in seen:
-                continue
-            seen.add((term, value))
-            if value:
-                for wider in above(term, relations):
-                    learn(wider, True)
-            else:
-                for narrower in terms:
-                    if term in above(narrower, relations):
-                        learn(narrower, False)
-            if not sums:
-                continue
-            for whole, ways in wholes().items():
-                for way in ways if whole in terms else ():
-                    left = [part for part in way if truth.get(part) is not False]
-                    if not left:
-                        learn(whole, False)
-                    elif len(left) == 1 and truth.get(whole):
-                        learn(left[0], True)
-    except ValueError:
-        return None
+    while news:
+        fact = news.pop()
+        if fact in seen:
+            continue
+        seen.add(fact)
+        for term, value in chain(_implied(*fact, terms, relations), _summed(truth, terms) if sums else ()):
+            if truth.setdefault(term, value) != value:
+                return None
+            news.append((term, value))
     return truth
+
+
+def _implied(
+    term: str, value: bool, terms: Iterable[str], relations: tuple[str, ...]
+) -> Iterator[tuple[str, bool]]:
+    """What is there is all that is wider; what is not there is nothing that is narrower."""
+    if value:
+        return ((wider, True) for wider in above(term, relations))
+    return ((narrower, False) for narrower in terms if term in above(narrower, relations))
+
+
+def _summed(truth: Mapping[str, bool], terms: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """A whole without any part is not there; one that is there without all parts but one has that one."""
+    for whole, ways in wholes().items():
+        for way in ways if whole in terms else ():
+            left = [part for part in way if truth.get(part) is not False]
+            if not left:
+                yield whole, False
+            elif len(left) == 1 and truth.get(whole):
+                yield left[0], True
 
 
 @cache

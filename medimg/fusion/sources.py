@@ -23,13 +23,14 @@ from medimg.errors import (
     named,
 )
 from medimg.fusion.choices import split_fused
-from medimg.fusion.duplicates import Report, Told
+from medimg.fusion.facts import Facts
 from medimg.fusion.grid import Grid
-from medimg.fusion.labels import Facts, Harmonizer
+from medimg.fusion.labels import Harmonizer
 from medimg.fusion.locating import Manifests
-from medimg.fusion.merging import Partners, with_partners
 from medimg.fusion.parquet import ParquetRows
+from medimg.fusion.partners import Partners, with_partners
 from medimg.fusion.plan import Member
+from medimg.fusion.report import Report, Told
 from medimg.fusion.select import kind_of
 from medimg.loading import MINIATURE, OFFICIAL, miniature, open_source, plain
 from medimg.report import LoadReport

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from miniatures import Miniature, pixels
 
-from medimg.fusion.labels import UNKNOWN, Facts, classify, table
+from medimg.fusion.facts import UNKNOWN, Facts, classify, table
 
 NOT_IN_FILES = {
     4: "how a mask was drawn is written in no file; a note on the card says that Radboud's are noisy"

@@ -1,0 +1,172 @@
+"""Stored label maps: read, told apart by what stands around them, and translated value by value."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from medimg.errors import FormatError, LabelError
+from medimg.fusion.facts import Facts, Table, known_at
+from medimg.fusion.marks import unplaced
+from medimg.pixels import Array, Volume
+from medimg.readers import grids, volumes
+from medimg.schema import Dimension
+
+
+def read_mask(
+    row: Mapping[str, Any], facts: Facts, dimension: Dimension
+) -> tuple[Mask, Facts, Facts, Array | None]:
+    """A row's mask and what the label says around it.
+
+    Args:
+        row: with the mask undecoded, as {"bytes", "path"}.
+        facts: of its label.
+        dimension: of the row.
+
+    Returns:
+        (the mask, the facts of most places, those near something that is marked where the mask has it not, indices
+        of the places near; None where there are none).
+
+    Raises:
+        FormatError, LabelError: the mask cannot be read.
+    """
+    mask = Mask(row["label"]["mask"]["bytes"], dimension)
+
+    def known(names: tuple[str, ...] | None, terms: tuple[str, ...]) -> tuple[int, ...]:
+        return known_at(names, facts, terms)
+
+    marked = unplaced(row["label"], dict(facts.legend), mask.grid, mask.integers, known, row.get("spacing"))
+    most = replace(facts, unplaced=marked.everywhere)
+    if marked.region is None:
+        return mask, most, most, None
+    places = np.flatnonzero(marked.region.reshape(-1, order=mask.order))
+    return mask, most, replace(facts, unplaced=marked.everywhere | marked.near), places
+
+
+class Mask:
+    """A stored label map, decoded.
+
+    Attributes:
+        flat: (n,) stored values.
+        scaling: (slope, intercept) of the stored values.
+        grid: the same on the image's grid: (height, width), or (i, j, k).
+        order: of the flat values: "C" or "F".
+    """
+
+    def __init__(self, data: bytes, dimension: Dimension) -> None:
+        self._volume: Volume | None = None
+        self.order: Literal["C", "F"] = "C" if dimension == "2d" else "F"
+        if dimension == "2d":
+            self.grid, self.scaling = _picture(data), (1.0, 0.0)
+        else:
+            self._volume = Volume(data)
+            self.scaling = self._volume.scaling
+            self.grid = self._volume.array
+        self.flat = self.grid.reshape(-1, order=self.order)
+        if self._volume is not None and all(n == 1 for n in self.grid.shape[3:]):
+            self.grid = self.grid.reshape(grids.spatial(self.grid.shape), order="F")
+
+    def integers(self, piece: Array) -> Array:
+        """Values of stored ones."""
+        return volumes.integers(piece, *self.scaling)
+
+    def stored(self, maps: Sequence[bytes], channels: int | None) -> Any:
+        """Maps of as many values, as they are stored: one picture or volume, or `channels` of them."""
+        if self._volume is not None:
+            return {"bytes": _nifti(self._volume, maps, channels), "path": "fused.nii"}
+        pictures = [{"bytes": _png(flat, self.grid.shape), "path": "fused.png"} for flat in maps]
+        return pictures[0] if channels is None else pictures
+
+
+def overlaid(whole: bytes, places: Array, part: bytes) -> bytes:
+    """A map with other values at some places."""
+    values = np.frombuffer(whole, dtype=np.uint8).copy()
+    values[places] = np.frombuffer(part, dtype=np.uint8)
+    return values.tobytes()
+
+
+def remap(flat: Array, scaling: tuple[float, float], codes: Table) -> tuple[list[bytes], set[int]]:
+    """Translate label values.
+
+    Args:
+        flat: (n,) stored values, of any dtype that holds integers.
+        scaling: (slope, intercept) of the stored values.
+        codes: value -> one code per map.
+
+    Returns:
+        (the maps, each of n bytes, in the order of the codes; the source values that occur).
+
+    Raises:
+        LabelError: a value is not in the table.
+    """
+    width = len(codes.codes[0])
+    maps = [bytearray() for _ in range(width)]
+    occur: set[int] = set()
+    numbers = np.array(sorted(codes.codes), dtype=np.int64)
+    lookup = np.array([codes.codes[int(n)] for n in numbers] + [codes.other or (0,) * width], dtype=np.uint8)
+    for piece in volumes.pieces(flat):
+        values = volumes.integers(piece, *scaling)
+        found, position = np.unique(values, return_inverse=True) if values.dtype != np.uint8 else (None, None)
+        if found is None:
+            raw = values.tobytes()
+            here = [n for n in range(256) if raw.find(n) >= 0]
+            rows = _rows(np.array(here, dtype=np.int64), numbers, codes)
+            for channel, data in enumerate(maps):
+                swap = bytearray(256)
+                for value, at in zip(here, rows, strict=True):
+                    swap[value] = lookup[at, channel]
+                data += raw.translate(bytes(swap))
+            occur.update(here)
+            continue
+        rows = _rows(found.astype(np.int64), numbers, codes)
+        for channel, data in enumerate(maps):
+            data += lookup[rows, channel][position].tobytes()
+        occur.update(int(value) for value in found)
+    return [bytes(data) for data in maps], occur
+
+
+def _rows(found: Array, numbers: Array, codes: Table) -> Array:
+    """Row of the look-up table for each value found; the last row is that of all other values."""
+    rows = np.searchsorted(numbers, found)
+    known = numbers[np.minimum(rows, len(numbers) - 1)] == found
+    if codes.other is None and not known.all():
+        strange = [int(value) for value in found[~known][:10]]
+        raise LabelError(f"the mask holds the values {strange}, its legend only {[int(n) for n in numbers]}")
+    return np.where(known, rows, len(numbers))
+
+
+def _picture(data: bytes) -> Array:
+    """(height, width) values of a stored 2-D mask."""
+    from medimg.readers import raster
+
+    array = np.asarray(raster.open_stored(data))
+    if array.ndim != 2:
+        raise FormatError("a mask has one channel of integers")
+    return array.astype(np.uint8) if array.dtype == np.bool_ else array
+
+
+def _png(flat: bytes, shape: tuple[int, ...]) -> bytes:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.frombytes("L", (shape[1], shape[0]), flat).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def _nifti(volume: Volume, maps: Sequence[bytes], channels: int | None) -> bytes:
+    """The maps as one uint8 NIfTI on the volume's grid; with `channels` as the last of four axes."""
+    header = volume.header.copy()
+    shape = volume.shape
+    if channels is not None:
+        if any(n != 1 for n in shape[3:]):
+            raise FormatError(f"a label map of shape {shape} has no room for channels")
+        shape = (*grids.spatial(shape), channels)
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape(shape)
+    header.set_slope_inter(None, None)
+    header["vox_offset"] = 352
+    return b"".join((header.binaryblock, b"\0\0\0\0", *maps))

@@ -1,0 +1,217 @@
+"""Partners: rows that were left out, whose labels go into a row that stays; read when it comes, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
+
+from medimg import licenses
+from medimg.errors import SOURCE_FAULTS, FormatError, LabelError, MedimgError
+from medimg.fusion.labels import Harmonizer
+from medimg.fusion.merging import merge
+from medimg.fusion.parquet import ParquetRows
+from medimg.fusion.report import Contradiction
+from medimg.licenses import Verdict
+from medimg.schema import Dimension
+
+COLUMNS = ("id", "dataset", "label", "content", "license", "spacing")
+"""What is read of a published row whose labels are merged: all but its image."""
+
+NEAR = 64
+"""Rows that are passed over rather than opening the file anew."""
+
+
+# ------------------------------------------------------------------------------------------ the rows to be merged
+
+
+class Partner(NamedTuple):
+    """A row that was left out, whose labels go into one that stays.
+
+    Attributes:
+        member: key of its member.
+        split: as its source calls it.
+        id: of the row.
+        at: its number among the published rows of the split; 0 in one's own copy.
+    """
+
+    member: str
+    split: str
+    id: str
+    at: int = 0
+
+
+class Readable(Protocol):
+    """A member whose rows can be looked up, as `medimg.fusion.sources.Rows`."""
+
+    @property
+    def place(self) -> str | None:
+        """Source of its rows; None for the Hub."""
+
+    @property
+    def shards(self) -> Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]:
+        """Split -> (files, rows per file), for the Hub."""
+
+    @property
+    def storage_options(self) -> Mapping[str, Any]:
+        """For fsspec."""
+
+    def open(self, start: int = 0) -> Iterator[Any]:
+        """Items from `start` on."""
+
+    def id(self, item: Any) -> str:
+        """The id that the row of an item is stored under."""
+
+    def read(self, row: Any) -> dict[str, Any]:
+        """A row of one's own copy as it is stored."""
+
+
+class Partners:
+    """Reads such rows when they are needed, one at a time. Can be pickled; a copy starts without open files.
+
+    Args:
+        members: by key.
+        of: id of a row that stays -> rows whose labels it gets, the preferred ones first.
+    """
+
+    def __init__(self, members: Mapping[str, Readable], of: Mapping[str, Sequence[Partner]]) -> None:
+        self._members = dict(members)
+        self._of = {key: tuple(partners) for key, partners in of.items()}
+        self._own: dict[str, dict[str, Any]] = {}
+        self._open: dict[tuple[str, str], tuple[int, Iterator[dict[str, Any]]]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Partners, (self._members, self._of)
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def of(self, id: str) -> tuple[Partner, ...]:
+        """Whose labels the row of this id gets."""
+        return self._of.get(id, ())
+
+    def read(self, partner: Partner) -> dict[str, Any]:
+        """The row as it is stored; of a published one without its image.
+
+        Raises:
+            MedimgError: it cannot be read, or is not there any more.
+        """
+        member = self._members[partner.member]
+        row = self._published(member, partner) if member.place is None else self._from_copy(member, partner)
+        if row is None or row["id"] != partner.id:
+            raise FormatError(
+                "the row is not where it was",
+                file=partner.id,
+                next_step="start anew: its member has changed.",
+            )
+        return row
+
+    def _published(self, member: Readable, partner: Partner) -> dict[str, Any] | None:
+        """Rows that follow each other are read from one opened file."""
+        key = partner.member, partner.split
+        at, rows = self._open.pop(key, (0, None))
+        if rows is None or not 0 <= partner.at - at < NEAR:
+            files, counts = member.shards[partner.split]
+            at, rows = partner.at, ParquetRows(files, counts, COLUMNS, member.storage_options)(partner.at)
+        row: dict[str, Any] | None = next(islice(rows, partner.at - at, None), None)
+        self._open[key] = (partner.at + 1, rows)
+        return row
+
+    def _from_copy(self, member: Readable, partner: Partner) -> dict[str, Any] | None:
+        """Of one's own copy: the builder's light rows, found in one walk, of which one is decoded now."""
+        if partner.member not in self._own:
+            wanted = {
+                each.id
+                for partners in self._of.values()
+                for each in partners
+                if each.member == partner.member
+            }
+            self._own[partner.member] = known = {}
+            for item in member.open(0):
+                if (id_ := member.id(item)) in wanted:
+                    known[id_] = item
+                    if len(known) == len(wanted):
+                        break
+        found = self._own[partner.member].get(partner.id)
+        return None if found is None else member.read(found[1])
+
+
+def refusal(one: str, other: str) -> str:
+    """Why the licenses of two rows do not let their labels become one work; empty where they do.
+
+    Where one of the two may not be passed on as it is, the merged row may not either, and says so by its license
+    (`merged_license`). Two that could both be passed on, and together could not, stay apart.
+    """
+    if one == other:
+        return ""
+    together = licenses.combine([one, other], adapted=True, pushed=False)
+    if together.publish is not Verdict.RECIPE or any(
+        licenses.combine([each], adapted=True, pushed=False).publish is Verdict.RECIPE
+        for each in (one, other)
+    ):
+        return ""
+    return f"{one} and {other} cannot meet in one row"
+
+
+def merged_license(ids: Collection[str]) -> str:
+    """The license of a row with labels under all of these: the strictest."""
+    return licenses.combine(ids, adapted=True, pushed=False).strictest
+
+
+# ---------------------------------------------------------------------------------------------------- a fused row
+
+
+def with_partners(
+    partners: Partners, harmonizer: Harmonizer, row: Mapping[str, Any], dimension: Dimension
+) -> tuple[dict[str, Any], list[dict[str, Any]], str, list[Contradiction]]:
+    """The column `fused` of a row and what its duplicates add to it.
+
+    A duplicate that cannot be read, or shows other pixels than when it was compared, adds nothing; why is said.
+
+    Returns:
+        (`fused`, entries of `provenance.merged`, the row's license, contradictions).
+    """
+    read: dict[str, dict[str, Any]] = {}
+    entries = {partner.id: _entry(partner) for partner in partners.of(row["id"])}
+    for partner in partners.of(row["id"]):
+        try:
+            other = partners.read(partner)
+        except (MedimgError, *SOURCE_FAULTS) as error:
+            entries[partner.id]["problem"] = str(error)
+            continue
+        if other["content"] == row["content"]:
+            read[partner.id] = {key: other[key] for key in COLUMNS}
+            entries[partner.id]["license"] = other["license"]
+        else:
+            entries[partner.id]["problem"] = "it shows other pixels than when it was compared"
+    while read:
+        try:
+            fused, given = merge(harmonizer, row, list(read.values()), dimension)
+            break
+        except (LabelError, FormatError) as error:
+            if error.file not in read:
+                raise error.within(dataset=row["dataset"], file=row["id"]) from None
+            entries[error.file]["problem"] = str(error)
+            del read[error.file]
+    else:
+        return harmonizer(row, dimension), list(entries.values()), row["license"], []
+    terms = {row["license"]}
+    for id_, one in zip(read, given, strict=True):
+        order = [name for name in harmonizer.targets if name in one.targets]
+        entries[id_]["targets"] = [*order, *sorted(one.targets.difference(order))]
+        entries[id_]["contradicts"] = [_stored(each) for each in one.contradicts]
+        if one.targets:
+            terms.add(entries[id_]["license"])
+    license = merged_license(terms) if len(terms) > 1 else row["license"]
+    return fused, list(entries.values()), license, [each for one in given for each in one.contradicts]
+
+
+def _entry(partner: Partner) -> dict[str, Any]:
+    """An entry of `provenance.merged` that has given nothing yet."""
+    place = {"member": partner.member, "id": partner.id, "split": partner.split}
+    return {**place, "license": None, "targets": [], "contradicts": [], "problem": None}
+
+
+def _stored(each: Contradiction) -> dict[str, Any]:
+    said = {"kept": each.said or None, "other": each.said_other or None}
+    return {"target": each.target, "what": each.what, "count": each.count, **said}

@@ -6,8 +6,9 @@ nails and mucosa, and those that are hard to segment, are among them.
 
 from medimg.builders import _isic
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.join import Join, Lookup
 from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 RECORD = (
     "https://figshare.com/articles/journal_contribution/BCN20000_Dermoscopic_Lesions_in_the_Wild/24140028/1"
@@ -61,35 +62,47 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    said = tables.Lines(files)
+def said(files):
+    """Name of an image without its suffix, in lower case as spellings differ -> its line."""
+    found = tables.Lines(files)
     for (table,) in files.match(r"(?i)(?:^|/)bcn_20k_(?:train|test)\.csv$"):
         for line in tables.rows(table, columns=("bcn_filename", "lesion_id")):
-            said.add(line["bcn_filename"].strip().lower().removesuffix(".jpg"), line, "bcn_filename")
-    for image, where in files.match(r"(?i)bcn_20k_(train|test)/(?:.*/)?[^/]+\.jpe?g$"):
-        name = image.stem.lower()
-        if name not in said:
-            yield Skipped(file=image, reason="no table in this copy has a row for it")
-            continue
-        with files.row(image):
-            yield row(image, where.lower(), said[name])
-    said.tell_rest("its image is not in this copy")
+            found.add(line["bcn_filename"].strip().lower().removesuffix(".jpg"), line, "bcn_filename")
+    return found
 
 
-def row(image, split, line):
-    code = line.get("diagnosis")
-    # Lesions of the test set that are none of the eight are OOD; nobody looked for them in the training set.
-    looked = DATASET.every_label if split == "test" else tuple(_isic.DIAGNOSES_2019.values())
+def row(case):
+    split, code = case.part.lower(), case.line.get("diagnosis")
+    assessed = ()
+    if code:
+        # Lesions of the test set that are none of the eight are OOD; nobody looked for them in the training set.
+        assessed = DATASET.every_label if split == "test" else tuple(_isic.DIAGNOSES_2019.values())
     return Row(
-        id=image.stem,
+        id=case.stem,
         split=split,
-        subject=line["lesion_id"],
-        image=image,
-        classes=line.one_of("diagnosis", DATASET.labels) if code else (),
-        assessed=looked if code else (),
+        subject=case.line["lesion_id"],
+        image=case.image,
+        classes=case.line.one_of("diagnosis", DATASET.labels) if code else (),
+        assessed=assessed,
         source=code or None,
-        meta={key: line[key] for key in line if key not in ("bcn_filename", "diagnosis", "lesion_id")},
+        meta={
+            key: cell
+            for key, cell in case.line.items()
+            if key not in ("bcn_filename", "diagnosis", "lesion_id")
+        },
     )
+
+
+rows = Join(
+    r"(?i)bcn_20k_(?P<part>train|test)/(?:.*/)?[^/]+\.jpe?g$",
+    row,
+    line=Lookup(
+        said,
+        key=lambda case: case.stem.lower(),
+        skip="no table in this copy has a row for it",
+        rest="its image is not in this copy",
+    ),
+)
 
 
 def miniature(make):

@@ -5,8 +5,9 @@
 
 from medimg.builders import _isic
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.join import Join, Lookup, Partner
 from medimg.readers import masks, tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 DATAVERSE = "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/DBW86T"
 README = "ptschandl/HAM10000_dataset:README.md"
@@ -68,45 +69,50 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    said = tables.Lines(files)
+def said(files):
+    """Image -> its line; tables of the training and of the test images differ in columns."""
+    found = tables.Lines(files)
     for (table,) in files.match(r"(?:HAM10000_metadata|ISIC2018_Task3_Test_GroundTruth)(?:\.csv|\.tab)?$"):
         for line in tables.rows(table):
             column = "image_id" if "image_id" in line else "image"
-            said.add(line[column].strip().removesuffix(".jpg"), line, column)
-    outlines = files.index(r"(?:^|/)(ISIC_\d{7})_segmentation\.png$", lost="outlines of the lesions are")
-    seen = set()
-    for image, test, name in files.match(r"^(?:(.*Task3_Test[^/]*)/)?(?:.*/)?(ISIC_\d{7})\.jpg$"):
-        if name not in said:
-            yield Skipped(file=image, reason="no table in this copy has a row for it")
-            continue
-        seen.add(name)
-        outline = outlines.get(name)
-        if outlines and not outline and not test:
-            files.tell(image, "its outline is not in this copy")
-        with files.row(image):
-            yield row("test" if test else "train", image, name, said[name], outline)
-    for name, outline in outlines.items():
-        if name not in seen:
-            yield Skipped(
-                file=outline, reason="an outline whose image, or its line in the table, is not in this copy"
-            )
-    said.tell_rest("its image is not in this copy")
+            found.add(line[column].strip().removesuffix(".jpg"), line, column)
+    return found
 
 
-def row(split, image, name, line, outline):
-    diagnosis = {key: line[key] for key in line if key.startswith("dx") or key in _isic.DIAGNOSES}
+def row(case):
+    line, assessed = case.line, [*DATASET.every_label]
+    if case.outline:
+        assessed.append("skin lesion")
     return Row(
-        id=name,
-        split=split,
+        id=case.name,
+        split="test" if case.test else "train",
         subject=line.get("lesion_id"),
-        image=image,
-        mask=masks.mask(outline, {0: 0, 255: 1}) if outline else None,
+        image=case.image,
+        mask=masks.mask(case.outline, {0: 0, 255: 1}) if case.outline else None,
         classes=line.one_of("dx", DATASET.labels) if "dx" in line else _isic.diagnoses(line),
-        assessed=(*DATASET.every_label, *(("skin lesion",) if outline else ())),
-        source=diagnosis,
+        assessed=assessed,
+        source={key: line[key] for key in line if key.startswith("dx") or key in _isic.DIAGNOSES},
         meta={key: line[key] for key in ("age", "sex", "localization", "dataset") if key in line},
     )
+
+
+rows = Join(
+    r"^(?:(?P<test>.*Task3_Test[^/]*)/)?(?:.*/)?(?P<name>ISIC_\d{7})\.jpg$",
+    row,
+    line=Lookup(
+        said,
+        key="name",
+        skip="no table in this copy has a row for it",
+        rest="its image is not in this copy",
+    ),
+    outline=Partner(
+        r"(?:^|/)(?P<name>ISIC_\d{7})_segmentation\.png$",
+        when=lambda case: not case.test,
+        lost="outlines of the lesions are",
+        tell="its outline is not in this copy",
+        orphan="an outline whose image is not in this copy",
+    ),
+)
 
 
 def miniature(make):

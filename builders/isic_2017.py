@@ -6,7 +6,8 @@ to all of them: outline of the lesion, four dermoscopic features for each superp
 
 from medimg.builders import _isic, _isic_features
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
-from medimg.readers import masks, tables
+from medimg.join import Join, Partner, lines
+from medimg.readers import masks
 from medimg.schema import Row, Skipped
 
 PAGES = f"{_isic.SITE}:stade/core/templates"
@@ -27,8 +28,8 @@ NAMES = ("Data.zip", "Part1_GroundTruth.zip", "Part2_GroundTruth.zip", "Part3_Gr
 SOURCES = tuple(
     Source(url=f"{_isic.HOST}/2017/ISIC-2017_{split}_{name}") for split in SPLITS for name in NAMES
 )
-PART = r"ISIC-2017_(Training|Validation|Test_v2)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
-OUTLINES, FEATURED = "outlines (part 1) are", "features (part 2) are"
+PART = r"ISIC-2017_(?P<part>Training|Validation|Test_v2)_{}/(?:.*/)?(?P<name>ISIC_\d{{7}}){}$"
+TABLE = r"ISIC-2017_(?:Training|Validation|Test_v2){}\.csv$"
 
 DATASET = Dataset(
     name="isic-2017",
@@ -97,71 +98,92 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    answers = _table(files, r"_Part3_GroundTruth", "diagnoses (part 3) are")
-    people = _table(files, r"_Data_metadata", "age and sex are")
-    drawn = files.index(PART.format("Part1_GroundTruth", r"_segmentation\.png"), key=(1, 2), lost=OUTLINES)
-    tiles = files.index(PART.format("Data", r"_superpixels\.png"), key=(1, 2))
-    said = files.index(PART.format("Part2_GroundTruth", r"(?:_features)?\.json"), key=(1, 2), lost=FEATURED)
-    parts = {"diagnosis (part 3)": answers, "age and sex": people, "outline (part 1)": drawn}
-    expected = {what for what, held in parts.items() if held} | ({"features (part 2)"} if said else set())
-    for image, where, name in files.match(PART.format("Data", r"\.jpg")):
-        place = (where, name)
-        features = place in said and place in tiles
-        here = {"diagnosis (part 3)": name in answers, "age and sex": name in people}
-        here |= {"outline (part 1)": place in drawn, "features (part 2)": features}
-        if not any(there for what, there in here.items() if what != "age and sex"):
-            yield Skipped(file=image, reason="no ground truth of it is in this copy")
-            continue
-        for what in sorted(expected):
-            if not here[what]:
-                files.tell(image, f"its {what} not in this copy")
-        with files.row(image):
-            person = people.get(name, {})
-            meta = {key: cell for key, cell in person.items() if key != "image_id"}
-            shared = {"split": SPLITS[where], "image": image, "meta": meta}
-            if name in answers or place in drawn:
-                yield lesion(name, answers.get(name), drawn.pop(place, None), shared)
-            if features:
-                yield featured(name, said.pop(place), tiles.pop(place), shared)
-    for mask in drawn.values():
-        yield Skipped(file=mask, reason="a mask whose image is not in this copy")
-    for file in tiles.values():
-        yield Skipped(file=file, reason="superpixels whose answers, or whose image, are not in this copy")
-    for file in said.values():
-        files.tell(file, "answers whose superpixels, or whose image, are not in this copy")
-    answers.tell_rest("its image is not in this copy")
+def row(case):
+    features = case.said and case.tiles
+    if not (case.answer or case.outline or features):
+        return case.skip("no ground truth of it is in this copy")
+    meta = {key: cell for key, cell in (case.person or {}).items() if key != "image_id"}
+    shared = {"split": SPLITS[case.part], "image": case.image, "meta": meta}
+    found = []
+    if case.answer or case.outline:
+        found.append(lesion(case, shared))
+    if features:
+        found.append(featured(case, shared))
+    elif case.said or case.tiles:
+        reason = "superpixels or their answers, without the other"
+        found.append(Skipped(file=case.said or case.tiles, reason=reason))
+    return found
 
 
-def lesion(name, answer, mask, shared):
-    found = _isic.diagnoses(answer, DIAGNOSES) if answer else []
+def lesion(case, shared):
+    classes, assessed, source = [], [], None
+    if case.answer:
+        classes = _isic.diagnoses(case.answer, DIAGNOSES) or [NEVUS]
+        assessed += ASSESSED
+        source = {key: cell for key, cell in case.answer.items() if key != "image_id"}
+    if case.outline:
+        assessed.append("skin lesion")
     return Row(
-        id=f"lesion-{name}",
+        id=f"lesion-{case.name}",
         config="lesion",
         **shared,
-        mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
+        mask=masks.mask(case.outline, {0: 0, 255: 1}) if case.outline else None,
         legend=_isic.LESION,
-        classes=found or ((NEVUS,) if answer else ()),
-        assessed=(ASSESSED if answer else ()) + (("skin lesion",) if mask else ()),
-        source={key: cell for key, cell in answer.items() if key != "image_id"} if answer else None,
+        classes=classes,
+        assessed=assessed,
+        source=source,
     )
 
 
-def featured(name, answers, tiles, shared):
-    value = _isic_features.answered(answers, FEATURES)
+def featured(case, shared):
+    answers = _isic_features.answered(case.said, FEATURES)
     return Row(
-        id=f"features-{name}",
+        id=f"features-{case.name}",
         config="features",
         **shared,
-        mask=_isic_features.mask(tiles, value),
+        mask=_isic_features.mask(case.tiles, answers),
         legend=LEGEND,
-        source=_isic_features.source(value),
+        source=_isic_features.source(answers),
     )
 
 
-def _table(files, name, lost):
-    pattern = rf"ISIC-2017_(?:Training|Validation|Test_v2){name}\.csv$"
-    return tables.lines_by(files, pattern, "image_id", lost=lost)
+rows = Join(
+    PART.format("Data", r"\.jpg"),
+    row,
+    answer=lines(
+        TABLE.format("_Part3_GroundTruth"),
+        "image_id",
+        key="name",
+        lost="diagnoses (part 3) are",
+        tell="its diagnosis (part 3) not in this copy",
+        rest="its image is not in this copy",
+    ),
+    person=lines(
+        TABLE.format("_Data_metadata"),
+        "image_id",
+        key="name",
+        lost="age and sex are",
+        tell="its age and sex not in this copy",
+    ),
+    outline=Partner(
+        PART.format("Part1_GroundTruth", r"_segmentation\.png"),
+        lost="outlines (part 1) are",
+        tell="its outline (part 1) not in this copy",
+        orphan="a mask whose image is not in this copy",
+    ),
+    said=Partner(
+        PART.format("Part2_GroundTruth", r"(?:_features)?\.json"),
+        lost="features (part 2) are",
+        tell="its features (part 2) not in this copy",
+        orphan="answers whose image is not in this copy",
+    ),
+    tiles=Partner(
+        PART.format("Data", r"_superpixels\.png"),
+        when=lambda case: case.said,
+        tell="its features (part 2) not in this copy",
+        orphan="superpixels whose image is not in this copy",
+    ),
+)
 
 
 def miniature(make):

@@ -6,7 +6,8 @@ all parts; tasks 1 and 2 share their images, those of task 3 are HAM10000 and it
 
 from medimg.builders import _isic
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
-from medimg.readers import masks, tables
+from medimg.join import Join, Partner, lines
+from medimg.readers import masks
 from medimg.schema import Row, Skipped
 
 SEGMENTED = {"train": 2594, "validation": 100, "test": 1000}
@@ -35,8 +36,7 @@ SOURCES = (
     Source(url="https://challenge.isic-archive.com/data/#2018", kind="page"),
 )
 """Sums are those of the copies on the older host."""
-PART = r"ISIC2018_{}_(Training|Validation|Test)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
-OUTLINES, ATTRIBUTES = "outlines (task 1) are", "attributes (task 2) are"
+PART = r"ISIC2018_{}_(?P<part>Training|Validation|Test)_{}/(?:.*/)?(?P<name>ISIC_\d{{7}}){}$"
 
 DATASET = Dataset(
     name="isic-2018",
@@ -112,75 +112,83 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    yield from segmented(files)
-    yield from diagnosed(files)
-
-
-def segmented(files):
+def segmented(case):
     """Rows of tasks 1 and 2, which share their images."""
-    lesions = files.index(
-        PART.format("Task1", "GroundTruth", r"_segmentation\.png"), key=(1, 2), lost=OUTLINES
-    )
-    found = files.index(
-        PART.format("Task2", r"GroundTruth(?:_v3)?", r"_attribute_(\w+)\.png"), key=(1, 2, 3), lost=ATTRIBUTES
-    )
-    used = set()
-    for image, where, name in files.match(PART.format("Task1-2", "Input", r"\.jpg")):
-        shared = {"split": _isic.SPLITS[where], "image": image}
-        lesion = lesions.get((where, name))
-        drawn = {a: found[where, name, a] for a in _isic.ATTRIBUTES if (where, name, a) in found}
-        if lesion:
-            used.add(lesion)
-            mask = masks.mask(lesion, {0: 0, 255: 1})
-            yield Row(id=f"task1-{name}", config="task1", mask=mask, legend=_isic.LESION, **shared)
-        if drawn:
-            used.update(drawn.values())
-            if len(drawn) == len(_isic.ATTRIBUTES):
-                mask = masks.union(
-                    [(file, _isic.BITS[a]) for a, file in drawn.items()], overlaps=_isic.MEETING
-                )
-                yield Row(id=f"task2-{name}", config="task2", mask=mask, legend=_isic.LEGEND, **shared)
-            else:
-                for file in drawn.values():
-                    yield Skipped(file=file, reason="not all attributes of its image are in this copy")
-        if drawn and lesions and not lesion:
-            files.tell(image, "its outline (task 1) is not in this copy")
-        if lesion and found and not drawn:
-            files.tell(image, "its attributes (task 2) are not in this copy")
-        if not lesion and not drawn:
-            yield Skipped(file=image, reason="neither of its two kinds of ground truth is in this copy")
-    for file in (*lesions.values(), *found.values()):
-        if file not in used:
-            yield Skipped(file=file, reason="ground truth whose image is not in this copy")
+    if not case.outline and not case.attributes:
+        return case.skip("neither of its two kinds of ground truth is in this copy")
+    shared = {"split": _isic.SPLITS[case.part], "image": case.image}
+    found = []
+    if case.outline:
+        mask = masks.mask(case.outline, {0: 0, 255: 1})
+        found.append(Row(id=f"task1-{case.name}", config="task1", mask=mask, legend=_isic.LESION, **shared))
+    if set(case.attributes) == set(_isic.ATTRIBUTES):
+        drawn = [(case.attributes[name], bit) for name, bit in _isic.BITS.items()]
+        mask = masks.union(drawn, overlaps=_isic.MEETING)
+        found.append(Row(id=f"task2-{case.name}", config="task2", mask=mask, legend=_isic.LEGEND, **shared))
+    else:
+        reason = "not all attributes of its image are in this copy"
+        found += [Skipped(file=file, reason=reason) for file in case.attributes.values()]
+    return found
 
 
-def diagnosed(files):
+def diagnosed(case):
     """Rows of task 3."""
-    pattern = r"ISIC2018_Task3_(?:Training|Validation|Test)_GroundTruth\.csv$"
-    answers = tables.lines_by(files, pattern, "image", columns=("image", *_isic.DIAGNOSES))
-    pattern = r"ISIC2018_Task3_Training_LesionGroupings\.csv$"
-    groups = tables.lines_by(files, pattern, "image", lost="lesions of the training images are")
-    for image, where, name in files.match(PART.format("Task3", "Input", r"\.jpg")):
-        if name not in answers:
-            yield Skipped(file=image, reason="no ground truth in this copy has a row for it")
-            continue
-        if groups and where == "Training" and name not in groups:
-            files.tell(image, "no line of the groupings is for it: its lesion is not known")
-        with files.row(image):
-            group = groups.get(name, {})
-            yield Row(
-                id=f"task3-{name}",
-                config="task3",
-                split=_isic.SPLITS[where],
-                subject=group.get("lesion_id"),
-                image=image,
-                classes=_isic.diagnoses(answers[name]),
-                assessed=tuple(_isic.DIAGNOSES.values()),
-                source={column: answers[name][column] for column in _isic.DIAGNOSES},
-                meta={key: value for key, value in group.items() if key not in ("image", "lesion_id")},
-            )
-    answers.tell_rest("its image is not in this copy")
+    group = case.group or {}
+    return Row(
+        id=f"task3-{case.name}",
+        config="task3",
+        split=_isic.SPLITS[case.part],
+        subject=group.get("lesion_id"),
+        image=case.image,
+        classes=_isic.diagnoses(case.answer),
+        assessed=DATASET.every_label,
+        source={column: case.answer[column] for column in _isic.DIAGNOSES},
+        meta={key: value for key, value in group.items() if key not in ("image", "lesion_id")},
+    )
+
+
+TASKS_1_2 = Join(
+    PART.format("Task1-2", "Input", r"\.jpg"),
+    segmented,
+    outline=Partner(
+        PART.format("Task1", "GroundTruth", r"_segmentation\.png"),
+        lost="outlines (task 1) are",
+        tell="its outline (task 1) is not in this copy",
+        orphan="ground truth whose image is not in this copy",
+    ),
+    attributes=Partner(
+        PART.format("Task2", r"GroundTruth(?:_v3)?", r"_attribute_(?P<attribute>\w+)\.png"),
+        by="attribute",
+        lost="attributes (task 2) are",
+        tell="its attributes (task 2) are not in this copy",
+        orphan="ground truth whose image is not in this copy",
+    ),
+)
+TASK_3 = Join(
+    PART.format("Task3", "Input", r"\.jpg"),
+    diagnosed,
+    answer=lines(
+        r"ISIC2018_Task3_(?:Training|Validation|Test)_GroundTruth\.csv$",
+        "image",
+        key="name",
+        columns=("image", *_isic.DIAGNOSES),
+        skip="no ground truth in this copy has a row for it",
+        rest="its image is not in this copy",
+    ),
+    group=lines(
+        r"ISIC2018_Task3_Training_LesionGroupings\.csv$",
+        "image",
+        key="name",
+        when=lambda case: case.part == "Training",
+        lost="lesions of the training images are",
+        tell="no line of the groupings is for it: its lesion is not known",
+    ),
+)
+
+
+def rows(files):
+    yield from TASKS_1_2(files)
+    yield from TASK_3(files)
 
 
 def miniature(make):

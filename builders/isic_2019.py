@@ -5,8 +5,8 @@
 
 from medimg.builders import _isic
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.join import Join, lines
+from medimg.schema import Row
 
 PAGE = f"{_isic.SITE}:stade/core/templates/data/2019.html"
 COUNTED = "ToreGore/AI-Health@ed69a65 (copies of the training tables, counted)"
@@ -68,37 +68,39 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    answers = _table(files, "GroundTruth", "what the test and training images show is")
-    people = _table(files, "Metadata", "age, sex, site and lesion are")
-    pattern = r"ISIC_2019_(Training|Test)_Input/(?:.*/)?(ISIC_\d{7}(?:_downsampled)?)\.jpg$"
-    for image, where, name in files.match(pattern):
-        if name not in answers:
-            yield Skipped(file=image, reason="no ground truth in this copy has a row for it")
-            continue
-        if people and name not in people:
-            files.tell(
-                image, "no line of a metadata table is for it: age, sex, site and lesion are not known"
-            )
-        with files.row(image):
-            row, person = answers[name], people.get(name, {})
-            meta = {**person, **{key: cell for key, cell in row.items() if key not in DIAGNOSES}}
-            yield Row(
-                id=name,
-                split=_isic.SPLITS[where],
-                subject=meta.get("lesion_id"),
-                image=image,
-                classes=_isic.diagnoses(row, DIAGNOSES),
-                assessed=tuple(DIAGNOSES.values()),
-                source={code: row[code] for code in DIAGNOSES},
-                meta={key: cell for key, cell in meta.items() if key not in ("image", "lesion_id")},
-            )
-    answers.tell_rest("its image is not in this copy")
+def row(case):
+    said = {**(case.person or {}), **case.answer}
+    return Row(
+        id=case.name,
+        split=_isic.SPLITS[case.part],
+        subject=said.get("lesion_id"),
+        image=case.image,
+        classes=_isic.diagnoses(case.answer, DIAGNOSES),
+        assessed=DATASET.every_label,
+        source={code: case.answer[code] for code in DIAGNOSES},
+        meta={key: cell for key, cell in said.items() if key not in ("image", "lesion_id", *DIAGNOSES)},
+    )
 
 
-def _table(files, kind, lost):
-    pattern = rf"ISIC_2019_(?:Training|Test)_{kind}\.csv$"
-    return tables.lines_by(files, pattern, "image", lost=lost, columns=("image",))
+rows = Join(
+    r"ISIC_2019_(?P<part>Training|Test)_Input/(?:.*/)?(?P<name>ISIC_\d{7}(?:_downsampled)?)\.jpg$",
+    row,
+    answer=lines(
+        r"ISIC_2019_(?:Training|Test)_GroundTruth\.csv$",
+        "image",
+        key="name",
+        lost="what the test and training images show is",
+        skip="no ground truth in this copy has a row for it",
+        rest="its image is not in this copy",
+    ),
+    person=lines(
+        r"ISIC_2019_(?:Training|Test)_Metadata\.csv$",
+        "image",
+        key="name",
+        lost="age, sex, site and lesion are",
+        tell="no line of a metadata table is for it: age, sex, site and lesion are not known",
+    ),
+)
 
 
 def miniature(make):

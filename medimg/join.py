@@ -70,12 +70,12 @@ class Lookup(_Beside):
 
     Attributes:
         read: source -> a mapping, read once: `tables.Lines`, or a dictionary.
-        key: the name of the case whose value is the key; several for a tuple.
+        key: the name of the case whose value is the key; several for a tuple; or case -> the key.
         rest: told of every line that no image has asked for (of `tables.Lines`).
     """
 
     read: Callable[[Files], Mapping[Any, Any]]
-    key: str | tuple[str, ...]
+    key: str | tuple[str, ...] | Callable[[Case], Any]
     rest: str | None = field(default=None, kw_only=True)
 
 
@@ -83,7 +83,7 @@ def lines(
     pattern: str,
     column: str,
     *,
-    key: str | tuple[str, ...],
+    key: str | tuple[str, ...] | Callable[[Case], Any],
     skip: str | None = None,
     tell: str | None = None,
     lost: str | None = None,
@@ -132,6 +132,7 @@ class Case:
         self._partners = partners
         self._lookups = lookups
         self._asked: set[str] = set()
+        self._skipped = False
 
     def __getattr__(self, name: str) -> Any:
         self._asked.add(name)
@@ -151,6 +152,7 @@ class Case:
     def skip(self, reason: str) -> list[Skipped]:
         """The image and its partners, left out for a reason: what `row` returns instead of a row."""
         self._asked.update(self._partners)
+        self._skipped = True
         return [Skipped(file=file, reason=reason) for file in self.own]
 
     @property
@@ -293,10 +295,10 @@ class Join:
                     said.cover(_key(case, one.key))
             yield from case.skip(why)
             return
-        for one, every in lacks:
-            if one.tell and (every or not one.lost):
-                case.tell(one.tell)
         rows = self._row(case)
+        for one, every in lacks:
+            if one.tell and (every or not one.lost) and not case._skipped:
+                case.tell(one.tell)
         yield from [rows] if isinstance(rows, Row) else rows
         yield from (Skipped(file=file, reason=UNASKED) for file in case.unasked)
 
@@ -332,9 +334,11 @@ def _data(file: File) -> Iterator[File]:
             yield data
 
 
-def _key(case: Case, names: str | tuple[str, ...]) -> Any:
+def _key(case: Case, names: str | tuple[str, ...] | Callable[[Case], Any]) -> Any:
+    if callable(names):
+        return names(case)
     return getattr(case, names) if isinstance(names, str) else tuple(getattr(case, name) for name in names)
 
 
-def _said(table: Mapping[Any, Any], names: str | tuple[str, ...], case: Case) -> Any:
+def _said(table: Mapping[Any, Any], names: str | tuple[str, ...] | Callable[[Case], Any], case: Case) -> Any:
     return table.get(_key(case, names))

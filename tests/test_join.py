@@ -211,6 +211,30 @@ def test_any_mapping_is_a_lookup(tmp_path: Path) -> None:
     assert skipped == {"x/b.png": "not on the list"}
 
 
+def test_a_key_may_be_made_of_the_case(tmp_path: Path) -> None:
+    one = Join(
+        IMAGE, row, mask=Partner(MASK), line=lines(r"ages\.csv$", "image", key=lambda case: case.stem.lower())
+    )
+    rows, _, told, _ = joined(one, {"images/A.png": "", "masks/A.png": "", **table("a")}, tmp_path)
+    assert [one.meta["age"] for one in rows] == ["7"] and not told
+
+
+def test_what_an_image_lacks_is_told_only_where_its_row_comes(tmp_path: Path) -> None:
+    def either(case: Case) -> Any:
+        return row(case) if case.mask or case.line else case.skip("nothing is known of it")
+
+    one = Join(
+        IMAGE,
+        either,
+        mask=Partner(MASK, tell="no mask"),
+        line=lines(r"ages\.csv$", "image", key="name", tell="no line"),
+    )
+    contents = pictures("images", "abc") | pictures("masks", "a") | table("b")
+    rows, skipped, told, _ = joined(one, contents, tmp_path)
+    assert [one.id for one in rows] == ["a", "b"] and told == {"no line": 1, "no mask": 1}
+    assert skipped == {"images/c.png": "nothing is known of it"}
+
+
 def test_a_join_that_cannot_work_says_so_at_import(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="mean two things: image"):
         Join(r"(?P<image>\w+)\.png$", row)

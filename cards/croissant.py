@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medimg import layout, licenses, policy
-from medimg.cards.card import bibtex
-from medimg.cards.fused import globs
+from medimg.cards.readme.citation import bibtex
+from medimg.cards.readme.metadata import fused_globs
 from medimg.declaration import Dataset
 from medimg.manifest import Manifest, Shard
 from medimg.text import clean
@@ -15,7 +15,7 @@ from medimg.text import clean
 if TYPE_CHECKING:
     from datasets import Features
 
-    from medimg.hub_sync.fused_manifest import FusedManifest
+    from medimg.fused_manifest import FusedManifest
 
 VERSION = "http://mlcommons.org/croissant/1.1"
 PARQUET = "application/x-parquet"
@@ -166,7 +166,7 @@ def fused_croissant(
     """
     url = f"{base_url.rstrip('/')}/datasets/{repo}"
     found = [licenses.get(id) for id in dict.fromkeys([*manifest.terms.members.values()])]
-    splits = globs(manifest)
+    splits = fused_globs(manifest)
     keywords = [word for each in datasets.values() for word in (*each.modality, *each.organ, *each.task)]
     return {
         "@context": dict(CONTEXT),

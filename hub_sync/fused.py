@@ -22,10 +22,11 @@ from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOpera
 
 import medimg
 from medimg import layout, licenses, registry
-from medimg.cards import fused as card
 from medimg.cards import pictures
 from medimg.cards.croissant import fused_croissant
+from medimg.cards.readme import fused as card
 from medimg.errors import HubError, LicenseError, VerifyError
+from medimg.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
 from medimg.fusion import fuse
 from medimg.fusion.choices import split_fused
 from medimg.fusion.errors import FusionError
@@ -40,7 +41,6 @@ from medimg.hub_sync.building.shards import (
     pixel_bytes,
     without_pixels,
 )
-from medimg.hub_sync.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
 from medimg.hub_sync.planning.fingerprint import engine, fingerprint, meaning
 from medimg.hub_sync.pushing.publish import (
     MARK_PATH,

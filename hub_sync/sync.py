@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 from medimg import __version__, layout, policy, registry
 from medimg.cards import croissant as croissants
 from medimg.cards import human
-from medimg.cards.card import render
+from medimg.cards.readme.dataset import render
 from medimg.declaration import Dataset
 from medimg.errors import (
     DiskFullError,

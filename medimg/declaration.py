@@ -281,6 +281,18 @@ class Dataset(Frozen):
         return licenses.get(self.license).publish
 
     @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """Dimensions of the sub-collections, each once."""
+        return tuple(
+            dict.fromkeys(self.config(name).dimension or self.dimension for name in self.config_names)
+        )
+
+    def every(self, kind: str) -> list[str]:
+        """Terms of one kind (`modality`, `organ`, `task`) of the dataset and its sub-collections, each once."""
+        own = [name for config in self.configs for name in getattr(config, kind) or ()]
+        return list(dict.fromkeys([*getattr(self, kind), *own]))
+
+    @property
     def config_names(self) -> tuple[str, ...]:
         """Names of the sub-collections; ("default",) where there are none."""
         return tuple(config.name for config in self.configs) or ("default",)

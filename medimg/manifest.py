@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -110,6 +111,14 @@ class ConfigStats(Frozen):
         return sum(split.rows for split in self.splits.values())
 
 
+def counted(configs: Iterable[ConfigStats], kind: str) -> dict[str, int]:
+    """Counts of one kind (`modality`, `classes`, `license`, …) over several configs, the commonest first."""
+    total: Counter[str] = Counter()
+    for config in configs:
+        total.update(getattr(config, kind))
+    return dict(sorted(total.items(), key=lambda one: (-one[1], one[0])))
+
+
 class Finding(Frozen):
     """One result of the checks before publishing, shown in the card's data-quality section."""
 
@@ -174,11 +183,10 @@ class Manifest(Frozen):
     @property
     def withheld(self) -> dict[str, int]:
         """License -> rows that were built but not published, over all configs."""
-        found: dict[str, int] = {}
+        found: Counter[str] = Counter()
         for config in self.configs:
-            for id, count in config.withheld.items():
-                found[id] = found.get(id, 0) + count
-        return found
+            found.update(config.withheld)
+        return dict(found)
 
     def to_json(self) -> str:
         """Stable JSON text."""

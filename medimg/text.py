@@ -53,6 +53,16 @@ def cut(text: str, most: int) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
+def size_text(count: int) -> str:
+    """Bytes in decimal units."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{count} B" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:,.3g} TB"
+
+
 def cleaned(value: Any, most: int | None = None) -> Any:
     """Clean text in whatever lists and mappings hold it; with `most`, each cut to so many characters."""
     if isinstance(value, str):

@@ -19,14 +19,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from medimg import layout, licenses, policy, registry, vocab
-from medimg.cards import card as cards
 from medimg.cards import human
 from medimg.cards.croissant import croissant
+from medimg.cards.readme import citation, declared, markdown, metadata
+from medimg.cards.readme.dataset import render
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
 from medimg.errors import DeclarationError, LicenseError, MedimgError
 from medimg.manifest import ConfigStats, Finding, Manifest, Measured, Shard, SplitStats, Spread
 from medimg.pixels import Volume
 from medimg.schema import Dimension, features
+from medimg.text import clean
 
 # fixtures
 
@@ -188,7 +190,7 @@ def publish(root: Path, dataset: Dataset, **changes: Any) -> Manifest:
         "assets": {layout.CONTACT_SHEET_PATH: "0" * 64},
     }
     manifest = Manifest(**(fields | changes))
-    (root / layout.CARD_PATH).write_text(cards.render(dataset, "One.\n\nTwo.", manifest), encoding="utf-8")
+    (root / layout.CARD_PATH).write_text(render(dataset, "One.\n\nTwo.", manifest), encoding="utf-8")
     return manifest
 
 
@@ -347,7 +349,7 @@ def test_wrong_counts_are_noticed(single: tuple[Path, Dataset, Manifest], tmp_pa
     other.mkdir()
     for folder in ("data", "metadata", "preview"):
         (other / folder).symlink_to(root / folder)
-    text = cards.render(dataset, "", manifest.model_copy(update={"configs": (config,)}))
+    text = render(dataset, "", manifest.model_copy(update={"configs": (config,)}))
     (other / layout.CARD_PATH).write_text(text, encoding="utf-8")
     with pytest.raises(datasets.exceptions.NonMatchingSplitsSizesError):
         datasets.load_dataset(str(other), cache_dir=str(tmp_path / "cache"))
@@ -363,7 +365,7 @@ def front(text: str) -> dict[str, Any]:
 
 def test_yaml_fields() -> None:
     dataset = declare()
-    data = front(cards.render(dataset, "", built(dataset)))
+    data = front(render(dataset, "", built(dataset)))
     assert data["license"] == "cc-by-4.0" and "license_name" not in data
     assert data["pretty_name"] == dataset.title
     assert data["task_categories"] == ["image-segmentation"]
@@ -376,12 +378,12 @@ def test_yaml_fields() -> None:
     sizes = {info["config_name"]: info["download_size"] for info in data["dataset_info"]}
     assert sizes == {"default": 6000, "metadata": 6000, "preview": 3000}
     assert "extra_gated_prompt" not in data and "source_datasets" not in data
-    assert "&id" not in cards.render(dataset, "", built(dataset)).split("\n---\n")[0]
+    assert "&id" not in render(dataset, "", built(dataset)).split("\n---\n")[0]
 
 
 def test_without_preview() -> None:
     dataset = declare()
-    data = front(cards.render(dataset, "", built(dataset, preview=None)))
+    data = front(render(dataset, "", built(dataset, preview=None)))
     assert [config["config_name"] for config in data["configs"]] == ["default", "metadata"]
 
 
@@ -400,17 +402,17 @@ HUB_IDS = set(
 
 @pytest.mark.parametrize("task", vocab.task.ids)
 def test_every_task_has_its_place_on_the_hub(task: str) -> None:
-    categories, ids = cards.hub_tasks([task])
+    categories, ids = metadata.hub_tasks([task])
     assert len(categories) >= 1 and set(categories) <= HUB_CATEGORIES and set(ids) <= HUB_IDS
     known = {task, *vocab.task.ancestors(task, ["is_a"])}
-    assert known & set(cards.HUB_TASKS), f"{task} has no Hub category: add it to HUB_TASKS"
+    assert known & set(metadata.HUB_TASKS), f"{task} has no Hub category: add it to HUB_TASKS"
 
 
 def test_tasks_are_joined() -> None:
-    assert cards.hub_tasks(["grading"]) == (["image-classification"], [])
-    assert cards.hub_tasks(["survival", "segmentation"])[0] == ["image-segmentation"]
-    assert cards.hub_tasks(["survival"])[0] == ["other"]
-    assert set(cards.HUB_TASKS) <= set(vocab.task.ids)
+    assert metadata.hub_tasks(["grading"]) == (["image-classification"], [])
+    assert metadata.hub_tasks(["survival", "segmentation"])[0] == ["image-segmentation"]
+    assert metadata.hub_tasks(["survival"])[0] == ["other"]
+    assert set(metadata.HUB_TASKS) <= set(vocab.task.ids)
 
 
 @pytest.mark.parametrize(
@@ -418,7 +420,7 @@ def test_tasks_are_joined() -> None:
     [(1, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (10**6, "1M<n<10M"), (10**12, "n>1T")],
 )
 def test_size_category(rows: int, category: str) -> None:
-    assert cards.size_category(rows) == category
+    assert metadata.size_category(rows) == category
 
 
 @pytest.mark.parametrize("id_", licenses.known())
@@ -426,7 +428,7 @@ def test_every_license_gives_a_card(id_: str) -> None:
     dataset = declare(license=id_)
     license = licenses.get(id_)
     manifest = None if license.publish is licenses.Verdict.RECIPE else built(dataset)
-    text = cards.render(dataset, "", manifest)
+    text = render(dataset, "", manifest)
     data = front(text)
     assert data["license"] == license.hub
     if license.hub == "other":
@@ -445,7 +447,7 @@ def test_gate_of_one_sub_collection_gates_the_repository() -> None:
     configs = (manifest.configs[0].model_copy(update={"license": {gated: 3}}), *manifest.configs[1:])
     manifest = manifest.model_copy(update={"configs": configs})
     assert [license.id for license in policy.gates(dataset, manifest)] == [gated]
-    data = front(cards.render(dataset, "", manifest))
+    data = front(render(dataset, "", manifest))
     assert data["extra_gated_fields"]["Country"] == "country"
     assert "checkbox" in data["extra_gated_fields"].values()
 
@@ -454,10 +456,10 @@ def test_unpublishable_data_gets_no_card() -> None:
     closed = next(id_ for id_ in licenses.known() if licenses.get(id_).publish is licenses.Verdict.RECIPE)
     dataset = declare(license=closed)
     with pytest.raises(LicenseError):
-        cards.render(dataset, "", built(dataset))
+        render(dataset, "", built(dataset))
     with pytest.raises(LicenseError):
         croissant(dataset, "", built(dataset))
-    assert "MINIATURE" in cards.render(dataset, "", built(dataset, origin="miniature"))
+    assert "MINIATURE" in render(dataset, "", built(dataset, origin="miniature"))
 
 
 def test_per_row_licenses() -> None:
@@ -465,7 +467,7 @@ def test_per_row_licenses() -> None:
     manifest = built(dataset)
     counts = {"CC-BY-4.0": 4, "CC0-1.0": 2}
     config = manifest.configs[0].model_copy(update={"license": counts})
-    text = cards.render(dataset, "", manifest.model_copy(update={"configs": (config,)}))
+    text = render(dataset, "", manifest.model_copy(update={"configs": (config,)}))
     assert front(text)["license"] == ["cc-by-4.0", "cc0-1.0"]
     assert "each row has a license of its own" in text
     assert re.search(r"Attribution 4\.0 International\].*\| 4 \| open \|", text)
@@ -482,7 +484,7 @@ def test_sections() -> None:
         findings=[Finding(level="warning", check="spacing", message="differs", count=3, examples=["lits/1"])],
         skipped=[(f"notes{n}.pdf", "no image") for n in range(9)] + [("x.txt", "empty")],
     )
-    text = cards.render(dataset, "First paragraph.\n\nSecond one.", manifest)
+    text = render(dataset, "First paragraph.\n\nSecond one.", manifest)
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert headings == [
         "Who may use it",
@@ -525,7 +527,7 @@ def test_columns_are_all_explained() -> None:
             for name, feature in features(dimension).items()
             for inner in (feature if name == "label" else [""])
         ]
-        assert names == list(cards.COLUMNS)
+        assert names == list(declared.COLUMNS)
 
 
 def test_recipe() -> None:
@@ -536,7 +538,7 @@ def test_recipe() -> None:
         how="Register with Stanford, then download `CheXpert-v1.0-small.zip`.",
     )
     for manifest in (None, built(dataset, configs=[], preview=None)):
-        text = cards.render(dataset, "X-rays.", manifest)
+        text = render(dataset, "X-rays.", manifest)
         data = front(text)
         assert "dataset_info" not in data and data["license"] == "other"
         assert data["configs"] == [{"config_name": "default", "data_files": []}] and data["viewer"] is False
@@ -548,22 +550,22 @@ def test_recipe() -> None:
 
 def test_a_card_without_data_does_not_say_that_the_data_is_there() -> None:
     for dataset in (declare(), declare(license="LicenseRef-per-row")):
-        text = cards.render(dataset, "", None)
+        text = render(dataset, "", None)
         assert "this repository holds no data" in text and "none of its rows may be published" in text
         assert (
             "the data is in this repository" not in text and "open" not in text.split("Published as")[1][:60]
         )
-    assert "the data is in this repository" in cards.render(declare(), "", built(declare()))
+    assert "the data is in this repository" in render(declare(), "", built(declare()))
 
 
 def test_miniature_banner() -> None:
     dataset = declare()
-    text = cards.render(dataset, "", built(dataset, origin="miniature"))
+    text = render(dataset, "", built(dataset, origin="miniature"))
     assert "phantom rows, not patient data; for testing only" in text
 
 
 def test_sub_collections_in_text() -> None:
-    text = cards.render(several(), "", built(several()))
+    text = render(several(), "", built(several()))
     assert 'load_dataset("medimg/medmnist-v2", "pathmnist", split="train", streaming=True)' in text
     assert 'medimg.load("medmnist-v2", "pathmnist", source="…", streaming=True)' in text
     assert "joins `pathmnist`, `chestmnist`." in text
@@ -572,15 +574,15 @@ def test_sub_collections_in_text() -> None:
 
 
 def test_namespace() -> None:
-    assert 'load_dataset("my-org/lits"' in cards.render(declare(), "", built(declare()), namespace="my-org")
+    assert 'load_dataset("my-org/lits"' in render(declare(), "", built(declare()), namespace="my-org")
     with pytest.raises(ValueError):
-        cards.render(declare(), "", None, namespace='x"); import os; ("')
+        render(declare(), "", None, namespace='x"); import os; ("')
 
 
 def test_deterministic_and_without_traces() -> None:
     dataset = several()
-    text = cards.render(dataset, "One.", built(dataset))
-    assert text == cards.render(several(), "One.", built(several()))
+    text = render(dataset, "One.", built(dataset))
+    assert text == render(several(), "One.", built(several()))
     assert str(Path.cwd()) not in text and not re.search(r"20\d\d-\d\d-\d\d", text)
     assert text.endswith("\n") and "\r" not in text and "\n\n\n" not in text
 
@@ -592,24 +594,24 @@ HUMAN = "Ask **us** before you use `x`.\n\n\n---\n| kept | as it is |\n<b>html t
 
 def test_human_block_survives() -> None:
     dataset = declare()
-    text = cards.render(dataset, "One.", built(dataset))
+    text = render(dataset, "One.", built(dataset))
     empty = f"{human.START}\n{human.END}"
     assert text.count(empty) == 1
     edited = text.replace(empty, f"{human.START}\n{HUMAN}{human.END}")
-    again = cards.render(dataset, "Two.", built(dataset), previous=edited)
+    again = render(dataset, "Two.", built(dataset), previous=edited)
     assert f"{human.START}\n{HUMAN}{human.END}" in again and "Two." in again
-    assert cards.render(dataset, "Two.", built(dataset), previous=again) == again
+    assert render(dataset, "Two.", built(dataset), previous=again) == again
     windows = edited.replace("\n", "\r\n")
-    assert cards.render(dataset, "Two.", built(dataset), previous=windows) == again
-    assert HUMAN in cards.render(dataset, "Two.", None, previous=again)
+    assert render(dataset, "Two.", built(dataset), previous=windows) == again
+    assert HUMAN in render(dataset, "Two.", None, previous=again)
     assert front(again) == front(text)
 
 
 def test_half_a_human_block_is_not_lost() -> None:
-    text = cards.render(declare(), "", None)
+    text = render(declare(), "", None)
     with pytest.raises(MedimgError, match="markers"):
-        cards.render(declare(), "", None, previous=text.replace(human.END, ""))
-    assert cards.render(declare(), "", None, previous="an old card without a block") == text
+        render(declare(), "", None, previous=text.replace(human.END, ""))
+    assert render(declare(), "", None, previous="an old card without a block") == text
 
 
 # hostile text
@@ -668,13 +670,13 @@ FOLD = r"<details>\n<summary>\d+ rows: [\w ,&;#-]+</summary>|</details>"
 
 def check_hostile(text: str) -> None:
     dataset, manifest = hostile(text)
-    card = cards.render(dataset, text, manifest)
-    assert card == cards.render(dataset, text, manifest, previous=card)
+    card = render(dataset, text, manifest)
+    assert card == render(dataset, text, manifest, previous=card)
     card.encode("utf-8")
 
     # The YAML block is what was meant, for both of its readers.
     block = card.split("\n---\n", 1)[0].removeprefix("---\n")
-    assert yaml.safe_load(block) == cards.card_data(dataset, manifest).to_dict() == front(card)
+    assert yaml.safe_load(block) == metadata.card_data(dataset, manifest).to_dict() == front(card)
     from datasets.utils.metadata import _split_yaml_from_readme
 
     assert yaml.safe_load(_split_yaml_from_readme(card)[0]) == front(card)
@@ -690,7 +692,7 @@ def check_hostile(text: str) -> None:
     ]
     assert [tag for tag, _ in titles].count("h1") <= 1
     assert [title for tag, title in titles if tag != "h1"] == [
-        title for title in HEADINGS if title != "Good to know" or cards.clean(text)
+        title for title in HEADINGS if title != "Good to know" or clean(text)
     ]
     html = [token.content.strip() for token in tokens if token.type == "html_block"]
     folds = [each for each in html if re.fullmatch(FOLD, each)]
@@ -707,7 +709,7 @@ def check_hostile(text: str) -> None:
     assert [fence.info for fence in fences] == ["python", "python", "python", "text", "bibtex"]
     for kind, count in (("table_open", 19), ("hr", 0), ("blockquote_open", 0), ("ordered_list_open", 0)):
         assert sum(token.type == kind for token in tokens) == count, kind
-    items = 3 if cards.clean(text) else 1
+    items = 3 if clean(text) else 1
     assert sum(token.type == "list_item_open" for token in tokens) == items
     json.dumps(croissant(dataset, text, manifest), ensure_ascii=False).encode("utf-8")
 
@@ -752,10 +754,10 @@ def test_any_text(text: str) -> None:
 )
 def test_escaped_text_shows_itself(text: str) -> None:
     for shown in (
-        cards.escape(text),
-        cards.code(text),
-        cards.table(["h"], [[text]]),
-        cards.link(text, "https://a.org/"),
+        markdown.escape(text),
+        markdown.code(text),
+        markdown.table(["h"], [[text]]),
+        markdown.link(text, "https://a.org/"),
     ):
         html = MarkdownIt("commonmark").enable("table").render(str(shown))
         import html as entities
@@ -764,7 +766,7 @@ def test_escaped_text_shows_itself(text: str) -> None:
 
 
 def test_prose_keeps_code_and_addresses() -> None:
-    text = str(cards.prose("See `a_b.nii`, https://a.org/x_y?z=1&w=2. Then <i> a_b"))
+    text = str(markdown.prose("See `a_b.nii`, https://a.org/x_y?z=1&w=2. Then <i> a_b"))
     assert text == r"See `a_b.nii`, <https://a.org/x_y?z=1&w=2>. Then &lt;i&gt; a\_b"
 
 
@@ -780,7 +782,7 @@ def test_prose_keeps_code_and_addresses() -> None:
 )
 def test_authors(authors: str, expected: str) -> None:
     dataset = declare(citation=Citation(title="T", authors=authors, year=2020))
-    assert f"author = {{{expected}}}" in cards.bibtex(dataset)
+    assert f"author = {{{expected}}}" in citation.bibtex(dataset)
 
 
 # Croissant
@@ -829,13 +831,13 @@ def test_croissant_says_when_data_was_published_where_that_is_known() -> None:
 
 def test_papers_at_arxiv_are_linked_where_an_id_is_given() -> None:
     paper = declare().citation
-    assert "arxiv.org" not in cards.render(declare(), "", None)
+    assert "arxiv.org" not in render(declare(), "", None)
     for changes, ids in (
         ({"doi": "10.48550/arXiv.1712.06957"}, ["1712.06957"]),
         ({"venue": "MIDL / arXiv:1712.06957", "arxiv": ("1901.04056",)}, ["1712.06957", "1901.04056"]),
         ({"authors": "A B (and arXiv:1710.05006)", "arxiv": ("1710.05006",)}, ["1710.05006"]),
     ):
-        text = cards.render(declare(citation=Citation(**{**dict(paper), **changes})), "", None)
+        text = render(declare(citation=Citation(**{**dict(paper), **changes})), "", None)
         assert re.findall(r"\(https://arxiv\.org/abs/([\d.]+)\)", text) == ids
     with pytest.raises(ValueError, match="arxiv"):
         Citation(**{**dict(paper), "arxiv": ("arXiv:1",)})
@@ -900,7 +902,7 @@ def test_a_card_says_how_large_images_are_and_what_share_a_class_has() -> None:
     made = Manifest(
         name="lits", medimg="0", schema_version="1", origin="official", fingerprint={}, configs=(config,)
     )
-    card = cards.render(registry.get("lits").dataset, "LiTS.", made)
+    card = render(registry.get("lits").dataset, "LiTS.", made)
     assert "| voxels along k | 74 | 120 | 987 |" in card
     assert "| mm along i | 0.55 | 0.7 | 1 |" in card and "1 row without a spacing" in card
     assert "| values | -1,024 | -500.2 ± 480 (mean) | 3,071 |" in card

@@ -151,17 +151,18 @@ INPUTS: dict[str, frozenset[str] | set[str]] = {
     "medimg/readers/lidc.py": {"lidc-idri"},
     "builders/idc/index.py": {COMMONS},
     # what makes no row
-    "cards/card.py": set(),
+    "cards/readme/dataset.py": set(),
     "cards/croissant.py": set(),
     "cards/__init__.py": set(),
     "cards/templates/card.md.j2": set(),
-    "cards/fused.py": set(),
+    "cards/readme/fused.py": set(),
     "hub_sync/sync.py": set(),
     "hub_sync/commands/sync.py": set(),
     "hub_sync/pushing/publish.py": set(),
     "hub_sync/discovery/topics.py": set(),
     "medimg/__init__.py": set(),
     "medimg/policy.py": set(),
+    "medimg/fused_manifest.py": set(),
     "medimg/fusion/fuse.py": set(),
 }
 

@@ -27,9 +27,9 @@ from typer.testing import CliRunner
 
 import medimg
 from medimg import layout, licenses, registry
-from medimg.cards import fused as card
 from medimg.cards import human
-from medimg.cards.card import escape
+from medimg.cards.readme import fused as card
+from medimg.cards.readme.markdown import escape
 from medimg.declaration import Evidence
 from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError

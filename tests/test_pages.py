@@ -11,7 +11,7 @@ from huggingface_hub import CommitOperationAdd
 from huggingface_hub.utils import get_session
 
 from medimg import registry
-from medimg.cards import card as cards
+from medimg.cards.readme.markdown import FOLDED, table
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing.publish import Hub
@@ -124,15 +124,15 @@ def test_header_list_and_table_agree_on_the_rows(hub: Hub, name: str) -> None:
 
 def test_long_lists_are_folded(hub: Hub) -> None:
     dataset = registry.get("idrid").dataset
-    assert len(dataset.legend) > cards.FOLDED
+    assert len(dataset.legend) > FOLDED
     page = shown(hub, "/datasets/medimg/idrid")
     assert re.search(r"<details><summary>\d+ rows: mask value, meaning</summary><table>", page)
     assert page.count("<details>") == page.count("</details>") >= 2
     outside = re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
-    assert max(table.count("<tr>") for table in outside.split("<table>")) <= cards.FOLDED + 1
+    assert max(table.count("<tr>") for table in outside.split("<table>")) <= FOLDED + 1
     assert "<details><summary>31 tags</summary>" in shown(hub, "/datasets/medimg/wide")
-    few = cards.table(["a", "b"], [[1, 2]] * cards.FOLDED)
-    many = cards.table(["a_b", r"c\_d"], [[1, 2]] * (cards.FOLDED + 1))
+    few = table(["a", "b"], [[1, 2]] * FOLDED)
+    many = table(["a_b", r"c\_d"], [[1, 2]] * (FOLDED + 1))
     assert "<details>" not in few and "<summary>21 rows: a_b, c_d</summary>" in many
 
 

@@ -24,7 +24,8 @@ from fault_proxy import FaultProxy
 from tiny_datasets import verdict
 
 from medimg import licenses, registry
-from medimg.cards import card, human
+from medimg.cards import human
+from medimg.cards.readme import page
 from medimg.errors import HubError, MedimgError, SourceError
 from medimg.hub_sync.building.build import identifying
 from medimg.hub_sync.hub.serve import EmbeddedHub
@@ -119,12 +120,12 @@ def test_a_changed_template_commits_texts_only(
     assert {each.status for each in run(hub, tmp_path, *names[:3]).values()} == {"published"}
     before = {name: dict(hub.published(name).files) for name in names[:3]}
     uploaded = proxy.uploaded
-    environment = card._environment()
+    environment = page.environment()
     loader = environment.loader
     assert loader is not None
     text = loader.get_source(environment, "card.md.j2")[0].replace("## Who may use it", "## Who may use this")
     changed = environment.overlay(loader=jinja2.DictLoader({"card.md.j2": text}))
-    monkeypatch.setattr(card, "_environment", lambda: changed)
+    monkeypatch.setattr(page, "environment", lambda: changed)
     for name, result in run(hub, tmp_path, *names[:3]).items():
         assert (result.status, result.commits, result.reason) == ("card-only", 1, "card")
         after = dict(hub.published(name).files)

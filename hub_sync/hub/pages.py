@@ -23,6 +23,7 @@ from starlette.responses import HTMLResponse
 
 from medimg.hub_sync.hub.parsing import read_yaml
 from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository, entry_not_found
+from medimg.text import size_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -129,15 +130,6 @@ def _texts(value: object) -> list[str]:
     return [str(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
 
 
-def _size(size: int) -> str:
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
 _JINJA = Environment(
     loader=FileSystemLoader(_TEMPLATES),
     autoescape=True,
@@ -146,7 +138,7 @@ _JINJA = Environment(
     lstrip_blocks=True,
 )
 _JINJA.globals["style"] = Markup(_STYLE)  # our own file
-_JINJA.filters["size"] = _size
+_JINJA.filters["size"] = size_text
 _JINJA.filters["path"] = lambda text: quote(text, safe="/")
 _JINJA.filters["rev"] = lambda text: quote(text, safe="")
 _JINJA.filters["count"] = lambda number: f"{number:,}"

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from medimg import collections, imports
-from medimg.cards import card
+from medimg.cards.readme import dataset as card
+from medimg.cards.readme import page
 from medimg.declaration import Dataset
 from medimg.files import Files
 from medimg.imports import reached
@@ -48,7 +49,7 @@ SHORT_CUTS = (TEXT, TERMS)
 
 ENGINE = "medimg.hub_sync.building.build"
 """Where every build starts; rows, readers, shards and pictures are reached from here."""
-CARDS = ("medimg.cards.card", "medimg.cards.croissant")
+CARDS = ("medimg.cards.readme.dataset", "medimg.cards.croissant")
 PHANTOM = "medimg.phantom"
 MAKERS = ("medimg.hub_sync.planning.fingerprint", "medimg.imports")
 """What decides which text counts."""
@@ -146,9 +147,9 @@ def texts(builder: Builder, namespace: str, known: str = "") -> str:
         known: an earlier answer; it is given again where it was made of the very same text.
     """
     declared = json.dumps(builder.dataset.model_dump(mode="json"), sort_keys=True)
-    loader = card._environment().loader
-    assert loader is not None
-    template, _, _ = loader.get_source(card._environment(), "card.md.j2")
+    environment = page.environment()
+    assert environment.loader is not None
+    template, _, _ = environment.loader.get_source(environment, card.TEMPLATE)
     own = [builder.description, declared, namespace, template, *_table_texts()]
     names = reached(*CARDS)
     written = _digest([*own, *_texts({*names, *MAKERS})])

@@ -10,14 +10,14 @@ from huggingface_hub import (
     CommitOperationAdd,
     CommitOperationCopy,
     CommitOperationDelete,
-    DatasetCard,
     DatasetCardData,
 )
 
 from medimg import __version__, layout, policy, registry
-from medimg.cards.card import escape, link
+from medimg.cards.readme.markdown import escape, link
+from medimg.cards.readme.page import below
 from medimg.errors import HubError, UnknownDatasetError, VerifyError
-from medimg.hub_sync.fused_manifest import FusedManifest
+from medimg.fused_manifest import FusedManifest
 from medimg.hub_sync.pushing.publish import (
     HOLD_PATH,
     MARK_PATH,
@@ -206,8 +206,7 @@ def notice(subject: _Subject, reason: str) -> str:
             f"The source: {link(subject.homepage, subject.homepage)}",
         ]
     )
-    card = DatasetCard.from_template(data, template_str="---\n{{ card_data }}\n---\n\n{{ text }}", text=text)
-    return str(card).rstrip("\n") + "\n"
+    return below(data, text)
 
 
 def _present(hub: Hub, name: str) -> Published:

@@ -19,7 +19,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from medimg import licenses, policy, registry
 from medimg.declaration import Dataset
 from medimg.errors import HubError, UnknownDatasetError
-from medimg.hub_sync.fused_manifest import FusedManifest
+from medimg.fused_manifest import FusedManifest
 from medimg.hub_sync.pushing.publish import MARK_PATH, Gate, Hub, Operation, Published, read_manifest
 from medimg.licenses import Verdict
 from medimg.manifest import Manifest

@@ -99,6 +99,16 @@ class FusedManifest(Frozen):
         return sum(stats.rows for splits in self.configs.values() for stats in splits.values())
 
     @property
+    def targets(self) -> list[str]:
+        """The label space; copies have none."""
+        return [] if self.mode == "verbatim" else list(self.plan["semantic_alignment"]["targets"].values())
+
+    def every(self, kind: str) -> list[str]:
+        """Terms of one kind (`modality`, `organ`, `task`) of all members, each once."""
+        members = self.plan["metadata_harmonization"]["members"].values()
+        return list(dict.fromkeys(name for member in members for name in member[kind]))
+
+    @property
     def files(self) -> list[Shard]:
         """All Parquet files."""
         every = [stats for splits in self.configs.values() for stats in splits.values()]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 from medimg.pixels import Volume
 
@@ -48,12 +48,12 @@ def measure(count: int, shape: tuple[int, int, int], masks: bool) -> dict[str, f
         source.mkdir(parents=True)
         sync(["lits"], Hub(server.url, "warm"), check=False)
         write_source(source, 1, (64, 64, 16), masks)
-        sync(["lits"], Hub(server.url, "warm"), source=str(source.parent), check=False)
+        sync(["lits"], Hub(server.url, "warm"), root=str(source.parent), check=False)
         for path in source.iterdir():
             path.unlink()
         write_source(source, count, shape, masks)
         before = _status("VmRSS")
-        result, *_ = sync(["lits"], Hub(server.url, "big"), source=str(source.parent), check=False)
+        result, *_ = sync(["lits"], Hub(server.url, "big"), root=str(source.parent), check=False)
         assert result.status == "published" and result.rows == count, result
         volume = int(np.prod(shape)) * 2 / 2**20
         peak = _status("VmHWM")

@@ -33,7 +33,7 @@ from medimg.fusion.errors import FusionError
 from medimg.fusion.facts import IGNORE
 from medimg.fusion.labels import fused_features
 from medimg.fusion.plan import Plan
-from medimg.hub_sync.building.build import PREVIEW_ROWS, Gallery, sheet, write_preview
+from medimg.hub_sync.building.gallery import PREVIEW_ROWS, Gallery, sheet, write_preview
 from medimg.hub_sync.building.shards import (
     METADATA_FILE,
     SHARD_BYTES,
@@ -41,17 +41,11 @@ from medimg.hub_sync.building.shards import (
     pixel_bytes,
     without_pixels,
 )
+from medimg.hub_sync.digests import git_oid
 from medimg.hub_sync.planning.fingerprint import engine, fingerprint, meaning
-from medimg.hub_sync.pushing.publish import (
-    MARK_PATH,
-    OWNED,
-    Hub,
-    MovedError,
-    Operation,
-    Published,
-    Upload,
-    blob_id,
-)
+from medimg.hub_sync.pushing.client import Hub, MovedError, Operation
+from medimg.hub_sync.pushing.state import MARK_PATH, OWNED, Published
+from medimg.hub_sync.pushing.upload import Upload
 from medimg.hub_sync.scratch import scratch, sweep
 from medimg.hub_sync.verifying.verify import _read_back
 from medimg.hub_sync.withdrawing import withdrawal
@@ -936,7 +930,7 @@ def _commit_copies(
     listed = {shard.path for shard in manifest.files} | {MARK_PATH, *texts}
     operations: list[Operation] = [*copies]
     for path, data in texts.items():
-        if state.files.get(path) != blob_id(data):
+        if state.files.get(path) != git_oid(data):
             operations.append(CommitOperationAdd(path_in_repo=path, path_or_fileobj=data))
     operations += [
         CommitOperationDelete(path_in_repo=path)

@@ -21,7 +21,7 @@ from medimg.hub_sync.commands.stores import check_store, is_store
 
 if TYPE_CHECKING:
     from medimg.fusion import Plan
-    from medimg.hub_sync.pushing.publish import Hub
+    from medimg.hub_sync.pushing.client import Hub
 
 ORDERS: tuple[Order, ...] = get_args(Order)
 
@@ -136,7 +136,7 @@ def hub(
         check_store(store, new=wanted and sourced)
     if address is not None:
         os.environ["HF_ENDPOINT"] = address.rstrip("/")
-        from medimg.hub_sync.pushing.publish import OFFICIAL_HUB, Hub
+        from medimg.hub_sync.pushing.client import OFFICIAL_HUB, Hub
 
         if os.environ["HF_ENDPOINT"] != OFFICIAL_HUB:
             os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -147,7 +147,7 @@ def hub(
     with EmbeddedHub(store) as running:
         os.environ.update(HF_ENDPOINT=running.url, HF_HUB_DISABLE_TELEMETRY="1")
         os.environ.setdefault("HF_TOKEN", "embedded")  # gated members ask for any token
-        from medimg.hub_sync.pushing.publish import Hub
+        from medimg.hub_sync.pushing.client import Hub
 
         yield Hub(running.url, namespace)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"imports", "errors", "report", "index", "text", "collections"},
-    {"vocab", "licenses", "pixels", "hub", "containers"},
+    {"clients", "vocab", "licenses", "pixels", "hub", "containers"},
     {"files"},
     {"schema"},
     {"declaration", "manifest", "places"},

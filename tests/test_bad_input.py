@@ -17,10 +17,11 @@ import pytest
 from medimg import errors, registry
 from medimg.declaration import Source
 from medimg.files import Files
-from medimg.hub_sync import sync as sync_module
+from medimg.hub_sync import job
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
-from medimg.hub_sync.sync import Result, Watcher, sync
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.results import Result, Watcher
+from medimg.hub_sync.sync import sync
 from medimg.phantom import Phantom
 from medimg.readers import arrays, dicom
 from medimg.rows import Record, iterate
@@ -43,7 +44,7 @@ def lits(tmp_path: Path) -> Path:
 def fails(hub: Hub, root: Path, name: str, *words: str) -> Result:
     """Sync must fail with these words in the reason, and leave the published state as it was."""
     before = hub.published(name).files
-    result, *_ = sync([name], hub, source=str(root), check=False)
+    result, *_ = sync([name], hub, root=str(root), check=False)
     assert result.status in ("failed", "blocked"), result
     for word in (name, *words):
         assert word.lower() in result.reason.lower(), result.reason
@@ -182,11 +183,11 @@ def test_sync_publishes_nothing_of_a_file_with_another_checksum(
     make = Phantom()
     registry.get("hc18").miniature(make)
     write(make.files, tmp_path / "hc18")  # by hand: nothing says that these are phantoms
-    monkeypatch.setattr(sync_module, "LONG", 0)
+    monkeypatch.setattr(job, "LONG", 0)
     watcher = Watcher()
     notes: list[str] = []
     monkeypatch.setattr(watcher, "note", notes.append)
-    result, *_ = sync(["hc18"], hub, source=str(tmp_path), check=False, watcher=watcher)
+    result, *_ = sync(["hc18"], hub, root=str(tmp_path), check=False, watcher=watcher)
     assert result.status == "failed" and "training_set.zip: its sha256 is" in result.reason
     assert any(note.startswith("hc18: comparing training_set.zip") for note in notes)
     assert not hub.published("hc18").files.keys() & {"README.md", ".medimg/manifest.json"}
@@ -214,9 +215,9 @@ def test_quarantine_leaves_the_bad_row_out_and_names_it(lits: Path, monkeypatch:
 
 def test_source_root_that_is_not_there(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(errors.MedimgError, match="no folder"):
-        sync(["lits"], hub, source=str(tmp_path / "nowhere"))
+        sync(["lits"], hub, root=str(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
-    result, *_ = sync(["lits"], hub, source=str(tmp_path / "empty"), check=False)
+    result, *_ = sync(["lits"], hub, root=str(tmp_path / "empty"), check=False)
     assert result.status == "blocked" and "codalab" in result.reason
 
 

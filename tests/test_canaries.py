@@ -17,7 +17,7 @@ from PIL import Image
 from medimg import registry
 from medimg.files import Files
 from medimg.hub_sync.building.build import build
-from medimg.hub_sync.sync import texts
+from medimg.hub_sync.building.texts import rendered as texts
 from medimg.phantom import Phantom
 from medimg.rows import Record, iterate
 from medimg.schema import Skipped
@@ -93,7 +93,7 @@ def test_no_canary_is_published_and_no_pixel_differs(
         }
     monkeypatch.setattr(Record, "publishable", property(lambda self: True))  # recipes, too
     monkeypatch.setattr(
-        "medimg.hub_sync.building.build._preview_rows", lambda dataset: 0
+        "medimg.hub_sync.building.build.preview_rows", lambda dataset: 0
     )  # drawn of pixels alone
     with Files.open(written(full, tmp_path / "full"), dataset=name) as files:
         files.verify = False

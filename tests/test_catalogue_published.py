@@ -18,11 +18,12 @@ import medimg
 from medimg import catalogue, index, registry
 from medimg.catalogue import Entry, mdfp
 from medimg.errors import MedimgError, UnknownDatasetError
-from medimg.hub_sync import sync as engine
 from medimg.hub_sync.discovery import catalogue as published
 from medimg.hub_sync.discovery import export, portal
 from medimg.hub_sync.hub import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.results import Watcher
+from medimg.hub_sync.sync import sync
 
 ENTRIES = catalogue.entries()
 
@@ -117,9 +118,9 @@ def test_only_a_run_over_all_datasets_publishes_it(
     monkeypatch.setattr(registry, "builders", list)
     monkeypatch.setattr(published, "update", calls.append)
     monkeypatch.setattr(portal, "update", lambda hub, results: None)
-    engine.sync(names, hub, check=False, **asked)
+    sync(names, hub, check=False, **asked)
     assert len(calls) == times
-    engine.sync(names, hub, dry_run=True, **asked)
+    sync(names, hub, dry_run=True, **asked)
     assert len(calls) == times
 
 
@@ -128,12 +129,12 @@ def test_what_the_hub_refuses_is_told_and_no_failure(hub: Hub, monkeypatch: pyte
         raise MedimgError("no")
 
     notes: list[str] = []
-    watcher = engine.Watcher()
+    watcher = Watcher()
     monkeypatch.setattr(watcher, "note", notes.append, raising=False)
     monkeypatch.setattr(registry, "builders", list)
     monkeypatch.setattr(published, "update", refuse)
     monkeypatch.setattr(portal, "update", lambda hub, results: None)
-    assert engine.sync([], hub, pages=True, watcher=watcher) == []
+    assert sync([], hub, pages=True, watcher=watcher) == []
     assert any("the catalogue is not up to date: no" in note for note in notes)
 
 

@@ -18,7 +18,7 @@ from medimg import registry
 from medimg.hub_sync.commands.app import COMMANDS, app
 from medimg.hub_sync.docs import tables
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 from medimg.phantom import Phantom
 

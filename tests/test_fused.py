@@ -40,8 +40,8 @@ from medimg.hub_sync.commands.fuse import fuse as fuse_command
 from medimg.hub_sync.fused import _missing, _published, _RowTerms, push, verify
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing import publish
-from medimg.hub_sync.pushing.publish import Hub, MovedError
+from medimg.hub_sync.pushing import client
+from medimg.hub_sync.pushing.client import Hub, MovedError
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.withdrawing.withdrawal import holders
 from medimg.phantom import Phantom
@@ -393,7 +393,7 @@ def test_phantoms_stay_where_they_are(
     push("abdomen", {**ABDOMEN, "source": str(originals(tmp_path))}, hub, check=False)
     with pytest.raises(HubError, match="never replace"):
         push("abdomen", PHANTOMS, hub)
-    monkeypatch.setattr(publish, "_is_embedded", lambda endpoint: False)
+    monkeypatch.setattr(client, "_is_embedded", lambda endpoint: False)
     outside = Hub(server.url, "outside", token="x")
     with pytest.raises(HubError, match="embedded Hub only"):
         push("abdomen", PHANTOMS, outside)
@@ -550,7 +550,7 @@ def test_copies_cannot_leave_rows_out(server: EmbeddedHub, tmp_path: Path) -> No
     # The very same bytes, so that the content hash tells.
     shutil.copy(first_scan(root, "msd-liver"), first_scan(root, "msd-spleen"))
     hub = Hub(server.url, "twice")
-    sync(ABDOMEN["names"], hub, source=str(root), check=False)
+    sync(ABDOMEN["names"], hub, root=str(root), check=False)
     arguments = ("fuse", *ABDOMEN["names"], "--verbatim", "--push", "copies", "--hub", server.url)
     arguments += ("--namespace", "twice")
     done = run(*arguments, cwd=tmp_path)
@@ -559,7 +559,7 @@ def test_copies_cannot_leave_rows_out(server: EmbeddedHub, tmp_path: Path) -> No
     moved = first_scan(root, "msd-spleen")
     moved.rename(moved.parents[1] / "imagesTs" / moved.name)  # now it leaks: train there, test here
     (moved.parents[1] / "labelsTr" / moved.name).unlink()
-    sync(["msd-spleen"], hub, source=str(root), check=False)
+    sync(["msd-spleen"], hub, root=str(root), check=False)
     done = run(*arguments, "--on-duplicate", "keep", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "These rows are still here" in (_published(hub, "copies")[0].card or "")
@@ -584,7 +584,7 @@ import json, sys
 import medimg
 from tiny_datasets import QUICK
 from medimg.hub_sync.fused import push
-from medimg.hub_sync.pushing.publish import Hub, MovedError
+from medimg.hub_sync.pushing.client import Hub, MovedError
 for line in sys.stdin:
     wish = json.loads(line)
     try:

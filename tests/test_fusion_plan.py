@@ -29,7 +29,7 @@ from medimg.fusion import Plan, blueprint, fuse
 from medimg.fusion.duplicates import DuplicateError
 from medimg.fusion.errors import FusionError
 from medimg.fusion.labels import fused_features
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 from medimg.phantom import Phantom
 from medimg.pixels import Volume

@@ -303,7 +303,7 @@ def test_the_roster_takes_collections_of_the_commons_from_its_buckets(name: str,
 
 def test_published_and_loaded_back(tmp_path: Path) -> None:
     from medimg.hub_sync.hub.serve import EmbeddedHub
-    from medimg.hub_sync.pushing.publish import Hub
+    from medimg.hub_sync.pushing.client import Hub
     from medimg.hub_sync.sync import sync
 
     name = "idc/qin_breast?modality=PT"

@@ -14,7 +14,7 @@ from medimg import index, registry
 from medimg.errors import UnknownDatasetError
 from medimg.hub_sync.discovery import show
 from medimg.hub_sync.docs import tables
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 from medimg.licenses import Verdict
 

@@ -14,7 +14,7 @@ from medimg import registry
 from medimg.cards.readme.markdown import FOLDED, table
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 
 NAMES = ("chexpert", "covid-chestxray", "idrid", "lits")

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from medimg.cards import pictures
-from medimg.hub_sync.building.build import Gallery
+from medimg.hub_sync.building.gallery import Gallery
 from medimg.manifest import ConfigStats, Manifest, SplitStats
 from medimg.pixels import Clip, Picture, Volume
 from medimg.schema import Box, Point

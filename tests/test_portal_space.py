@@ -13,7 +13,7 @@ from huggingface_hub.utils import get_session
 from medimg.errors import FormatError, HubError
 from medimg.hub_sync.discovery import portal
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.withdrawing import history
 

@@ -16,7 +16,7 @@ from medimg.errors import HubError
 from medimg.hub_sync.commands.app import app
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.planning.preflight import Planned, Preflight, may_write, preflight
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 from medimg.phantom import Phantom
 
@@ -44,7 +44,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_nothing_is_written_and_all_is_told(server: EmbeddedHub, originals: Path) -> None:
     before = contents(server.store.root)
     hub = Hub(server.url, "new-org", WRITER)
-    found = preflight(["hc18", "verse", "chexpert"], hub, source=str(originals), rate=1.0)
+    found = preflight(["hc18", "verse", "chexpert"], hub, root=str(originals), rate=1.0)
     assert contents(server.store.root) == before
     assert found.ready and found.access.role == "write" and not found.access.problem
     told = {each.name: each for each in found.datasets}
@@ -77,7 +77,7 @@ def test_a_token_that_cannot_write_is_told_before_anything_is_tried(
     problem: str,
 ) -> None:
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    found = preflight(["hc18"], Hub(server.url, "new-org", token), source=str(originals))
+    found = preflight(["hc18"], Hub(server.url, "new-org", token), root=str(originals))
     assert not found.ready and found.access.role == role
     assert problem in str(found.access.problem)
     if token:
@@ -115,17 +115,17 @@ def test_a_name_that_holds_something_else_is_taken_and_stays(server: EmbeddedHub
         path_or_fileobj=b"theirs", path_in_repo="data/train.csv", repo_id="others/hc18", repo_type="dataset"
     )
     hub = Hub(server.url, "others", WRITER)
-    found = preflight(["hc18"], hub, source=str(originals))
+    found = preflight(["hc18"], hub, root=str(originals))
     assert not found.ready and found.datasets[0].at == "taken"
     assert "data/train.csv" in found.problems[0]
-    assert sync(["hc18"], hub, source=str(originals))[0].status == "blocked"
+    assert sync(["hc18"], hub, root=str(originals))[0].status == "blocked"
     assert "data/train.csv" in hub.published("hc18").files
 
 
 def test_what_is_published_is_ours_and_costs_nothing(server: EmbeddedHub, originals: Path) -> None:
     hub = Hub(server.url, "mine", WRITER)
-    assert sync(["hc18"], hub, source=str(originals), check=False)[0].status == "published"
-    found = preflight(["hc18"], hub, source=str(originals))
+    assert sync(["hc18"], hub, root=str(originals), check=False)[0].status == "published"
+    found = preflight(["hc18"], hub, root=str(originals))
     assert [(each.at, each.action, each.bytes) for each in found.datasets] == [("ours", "none", 0)]
     assert found.bytes == 0 and found.seconds == 0
 
@@ -135,7 +135,7 @@ def test_a_source_that_cannot_be_read_is_one_problem_among_others(
 ) -> None:
     registry.get("hc18").miniature(Phantom(tmp_path / "hc18"))
     (tmp_path / "verse.zip").write_bytes(b"no archive")
-    found = preflight(["verse", "hc18"], Hub(server.url, "new-org", WRITER), source=str(tmp_path))
+    found = preflight(["verse", "hc18"], Hub(server.url, "new-org", WRITER), root=str(tmp_path))
     assert [each.action for each in found.datasets] == ["blocked", "build"]
     assert not found.ready and "verse" in found.problems[0]
 

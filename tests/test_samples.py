@@ -22,7 +22,7 @@ from medimg import licenses, readers, registry
 from medimg.errors import SourceError
 from medimg.files import Files
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 from medimg.pixels import Picture, Volume
 from medimg.rows import Record, iterate, unread
@@ -242,7 +242,7 @@ def test_archives_of_the_samples_give_equal_rows(
 def test_samples_are_published_and_rows_without_a_license_are_not(samples: Path, tmp_path: Path) -> None:
     with EmbeddedHub(tmp_path / "store") as server:
         hub = Hub(server.url, "medimg")
-        results = {each.name: each for each in sync([*NAMES, "verse"], hub, source=str(samples))}
+        results = {each.name: each for each in sync([*NAMES, "verse"], hub, root=str(samples))}
         verse = results.pop("verse")
         assert {each.status for each in results.values()} <= {"published", "card-only"}, results
         assert verse.status == "failed" and "sub-verse004" in verse.reason

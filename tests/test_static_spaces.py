@@ -11,7 +11,7 @@ from huggingface_hub import CommitOperationAdd
 from huggingface_hub.utils import get_session
 
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 
 pytestmark = pytest.mark.clients
 

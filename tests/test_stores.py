@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from medimg.errors import HubError
 from medimg.hub_sync.commands.app import app
 from medimg.hub_sync.hub import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 
 PUSH = ["fuse", "lits", "msd-liver", "--target", "liver", "--push", "liver"]

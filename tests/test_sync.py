@@ -22,9 +22,11 @@ import medimg.builders
 from medimg import layout, registry
 from medimg.errors import HubError
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing import publish
-from medimg.hub_sync.pushing.publish import Hub
-from medimg.hub_sync.sync import Result, sync
+from medimg.hub_sync.pushing import client
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.pushing.upload import Upload
+from medimg.hub_sync.results import Result
+from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying import readback
 from medimg.hub_sync.verifying.verify import verify
 from medimg.hub_sync.withdrawing import history
@@ -175,7 +177,7 @@ def test_recipe_datasets_have_no_data_file_whatever_is_asked(
     hub = Hub(server.url, "recipes")
     for results in (
         recipes.values(),
-        *(sync(list(recipes), hub, source=source, check=False) for source in (str(root), "official")),
+        *(sync(list(recipes), hub, root=source, check=False) for source in (str(root), "official")),
     ):
         for result in results:
             assert result.status == "card-only", result.reason
@@ -219,13 +221,13 @@ def test_a_repository_without_data_ends_in_an_error_that_names_it(
 def test_source_is_built_changed_and_shrunk(server: EmbeddedHub, tmp_path: Path) -> None:
     root = phantoms(tmp_path / "root", "lits")
     hub = Hub(server.url, "source")
-    first, *_ = sync(["lits"], hub, source=str(root))
+    first, *_ = sync(["lits"], hub, root=str(root))
     assert first.status == "published" and first.rows == 4
-    again, *_ = sync(["lits"], hub, source=str(root))
+    again, *_ = sync(["lits"], hub, root=str(root))
     assert again.status == "unchanged" and not again.commits
     for path in root.rglob("*-1.nii"):
         path.unlink()
-    smaller, *_ = sync(["lits"], hub, source=str(root))
+    smaller, *_ = sync(["lits"], hub, root=str(root))
     assert smaller.status == "published" and smaller.rows == 3 and "source" in smaller.reason
     state = hub.published("lits")
     assert state.manifest is not None and state.manifest.rows == 3
@@ -238,7 +240,7 @@ def test_source_is_built_changed_and_shrunk(server: EmbeddedHub, tmp_path: Path)
 def test_phantoms_never_replace_originals(server: EmbeddedHub, tmp_path: Path) -> None:
     root = phantoms(tmp_path / "root", "hc18")
     hub = Hub(server.url, "originals")
-    sync(["hc18"], hub, source=str(root), check=False)
+    sync(["hc18"], hub, root=str(root), check=False)
     before = hub.published("hc18").sha
     result, *_ = sync(["hc18"], hub)
     assert result.status == "unchanged" and "never replace" in result.reason
@@ -246,7 +248,7 @@ def test_phantoms_never_replace_originals(server: EmbeddedHub, tmp_path: Path) -
 
 
 def test_phantoms_are_refused_by_another_hub(server: EmbeddedHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish, "_is_embedded", lambda endpoint: False)
+    monkeypatch.setattr(client, "_is_embedded", lambda endpoint: False)
     hub = Hub(server.url, "outside", token="x")
     result, *_ = sync(["lits"], hub)
     assert result.status == "blocked" and "phantoms" in result.reason
@@ -263,10 +265,10 @@ def test_an_unread_license_stays_on_embedded_hubs(
     )
     root = phantoms(tmp_path / "root", name)
     inside = Hub(server.url, "unread-inside")
-    assert sync([name], inside, source=str(root), check=False)[0].status == "published"
-    monkeypatch.setattr(publish, "_is_embedded", lambda endpoint: False)
+    assert sync([name], inside, root=str(root), check=False)[0].status == "published"
+    monkeypatch.setattr(client, "_is_embedded", lambda endpoint: False)
     outside = Hub(server.url, "unread-outside", token="x")
-    result, *_ = sync([name], outside, source=str(root))
+    result, *_ = sync([name], outside, root=str(root))
     assert result.status == "blocked" and "nobody has read its license" in result.reason
     assert outside.published(name).sha is None
 
@@ -278,24 +280,24 @@ def test_an_archive_is_a_source_and_gives_the_same_shards(server: EmbeddedHub, t
     shutil.make_archive(str(packed / "verse"), "zip", root, "verse")
     shutil.make_archive(str(tmp_path / "verse"), "gztar", root, "verse")
     hub = Hub(server.url, "archive")
-    sync(["verse"], hub, source=str(root), check=False)
+    sync(["verse"], hub, root=str(root), check=False)
     expected = {p: d for p, d in hub.published("verse").files.items() if p.endswith(".parquet")}
     for suffix in (".zip", ".tar.gz"):
         if suffix == ".tar.gz":
             (packed / "verse.zip").unlink()
             shutil.move(tmp_path / "verse.tar.gz", packed / "verse.tar.gz")
-        sync(["verse"], hub, source=str(packed), check=False)
+        sync(["verse"], hub, root=str(packed), check=False)
         assert {p: d for p, d in hub.published("verse").files.items() if p.endswith(".parquet")} == expected
 
 
 def test_an_error_leaves_the_published_revision_as_it_was(server: EmbeddedHub, tmp_path: Path) -> None:
     root = phantoms(tmp_path / "root", "lits", "hc18")
     hub = Hub(server.url, "errors")
-    sync(["lits", "hc18"], hub, source=str(root), check=False)
+    sync(["lits", "hc18"], hub, root=str(root), check=False)
     before = hub.published("lits")
     victim = next(root.rglob("volume-1.nii"))
     victim.write_bytes(victim.read_bytes()[:400])
-    results = {result.name: result for result in sync(["lits", "hc18"], hub, source=str(root), check=False)}
+    results = {result.name: result for result in sync(["lits", "hc18"], hub, root=str(root), check=False)}
     assert results["lits"].status == "failed"
     assert "lits" in results["lits"].reason and "volume-1.nii" in results["lits"].reason
     assert results["hc18"].status == "unchanged", "the others go on"
@@ -307,8 +309,8 @@ def test_a_moved_main_is_never_overwritten(
 ) -> None:
     root = phantoms(tmp_path / "root", "lits")
     hub = Hub(server.url, "moved")
-    sync(["lits"], hub, source=str(root), check=False)
-    original = publish.Upload.commit
+    sync(["lits"], hub, root=str(root), check=False)
+    original = Upload.commit
     notes = iter(range(100))
 
     def interfering(self: Any, files: Any, parent: Any, message: str) -> Any:
@@ -320,13 +322,13 @@ def test_a_moved_main_is_never_overwritten(
         )
         return original(self, files, parent, message)
 
-    monkeypatch.setattr(publish.Upload, "commit", interfering)
+    monkeypatch.setattr(Upload, "commit", interfering)
     next(root.rglob("test-volume-0.nii")).unlink()
-    result, *_ = sync(["lits"], hub, source=str(root), check=False)
+    result, *_ = sync(["lits"], hub, root=str(root), check=False)
     assert result.status == "failed" and "run it again" in result.reason
     assert 1 < next(notes) < 10, "planned anew, and not for ever"
     monkeypatch.undo()
-    result, *_ = sync(["lits"], hub, source=str(root), check=False)
+    result, *_ = sync(["lits"], hub, root=str(root), check=False)
     assert result.status == "published"
     assert "note.txt" in hub.published("lits").files, "files of others stay"
 

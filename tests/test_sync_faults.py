@@ -26,9 +26,10 @@ from medimg.errors import HubError
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.hub.store import Limits
 from medimg.hub_sync.pushing import patience
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.patience import Interrupted, Patience, persist
-from medimg.hub_sync.pushing.publish import Hub
-from medimg.hub_sync.sync import Result, Watcher, sync
+from medimg.hub_sync.results import Result, Watcher
+from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying.verify import Reader, verify
 
 pytestmark = pytest.mark.clients
@@ -101,7 +102,7 @@ class Watch:
 def run(hub: Hub, root: Path, **options: Any) -> Result:
     """Sync the one tiny dataset."""
     options = {"check": False, "collections": True, "shard_bytes": tiny.SHARD, **options}
-    result, *_ = sync([NAME], hub, source=str(root), **options)
+    result, *_ = sync([NAME], hub, root=str(root), **options)
     return result
 
 
@@ -313,7 +314,7 @@ def test_killed_at_twenty_points(
     assert watch.problems == []
     assert proxy.uploaded <= 1.1 * sum(proxy.objects.values())
     hub = Hub(server.url, "killed")
-    results = sync(some, hub, source=str(root), check=False, shard_bytes=tiny.SHARD)
+    results = sync(some, hub, root=str(root), check=False, shard_bytes=tiny.SHARD)
     assert {result.status for result in results} == {"unchanged"}
     assert verify(hub, some) == {name: [] for name in some}
 
@@ -484,7 +485,7 @@ def test_tokens_and_upload_addresses_are_in_no_message(
         for fault in ("500", "cut before"):
             hub = Hub(proxy.url, "token", token, patience=Patience(attempts=2, first=0.001, longest=0.001))
             proxy.choose = lambda seen, kind=kind, fault=fault: fault if seen.kind == kind else None  # type: ignore[misc]
-            (result,) = sync([NAME], hub, source=str(root), check=False, watcher=Ear())
+            (result,) = sync([NAME], hub, root=str(root), check=False, watcher=Ear())
             assert result.status == "failed" and "Next: " in result.reason
             notes.append(result.reason)
     said = "\n".join(notes) + "".join(capfd.readouterr())

@@ -27,15 +27,17 @@ from medimg import licenses, registry
 from medimg.cards import human
 from medimg.cards.readme import page
 from medimg.errors import HubError, MedimgError, SourceError
-from medimg.hub_sync.building.build import identifying
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing import patience
-from medimg.hub_sync.pushing.publish import HOLD_PATH, MARK_PATH, Hub
-from medimg.hub_sync.sync import Result, Watcher, report, sync
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.pushing.state import HOLD_PATH, MARK_PATH
+from medimg.hub_sync.results import Result, Watcher, report
+from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying.verify import Reader, verify
 from medimg.hub_sync.withdrawing import history
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH
+from medimg.privacy import identifying
 
 pytestmark = pytest.mark.clients
 
@@ -722,7 +724,7 @@ def test_sub_collections_without_a_row(server: EmbeddedHub, tmp_path: Path) -> N
 
 
 def test_a_manifest_stays_small_whatever_is_left_out() -> None:
-    from medimg.hub_sync.building.build import REASONS, by_reason
+    from medimg.hub_sync.manifests import REASONS, by_reason
     from medimg.report import LoadReport
 
     report = LoadReport("lits")
@@ -982,7 +984,7 @@ def test_bars_show_rows_bytes_and_time_left() -> None:
     from rich.console import Console
 
     from medimg.hub_sync.commands.progress import bars
-    from medimg.hub_sync.sync import Plan
+    from medimg.hub_sync.planning.plan import Plan
 
     shown = io.StringIO()
     with bars(Console(file=shown, force_terminal=True, width=140)) as watcher:

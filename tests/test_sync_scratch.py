@@ -16,9 +16,10 @@ import tiny_datasets as tiny
 from fault_proxy import FaultProxy, Seen
 
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.results import Watcher
 from medimg.hub_sync.scratch import LOCK, scratch, sweep
-from medimg.hub_sync.sync import Watcher, sync
+from medimg.hub_sync.sync import sync
 
 NAME = "tiny-0"
 
@@ -138,6 +139,6 @@ def test_a_killed_run_is_tidied_up_by_the_next(
         def note(self, text: str) -> None:
             notes.append(text)
 
-    (result,) = sync([NAME], Hub(server.url, "killed"), source=str(root), check=False, watcher=Ear())
+    (result,) = sync([NAME], Hub(server.url, "killed"), root=str(root), check=False, watcher=Ear())
     assert result.status == "published"
     assert not list(place.glob("medimg-*")) and any(str(left[0]) in note for note in notes)

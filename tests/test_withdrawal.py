@@ -22,8 +22,10 @@ from medimg.errors import HubError
 from medimg.hub_sync.hub.collect import collect
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.hub.store import Store
-from medimg.hub_sync.pushing.publish import MARK_PATH, Hub
-from medimg.hub_sync.sync import Result, sync
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.pushing.state import MARK_PATH
+from medimg.hub_sync.results import Result
+from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying.verify import verify
 from medimg.hub_sync.withdrawing import history, withdrawal
 from medimg.schema import Row
@@ -50,7 +52,7 @@ def hub(server: EmbeddedHub, names: list[str]) -> Hub:
 
 
 def run(hub: Hub, root: Path, **options: Any) -> Result:
-    (result,) = sync([NAME], hub, source=str(root), shard_bytes=tiny.SHARD, **{"check": False, **options})
+    (result,) = sync([NAME], hub, root=str(root), shard_bytes=tiny.SHARD, **{"check": False, **options})
     return result
 
 
@@ -190,7 +192,7 @@ def test_what_cannot_be_built_anew_is_shut_all_the_same(
     run(hub, tiny.originals(tmp_path / "root", NAME, 2, 4))
     verdict(monkeypatch, "CC-BY-4.0", open=False)
     (tmp_path / "empty").mkdir()
-    (idle,) = sync([NAME], hub, source=None, check=False)
+    (idle,) = sync([NAME], hub, root=None, check=False)
     assert idle.status == "blocked" and hub.gate_of(NAME) == "manual"
     with pytest.raises(HubError, match=f"what it shows now may not be shown .*medimg retire {NAME}"):
         withdrawal.purge(hub, NAME)

@@ -17,11 +17,12 @@ from PIL import Image
 from medimg import licenses, registry
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.hub.store import Commit, HubRefusal
+from medimg.hub_sync.manifests import shards
 from medimg.hub_sync.planning import fingerprint
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.patience import Patience
-from medimg.hub_sync.pushing.publish import Hub
-from medimg.hub_sync.sync import report, sync
-from medimg.hub_sync.verifying.verify import shards
+from medimg.hub_sync.results import report
+from medimg.hub_sync.sync import sync
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH, Manifest
 
@@ -185,7 +186,7 @@ def warm() -> None:
 def child(folder: str, url: str, namespace: str, root: str, names: list[str], told: str) -> None:
     """Sync in a process of its own; the report goes to a file."""
     register(Path(folder))
-    results = sync(names, Hub(url, namespace, patience=QUICK), source=root, check=False, shard_bytes=SHARD)
+    results = sync(names, Hub(url, namespace, patience=QUICK), root=root, check=False, shard_bytes=SHARD)
     Path(told).write_text(report(results))
 
 

@@ -18,7 +18,7 @@ from medimg.errors import MedimgError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from medimg.hub_sync.pushing.publish import Hub
+    from medimg.hub_sync.pushing.client import Hub
 
 
 NAMESPACE = "medimg"
@@ -122,7 +122,7 @@ def open_hub(
 
     if not address:
         check_store(store, new=new)
-    from medimg.hub_sync.pushing.publish import OFFICIAL_HUB, Hub
+    from medimg.hub_sync.pushing.client import OFFICIAL_HUB, Hub
 
     if (address or "").rstrip("/") != OFFICIAL_HUB:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -28,7 +28,7 @@ from medimg.hub_sync.commands.console import (
 )
 
 if TYPE_CHECKING:
-    from medimg.hub_sync.pushing.publish import Hub
+    from medimg.hub_sync.pushing.client import Hub
 
 NO_VIEWER = (
     "The volume viewer is not built in; the rest is whole. In a clone with Node, "

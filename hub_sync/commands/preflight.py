@@ -55,7 +55,7 @@ def preflight(
     from medimg.hub_sync.planning import preflight as looking
 
     with open_hub(hub, namespace, store, new=True, dry=True) as target:
-        found = looking.preflight(names or [], target, source=source or None, restore=restore, rate=rate)
+        found = looking.preflight(names or [], target, root=source or None, restore=restore, rate=rate)
     if as_json:
         print(json.dumps(found.to_dict(), indent=1))
     else:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from medimg import __version__, registry
 from medimg.hub_sync.commands.console import err, human_size, human_time, plain
-from medimg.hub_sync.sync import Plan, Result, Watcher, report
+from medimg.hub_sync.planning.plan import Plan
+from medimg.hub_sync.results import Result, Watcher, report
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -27,7 +27,7 @@ from medimg.hub_sync.commands.console import (
 )
 
 if TYPE_CHECKING:
-    from medimg.hub_sync.sync import Result
+    from medimg.hub_sync.results import Result
 
 REPORT = "sync-report.json"
 
@@ -79,6 +79,7 @@ def sync(
     """
     from medimg.hub_sync import sync as engine
     from medimg.hub_sync.commands.progress import Reporting, watching
+    from medimg.hub_sync.results import report
 
     if report_file is None and not dry_run:
         report_file = Path(REPORT) if hub else store / REPORT
@@ -93,7 +94,7 @@ def sync(
             results = engine.sync(
                 names or [],
                 target,
-                source=source or None,
+                root=source or None,
                 dry_run=dry_run,
                 check=not no_verify,
                 watcher=kept,
@@ -106,7 +107,7 @@ def sync(
             raise
     kept.write(done=True)
     if as_json:
-        print(engine.report(results))
+        print(report(results))
     else:
         _print_results(results, own_store=None if hub else store, namespace=namespace, dry_run=dry_run)
         if report_file is not None:

@@ -21,7 +21,7 @@ from medimg.hub_sync.commands.console import (
 )
 
 if TYPE_CHECKING:
-    from medimg.hub_sync.pushing.publish import Hub
+    from medimg.hub_sync.pushing.client import Hub
 
 
 def verify(

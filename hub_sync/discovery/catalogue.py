@@ -19,8 +19,9 @@ from medimg.cards import human
 from medimg.catalogue import Entry
 from medimg.catalogue.making import ledger
 from medimg.errors import MedimgError
+from medimg.hub_sync.digests import git_oid
 from medimg.hub_sync.discovery.export import META, data_meta
-from medimg.hub_sync.pushing.publish import Hub, blob_id
+from medimg.hub_sync.pushing.client import Hub
 
 NAME = "catalogue"
 PARQUET = "data/catalogue.parquet"
@@ -195,4 +196,4 @@ def update(hub: Hub) -> str | None:
 
 
 def _digests(data: bytes) -> set[str]:
-    return {hashlib.sha256(data).hexdigest(), blob_id(data)}
+    return {hashlib.sha256(data).hexdigest(), git_oid(data)}

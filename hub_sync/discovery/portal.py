@@ -19,13 +19,15 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from medimg import __version__, index, policy, registry
 from medimg.errors import HubError, MedimgError
-from medimg.hub_sync.pushing.publish import MARK_PATH, Hub, Published, Upload
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.pushing.state import MARK_PATH, Published
+from medimg.hub_sync.pushing.upload import Upload
 from medimg.hub_sync.withdrawing import withdrawal
 from medimg.manifest import Manifest
 
 if TYPE_CHECKING:
     from medimg.cards.portal.previews import Preview
-    from medimg.hub_sync.sync import Result
+    from medimg.hub_sync.results import Result
 
 NAME = "portal"
 STATE_PATH = ".medimg/portal.json"

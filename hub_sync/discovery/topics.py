@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from medimg import registry
-from medimg.hub_sync.pushing.publish import Hub
+from medimg.hub_sync.pushing.client import Hub
 
 if TYPE_CHECKING:
-    from medimg.hub_sync.sync import Result
+    from medimg.hub_sync.results import Result
 
 KINDS = ("modality", "organ", "task")
 _STAMP = re.compile(r"\[(\d+), ([0-9a-f]{8})\]$")

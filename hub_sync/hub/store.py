@@ -36,6 +36,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from medimg.errors import HubError
+from medimg.hub_sync.digests import git_oid
 
 _LOG = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -184,11 +185,6 @@ def lost(path: str) -> HubRefusal:
 def now() -> str:
     """Return the time in the one format that Hub clients parse."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def git_oid(data: bytes) -> str:
-    """Return the id git gives to this content as a blob."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 def lfs_pointer(sha256: str, size: int) -> bytes:

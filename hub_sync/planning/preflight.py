@@ -20,8 +20,10 @@ from huggingface_hub.errors import HfHubHTTPError
 from medimg import licenses, policy, registry
 from medimg.errors import HubError, MedimgError
 from medimg.hub_sync.building.shards import SHARD_BYTES
-from medimg.hub_sync.pushing.publish import Hub, Published
-from medimg.hub_sync.sync import Action, Plan, foreign, make_plan, opened
+from medimg.hub_sync.planning.plan import Action, Plan, make_plan
+from medimg.hub_sync.planning.source import DatasetSource
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.pushing.state import Published, foreign
 from medimg.licenses import Verdict
 from medimg.registry import Builder
 
@@ -139,14 +141,14 @@ class Preflight:
 
 
 def preflight(
-    names: Sequence[str], hub: Hub, *, source: str | None = None, restore: bool = False, rate: float = RATE
+    names: Sequence[str], hub: Hub, *, root: str | None = None, restore: bool = False, rate: float = RATE
 ) -> Preflight:
     """Look at all that sync would need, and write nothing.
 
     Args:
         names: datasets (slugs or aliases); empty means all.
         hub: where to publish.
-        source, restore: as for `sync`.
+        root, restore: as for `sync`.
         rate: MB/s of an upload.
 
     Raises:
@@ -155,7 +157,7 @@ def preflight(
     """
     builders = list(dict.fromkeys([registry.get(name) for name in names] if names else registry.builders()))
     access = _access(hub)
-    found = [_planned(builder, hub, source, bool(names), restore) for builder in builders]
+    found = [_planned(builder, hub, root, bool(names), restore) for builder in builders]
     kept = tuple(each for each in found if each is not None)
     return Preflight(hub.endpoint, hub.namespace, hub.embedded, access, kept, rate)
 
@@ -222,7 +224,7 @@ def may_write(who: Mapping[str, Any], namespace: str, *, anywhere: bool = False)
 # the datasets
 
 
-def _planned(builder: Builder, hub: Hub, source: str | None, asked: bool, restore: bool) -> Planned | None:
+def _planned(builder: Builder, hub: Hub, root: str | None, asked: bool, restore: bool) -> Planned | None:
     state, text = hub.found(builder.name)
     try:
         state = hub.published(builder.name) if text is not None else state
@@ -230,12 +232,13 @@ def _planned(builder: Builder, hub: Hub, source: str | None, asked: bool, restor
         return _nothing(builder, "blocked", error.problem, "taken")
     at: At = "taken" if foreign(state) else "free" if state.sha is None else "ours"
     try:
-        plan = make_plan(builder, hub, state, source, asked=asked, restore=restore)
-        if plan.action == "absent":
-            return None
-        if plan.action != "build":
-            return _nothing(builder, plan.action, plan.reason, at)
-        return _build(builder, plan, state, at)
+        with DatasetSource(builder, root) as source:
+            plan = make_plan(builder, hub, state, source, asked=asked, restore=restore)
+            if plan.action == "absent":
+                return None
+            if plan.action != "build":
+                return _nothing(builder, plan.action, plan.reason, at)
+            return _build(builder, plan, state, at, source)
     except (
         MedimgError,
         OSError,
@@ -248,9 +251,8 @@ def _nothing(builder: Builder, action: Action, reason: str, at: At) -> Planned:
     return Planned(builder.name, action, reason, at, 0, TEXTS * commits, commits, _gate(builder, None))
 
 
-def _build(builder: Builder, plan: Plan, state: Published, at: At) -> Planned:
-    with opened(plan, builder) as source:
-        known, unknown = source.size()
+def _build(builder: Builder, plan: Plan, state: Published, at: At, source: DatasetSource) -> Planned:
+    known, unknown = source.files().size()
     size = known if not unknown or known else None
     splits = sum(max(1, len(builder.dataset.config(name).splits)) for name in builder.dataset.config_names)
     shards = max(splits, math.ceil((size or 0) / SHARD_BYTES))

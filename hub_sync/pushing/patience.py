@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import huggingface_hub
 
+from medimg import clients
 from medimg.errors import MedimgError
 
 T = TypeVar("T")
@@ -207,9 +208,7 @@ def _watch() -> None:
     with _lock:
         if _watched:
             return
-        from huggingface_hub.utils import _http
-
-        original = getattr(_http, "_GLOBAL_CLIENT_FACTORY", _http.default_client_factory)
+        original = clients.client_factory()
 
         def factory() -> Any:
             client: Any = original()

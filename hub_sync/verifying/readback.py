@@ -1,4 +1,4 @@
-"""Read published repositories back through plain `datasets`. Runs on its own: imports nothing of medimg.
+"""Read published repositories back through plain `datasets`. Runs on its own: no code of medimg reads.
 
 Usage: HF_ENDPOINT=<hub> python readback.py, then one request per line on standard input, one report per line back.
 
@@ -6,8 +6,6 @@ Request: {"repo": "<namespace>/<name>", "revision": sha, "deep": false}.
 Report: {"configs": {config: {split: {"rows": n, "ids": [...], "contents": [...], "decoded": k}}}} or {"error": ...}.
 """
 
-import copy
-import functools
 import json
 import os
 import sys
@@ -91,12 +89,6 @@ def forget():
     HfFileSystem.clear_instance_cache()
 
 
-def once(parse):
-    """A parser of YAML that knows its last texts: clients parse the whole card anew for each of its configs."""
-    known = functools.lru_cache(maxsize=4)(parse)
-    return lambda text: copy.deepcopy(known(text))
-
-
 def answer(wish):
     """The report on one request."""
     wait = float(os.environ.get("MEDIMG_READBACK_WAIT", "1"))
@@ -117,9 +109,10 @@ def answer(wish):
 def main():
     """Answer each line."""
     import datasets
-    import yaml
 
-    yaml.safe_load = once(yaml.safe_load)
+    from medimg import clients
+
+    clients.parse_cards_once()
     datasets.disable_progress_bars()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints does not get between the answers

@@ -8,16 +8,19 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from medimg import layout, policy, registry
-from medimg.hub_sync.pushing.publish import Hub, Published
+from medimg.declaration import Dataset
+from medimg.hub_sync import manifests
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.pushing.state import Published
 from medimg.hub_sync.scratch import scratch
 from medimg.hub_sync.withdrawing import withdrawal
-from medimg.manifest import Manifest, Shard
+from medimg.manifest import Manifest
 
 READBACK = Path(__file__).with_name("readback.py")
 
@@ -154,7 +157,9 @@ def unlicensed(name: str, manifest: Manifest) -> list[str]:
 def digests(hub: Hub, name: str, state: Published) -> list[str]:
     """Files whose bytes are not those of the manifest; every byte is read."""
     assert state.manifest is not None
-    expected = {shard.path: shard.sha256 for shard in shards(state.manifest)} | dict(state.manifest.assets)
+    expected = {shard.path: shard.sha256 for shard in manifests.shards(state.manifest)} | dict(
+        state.manifest.assets
+    )
     problems = []
     for path, digest in expected.items():
         if path in state.files and (found := hub.digest(name, path, state.sha)) != digest:
@@ -169,13 +174,13 @@ def stored(state: Published) -> list[str]:
     if state.manifest is None:
         return ["there is no manifest"]
     problems = [] if layout.CARD_PATH in state.files else ["there is no card"]
-    for shard in shards(state.manifest):
+    for shard in manifests.shards(state.manifest):
         digest = state.files.get(shard.path)
         if digest is None:
             problems.append(f"{shard.path} is missing")
         elif len(digest) == 64 and digest != shard.sha256:
             problems.append(f"{shard.path} has sha256 {digest[:12]}, the manifest says {shard.sha256[:12]}")
-    listed = {shard.path for shard in shards(state.manifest)}
+    listed = {shard.path for shard in manifests.shards(state.manifest)}
     problems += [
         f"{path} is not in the manifest"
         for path in state.files
@@ -184,66 +189,67 @@ def stored(state: Published) -> list[str]:
     return problems
 
 
-def shards(manifest: Manifest) -> list[Shard]:
-    """All Parquet files of a manifest."""
-    every = [] if manifest.preview is None else [manifest.preview]
-    for config in manifest.configs:
-        for split in config.splits.values():
-            every += [*split.shards, *split.metadata]
-    return every
-
-
 def compare(name: str, manifest: Manifest, report: Mapping[str, Any], *, deep: bool) -> list[str]:
     """Differences between what plain `datasets` read and the manifest."""
     if "error" in report:
         return [f"plain datasets cannot load it: {report['error']}"]
     dataset = registry.get(name).dataset
     globs = layout.data_globs(dataset, layout.published(manifest))
+    found: Mapping[str, Any] = report["configs"]
     problems = []
-    if set(report["configs"]) != set(globs):
-        problems.append(f"configs are {sorted(report['configs'])}, expected {sorted(globs)}")
+    if set(found) != set(globs):
+        problems.append(f"configs are {sorted(found)}, expected {sorted(globs)}")
+    problems += _metadata_differs(manifest, found.get(layout.METADATA, {}))
+    listed = [
+        line
+        for split in found.get(layout.METADATA, {}).values()
+        for line in zip(split["ids"], split["contents"], strict=True)
+    ]
+    contents = dict(listed)
+    if len(contents) != len(listed):
+        problems.append("ids are not unique")
+    for config, splits in found.items():
+        for split, each in splits.items():
+            problems += [
+                f"{config}/{split}: {problem}" for problem in _rows_differ(dataset, config, each, contents)
+            ]
+    return problems or (_counts_differ(manifest, found) if deep else [])
+
+
+def _metadata_differs(manifest: Manifest, metadata: Mapping[str, Any]) -> list[str]:
     expected: dict[str, int] = {}
     for config in manifest.configs:
         for split, stats in config.splits.items():
             if stats.rows:
                 expected[split] = expected.get(split, 0) + stats.rows
-    metadata = report["configs"].get(layout.METADATA, {})
     counted = {split: found["rows"] for split, found in metadata.items()}
-    if counted != expected:
-        problems.append(f"config metadata holds {counted} rows, the manifest {expected}")
-    ids = [each for found in metadata.values() for each in found["ids"]]
-    contents = {
-        id: content
-        for found in metadata.values()
-        for id, content in zip(found["ids"], found["contents"], strict=True)
-    }
-    if len(set(ids)) != len(ids):
-        problems.append("ids are not unique")
-    for config_name, splits in report["configs"].items():
-        for split, found in splits.items():
-            if found["features"] != str(layout.config_features(dataset, config_name)):
-                problems.append(f"{config_name}/{split}: the features are not the schema's")
-            if config_name != layout.METADATA and not found["decoded"]:
-                problems.append(f"{config_name}/{split}: no image was decoded")
-            if config_name not in (layout.METADATA, layout.PREVIEW):
-                strange = set(found["ids"]) - set(ids)
-                if strange:
-                    problems.append(
-                        f"{config_name}/{split}: ids that config metadata lacks: {sorted(strange)[:3]}"
-                    )
-                elif any(
-                    contents[id] != each for id, each in zip(found["ids"], found["contents"], strict=True)
-                ):
-                    problems.append(f"{config_name}/{split}: content hashes differ from config metadata")
-    if deep and not problems:
-        for config in manifest.configs:
-            hub_config = config.name if config.name in report["configs"] else layout.DEFAULT
-            for split, stats in config.splits.items():
-                seen = report["configs"].get(hub_config, {}).get(split, {}).get("rows", 0)
-                if stats.rows and seen != stats.rows:
-                    problems.append(
-                        f"{hub_config}/{split}: {seen} rows decoded, the manifest says {stats.rows}"
-                    )
+    return [] if counted == expected else [f"config metadata holds {counted} rows, the manifest {expected}"]
+
+
+def _rows_differ(
+    dataset: Dataset, config: str, found: Mapping[str, Any], contents: Mapping[str, str]
+) -> Iterator[str]:
+    """What is wrong with the rows that were read of one split; `contents` are those of config `metadata` by id."""
+    if found["features"] != str(layout.config_features(dataset, config)):
+        yield "the features are not the schema's"
+    if config != layout.METADATA and not found["decoded"]:
+        yield "no image was decoded"
+    if config in (layout.METADATA, layout.PREVIEW):
+        return
+    if strange := set(found["ids"]) - set(contents):
+        yield f"ids that config metadata lacks: {sorted(strange)[:3]}"
+    elif any(contents[id] != each for id, each in zip(found["ids"], found["contents"], strict=True)):
+        yield "content hashes differ from config metadata"
+
+
+def _counts_differ(manifest: Manifest, found: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for config in manifest.configs:
+        hub_config = config.name if config.name in found else layout.DEFAULT
+        for split, stats in config.splits.items():
+            seen = found.get(hub_config, {}).get(split, {}).get("rows", 0)
+            if stats.rows and seen != stats.rows:
+                problems.append(f"{hub_config}/{split}: {seen} rows decoded, the manifest says {stats.rows}")
     return problems
 
 

@@ -13,25 +13,18 @@ from huggingface_hub import (
     DatasetCardData,
 )
 
-from medimg import __version__, layout, policy, registry
+from medimg import layout, policy, registry
 from medimg.cards.readme.markdown import escape, link
 from medimg.cards.readme.page import below
 from medimg.errors import HubError, UnknownDatasetError, VerifyError
 from medimg.fused_manifest import FusedManifest
-from medimg.hub_sync.pushing.publish import (
-    HOLD_PATH,
-    MARK_PATH,
-    OWNED,
-    Hub,
-    Operation,
-    Published,
-    read_manifest,
-)
+from medimg.hub_sync import manifests
+from medimg.hub_sync.pushing.client import Hub, Operation
+from medimg.hub_sync.pushing.state import HOLD_PATH, MARK_PATH, OWNED, Published
 from medimg.hub_sync.verifying.verify import Reader, stored, verify
 from medimg.hub_sync.withdrawing import withdrawal
 from medimg.licenses import Verdict
-from medimg.manifest import MANIFEST_PATH, NOTICE, Manifest, Origin
-from medimg.schema import SCHEMA_VERSION
+from medimg.manifest import MANIFEST_PATH, NOTICE, Origin
 from medimg.text import clean
 
 RETIRED, ROLLED_BACK = "retired", "rolled back"
@@ -131,18 +124,13 @@ def retire(hub: Hub, name: str, reason: str, *, purge: bool = False, reader: Rea
     if state.sha is None:
         raise HubError(f"there is no repository {hub.repo(name)}", dataset=name)
     subject = _subject(hub, name, text)
-    old = None if text is None or withdrawal.is_fused(text) else read_manifest(text, name)
+    old = None if text is None or withdrawal.is_fused(text) else manifests.read(text, name)
     earlier = withdrawal.exposed(hub, name, state, retired=True)
     if earlier:
         withdrawal.shut(hub, name, state)
         state = hub.found(name)[0]
-    manifest = Manifest(
-        name=name,
-        medimg=__version__,
-        schema_version=SCHEMA_VERSION,
-        origin=subject.origin if old is None else old.origin,
-        fingerprint=NOTICE,
-    )
+    origin = subject.origin if old is None else old.origin
+    manifest = manifests.made(name, origin, NOTICE)
     content = {
         layout.CARD_PATH: notice(subject, reason).encode(),
         MANIFEST_PATH: manifest.to_json().encode(),

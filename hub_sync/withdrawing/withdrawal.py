@@ -20,7 +20,9 @@ from medimg import licenses, policy, registry
 from medimg.declaration import Dataset
 from medimg.errors import HubError, UnknownDatasetError
 from medimg.fused_manifest import FusedManifest
-from medimg.hub_sync.pushing.publish import MARK_PATH, Gate, Hub, Operation, Published, read_manifest
+from medimg.hub_sync import manifests
+from medimg.hub_sync.pushing.client import Gate, Hub, Operation
+from medimg.hub_sync.pushing.state import MARK_PATH, Published
 from medimg.licenses import Verdict
 from medimg.manifest import Manifest
 
@@ -78,7 +80,7 @@ class Retired:
         name = str(name)
         if name not in self._known:
             text = self._hub.found(name)[1]
-            self._known[name] = text is not None and not is_fused(text) and read_manifest(text, name).retired
+            self._known[name] = text is not None and not is_fused(text) and manifests.read(text, name).retired
         return self._known[name]
 
 
@@ -182,7 +184,7 @@ def is_fused(text: str | None) -> bool:
 
 def parsed(text: str, name: str) -> Manifest | FusedManifest:
     """The manifest of a repository. Raises HubError where nobody can read it."""
-    return FusedManifest.model_validate_json(text) if is_fused(text) else read_manifest(text, name)
+    return FusedManifest.model_validate_json(text) if is_fused(text) else manifests.read(text, name)
 
 
 def _dataset(name: str) -> Dataset | None:

@@ -700,6 +700,16 @@ class Files:
                 digest.update(f"{'' if self._single else item.path}\0{item.size}\0{token}\n".encode())
         return digest.hexdigest()
 
+    def changed_since(self, fingerprint: str) -> bool:
+        """Whether the root holds others by now than when it was opened, and this was its fingerprint.
+
+        No archive is opened again whose size and time are what they were.
+        """
+        now = _view_again(*self._again)
+        with self._named():
+            same = self._catalogue() is None and _seen(now._physical()) == _seen(self._physical())
+        return not same and now.fingerprint() != fingerprint
+
     def verify_checksums(self, progress: checksums.Progress | None = None) -> tuple[str, ...]:
         """Read all files that the declaration states a size or a digest of, and compare, whatever is remembered.
 
@@ -1128,6 +1138,10 @@ def _common(paths: Iterable[str]) -> list[str]:
         if not lead:
             break
     return lead or []
+
+
+def _seen(items: Sequence[_Item]) -> list[tuple[str, int | None, str]]:
+    return [(item.path, item.size, item.token) for item in items]
 
 
 def _view_again(

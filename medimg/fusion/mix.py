@@ -24,8 +24,8 @@ from typing import Any
 
 import datasets
 import numpy as np
-from datasets.iterable_dataset import _BaseExamplesIterable
 
+from medimg import clients
 from medimg.errors import SourceError
 from medimg.fusion.choices import Weights
 from medimg.fusion.errors import RequestError, StateError
@@ -145,7 +145,7 @@ class _Recipe:
         return random.Random(repr((self.seed, *key)))
 
 
-class Mixture(_BaseExamplesIterable):  # type: ignore[misc]
+class Mixture(clients.examples_iterable()):  # type: ignore[misc]
     """The examples iterable behind `mix`: recipe, epoch, part and state, in the protocol of `datasets` 5.
 
     State: `positions`: per member [pass, items taken, pieces of the next item taken], pass -1 where it has ended;

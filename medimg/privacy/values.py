@@ -1,13 +1,4 @@
-"""The gate through which all passes that is published: what a list names stays, all else is left out and counted.
-
-Keys of `meta` and `label.source` are those that the declaration names (`Dataset.keys`), keys of headers those of
-`HEADER`. Text inside image, volume and video files is taken out by `medimg.containers`; pixels never change. DICOM
-follows the Basic Application Level Confidentiality Profile (PS3.15, annex E): UIDs are replaced by others, always by
-the same; dates, names and free text are not on the list. Kept are sex, age and weight (its Retain Patient
-Characteristics Option), with every age over 89 told as "90+", and what it says of the device. `SeriesInstanceUID`
-stays where the declaration names it among its keys, which it does where the source itself publishes it as the public
-key of its images: The Cancer Imaging Archive, the Imaging Data Commons, and what was made of them.
-"""
+"""Values of `meta`, `label.source` and headers: what may be told under which key, and how."""
 
 from __future__ import annotations
 
@@ -15,15 +6,11 @@ import functools
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from medimg import containers, imports
 from medimg.declaration import Dataset
-from medimg.errors import FormatError, PrivacyError
-from medimg.pixels import NOT_TOLD, Clip, Image, Picture, Volume
-from medimg.report import LoadReport, Reason
+from medimg.pixels import NOT_TOLD
 
 HEADER = frozenset(
     """
@@ -243,157 +230,3 @@ def other_uid(value: Any) -> Any:
     if not isinstance(value, str) or not value or value.startswith(_TECHNICAL):
         return value
     return f"2.25.{int.from_bytes(hashlib.sha256(b'medimg:' + value.encode()).digest()[:16], 'big')}"
-
-
-# pixels
-
-
-def stripped(image: Image, place: str, left: Left, *, own: bool = True) -> tuple[Image, str | None]:
-    """An image without the text in its file, and the SHA-256 of its bytes as the source has them.
-
-    Args:
-        image: as a reader gives it; the header of a volume is changed in place, its voxels are not.
-        place: "image", "mask" or "target".
-        left: counts what was left out, by its place in the format.
-        own: whether the bytes of a volume are those of the source (unpacked), not made of them.
-
-    Returns:
-        (image, digest): the image itself and None where there was nothing to take out, or a volume is not `own`.
-
-    Raises:
-        FormatError: a file that cannot be taken apart, and whose pixels cannot be stored in another.
-    """
-    if isinstance(image, Volume):
-        return _volume(image, place, left, own)
-    if image.encoded is None:
-        return image, None
-    told: Left
-    if isinstance(image, Clip):
-        data, told = containers.video(image.encoded)
-        new: Image = replace(image, encoded=data)
-    else:
-        encoded, told = containers.picture(image.encoded, image.orientation)
-        if encoded is None:
-            _storable(image)
-        new = replace(image, encoded=encoded, suffix=image.suffix if encoded else ".png")
-    if not told:
-        return image, None
-    _count(told, place, left)
-    return new, hashlib.sha256(image.encoded).hexdigest()
-
-
-def _count(told: Left, place: str, left: Left) -> None:
-    for name in told:
-        left[f"{place}: {name}"] += 1
-
-
-def _storable(picture: Picture) -> None:
-    """Refuse a picture whose array does not say all that its file shows: the colors of indices, inks."""
-    from medimg.readers import raster
-
-    if raster.palette(picture) is not None or "color" in picture.meta or "stored_bits" in picture.meta:
-        raise FormatError(
-            "a picture whose texts nobody can tell from its pixels",
-            next_step="Save it as PNG or JPEG, without changing its pixels.",
-        )
-
-
-def _volume(volume: Volume, place: str, left: Left, own: bool) -> tuple[Volume, str | None]:
-    header = memoryview(volume.nifti)
-    offset = int(volume.header["vox_offset"])
-    places, told = containers.nifti(header[:offset])
-    if not told:
-        return volume, None
-    digest = hashlib.sha256(header).hexdigest() if own else None
-    if header.readonly:
-        volume = replace(volume, nifti=bytearray(header))
-        header = memoryview(volume.nifti)
-    for start, end in places.items():
-        header[start:end] = bytes(end - start)
-    _count(told, place, left)
-    return volume, digest
-
-
-def burned_in(*images: Image | None) -> bool:
-    """Whether a header says that text is drawn into the pixels (DICOM's BurnedInAnnotation)."""
-
-    def says(value: Any) -> bool:
-        if isinstance(value, Mapping):
-            stated = value.get("BurnedInAnnotation", ())
-            marks = stated if isinstance(stated, list | tuple) else [stated]
-            return "YES" in (str(mark).strip().upper() for mark in marks) or any(map(says, value.values()))
-        return isinstance(value, list | tuple) and any(map(says, value))
-
-    return any(image is not None and says(image.meta) for image in images)
-
-
-def check_burned_in(dataset: Dataset, *images: Image | None) -> None:
-    """Refuse a row whose header says that text is drawn into its pixels, but where somebody looked at them.
-
-    Raises:
-        PrivacyError: the declaration does not say so.
-    """
-    if dataset.burned_in is None and burned_in(*images):
-        raise PrivacyError(
-            "BurnedInAnnotation is YES: text is drawn into the pixels, and it may name the patient",
-            next_step="Look at the pixels. Where no text names anybody, say in the declaration who looked at what "
-            "(`burned_in`).",
-        )
-
-
-# names of files, and reasons
-
-
-class Words:
-    """Lets through what manifests and cards say of the source's files: names, and reasons why they are no row.
-
-    A word stays where medimg's own code has it (the builder's, and what that imports), or the path of a published row;
-    all others are "*", and numbers of four digits and more "#": a date, a number of a patient.
-
-    Args:
-        module: of the builder.
-    """
-
-    def __init__(self, module: str) -> None:
-        self._known = set(_words_of_code(module))
-
-    def learn(self, path: str) -> None:
-        """A path that a row publishes."""
-        self._known.update(_words(path))
-
-    def text(self, text: str) -> str:
-        """A name or a reason as it may be published."""
-        return _NUMBER.sub("#", _WORD.sub(self._word, text))
-
-    def report(self, report: LoadReport) -> LoadReport:
-        """A report as it may be published."""
-        public = LoadReport(report.dataset, report.config, rows=report.rows, private=report.private)
-        for held, told in ((report.skipped, public.skipped), (report.incomplete, public.incomplete)):
-            for reason, files in held.items():
-                one = told.setdefault(self.text(reason), Reason())
-                one.count += files.count
-                for path in files.examples:
-                    one.add(self.text(path), 0)
-        return public
-
-    def _word(self, found: re.Match[str]) -> str:
-        return found[0] if found[0].casefold() in self._known else "*"
-
-
-_WORD = re.compile(r"[^\W\d_]{2,}")
-_NUMBER = re.compile(r"\d{4,}")
-
-
-def _words(text: str) -> Iterator[str]:
-    return (found[0].casefold() for found in _WORD.finditer(text))
-
-
-@functools.cache
-def _words_of_code(module: str) -> frozenset[str]:
-    names = imports.reached(module, "medimg.rows")
-    return frozenset().union(*map(_words_of_one, names))
-
-
-@functools.cache
-def _words_of_one(module: str) -> frozenset[str]:
-    return frozenset(_words(imports.code(module).text))

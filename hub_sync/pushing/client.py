@@ -1,4 +1,4 @@
-"""Put one dataset on a Hub: shards as they are built, then ONE commit that makes everything visible."""
+"""A Hub and the organization to publish under: what a repository holds, and guarded commits to it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import huggingface_hub
@@ -30,21 +28,17 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, Repository
 from huggingface_hub.utils import build_hf_headers, validate_repo_id  # type: ignore[attr-defined]
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from medimg import layout
+from medimg import clients
 from medimg.errors import HubError, MedimgError
-from medimg.hub_sync.pushing.patience import TRAFFIC, Interrupted, Patience, persist, trouble_of
-from medimg.manifest import MANIFEST_PATH, Manifest
+from medimg.hub_sync import manifests
+from medimg.hub_sync.digests import git_oid
+from medimg.hub_sync.pushing.patience import Interrupted, Patience, persist, trouble_of
+from medimg.hub_sync.pushing.state import Published
+from medimg.manifest import MANIFEST_PATH
 
 T = TypeVar("T")
 
 OFFICIAL_HUB = "https://huggingface.co"
-HOLD_PATH = ".medimg/hold.json"
-"""Present where sync leaves a repository alone: it was retired or rolled back."""
-MARK_PATH = ".medimg/withdrawn.json"
-"""Present where sync has shut a repository, because revisions of it hold rows that may not be shown any more."""
-OWNED = ("data/", "metadata/", "preview/", "assets/", ".medimg/", *layout.FORMER_PATHS)
-"""What sync writes and therefore may delete; other files in the repository are left alone."""
-
 Gate = Literal["auto", "manual", False]
 """Who reads the files: whoever accepts the terms, whom a maintainer approves, everybody."""
 Kind = Literal["dataset", "space"]
@@ -53,43 +47,6 @@ Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 class MovedError(HubError):
     """Somebody else committed since the state that was planned against; nothing was overwritten."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """What a repository holds now."""
-
-    sha: str | None
-    manifest: Manifest | None
-    text: str | None = None
-    """README.md where it was read already; see `card`."""
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Path -> SHA-256 of LFS files and git blob id of the others."""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    """Tag -> revision."""
-    read: Callable[[str], str | None] = lambda path: None
-    """Text of a file at `sha`."""
-
-    @cached_property
-    def card(self) -> str | None:
-        """README.md, read when it is asked for."""
-        if self.text is not None or layout.CARD_PATH not in self.files:
-            return self.text
-        return self.read(layout.CARD_PATH)
-
-    @cached_property
-    def hold(self) -> dict[str, str] | None:
-        """Why sync leaves the repository alone, None where it does not: {"kind", "reason", "to"}."""
-        text = self.read(HOLD_PATH) if HOLD_PATH in self.files else None
-        if text is None:
-            return None
-        try:
-            held = json.loads(text)
-        except ValueError:
-            held = None
-        if not isinstance(held, dict):
-            return {"kind": "held", "reason": f"{HOLD_PATH} cannot be read"}
-        return {str(key): str(value) for key, value in held.items()}
 
 
 class Hub:
@@ -170,7 +127,7 @@ class Hub:
     def published(self, name: str) -> Published:
         """The state of the repository at `main`; empty where there is none."""
         state, text = self.found(name)
-        return state if text is None else replace(state, manifest=read_manifest(text, name))
+        return state if text is None else replace(state, manifest=manifests.read(text, name))
 
     def _sleep(self, seconds: float) -> None:
         if self.stopped.wait(seconds):
@@ -194,7 +151,7 @@ class Hub:
     def at(self, name: str, revision: str) -> Published:
         """The state of the repository at another revision."""
         state, text = self.found_at(name, revision)
-        return state if text is None else replace(state, manifest=read_manifest(text, name))
+        return state if text is None else replace(state, manifest=manifests.read(text, name))
 
     def found_at(self, name: str, revision: str) -> tuple[Published, str | None]:
         """`found` at another revision."""
@@ -332,7 +289,7 @@ class Hub:
         loose: dict[str, set[str]] = {}
         for operation in operations:
             if isinstance(operation, CommitOperationAdd):
-                loose[operation.path_in_repo] = _digests(operation)
+                loose[operation.path_in_repo] = digests(operation)
             elif isinstance(operation, CommitOperationCopy):
                 origin = self._files(operation.src_repo_id or repo, operation.src_revision)
                 loose[operation.path_in_repo] = {origin.get(operation.src_path_in_repo, "")}
@@ -355,84 +312,6 @@ class Hub:
                 text = text.replace(token, "***")
         text = re.sub(r"\bhf_[A-Za-z0-9]{16,}", "***", text)
         return re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]+", r"\1", text)
-
-
-class Upload:
-    """The files of one coming commit.
-
-    Args:
-        hub: where to.
-        name: dataset.
-    """
-
-    def __init__(self, hub: Hub, name: str) -> None:
-        self._hub = hub
-        self._name = name
-        self._ready: dict[Path, CommitOperationAdd] = {}
-        self.bytes = 0
-
-    def shard(self, path: Path) -> None:
-        """Upload a finished data shard now and free its disk space; it becomes visible with the commit."""
-        # The final name needs the number of shards; only the suffix matters for how the Hub stores it.
-        operation = CommitOperationAdd(path_in_repo=f"data/{path.name}", path_or_fileobj=path)
-        self._send([operation])
-        self._ready[path] = operation
-        if operation._is_uploaded:
-            path.unlink()
-
-    def _send(self, operations: list[CommitOperationAdd]) -> None:
-        """Upload what goes through LFS. Each try asks first which objects the Hub has."""
-        before = TRAFFIC.uploaded
-        self._hub.ask(
-            self._name,
-            lambda: self._hub.api.preupload_lfs_files(
-                self._hub.repo(self._name), operations, repo_type=self._hub.kind
-            ),
-        )
-        self.bytes += TRAFFIC.uploaded - before
-        if not huggingface_hub.constants.HF_HUB_DISABLE_XET:  # its own connections are not counted
-            self.bytes += sum(each.upload_info.size for each in operations if each._is_uploaded)
-
-    def commit(
-        self,
-        files: Mapping[str, Path | bytes],
-        parent: Published,
-        message: str,
-        owned: tuple[str, ...] = OWNED,
-    ) -> str | None:
-        """Make everything visible at once.
-
-        Args:
-            files: path in the repository -> local file or content; all that the repository shall hold below `owned`.
-            parent: the state that was planned against; a moved `main` is an error, nothing is overwritten.
-            message: commit message.
-            owned: how paths begin that may be deleted.
-
-        Returns:
-            The new revision, or None where nothing differs.
-
-        Raises:
-            MovedError: `main` is elsewhere.
-        """
-        additions: list[CommitOperationAdd] = []
-        for target, content in files.items():
-            operation = self._ready.get(content) if isinstance(content, Path) else None
-            if operation is not None:
-                operation.path_in_repo = target
-            else:
-                operation = CommitOperationAdd(path_in_repo=target, path_or_fileobj=content)
-            if parent.files.get(target) not in _digests(operation):
-                additions.append(operation)
-        stale = [path for path in parent.files if path.startswith(owned) and path not in files]
-        deletions = [CommitOperationDelete(path_in_repo=path) for path in stale]
-        if not additions and not deletions:
-            return None
-        waiting = [each for each in additions if not each._is_uploaded]
-        if waiting:
-            self._send(waiting)
-        revision = self._hub.commit(self._name, [*additions, *deletions], message, parent)
-        self.bytes += sum(each.upload_info.size for each in additions if each._upload_mode == "regular")
-        return revision
 
 
 def _meant(name: str, error: Exception, tries: int) -> HubError | None:
@@ -460,42 +339,13 @@ def _meant(name: str, error: Exception, tries: int) -> HubError | None:
     return kind(f"the Hub answered {status}: {said}", dataset=name, next_step=steps.get(status, again))
 
 
-def next_tag(version: str, taken: Iterable[str]) -> str:
-    """`v<version>`, or `v<version>-2`, `-3` … where the data changed within one version."""
-    taken = set(taken)
-    tag = f"v{version}"
-    number = 2
-    while tag in taken:
-        tag = f"v{version}-{number}"
-        number += 1
-    return tag
-
-
-def blob_id(data: bytes) -> str:
-    """Git blob id, which is how the Hub names regular files."""
-    return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
-
-
-def _digests(operation: CommitOperationAdd) -> set[str]:
+def digests(operation: CommitOperationAdd) -> set[str]:
     """How the Hub may name a file: SHA-256 through LFS, git blob id otherwise."""
     found = {operation.upload_info.sha256.hex()}
-    if operation._upload_mode != "lfs" and operation.upload_info.size <= 10 * 2**20:
+    if clients.upload_mode(operation) != "lfs" and operation.upload_info.size <= 10 * 2**20:
         with operation.as_file() as stream:
-            found.add(blob_id(stream.read()))
+            found.add(git_oid(stream.read()))
     return found
-
-
-def read_manifest(text: str, name: str) -> Manifest:
-    """The manifest of a dataset's repository. Raises HubError where it cannot be read."""
-    try:
-        return Manifest.model_validate_json(text)
-    except ValueError as error:
-        raise HubError(
-            "the published manifest cannot be read; it was written by a newer version, or by hand",
-            dataset=name,
-            file=MANIFEST_PATH,
-            next_step=f"Update medimg; or delete {MANIFEST_PATH} on the Hub, then sync builds anew.",
-        ) from error
 
 
 def _is_embedded(endpoint: str) -> bool:

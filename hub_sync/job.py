@@ -1,0 +1,294 @@
+"""One dataset in one run of sync: plan, build, check, push, verify; one commit or none."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from medimg import layout, policy
+from medimg.declaration import Dataset
+from medimg.files import checksums
+from medimg.hub_sync import manifests
+from medimg.hub_sync.building import texts
+from medimg.hub_sync.building.build import Built, build
+from medimg.hub_sync.discovery import portal
+from medimg.hub_sync.planning.plan import RECIPE, Plan, by_license, make_plan
+from medimg.hub_sync.planning.source import DatasetSource
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.pushing.state import MARK_PATH, OWNED, Published
+from medimg.hub_sync.pushing.upload import Upload, next_tag
+from medimg.hub_sync.results import Result, Status, Watcher
+from medimg.hub_sync.scratch import scratch
+from medimg.hub_sync.verifying.verify import Reader, verify
+from medimg.hub_sync.withdrawing import withdrawal
+from medimg.licenses import Verdict
+from medimg.manifest import Manifest
+from medimg.registry import Builder
+
+LONG = 1 << 28
+"""Bytes of a file that take so long to be compared with its checksum that it is said."""
+GATE_KEY = "\nextra_gated_prompt:"
+"""In the YAML of a card: readers are asked to accept terms."""
+_MEND = {
+    "subjects": "say in the declaration why they are (`shared_subjects`), or mend the splits",
+    "identifiers": "let the builder leave it out",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all datasets of one run; see `medimg.hub_sync.sync.sync`."""
+
+    hub: Hub
+    root: str | None
+    asked: bool
+    dry_run: bool
+    restore: bool
+    check: bool
+    watcher: Watcher
+    reader: Reader
+    shard_bytes: int
+    pages: bool
+
+
+class Job(contextlib.AbstractContextManager["Job"]):
+    """One dataset in one run. What was built is kept until it is published, also where it is planned anew.
+
+    Args:
+        run: what is the same for all datasets.
+        builder: of the dataset.
+    """
+
+    def __init__(self, run: Settings, builder: Builder) -> None:
+        self.run = run
+        self.hub = run.hub
+        self.builder = builder
+        self.name = builder.name
+        self.upload = Upload(run.hub, builder.name)
+        self.built: Built | None = None
+        self._stack = contextlib.ExitStack()
+        self.source = self._stack.enter_context(DatasetSource(builder, run.root))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def attempt(self, look: Callable[[], Published]) -> Result | None:
+        """Plan and do. Raises MovedError where somebody else committed in between."""
+        state, said = self._settled(look())
+        result = self._attempt(state)
+        if result is not None and result.commits and MARK_PATH in state.files:
+            _, said = withdrawal.settle(self.hub, self.name, self.hub.published(self.name))
+        if result is not None and said:
+            result = replace(result, reason=f"{result.reason}; {said}")
+        if result is None:
+            return None
+        if self.run.pages:
+            now = self.hub.published(self.name) if result.commits else state
+            result = replace(result, manifest=portal.shown(now))
+        if self.built is not None:
+            return result.told(self.built.manifest, self.built.report)
+        return result if state.manifest is None else result.told(state.manifest)
+
+    def _settled(self, state: Published) -> tuple[Published, str]:
+        """Shut what may not be shown any more, before anything is planned."""
+        if not withdrawal.due(self.builder.dataset, state):
+            return state, ""
+        if self.run.dry_run:
+            found = withdrawal.exposed(self.hub, self.name, state)
+            return state, f"would shut: {withdrawal.told(self.name, found, shut=False)}" if found else ""
+        return withdrawal.settle(self.hub, self.name, state)
+
+    def _attempt(self, state: Published) -> Result | None:
+        run, name = self.run, self.name
+        plan = make_plan(self.builder, self.hub, state, self.source, asked=run.asked, restore=run.restore)
+        if plan.action == "absent":
+            return None
+        run.watcher.start(plan)
+        rows = state.manifest.rows if state.manifest is not None else 0
+        if plan.action == "blocked":
+            return Result(name, "blocked", plan.reason, rows=rows)
+        idle: Status = "unchanged" if rows else "card-only"
+        if run.dry_run:
+            status = "published" if plan.action == "build" else idle
+            return Result(name, status, f"would do: {plan.action}, {plan.reason}", rows=rows)
+        if plan.action in ("none", "held"):
+            # A revision without its tag was published by a run that died before it had read it back.
+            if state.sha and state.manifest and state.manifest.tag and state.manifest.tag not in state.tags:
+                return self._finished(Result(name, idle, plan.reason, rows=rows), state.manifest, state.sha)
+            return Result(name, idle, plan.reason, rows=rows)
+        if plan.action == "gate":
+            self.hub.gate(name)
+            return Result(name, idle, f"{plan.reason}; shut again", rows=rows)
+        if state.sha is None:
+            self.hub.create(name)
+            state = self.hub.published(name)
+        if plan.action == "build":
+            return self._build(state, plan)
+        manifest = state.manifest
+        if self.builder.dataset.publish is Verdict.RECIPE:
+            manifest = manifests.made(name, "source", RECIPE)
+        assert manifest is not None
+        return self._card(state, manifest, plan)
+
+    def _build(self, state: Published, plan: Plan) -> Result:
+        dataset = self.builder.dataset
+        if self.built is None or dict(self.built.manifest.fingerprint) != plan.fingerprint:
+            self.built = self._built(plan)
+        manifest = self.built.manifest
+        errors = [finding for finding in manifest.findings if finding.level == "error"]
+        if errors:
+            first = errors[0]
+            told = f"{self.name}: {first.check}: {first.message} ({', '.join(first.examples)})."
+            return Result(self.name, "failed", f"{told} Next: {_MEND.get(first.check, 'mend the builder')}.")
+        if not manifest.rows:
+            return self._no_rows(state, plan, manifest)
+        if gone := _gone(dataset, state.manifest, manifest):
+            told = f"{self.name}: no row of {', '.join(gone)}, of which rows are published; these stay."
+            step = "Next: pass a source that holds them, or retire the dataset and publish it again."
+            return Result(self.name, "failed", f"{told} {step}")
+        self._gate(state, manifest)
+        manifest = manifests.tagged(manifest, self._tag(state, manifest))
+        manifest, rendered = texts.rendered(self.builder, manifest, self.hub.namespace, state.card)
+        content: dict[str, Path | bytes] = {**self.built.files, **rendered}
+        message = f"{dataset.title}: {manifest.rows} rows ({plan.reason})"
+        revision = self.upload.commit(content, _without(state, {MARK_PATH}), message)
+        if revision is None:
+            return Result(self.name, "unchanged", "the build gave the same bytes", rows=manifest.rows)
+        result = Result(
+            self.name,
+            "published",
+            plan.reason,
+            commits=1,
+            rows=manifest.rows,
+            uploaded_bytes=self.upload.bytes,
+        )
+        return self._finished(result, manifest, revision)
+
+    def _gate(self, state: Published, manifest: Manifest) -> None:
+        """Let the repository's setting follow what is declared, before anything is committed.
+
+        What sync has never shut (its card asks nobody to accept terms) was shut by a person, and stays shut.
+        """
+        if MARK_PATH in state.files:
+            return  # shut, whatever is declared
+        if policy.gates(self.builder.dataset, manifest):
+            self.hub.gate(self.name)
+        elif state.manifest is not None and state.manifest.rows and GATE_KEY in (state.card or ""):
+            if holding := policy.held(self.builder.dataset, state.manifest):
+                self.run.watcher.note(
+                    f"{self.name}: the gate stays, since earlier revisions hold rows under {', '.join(holding)}"
+                )
+            else:
+                self.hub.gate(self.name, False)
+
+    def _comparing(self, path: str, done: int, total: int | None) -> None:
+        """Say that a large file is being compared with its checksum, at its first piece."""
+        if done <= checksums.PIECE and total and total > LONG:
+            self.run.watcher.note(f"{self.name}: comparing {path} ({total / 1e9:.1f} GB) with its checksum")
+
+    def _built(self, plan: Plan) -> Built:
+        folder = self._stack.enter_context(scratch(f"build-{self.name}")).path
+        files = self.source.files()
+        files.progress = self._comparing
+        built = build(
+            self.builder,
+            files,
+            folder,
+            origin=plan.origin,
+            fingerprint=plan.fingerprint,
+            shard_bytes=self.run.shard_bytes,
+            on_shard=self.upload.shard,
+            on_row=lambda rows, size: self.run.watcher.row(self.name, rows, size),
+        )
+        self.source.check_unchanged(plan.fingerprint["source"])
+        return built
+
+    def _tag(self, state: Published, manifest: Manifest) -> str:
+        """The version tag of this data: the published one where neither version nor data differ."""
+        old = state.manifest.tag if state.manifest is not None else None
+        version = self.builder.dataset.version
+        if old and re.fullmatch(rf"v{re.escape(version)}(-\d+)?", old):
+            now = {shard.path: shard.sha256 for shard in manifests.data(manifest)}
+            before = {
+                path: digest
+                for path, digest in state.files.items()
+                if path.startswith(("data/", "metadata/"))
+            }
+            if now == before:
+                return old
+        return next_tag(version, state.tags)
+
+    def _no_rows(self, state: Published, plan: Plan, manifest: Manifest) -> Result:
+        """All rows are withheld: a card, and no data any more. A source without any row is an error before this."""
+        why = f"no row is published: {by_license(manifest.withheld)} are withheld"
+        return replace(self._card(state, manifest, plan), reason=why)
+
+    def _card(self, state: Published, manifest: Manifest, plan: Plan) -> Result:
+        """Update the texts; data files stay as they are. A recipe keeps no data file."""
+        dataset = self.builder.dataset
+        kept = {MARK_PATH}
+        if dataset.publish is not Verdict.RECIPE and manifest.rows:
+            kept |= {path for path in state.files if path not in (*texts.PATHS, *layout.FORMER_PATHS)}
+            self._gate(state, manifest)
+            manifest = manifests.tagged(manifest, self._tag(state, manifest))
+        previous = state.manifest.texts if state.manifest is not None else {}
+        manifest, rendered = texts.rendered(self.builder, manifest, self.hub.namespace, state.card)
+        content: dict[str, Path | bytes] = dict(rendered)
+        if (
+            manifests.with_texts(manifest, previous) == state.manifest
+            and all(state.files.get(path) == manifest.texts[path] for path in texts.PATHS[:2])
+            and not [
+                path for path in state.files if path.startswith(OWNED) and path not in (*texts.PATHS, *kept)
+            ]
+        ):
+            content = {}  # what differs is only what the texts were rendered from
+            revision = None
+        else:
+            revision = self.upload.commit(content, _without(state, kept), f"{dataset.title}: card")
+        if revision is None:
+            status: Status = "unchanged" if manifest.rows else "card-only"
+            reason = "unchanged" if manifest.rows else plan.reason
+            return Result(self.name, status, reason, rows=manifest.rows)
+        reason = "card" if manifest.rows else plan.reason
+        result = Result(
+            self.name, "card-only", reason, commits=1, rows=manifest.rows, uploaded_bytes=self.upload.bytes
+        )
+        return self._finished(result, manifest, revision)
+
+    def _finished(self, result: Result, manifest: Manifest, revision: str) -> Result:
+        """Read back, then tag: a version tag says that its revision was verified."""
+        if self.run.check:
+            problems = verify(self.hub, [self.name], reader=self.run.reader)[self.name]
+            if problems:
+                told = self.hub.redacted("; ".join(problems[:3]))
+                return replace(result, status="failed", reason=f"verify: {told}")
+        if manifest.rows and manifest.tag:
+            self.hub.tag(self.name, manifest.tag, revision)
+        return result
+
+
+def _gone(dataset: Dataset, old: Manifest | None, new: Manifest) -> list[str]:
+    """Sub-collections with published rows of which the source holds none now, withheld ones included.
+
+    Rows that must go anyhow, and phantoms that originals replace, are not missed.
+    """
+    if old is None or policy.forbidden(dataset, old) or (old.origin == "miniature" != new.origin):
+        return []
+    found = {config.name for config in new.configs if config.rows or config.withheld}
+    published = [config.name for config in old.configs if config.rows]
+    return [name for name in published if name in dataset.config_names and name not in found]
+
+
+def _without(state: Published, kept: Set[str]) -> Published:
+    """The state that a commit is planned against, without files that stay whatever it holds."""
+    return replace(state, files={path: digest for path, digest in state.files.items() if path not in kept})

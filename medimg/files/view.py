@@ -707,7 +707,7 @@ class Files:
         """
         now = _view_again(*self._again)
         with self._named():
-            same = self._catalogue() is None and _seen(now._physical()) == _seen(self._physical())
+            same = self._collection() is None and _seen(now._physical()) == _seen(self._physical())
         return not same and now.fingerprint() != fingerprint
 
     def verify_checksums(self, progress: checksums.Progress | None = None) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def serve(latency: float) -> ThreadedMotoServer:
     return server
 
 
-def medimg_row(endpoint: str, one: index.Series) -> np.ndarray[Any, Any]:
+def medimg_row(endpoint: str, one: index.ListedSeries) -> np.ndarray[Any, Any]:
     """Voxels (column, row, slice)."""
     rows = medimg.load(
         f"idc/{COLLECTION}?series={one.uid}&drawings=none",
@@ -66,7 +66,7 @@ def medimg_row(endpoint: str, one: index.Series) -> np.ndarray[Any, Any]:
     return np.asanyarray(next(iter(rows))["image"].dataobj)
 
 
-def s3fs_pydicom(endpoint: str, one: index.Series) -> np.ndarray[Any, Any]:
+def s3fs_pydicom(endpoint: str, one: index.ListedSeries) -> np.ndarray[Any, Any]:
     """The same with one open object after the other."""
     bucket = s3fs.S3FileSystem(anon=True, endpoint_url=endpoint, skip_instance_cache=True)
     slices = []
@@ -78,7 +78,7 @@ def s3fs_pydicom(endpoint: str, one: index.Series) -> np.ndarray[Any, Any]:
     return stored * slices[0].RescaleSlope + slices[0].RescaleIntercept
 
 
-def boto3_simpleitk(endpoint: str, one: index.Series) -> np.ndarray[Any, Any]:
+def boto3_simpleitk(endpoint: str, one: index.ListedSeries) -> np.ndarray[Any, Any]:
     """The same through files on disk."""
     client = boto3.client(
         "s3",
@@ -125,7 +125,7 @@ def main() -> None:
     server = serve(options.latency)  # moto keeps its buckets
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    contestants: dict[str, Callable[[str, index.Series], np.ndarray[Any, Any]]] = {
+    contestants: dict[str, Callable[[str, index.ListedSeries], np.ndarray[Any, Any]]] = {
         "medimg": medimg_row,
         "s3fs + pydicom": s3fs_pydicom,
         "boto3 + SimpleITK": boto3_simpleitk,

@@ -10,14 +10,14 @@ import re
 from typing import NamedTuple
 
 
-class Source(NamedTuple):
+class Registered(NamedTuple):
     """A collection source: its title, as in a sentence behind "the", and its package."""
 
     title: str
     package: str
 
 
-SOURCES = {"idc": Source("Imaging Data Commons", "medimg.builders.idc")}
+SOURCES = {"idc": Registered("Imaging Data Commons", "medimg.builders.idc")}
 """By the prefix of its names, which is the extra with what it needs, too."""
 
 

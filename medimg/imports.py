@@ -52,7 +52,7 @@ class Import:
 
 
 @dataclass(frozen=True)
-class Code:
+class Module:
     """The text of one module, as it was when it was first looked at."""
 
     name: str
@@ -120,7 +120,7 @@ class Code:
         return tuple(_imports(self, miniature=False))
 
 
-_CODE: dict[Path, Code] = {}
+_CODE: dict[Path, Module] = {}
 _CONTENTS: dict[Path, tuple[bytes, str]] = {}
 _PLACES: dict[str, Path | None] = {}
 _TARGETS: dict[tuple[str, bool], tuple[str, ...]] = {}
@@ -165,7 +165,7 @@ def _look(path: Path) -> tuple[int, int] | None:
     return _LOOKED[path]
 
 
-def code(name: str) -> Code:
+def code(name: str) -> Module:
     """The module of this dotted name.
 
     Raises:
@@ -176,7 +176,7 @@ def code(name: str) -> Code:
         raise ModuleNotFoundError(f"there is no module {name}", name=name)
     if path not in _CODE:
         stamp = _look(path)
-        _CODE[path] = Code(name, path, path.read_text("utf-8"), stamp)
+        _CODE[path] = Module(name, path, path.read_text("utf-8"), stamp)
     return _CODE[path]
 
 
@@ -246,7 +246,7 @@ def beside(name: str) -> tuple[Path, ...]:
     return _BESIDE[name]
 
 
-def _beside(module: Code) -> tuple[Path, ...]:
+def _beside(module: Module) -> tuple[Path, ...]:
     if not module.reads_beside:
         return ()
     every = _data(module.path.parent)
@@ -319,7 +319,7 @@ def _folders(package: str) -> list[Path]:
     return [Path(each) for each in (spec.submodule_search_locations or ())] if spec else []
 
 
-def _imports(module: Code, *, miniature: bool) -> Iterator[Import]:
+def _imports(module: Module, *, miniature: bool) -> Iterator[Import]:
     text = module.text
     if any("import" in line and _ODD.search(line) for line in text.splitlines()):
         text = ast.unparse(module.tree)  # one statement to a line
@@ -357,7 +357,7 @@ def _every(text: str, package: str) -> Iterator[Import]:
         yield Import(found[1], "", "")
 
 
-def _package(module: Code) -> str:
+def _package(module: Module) -> str:
     return module.name if module.path.name == "__init__.py" else module.name.rpartition(".")[0]
 
 

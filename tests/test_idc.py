@@ -147,10 +147,10 @@ def test_structure_sets_are_attached_to_their_series(tmp_path: Path) -> None:
 
 def test_free_text_names_places_and_lesions_alone() -> None:
     file = File("x.dcm", lambda: io.BytesIO())
-    called = {name: series.names(drawn.Part(file, 1, name)) for name in ("Lung_L", "GTV-1", "mass")}
+    called = {name: series.names(drawn.DrawnPart(file, 1, name)) for name in ("Lung_L", "GTV-1", "mass")}
     assert called == {"Lung_L": ("left lung",), "GTV-1": ("gross tumor volume",), "mass": ("mass",)}
     for said in ("Other", "normal", "Control", "BODY outline", ""):
-        assert series.names(drawn.Part(file, 1, said)) == ("unmapped structure",), said
+        assert series.names(drawn.DrawnPart(file, 1, said)) == ("unmapped structure",), said
 
 
 def test_terms_are_kept_apart() -> None:
@@ -230,7 +230,7 @@ def test_the_tree_is_listed_as_far_as_it_is_asked_for(
 
     original = FileSystem._instances
 
-    def spy(self: Any, path: str, series: index.Series) -> Any:
+    def spy(self: Any, path: str, series: index.ListedSeries) -> Any:
         listed.append(path)
         return original(self, path, series)
 

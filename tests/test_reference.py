@@ -26,7 +26,7 @@ def page() -> str:
 def test_every_reader_that_a_builder_calls_is_explained(page: str) -> None:
     readers = {path.stem for path in (ROOT / "medimg" / "readers").glob("*.py")}
     missing = set()
-    for path in (ROOT / "builders").glob("*.py"):
+    for path in (ROOT / "builders").rglob("*.py"):
         text = path.read_text("utf-8")
         imported = set(re.findall(r"^from medimg\.readers import (.+)$", text, re.MULTILINE))
         names = {name.strip() for line in imported for name in line.split(",") if " as " not in name}

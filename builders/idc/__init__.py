@@ -7,7 +7,7 @@ their miniatures, `files` streams them from the buckets, `listing` is what the c
 import functools
 
 from medimg.builders.idc import index
-from medimg.builders.idc.collection import Collection
+from medimg.builders.idc.collection import CommonsCollection
 from medimg.builders.idc.index import holdings, version
 
 __all__ = ["find", "holdings", "listed", "version"]
@@ -25,7 +25,7 @@ def find(name):
 
 @functools.lru_cache(maxsize=64)
 def _of(selection):
-    return Collection(selection)
+    return CommonsCollection(selection)
 
 
 def listed():

@@ -26,7 +26,7 @@ SAME = {_tcia.collection(name): ((name, "the same collection"),) for name in _tc
 """Collections of which there is a builder by hand."""
 
 
-class Collection:
+class CommonsCollection:
     """A collection in the place of a builder's module."""
 
     def __init__(self, selection):

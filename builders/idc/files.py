@@ -41,7 +41,7 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self._options = options
-        self._trees: dict[str, dict[str, dict[str, dict[str, index.Series]]]] = {}
+        self._trees: dict[str, dict[str, dict[str, dict[str, index.ListedSeries]]]] = {}
         self._listed: dict[str, dict[str, dict[str, Any]]] = {}
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._held = 0
@@ -64,11 +64,11 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
                 self._s3 = s3fs.S3FileSystem(**options)
             return self._s3
 
-    def _tree(self, collection: str) -> dict[str, dict[str, dict[str, index.Series]]]:
+    def _tree(self, collection: str) -> dict[str, dict[str, dict[str, index.ListedSeries]]]:
         """Patient -> study -> folder of a series -> the series."""
         with self._lock:
             if collection not in self._trees:
-                tree: dict[str, dict[str, dict[str, index.Series]]] = {}
+                tree: dict[str, dict[str, dict[str, index.ListedSeries]]] = {}
                 for one in index.series(index.parse(collection)):
                     patient, study, folder = one.folder.split("/")
                     tree.setdefault(patient, {}).setdefault(study, {})[folder] = one
@@ -91,7 +91,7 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
             node = self._node(path)
             if isinstance(node, dict):
                 found = [_folder(f"{path}/{name}") for name in node]
-            elif isinstance(node, index.Series):
+            elif isinstance(node, index.ListedSeries):
                 found = list(self._instances(path, node).values())
             else:
                 found = [node]
@@ -117,7 +117,7 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
         except (KeyError, TypeError):
             series = None
         if (
-            isinstance(series, index.Series)
+            isinstance(series, index.ListedSeries)
             and (one := self._instances(folder, series).get(name)) is not None
         ):
             return one
@@ -129,7 +129,7 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
         while pending:
             folder = pending.pop()
             node = self._node(folder)
-            if isinstance(node, index.Series):
+            if isinstance(node, index.ListedSeries):
                 leaves.append((folder, node))
             elif "type" not in node:
                 pending += [f"{folder}/{name}" for name in node]
@@ -137,7 +137,7 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
             list(pool.map(lambda leaf: self._instances(*leaf), leaves))
         return super().find(path, *args, **kwargs)
 
-    def _instances(self, path: str, series: index.Series) -> dict[str, dict[str, Any]]:
+    def _instances(self, path: str, series: index.ListedSeries) -> dict[str, dict[str, Any]]:
         """Entries of a series by file name, in order; `place` counts them."""
         if path not in self._listed:
             try:
@@ -168,7 +168,7 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
         pending = [self._node(self._strip_protocol(path))]
         while pending:
             node = pending.pop()
-            if isinstance(node, index.Series):
+            if isinstance(node, index.ListedSeries):
                 digest.update(f"{node.folder}\0{node.address}\n".encode())
             elif node.get("type") == "file":
                 digest.update(f"{node['name']}\0{node['ETag']}\n".encode())

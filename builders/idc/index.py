@@ -59,7 +59,7 @@ REGIONS = {
 """DICOM's terms for several regions (PS3.16 annex L)."""
 
 
-class Series(NamedTuple):
+class ListedSeries(NamedTuple):
     """One DICOM series.
 
     Attributes:
@@ -90,7 +90,7 @@ class Series(NamedTuple):
         return f"{patient}/{self.study}/{self.modality}_{self.uid}"
 
 
-class Part(NamedTuple):
+class Reference(NamedTuple):
     """A source of a collection: its images, or an analysis result."""
 
     title: str
@@ -99,7 +99,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Collection:
+class About:
     """What the Commons says of one collection.
 
     Attributes:
@@ -115,7 +115,7 @@ class Collection:
     species: str
     subjects: int
     description: str
-    sources: tuple[Part, ...] = field(repr=False)
+    sources: tuple[Reference, ...] = field(repr=False)
 
 
 class Selection(NamedTuple):
@@ -189,17 +189,17 @@ def series_file() -> Path:
 
 
 @functools.cache
-def collections() -> Mapping[str, Collection]:
+def collections() -> Mapping[str, About]:
     """Every public collection by id."""
     import pyarrow.parquet as pq
 
     found = {}
     for row in pq.read_table(_data() / "collections_index.parquet").to_pylist():
         parts = tuple(
-            Part(_plain(one["source_title"]), one["source_doi"] or "", _plain(one["citation"]))
+            Reference(_plain(one["source_title"]), one["source_doi"] or "", _plain(one["citation"]))
             for one in row["sources"] or ()
         )
-        found[row["collection_id"]] = Collection(
+        found[row["collection_id"]] = About(
             id=row["collection_id"],
             title=_plain(row["collection_name"]),
             locations=row["tumor_locations"] or "",
@@ -234,7 +234,7 @@ def _places() -> Mapping[str, tuple[int, int]]:
 
 
 @functools.lru_cache(maxsize=4)
-def series(selection: Selection) -> Sequence[Series]:
+def series(selection: Selection) -> Sequence[ListedSeries]:
     """The images of a selection and what is drawn on them, by patient, study, modality and UID.
 
     Series without either (reports, plans, presentation states) are left out. Segmentations and structure sets are
@@ -264,9 +264,9 @@ def series(selection: Selection) -> Sequence[Series]:
     return tuple(sorted(chosen, key=lambda one: (one.patient, one.study, one.modality, one.uid)))
 
 
-def _series(row: Mapping[str, Any]) -> Series:
+def _series(row: Mapping[str, Any]) -> ListedSeries:
     same = {key: sys.intern(row[key] or "") for key in _COLUMNS[:_UNIQUE]}  # most rows share these
-    return Series(
+    return ListedSeries(
         same["collection_id"],
         same["analysis_result_id"],
         same["PatientID"],
@@ -288,7 +288,7 @@ def license_id(text: str) -> str:
     return licenses.normalize(text) or licenses.UNKNOWN
 
 
-def _selected(one: Series, wanted: Mapping[str, str]) -> bool:
+def _selected(one: ListedSeries, wanted: Mapping[str, str]) -> bool:
     """Whether a series has the wanted values, which are slugs."""
     said = {"patient": one.patient, "license": one.license}
     if one.modality in OBJECTS:
@@ -298,7 +298,7 @@ def _selected(one: Series, wanted: Mapping[str, str]) -> bool:
     return all(slug(text) == wanted[key] for key, text in said.items() if key in wanted)
 
 
-def kind(series: Series) -> str | None:
+def kind(series: ListedSeries) -> str | None:
     """volumes, images, cines or slides; None for what is no image of its own."""
     if series.modality in NO_IMAGES or series.sop_class == RAW:
         return None
@@ -311,7 +311,7 @@ def kind(series: Series) -> str | None:
     return "volumes" if series.sop_class == TOMOSYNTHESIS else "images"
 
 
-def modality(series: Series) -> str:
+def modality(series: ListedSeries) -> str:
     """Vocabulary id of a series' modality."""
     if series.sop_class == TOMOSYNTHESIS:
         return "digital breast tomosynthesis"
@@ -371,14 +371,14 @@ def holdings() -> tuple[Holding, ...]:
     )
 
 
-def by_uid(all_series: Sequence[Series]) -> Mapping[str, Series]:
+def by_uid(all_series: Sequence[ListedSeries]) -> Mapping[str, ListedSeries]:
     """Series by SeriesInstanceUID."""
     return {one.uid: one for one in all_series}
 
 
-def patients(all_series: Sequence[Series]) -> Iterator[tuple[str, list[Series]]]:
+def patients(all_series: Sequence[ListedSeries]) -> Iterator[tuple[str, list[ListedSeries]]]:
     """(PatientID, series) in order."""
-    group: list[Series] = []
+    group: list[ListedSeries] = []
     for one in all_series:
         if group and group[0].patient != one.patient:
             yield group[0].patient, group

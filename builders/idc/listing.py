@@ -24,7 +24,7 @@ def listed() -> Iterator[Said]:
         yield _said(number, about, held.get(id_, []))
 
 
-def _held() -> dict[str, list[tuple[index.Series, int]]]:
+def _held() -> dict[str, list[tuple[index.ListedSeries, int]]]:
     """Collection -> series of the same kind, region and license as one, and how many they are.
 
     Those of a collection with several licenses are kept apart by patient: what is drawn on a patient's images counts.
@@ -40,7 +40,7 @@ def _held() -> dict[str, list[tuple[index.Series, int]]]:
     mixed = pc.is_in(
         table["collection_id"], value_set=pa.array(sorted(id_ for id_ in count if count[id_] > 1))
     )
-    found: dict[str, list[tuple[index.Series, int]]] = defaultdict(list)
+    found: dict[str, list[tuple[index.ListedSeries, int]]] = defaultdict(list)
     for part, keys in (
         (table.filter(pc.invert(mixed)), [key for key in _KEYS if key != "PatientID"]),
         (table.filter(mixed), _KEYS),
@@ -52,15 +52,15 @@ def _held() -> dict[str, list[tuple[index.Series, int]]]:
     return found
 
 
-def _as_series(row: dict[str, Any]) -> index.Series:
+def _as_series(row: dict[str, Any]) -> index.ListedSeries:
     collection, patient, analysis, modality, sop_class, body, terms = (row.get(key) or "" for key in _KEYS)
-    return index.Series(
+    return index.ListedSeries(
         collection, analysis, patient, "", "", modality, sop_class, body,
         int(row["instanceCount_sum"] or 0), index.license_id(terms), "", float(row["series_size_MB_sum"] or 0),
     )  # fmt: skip
 
 
-def _said(number: int, about: index.Collection, held: list[tuple[index.Series, int]]) -> Said:
+def _said(number: int, about: index.About, held: list[tuple[index.ListedSeries, int]]) -> Said:
     images = [one for one, _ in held if index.kind(one)]
     drawn = any(one.modality in index.OBJECTS for one, _ in held)
     megabytes = sum(one.megabytes for one, _ in held)
@@ -98,7 +98,7 @@ def _said(number: int, about: index.Collection, held: list[tuple[index.Series, i
     )
 
 
-def _organs(about: index.Collection, images: list[index.Series]) -> Cell:
+def _organs(about: index.About, images: list[index.ListedSeries]) -> Cell:
     """Of the series' regions; where they name none, of the sites of the tumors."""
     cell = Cell(sorted({organ for one in images for organ in index.body(one.body_part)}))
     for text in () if cell.values else filter(None, map(str.strip, re.split(r"[,;]", about.locations))):
@@ -109,7 +109,7 @@ def _organs(about: index.Collection, images: list[index.Series]) -> Cell:
     return cell
 
 
-def _terms(held: list[index.Series]) -> set[str]:
+def _terms(held: list[index.ListedSeries]) -> set[str]:
     """Licenses of the rows: the images', or that of what is drawn on them where this is stricter."""
     found = set()
     for _, group in groupby(sorted(held, key=lambda one: one.patient), key=lambda one: one.patient):

@@ -8,6 +8,7 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -111,10 +112,9 @@ def _attributes(doc: str) -> dict[str, str]:
 def _used() -> Counter[str]:
     """`module.function` -> how many modules of builders use it."""
     found: Counter[str] = Counter()
-    for path in sorted(importlib.resources.files(builders).iterdir(), key=lambda each: each.name):
-        if path.name.endswith(".py"):
-            tree = ast.parse(path.read_text("utf-8"))
-            found.update({name for node in ast.walk(tree) for name in _names(node)})
+    for path in sorted(path for folder in builders.__path__ for path in Path(folder).rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        found.update({name for node in ast.walk(tree) for name in _names(node)})
     return found
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from medimg.files import File
 
 
-class Part(NamedTuple):
+class DrawnPart(NamedTuple):
     """One segment of a SEG or one structure of a structure set.
 
     Attributes:
@@ -40,7 +40,7 @@ class Part(NamedTuple):
     segment: dicom_seg.Segment | None = None
 
 
-def parts(file: File) -> list[Part]:
+def parts(file: File) -> list[DrawnPart]:
     """What an object holds; structures without an area are left out.
 
     Raises:
@@ -48,8 +48,8 @@ def parts(file: File) -> list[Part]:
     """
     _, tags = next(dicom.headers([file]))
     if tags.get("Modality") == "RTSTRUCT":
-        return [Part(file, one.number, one.name) for one in rtstruct.rois(file) if one.closed]
-    return [Part(file, number, one.label, one) for number, one in dicom_seg.segments(file).items()]
+        return [DrawnPart(file, one.number, one.name) for one in rtstruct.rois(file) if one.closed]
+    return [DrawnPart(file, number, one.label, one) for number, one in dicom_seg.segments(file).items()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +65,15 @@ class Drawing:
 
     image: VolumePixels
     objects: tuple[File, ...]
-    value: Callable[[Part], int | None] | None = None
+    value: Callable[[DrawnPart], int | None] | None = None
     above: int = 0
 
     @cached_property
-    def _painted(self) -> tuple[dict[Part, int], Painter, dict[str, Any], dict[File, str]]:
+    def _painted(self) -> tuple[dict[DrawnPart, int], Painter, dict[str, Any], dict[File, str]]:
         failed: dict[File, str] = {}
         grid = grid_of(self.image)
         while True:
-            taken: dict[Part, int] = {}
+            taken: dict[DrawnPart, int] = {}
             notes: dict[str, Any] = {}
             painter = Painter(np.zeros(grid.shape, np.uint16, order="F"))
             for file in self.objects:
@@ -88,7 +88,7 @@ class Drawing:
             else:
                 return taken, painter, notes, failed
 
-    def _paint(self, file: File, painter: Painter, grid: Grid, taken: dict[Part, int]) -> dict[str, Any]:
+    def _paint(self, file: File, painter: Painter, grid: Grid, taken: dict[DrawnPart, int]) -> dict[str, Any]:
         held = parts(file)
         mine = {
             one: value
@@ -107,12 +107,12 @@ class Drawing:
         )
 
     @property
-    def parts(self) -> dict[Part, int]:
+    def parts(self) -> dict[DrawnPart, int]:
         """The parts that were taken, drawn anywhere or not, with their values."""
         return self._painted[0]
 
     @property
-    def vanished(self) -> tuple[Part, ...]:
+    def vanished(self) -> tuple[DrawnPart, ...]:
         """Structures with contours of which no voxel is in the mask: whether they are there is not known."""
         shown = {value for some in self.meanings.values() for value in some}
         return tuple(
@@ -188,7 +188,7 @@ class _Mask(VolumePixels):
 def drawing(
     image: VolumePixels,
     objects: Sequence[File],
-    value: Callable[[Part], int | None] | None = None,
+    value: Callable[[DrawnPart], int | None] | None = None,
     *,
     above: int = 0,
 ) -> Drawing:

@@ -83,30 +83,29 @@ def _row(name, split, image, lines, twins):
                 raise line.wrong(column, f"is another than in line {lines[0].at} of {lines[0].file}")
     line = tables.Line(said, lines[-1].file, lines[-1].at)
     meta = {key: cell for key, cell in said.items() if key not in _LABEL}
+    if twins:
+        meta["duplicates"] = twins
+    classes, assessed, source = [], [], None
+    if "benign_malignant" in line:  # not in the test set
+        if term := line.one_of("diagnosis", DIAGNOSES):
+            classes.append(term)
+            assessed += KNOWN
+        classes.append(line.one_of("benign_malignant", LABELS))
+        assessed = dict.fromkeys((*ALWAYS, *assessed))
+        source = {key: line[key] for key in ("diagnosis", "benign_malignant", "target")}
     return Row(
         id=name,
         split=split,
         subject=line["patient_id" if "patient_id" in line else "patient"],
         image=image,
-        meta=meta | ({"duplicates": twins} if twins else {}),
-        **_said(line),
+        classes=classes,
+        assessed=tuple(assessed),
+        source=source,
+        meta=meta,
     )
 
 
 _LABEL = ("diagnosis", "benign_malignant", "target", "image_name", "patient_id", "image", "patient")
-
-
-def _said(line):
-    if "benign_malignant" not in line:  # the test set
-        return {"assessed": ()}
-    term = line.one_of("diagnosis", DIAGNOSES)
-    return {
-        "classes": [*((term,) if term else ()), line.one_of("benign_malignant", LABELS)],
-        "assessed": tuple(dict.fromkeys((*ALWAYS, *(KNOWN if term else ())))),
-        "source": {key: line[key] for key in ("diagnosis", "benign_malignant", "target")},
-    }
-
-
 COLUMNS = ["image_name", "patient_id", "sex", "age_approx", "anatom_site_general_challenge"]
 TRAIN = (
     ("ISIC_2637011", "IP_7279968", "male", 45.0, "head/neck", "unknown", "benign", 0),

@@ -101,54 +101,65 @@ DATASET = Dataset(
 
 def rows(files):
     entry = files.find(r"Data_Entry_2017_v2020\.csv$") or files.need(r"(Data_Entry_2017|sample_labels)\.csv$")
-    entries, boxes = tables.Lines(files), {}
+    entries = tables.Lines(files)
     for line in tables.rows(entry):
         entries.add(line["Image Index"], line, "Image Index")
-    found = files.find(r"BBox_List_2017\.csv$", lost="boxes are")
-    for line in tables.rows(found, pad=True) if found else ():
-        boxes.setdefault(tables.file_name(line["Image Index"]), []).append(line)
-    lists = {
-        part: files.find(rf"{part}_list(?:_NIH)?\.txt$", lost=f"the official list {part} is")
-        for part in ("train_val", "test")
-    }
-    parts = {
-        part: {tables.file_name(name) for name in tables.lines(file)} for part, file in lists.items() if file
-    }
+    boxes = drawn(files)
+    parts = listed(files)
     sample = entry.name.startswith("sample")
     for image, name, patient in files.stream(r"((\d{8})_\d{3}\.png)$"):
         if name not in entries:
             yield Skipped(file=image, reason=f"not in {entry.name}: nothing is known about this image")
             continue
-        official = _part(name, parts)
+        official = part_of(name, parts)
         if official is None and not sample:
             yield Skipped(file=image, reason="no official list in this copy says of which part it is")
             continue
         with files.row(image):
-            said, drawn = entries[name], boxes.get(name, [])
-            listed = [part for part, names in parts.items() if name in names]
-            findings, more = said["Finding Labels"], list(said.items())[2:]
-            source = {"Bbox [x,y,w,h]": [list(line.values())[1:6] for line in drawn]} if drawn else {}
+            line, outlined = entries[name], boxes.get(name, [])
+            source = {"Finding Labels": line["Finding Labels"]}
+            if outlined:
+                source["Bbox [x,y,w,h]"] = [list(one.values())[1:6] for one in outlined]
+            meta = dict(list(line.items())[2:])
+            meta["official_list"] = next((part for part, names in parts.items() if name in names), None)
             yield Row(
                 id=name.removesuffix(".png"),
                 split="test" if official == "test" else "train",
                 subject=patient,
                 image=image,
-                classes=_findings(said),
+                classes=findings(line),
                 assessed=tuple(FINDINGS.values()),
-                boxes=[_box(line) for line in drawn],
-                source={"Finding Labels": findings} | source,
-                meta={**dict(more), "official_list": listed[0] if listed else None},
+                boxes=[box(one) for one in outlined],
+                source=source,
+                meta=meta,
             )
 
 
-def _part(name, parts):
+def drawn(files):
+    """Image -> its lines of the list of boxes."""
+    found, table = {}, files.find(r"BBox_List_2017\.csv$", lost="boxes are")
+    for line in tables.rows(table, pad=True) if table else ():
+        found.setdefault(tables.file_name(line["Image Index"]), []).append(line)
+    return found
+
+
+def listed(files):
+    """Official part -> its images, of the lists that are here."""
+    found = {}
+    for part in ("train_val", "test"):
+        if table := files.find(rf"{part}_list(?:_NIH)?\.txt$", lost=f"the official list {part} is"):
+            found[part] = {tables.file_name(name) for name in tables.lines(table)}
+    return found
+
+
+def part_of(name, parts):
     """The official part of an image. The two lists are all there is: what is not in one of them is in the other."""
     if name in parts.get("test", ()) or ("test" not in parts and parts and name not in parts["train_val"]):
         return "test"
     return "train_val" if parts else None
 
 
-def _findings(line):
+def findings(line):
     found = []
     for finding in line["Finding Labels"].split("|"):
         if finding not in DATASET.labels:
@@ -157,7 +168,7 @@ def _findings(line):
     return found
 
 
-def _box(line):
+def box(line):
     # The header's "Bbox [x,y,w,h]" is cut at its commas.
     if len(line) != 6:
         raise line.wrong(

@@ -118,10 +118,10 @@ def rows(files):
             }
             for (where, name), (image, _) in images.items()
         }
-        yield from (_lesions if config == "lesion" else _features)(files, shared)
+        yield from (lesions if config == "lesion" else features)(files, shared)
 
 
-def _lesions(files, shared):
+def lesions(files, shared):
     answers = tables.lines_by(
         files,
         r"ISBI2016_ISIC_Part3B?_(?:Training|Test)_GroundTruth\.csv$",
@@ -148,24 +148,25 @@ def _lesions(files, shared):
         if diagnosed and place[1] not in answers:
             files.tell(row["image"], "no table in this copy has a line for it: its diagnosis is not known")
         with files.row(row["image"]):
-            line = answers.get(place[1])
+            line, assessed = answers.get(place[1]), []
+            if line:
+                assessed += ["benign lesion", "malignant lesion"]
+            if mask:
+                assessed.append("skin lesion")
             yield Row(
                 **row,
                 classes=(line.one_of("answer", LABELS),) if line else (),
+                assessed=assessed,
                 source=line["answer"] if line else None,
                 mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
                 legend=_isic.LESION,
-                assessed=(
-                    *(("benign lesion", "malignant lesion") if line else ()),
-                    *(("skin lesion",) if mask else ()),
-                ),
             )
     for mask in drawn.values():
         yield Skipped(file=mask, reason="a mask whose image is not in this copy")
     answers.tell_rest("its image is not in this copy")
 
 
-def _features(files, shared):
+def features(files, shared):
     drawn = files.index(PART.format("2B", "GroundTruth", r"_(globules|streaks)\.png"), key=(1, 2, 3))
     tiles = files.index(PART.format("2", "Data", r"_superpixels\.png"), key=(1, 2))
     said = files.index(PART.format("2", "GroundTruth", r"\.json"), key=(1, 2))

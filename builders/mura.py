@@ -5,6 +5,7 @@ labeled the 14,863 studies as a whole.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Lookup
 from medimg.readers import tables
 from medimg.schema import Row
 
@@ -56,42 +57,49 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    stated = _labels(files)
-    for image, study, where, part, patient, number, kind in files.match(
-        r"(?:^|/)((train|valid)/XR_([A-Z]+)/(patient\d+)/(study\d+)_(negative|positive))/image\d+\.png$"
-    ):
-        line = stated.get(study)
-        if stated and line is None:
-            files.tell(
-                image, "no table in this copy has a line for its study: the label is that of the folder alone"
-            )
-        with files.row(image):
-            if line and line.one_of("label", CODES) != kind:
-                raise line.wrong("label", f"contradicts the folder, which says {kind}")
-            yield Row(
-                id=f"{part.lower()}-{patient}-{number}-{image.stem}",
-                split=SPLITS[where],
-                subject=patient,
-                image=image,
-                organ=(part.lower(),),
-                classes=DATASET.labels[kind],
-                assessed=DATASET.every_label,
-                source={"folder": f"{number}_{kind}"}
-                | ({line.file.rpartition("/")[2]: line["label"]} if line else {}),
-                meta={"study": f"XR_{part}/{patient}/{number}"},
-            )
-    stated.tell_rest("no image of its study is in this copy")
+LABELED = "the labels of the studies, beside those of the folders, are"
 
 
-def _labels(files):
+def labels(files):
     """Study -> line of the tables, which have no header; paths begin with the folder of the release."""
     found = tables.Lines(files)
-    pattern = r"(?:^|/)(?:train|valid)_labeled_studies\.csv$"
-    for (table,) in files.match(pattern, lost="the labels of the studies, beside those of the folders, are"):
+    for (table,) in files.match(r"(?:^|/)(?:train|valid)_labeled_studies\.csv$", lost=LABELED):
         for line in tables.rows(table, header=False, columns=("study", "label")):
             found.add(line["study"].strip().replace("\\", "/").strip("/").split("/", 1)[-1], line, "study")
     return found
+
+
+def row(case):
+    source = {"folder": f"{case.number}_{case.kind}"}
+    if case.line:
+        if case.line.one_of("label", CODES) != case.kind:
+            raise case.line.wrong("label", f"contradicts the folder, which says {case.kind}")
+        source[case.line.file.rpartition("/")[2]] = case.line["label"]
+    return Row(
+        id=f"{case.part.lower()}-{case.patient}-{case.number}-{case.stem}",
+        split=SPLITS[case.split],
+        subject=case.patient,
+        image=case.image,
+        organ=(case.part.lower(),),
+        classes=DATASET.labels[case.kind],
+        assessed=DATASET.every_label,
+        source=source,
+        meta={"study": f"XR_{case.part}/{case.patient}/{case.number}"},
+    )
+
+
+rows = Join(
+    r"(?:^|/)(?P<study>(?P<split>train|valid)/XR_(?P<part>[A-Z]+)/(?P<patient>patient\d+)/"
+    r"(?P<number>study\d+)_(?P<kind>negative|positive))/image\d+\.png$",
+    row,
+    line=Lookup(
+        labels,
+        key="study",
+        lost=LABELED,
+        tell="no table in this copy has a line for its study: the label is that of the folder alone",
+        rest="no image of its study is in this copy",
+    ),
+)
 
 
 def miniature(make):

@@ -56,7 +56,24 @@ DATASET = Dataset(
 
 
 def rows(files):
-    said = {}
+    said = stated(files)
+    seen = set()
+    for image, folder in files.match(r"(?i)(?:^|/)([^/]*(?:train|valid|test)[^/]*)/(?:.*/)?\d+\.png$"):
+        key = (part_of(folder), image.stem)
+        if key not in said:
+            yield Skipped(file=image, reason="no table in this copy has a row for it")
+            continue
+        seen.add(key)
+        with files.row(image):
+            yield row(files, image, key[0], said[key])
+    for key, lines in said.items():
+        if key not in seen:
+            files.tell(lines[0].file, "a line of the table is no row: its image is not in this copy")
+
+
+def stated(files):
+    """Part and image -> its lines; there may be one with its age, one with its sex."""
+    found = {}
     for (table,) in files.match(r"(?i)(?:^|/)[^/]*(?:train|valid|test|ground truth)[^/]*\.(?:csv|xlsx)$"):
         for line in tables.rows(table):
             column = next((name for name in KEYS if name in line), None)
@@ -65,39 +82,27 @@ def rows(files):
             if not line[column].strip():
                 files.tell(table, "a line of the table belongs to nothing: its image is blank")
                 continue
-            said.setdefault((_part(table.name), line[column].strip()), []).append(line)
-    seen = set()
-    for image, folder in files.match(r"(?i)(?:^|/)([^/]*(?:train|valid|test)[^/]*)/(?:.*/)?\d+\.png$"):
-        part = _part(folder)
-        lines = said.get((part, image.stem))
-        if lines is None:
-            yield Skipped(file=image, reason="no table in this copy has a row for it")
-            continue
-        seen.add((part, image.stem))
-        with files.row(image):
-            ages = [(line, name) for line in lines for name in AGES if line.get(name, "").strip()]
-            if len({line.number(name) for line, name in ages}) > 1:
-                raise ages[-1][0].wrong(ages[-1][1], f"is another age than in line {ages[0][0].at}")
-            if not ages:
-                files.tell(image, "no table in this copy tells its bone age")
-            yield Row(
-                id=image.stem if part == "train" else f"{part}-{image.stem}",
-                split=SPLITS[part],
-                image=image,
-                measures=[
-                    Measure(name="bone age", value=line.number(name), unit="mo") for line, name in ages[:1]
-                ],
-                source={name: line[name] for line, name in ages} or None,
-                meta={
-                    name: cell for line in lines for name, cell in line.items() if name not in (*KEYS, *AGES)
-                },
-            )
-    for (part, name), lines in said.items():
-        if (part, name) not in seen:
-            files.tell(lines[0].file, "a line of the table is no row: its image is not in this copy")
+            found.setdefault((part_of(table.name), line[column].strip()), []).append(line)
+    return found
 
 
-def _part(name):
+def row(files, image, part, lines):
+    ages = [(line, name) for line in lines for name in AGES if line.get(name, "").strip()]
+    if len({line.number(name) for line, name in ages}) > 1:
+        raise ages[-1][0].wrong(ages[-1][1], f"is another age than in line {ages[0][0].at}")
+    if not ages:
+        files.tell(image, "no table in this copy tells its bone age")
+    return Row(
+        id=image.stem if part == "train" else f"{part}-{image.stem}",
+        split=SPLITS[part],
+        image=image,
+        measures=[Measure(name="bone age", value=line.number(name), unit="mo") for line, name in ages[:1]],
+        source={name: line[name] for line, name in ages} or None,
+        meta={name: cell for line in lines for name, cell in line.items() if name not in (*KEYS, *AGES)},
+    )
+
+
+def part_of(name):
     return next((part for part in SPLITS if part in name.lower()), "test")
 
 

@@ -4,9 +4,9 @@ Sixty neuroradiologists labeled 25,000 head CT of three institutions slice by sl
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.errors import MedimgError
+from medimg.join import Join, Lookup
 from medimg.readers import dicom, tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 KAGGLE = "https://www.kaggle.com/c/rsna-intracranial-hemorrhage-detection"
 KINDS = {
@@ -17,7 +17,8 @@ KINDS = {
     "subdural": "subdural hemorrhage",
     "any": "intracranial hemorrhage",
 }
-PLACE = "PatientID StudyInstanceUID SeriesInstanceUID ImagePositionPatient ImageOrientationPatient".split()
+PLACE = "StudyInstanceUID SeriesInstanceUID ImagePositionPatient ImageOrientationPatient".split()
+UNCLEAR = -1
 
 DATASET = Dataset(
     name="rsna-intracranial-hemorrhage",
@@ -61,57 +62,59 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    kinds = [*KINDS]
-    found, unclear = _answers(files.need(r"(?:^|/)stage_[12]_train\.csv$"), kinds)
-    for image, part, name in files.stream(r"stage_[12]_(train|test)(?:_images)?/(ID_\w+)\.dcm$"):
-        reason = None if part == "test" or name in found else "the table has no row for it"
-        if part == "train" and name in unclear:
-            reason = "two lines of the table contradict each other on it"
-        try:
-            _, tags = next(dicom.headers([image]))
-        except MedimgError as error:
-            reason = f"quarantined: {error.problem}"
-        if reason:
-            yield Skipped(file=image, reason=reason)
-            continue
-        label = {"assessed": ()}
-        if part == "train":
-            asked, given = found[name] >> len(kinds), found[name]
-            said = {kind: given >> n & 1 for n, kind in enumerate(kinds) if asked >> n & 1}
-            if len(said) < len(kinds):
-                files.tell(image, "the table lacks lines for it: not every kind of bleeding is known")
-            classes = [KINDS[kind] for kind in said if said[kind]]
-            label = {"classes": classes, "assessed": [KINDS[kind] for kind in said], "source": said}
-        yield Row(
-            id=name,
-            split=part,
-            subject=tags["PatientID"],
-            image=dicom.picture(image),
-            meta={key: tags[key] for key in PLACE[1:] if key in tags},
-            **label,
-        )
-
-
-def _answers(table, kinds):
+def answers(files):
     """Image -> a number of twelve bits (the table has 4.5 million lines): which kinds are there, which were asked.
 
-    Lines may come twice; images of which two contradict each other are the second value.
+    Lines may come twice; an image of which two contradict each other has `UNCLEAR`.
     """
-    found, unclear, count = {}, set(), len(kinds)
-    for line in tables.rows(table):
+    found, kinds = {}, {kind: n for n, kind in enumerate(KINDS)}
+    for line in tables.rows(files.need(r"(?:^|/)stage_[12]_train\.csv$")):
         name, _, kind = line["ID"].strip().rpartition("_")
-        if kind not in kinds or line["Label"].strip() not in ("0", "1"):
-            column = "ID" if kind not in kinds else "Label"
-            raise line.wrong(
-                column, "is no image and kind of bleeding" if column == "ID" else "is neither 0 nor 1"
-            )
-        n, there = kinds.index(kind), line["Label"].strip() == "1"
-        known = found.get(name, 0)
-        if known >> (n + count) & 1 and (known >> n & 1) != there:
-            unclear.add(name)
-        found[name] = known | there << n | 1 << (n + count)
-    return found, unclear
+        if kind not in kinds:
+            raise line.wrong("ID", "is no image and kind of bleeding")
+        if line["Label"].strip() not in ("0", "1"):
+            raise line.wrong("Label", "is neither 0 nor 1")
+        known, there = found.get(name, 0), line["Label"].strip() == "1"
+        n, asked = kinds[kind], 1 << (kinds[kind] + len(kinds))
+        if known == UNCLEAR or (known & asked and (known >> n & 1) != there):
+            found[name] = UNCLEAR
+        else:
+            found[name] = known | there << n | asked
+    return found
+
+
+def row(case):
+    _, tags = next(dicom.headers([case.image]))
+    classes, assessed, source = [], [], None
+    if case.part == "train":
+        if case.answer == UNCLEAR:
+            return case.skip("two lines of the table contradict each other on it")
+        asked = case.answer >> len(KINDS)
+        source = {kind: case.answer >> n & 1 for n, kind in enumerate(KINDS) if asked >> n & 1}
+        classes = [KINDS[kind] for kind in source if source[kind]]
+        assessed = [KINDS[kind] for kind in source]
+        if len(source) < len(KINDS):
+            case.tell("the table lacks lines for it: not every kind of bleeding is known")
+    return Row(
+        id=case.name,
+        split=case.part,
+        subject=tags["PatientID"],
+        image=dicom.picture(case.image),
+        classes=classes,
+        assessed=assessed,
+        source=source,
+        meta={key: tags[key] for key in PLACE if key in tags},
+    )
+
+
+rows = Join(
+    r"stage_[12]_(?P<part>train|test)(?:_images)?/(?P<name>ID_\w+)\.dcm$",
+    row,
+    stream=True,
+    answer=Lookup(
+        answers, key="name", when=lambda case: case.part == "train", skip="the table has no row for it"
+    ),
+)
 
 
 def miniature(make):

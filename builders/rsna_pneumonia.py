@@ -4,8 +4,9 @@
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.join import Join, Lookup, lines
 from medimg.readers import dicom, tables
-from medimg.schema import Box, Row, Skipped
+from medimg.schema import Box, Row
 
 PAGE = "https://www.rsna.org/education/ai-resources-and-training/ai-image-challenge"
 MAPPING = (
@@ -68,53 +69,71 @@ DATASET = Dataset(
 )
 
 
-CLASSES = "images without opacity, normal or not, are"
+def drawn(files):
+    """Image -> its lines, one for each box."""
+    found = {}
+    for line in tables.rows(files.need(r"stage_2_train_labels\.csv$")):
+        found.setdefault(line["patientId"], []).append(line)
+    return found
 
 
-def rows(files):
-    drawn, patients = {}, {}
-    for row in tables.rows(files.need(r"stage_2_train_labels\.csv$")):
-        drawn.setdefault(row["patientId"], []).append(row)
-    kinds = tables.lines_by(files, r"stage_2_detailed_class_info\.csv$", "patientId", lost=CLASSES)
-    if table := files.find(r"dataset-mappings_2018\.json$", lost="patients are"):
-        for row in tables.json_value(table):
-            patients[row.get("subset_img_id")] = row["img_id"].partition("_")[0]
-    for image, part, name in files.stream(r"stage_2_(train|test)_images/([^/]+)\.dcm$"):
-        told = drawn.get(name)
-        if part == "train" and not told:
-            yield Skipped(file=image, reason="stage_2_train_labels.csv has no row for it")
-            continue
-        with files.row(image):
-            label = _label(told, kinds.get(name)) if told else {"assessed": ()}
-            yield Row(
-                id=name,
-                split=part,
-                subject=patients.get(name),
-                image=dicom.picture(image),
-                meta={"patientId": name},
-                **label,
-            )
+def patients(files):
+    """Image -> patient of ChestX-ray14."""
+    mapping = files.find(r"dataset-mappings_2018\.json$", lost="patients are")
+    entries = tables.json_value(mapping) if mapping else ()
+    return {entry.get("subset_img_id"): entry["img_id"].partition("_")[0] for entry in entries}
 
 
-def _label(lines, kind):
-    opacity = lines[0].one_of("Target", {"0": False, "1": True})
-    for line in lines[1:]:
-        if line["Target"] != lines[0]["Target"]:
-            raise line.wrong("Target", f"contradicts line {lines[0].at}, of the same image")
+def row(case):
+    return Row(
+        id=case.name,
+        split=case.part,
+        subject=case.patient,
+        image=dicom.picture(case.image),
+        meta={"patientId": case.name},
+        **(label(case.boxes, case.kind) if case.boxes else {"assessed": ()}),
+    )
+
+
+def label(stated, kind):
+    opacity = stated[0].one_of("Target", {"0": False, "1": True})
+    for line in stated[1:]:
+        if line["Target"] != stated[0]["Target"]:
+            raise line.wrong("Target", f"contradicts line {stated[0].at}, of the same image")
     classes = kind.one_of("class", DATASET.labels) if kind else ["lung opacity"] * opacity
     if opacity != ("lung opacity" in classes):
-        raise kind.wrong("class", f"contradicts Target {lines[0]['Target']} in {lines[0].file}")
+        raise kind.wrong("class", f"contradicts Target {stated[0]['Target']} in {stated[0].file}")
     return {
         "classes": classes,
-        "assessed": tuple(KINDS.values()) if kind else ("lung opacity",),
-        "boxes": [_box(line) for line in lines] if opacity else (),
-        "source": {"labels": lines} | ({"class": kind["class"]} if kind else {}),
+        "assessed": DATASET.every_label if kind else ("lung opacity",),
+        "boxes": [box(line) for line in stated] if opacity else (),
+        "source": {"labels": stated} | ({"class": kind["class"]} if kind else {}),
     }
 
 
-def _box(line):
+def box(line):
     x, y, width, height = (line.number(column) for column in ("x", "y", "width", "height"))
     return Box(name="lung opacity", box=(x, y, x + width, y + height))
+
+
+rows = Join(
+    r"stage_2_(?P<part>train|test)_images/(?P<name>[^/]+)\.dcm$",
+    row,
+    stream=True,
+    boxes=Lookup(
+        drawn,
+        key="name",
+        when=lambda case: case.part == "train",
+        skip="stage_2_train_labels.csv has no row for it",
+    ),
+    kind=lines(
+        r"stage_2_detailed_class_info\.csv$",
+        "patientId",
+        key="name",
+        lost="images without opacity, normal or not, are",
+    ),
+    patient=Lookup(patients, key="name"),
+)
 
 
 def miniature(make):

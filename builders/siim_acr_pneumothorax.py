@@ -1,8 +1,9 @@
 """SIIM-ACR Pneumothorax Segmentation 2019: chest radiographs of ChestX-ray14 with outlined pneumothorax."""
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.join import Join, Lookup
 from medimg.readers import dicom, masks, tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 KAGGLE = "https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation"
 
@@ -64,37 +65,54 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    runs = {}
-    table = files.need(r"(?:^|/)(?:train-rle|stage_2_train)\.csv$")
+def outlines(files):
+    """Image -> the table, and its lines, one for each outline."""
+    table, found = files.need(r"(?:^|/)(?:train-rle|stage_2_train)\.csv$"), {}
     for line in tables.rows(table):
         if not line["ImageId"].strip():
             raise line.wrong("ImageId", "is blank: the outline belongs to no image")
-        runs.setdefault(line["ImageId"].strip(), []).append(line)
-    for image, tested, uid in files.stream(r"^(?:.*(dicom-images-test|stage_2_images)/)?.*?([^/]+)\.dcm$"):
-        if uid not in runs and not tested:
-            yield Skipped(file=image, reason=f"{table.name} has no row for it")
-            continue
-        with files.row(image):
-            label = (
-                _label(files, image, table, runs[uid]) if uid in runs else {"split": "test", "assessed": ()}
-            )
-            yield Row(id=uid, image=dicom.picture(image), meta={"ImageId": uid}, **label)
+        found.setdefault(line["ImageId"].strip(), (table, []))[1].append(line)
+    return found
 
 
-def _label(files, image, table, lines):
+def row(case):
+    if not case.outlines:
+        return Row(
+            id=case.uid,
+            split="test",
+            image=dicom.picture(case.image),
+            assessed=(),
+            meta={"ImageId": case.uid},
+        )
+    table, lines = case.outlines
     drawn = tables.run_lengths(lines, "EncodedPixels", nothing="-1")
     stated = [line["EncodedPixels"].strip() for line in lines]
     if len({*stated}) < len(stated):
-        files.tell(image, "two lines of the table state the same run lengths for it: they count once")
-    _, tags = next(dicom.headers([image]))
+        case.tell("two lines of the table state the same run lengths for it: they count once")
+    _, tags = next(dicom.headers([case.image]))
     shape = (tags["Rows"], tags["Columns"])
-    return {
-        "mask": masks.union([(masks.rle(one, shape, relative=True, file=table), 1) for one in drawn or [()]]),
-        "classes": ("pneumothorax",) if drawn else (),
-        "assessed": ("pneumothorax",),
-        "source": {"EncodedPixels": stated},
-    }
+    return Row(
+        id=case.uid,
+        image=dicom.picture(case.image),
+        mask=masks.union([(masks.rle(one, shape, relative=True, file=table), 1) for one in drawn or [()]]),
+        classes=("pneumothorax",) if drawn else (),
+        assessed=("pneumothorax",),
+        source={"EncodedPixels": stated},
+        meta={"ImageId": case.uid},
+    )
+
+
+rows = Join(
+    r"^(?:.*(?P<test>dicom-images-test|stage_2_images)/)?.*?(?P<uid>[^/]+)\.dcm$",
+    row,
+    stream=True,
+    outlines=Lookup(
+        outlines,
+        key="uid",
+        when=lambda case: not case.test,
+        skip="train-rle.csv has no row for it",
+    ),
+)
 
 
 def miniature(make):

@@ -30,11 +30,6 @@ LABELS = {
     },
 }
 """Column -> value -> canonical name."""
-COLUMNS = [
-    *("Patient ID", "Age(years)", "Tumour Size(cm)", "Tumour Type", "ER", "PR", "HER2", "HER2 Expression"),
-    *("Histological grading", "Surgical", "Ki67", "Molecular subtype", "Number of lymph node metastases"),
-    "ALN status",
-]
 
 DATASET = Dataset(
     name="bcnb",
@@ -96,92 +91,113 @@ DATASET = Dataset(
 
 
 UNLISTED = "no list of this copy (train_id.txt, val_id.txt, test_id.txt) names its patient"
-
-
 NOBODY = "the clinical table has no line for its patient: receptors and other findings are not known"
+SLIDE = r"(?:^|/)WSIs/(\d{1,4})\.jpg$"
+PATCH = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
 
 
 def rows(files):
-    about, parts = tables.Lines(files), {}
-    for (table,) in files.match(
-        r"(?:^|/)patient-clinical-data\.xlsx$", lost="receptors and other findings are"
-    ):
-        for line in tables.rows(table):
-            about.add(line["Patient ID"].strip().removesuffix(".0"), line, "Patient ID")
+    about, parts = clinical(files), {}
     for file, part in files.match(r"(?:^|/)(train|val|test)_id\.txt$"):
         parts |= dict.fromkeys(tables.lines(file), SPLITS[part])
     outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$", lost="outlines of the tumors are")
-    for file, patient in files.match(r"(?:^|/)WSIs/(\d{1,4})\.jpg$"):
-        if patient not in parts:
-            yield Skipped(file=file, reason=UNLISTED)
-            continue
-        if outlines and patient not in outlines:
-            files.tell(file, "its tumors are not outlined in this copy")
-        if about and patient not in about:
-            files.tell(file, NOBODY)
-        with files.row(file):
-            yield from _tiles(file, patient, parts[patient], about.get(patient, {}), outlines.get(patient))
-    pattern = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
-    for image, patient, name, region, x, y in files.match(pattern):
+    for image, patient, *place in (*files.match(SLIDE), *files.match(PATCH)):
         if patient not in parts:
             yield Skipped(file=image, reason=UNLISTED)
             continue
+        if outlines and not place and patient not in outlines:
+            files.tell(image, "its tumors are not outlined in this copy")
         if about and patient not in about:
             files.tell(image, NOBODY)
         with files.row(image):
-            where = {"region": int(region), "x": int(x), "y": int(y), "level": 0}
-            said, assessed = _said(patient, parts[patient], about.get(patient, {}), where)
-            yield Row(id=name, config="patches", image=image, assessed=assessed, **said)
+            line = {column: cell for column, cell in about.get(patient, {}).items() if column and cell}
+            if place:
+                yield patch(image, patient, parts[patient], line, *place)
+            else:
+                yield from tiles(image, patient, parts[patient], line, outlines.get(patient))
     for image, _ in files.match(r"(?:^|/)(\d{6})(?:_\w+)?\.jpg$"):
         yield Skipped(file=image, reason="a sample slide of the repository, none of 1 to 1058")
 
 
-def _tiles(file, patient, split, line, outline):
+def clinical(files):
+    """The clinical table's lines by patient."""
+    found, lost = tables.Lines(files), "receptors and other findings are"
+    for (table,) in files.match(r"(?:^|/)patient-clinical-data\.xlsx$", lost=lost):
+        for line in tables.rows(table):
+            found.add(line["Patient ID"].strip().removesuffix(".0"), line, "Patient ID")
+    return found
+
+
+def tiles(file, patient, split, line, outline):
     drawn = tables.json_value(outline).get("positive", []) if outline else []
+    present, assessed = findings(line)
+    if drawn:
+        assessed.append("breast cancer")
     for tile, place in slides.tiles(file, SIZE, LEVEL):
-        said, assessed = _said(patient, split, line, place.meta)
         yield Row(
             id=f"{patient}-{place.level}-{place.x}-{place.y}",
             config="tiles",
+            split=split,
+            subject=patient,
             image=tile,
-            mask=_mask(drawn, place, outline) if drawn else None,
-            assessed=(*assessed, *(["breast cancer"] if drawn else [])),
-            **said,
+            mask=tumor(drawn, place, outline) if drawn else None,
+            classes=present,
+            assessed=assessed,
+            source=stated(line),
+            meta={"slide": patient, **place.meta, **line},
         )
 
 
-def _said(patient, split, line, where):
-    """The fields that all images of a patient share, and what was looked for."""
-    said = {column: cell for column, cell in line.items() if column and cell}
-    present, assessed = classes(said)
-    return {
-        "split": split,
-        "subject": patient,
-        "classes": present,
-        "source": {column: said[column] for column in LABELS if column in said} or None,
-        "meta": {"slide": patient, **where, **said},
-    }, assessed
+def patch(image, patient, split, line, name, region, x, y):
+    present, assessed = findings(line)
+    return Row(
+        id=name,
+        config="patches",
+        split=split,
+        subject=patient,
+        image=image,
+        classes=present,
+        assessed=assessed,
+        source=stated(line),
+        meta={"slide": patient, "region": int(region), "x": int(x), "y": int(y), "level": 0, **line},
+    )
 
 
-def _mask(drawn, place, file):
+def findings(line):
+    """(names that are true of the patient, all that were assessed); an empty cell is unknown."""
+    present, assessed = [], []
+    for column, names in LABELS.items():
+        if value := line.get(column, "").strip():
+            present.append(names[value])
+            assessed += names.values()
+    return present, assessed
+
+
+def stated(line):
+    return {column: line[column] for column in LABELS if column in line} or None
+
+
+def tumor(drawn, place, file):
     scale = place.downsample
     shapes = [(1, [(x / scale - place.x, y / scale - place.y) for x, y in one["vertices"]]) for one in drawn]
     return masks.mask(masks.polygons(shapes, (place.height, place.width), file=file), {0: 255, 1: 1})
 
 
-def classes(said):
-    """(names that are true of the patient, all that were assessed); an empty cell is unknown."""
-    present, assessed = [], []
-    for column, names in LABELS.items():
-        if value := said.get(column, "").strip():
-            present.append(names[value])
-            assessed += names.values()
-    return tuple(present), tuple(assessed)
-
-
 def miniature(make):
     """Slides of three patients, of one without outlines; patches of the paper."""
     splits = {"train": 1, "val": 2, "test": 1058}
+    columns = [
+        "Patient ID",
+        "Age(years)",
+        "Tumour Size(cm)",
+        "Tumour Type",
+        "ER",
+        "PR",
+        "HER2",
+        "HER2 Expression",
+    ]
+    columns += ["Histological grading", "Surgical", "Ki67", "Molecular subtype"]
+    columns += ["Number of lymph node metastases", "ALN status"]
     vertices = [[300, 120], [900, 130], [880, 420], [310.5, 400]]
     with make.zip("BCNB.zip") as inner:
         for part, patient in splits.items():
@@ -200,25 +216,9 @@ def miniature(make):
             )
         cells = ("Negative", "Positive", "Negative", "2+", 2, "Mastectomy", 0.3, "Luminal B", 1, "N+(1-2)")
         table = [(patient, 50 + patient % 9, 2.1, "Invasive ductal carcinoma", *cells) for patient in (1, 2)]
-        table.append(
-            (
-                1058,
-                61,
-                1.5,
-                "Other type",
-                "Negative",
-                "Negative",
-                "Negative",
-                0,
-                "",
-                "",
-                "",
-                "Triple negative",
-                0,
-                "N0",
-            )
-        )
-        inner.xlsx("BCNB/patient-clinical-data.xlsx", COLUMNS, table)
+        cells = ("Negative", "Negative", "Negative", 0, "", "", "", "Triple negative", 0, "N0")
+        table.append((1058, 61, 1.5, "Other type", *cells))
+        inner.xlsx("BCNB/patient-clinical-data.xlsx", columns, table)
         inner.text("BCNB/README.txt", "Thanks for your interest in our BCNB\n")
     # Of the repository: a sample slide, which is none of 1 to 1058, and a table of standardized numbers.
     make.image("BALNMP/WSI Samples/N+(＞2)/351899/351899.jpg", (60, 40), mode="RGB")

@@ -63,7 +63,7 @@ DATASET = Dataset(
 def rows(files):
     lists = list(files.match(r"ImageSets/Main/(train|val|test)\.txt$"))
     listed = {name: part for file, part in lists for name in tables.lines(file)}
-    kinds = _kinds(files)
+    kinds = kinds_of(files)
     drawn = files.index(r"(dataset-master/)?Annotations/(BloodImage_\d+)\.xml$", (1, 2))
     for image, folder, name in files.match(r"(dataset-master/)?JPEGImages/(BloodImage_\d+)\.jpe?g$"):
         kaggle, part = bool(folder or (kinds and not listed)), listed.get(name)
@@ -77,24 +77,20 @@ def rows(files):
         if outline is None:
             files.tell(image, "its annotation is not in this copy: boxes are not known")
         with files.row(image):
-            line = kinds.get(int(name[-5:])) if kaggle else None
-            kind = line["Category"] if line else ""
-            if kaggle and not kind.strip():
-                files.tell(image, "labels.csv does not say of what kind its cells are")
-            split, about = ("train", {}) if kaggle else (SPLITS[part], {"ImageSets": part})
-            yield _photograph(files, image, f"kaggle-{name}" if kaggle else name, split, outline, kind, about)
+            if kaggle:
+                line = kinds.get(int(name[-5:]))
+                kind = line["Category"] if line else ""
+                if not kind.strip():
+                    files.tell(image, "labels.csv does not say of what kind its cells are")
+                yield photograph(files, image, f"kaggle-{name}", "train", outline, kind, {})
+            else:
+                yield photograph(files, image, name, SPLITS[part], outline, "", {"ImageSets": part})
     for outline in drawn.values():
         yield Skipped(file=outline, reason="an annotation whose photograph is not in this copy")
-    for image, part, kind in files.match(r"(TRAIN|TEST|TEST_SIMPLE)/([A-Z]+)/[^/]+\.jpe?g$"):
-        yield Row(
-            id=f"{part}-{kind}-{image.stem}",
-            split="train" if part == "TRAIN" else "test",
-            image=image,
-            **{"classes": DATASET.labels[kind], "assessed": KINDS, "source": kind, "meta": {"folder": part}},
-        )
+    yield from augmented(files)
 
 
-def _photograph(files, image, id, split, outline, kind, about):
+def photograph(files, image, id, split, outline, kind, about):
     annotation = voc(outline) if outline else None
     objects = annotation.objects if annotation else ()
     whole = [one for one in objects if not one.empty]
@@ -102,13 +98,18 @@ def _photograph(files, image, id, split, outline, kind, about):
         files.tell(image, "a box has no extent: it is in label.source alone")
         about = {"boxes_without_extent": len(objects) - len(whole), **about}
     found = [one.strip() for one in kind.split(",") if one.strip()] + [one.name for one in objects]
+    assessed = []
+    if kind:
+        assessed += KINDS
+    if outline:
+        assessed += CELLS.values()
     source = {"object": [one.raw for one in objects], "Category": kind}
     return Row(
         id=id,
         split=split,
         image=image,
         classes=tuple(dict.fromkeys(DATASET.labels[one][0] for one in found)),
-        assessed=((*KINDS,) if kind else ()) + ((*CELLS.values(),) if outline else ()),
+        assessed=assessed,
         boxes=[Box(name=DATASET.labels[one.name][0], box=one.box) for one in whole],
         drawn_on=annotation.size if annotation else None,
         source={key: value for key, value in source.items() if value},
@@ -116,7 +117,21 @@ def _photograph(files, image, id, split, outline, kind, about):
     )
 
 
-def _kinds(files):
+def augmented(files):
+    """The Kaggle set's pictures, which lie in folders of their kind."""
+    for image, part, kind in files.match(r"(TRAIN|TEST|TEST_SIMPLE)/([A-Z]+)/[^/]+\.jpe?g$"):
+        yield Row(
+            id=f"{part}-{kind}-{image.stem}",
+            split="train" if part == "TRAIN" else "test",
+            image=image,
+            classes=DATASET.labels[kind],
+            assessed=KINDS,
+            source=kind,
+            meta={"folder": part},
+        )
+
+
+def kinds_of(files):
     """Number of the photograph -> line of labels.csv, of which the Kaggle set has two equal ones."""
     found = tables.Lines(files)
     for (table,) in files.match(r"(?:^|/)labels\.csv$"):

@@ -100,7 +100,6 @@ rows = Join(
         IMAGE + r"_mask(?P<which>_\d+)?\.png$",
         by="which",
         skip="an image whose mask is not in this copy",
-        orphan="a mask whose image is not in this copy",
     ),
 )
 

@@ -7,6 +7,7 @@ cell and its daughters through the sequence.
 import re
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
+from medimg.join import Join, Lookup, Partner
 from medimg.readers import raster, slides, tables, volumes
 from medimg.schema import Row, Skipped
 
@@ -53,65 +54,22 @@ MODALITIES = {
     "PhC": "phase-contrast microscopy",
 }
 """First part of a set's name -> modality: bright field, differential interference contrast, ..."""
-
-
-def solid(name):
-    """Whether a set has volumes: the name says 2D or 3D."""
-    return "3D" in name.split("-")[1]
-
-
-OTHERS = {
-    "slices": ("Single slices of volumes that were outlined", "2d", "instance segmentation"),
-    "tracks-2d": ("Markers of tracked cells, 2-D sets", "2d", "tracking"),
-    "tracks-3d": ("Markers of tracked cells, 3-D sets", "3d", "tracking"),
-}
-"""Further sub-collections: title, dimension, task."""
-
-
-def configs(splits):
-    """One sub-collection for each set, and the others, which have no test part."""
-    own = [
-        Config(
-            name=name,
-            title=name,
-            dimension="3d" if solid(name) else "2d",
-            modality=MODALITIES[name.split("-")[0]],
-            task="instance segmentation",
-            splits=splits,
-        )
-        for name in TRAINING
-    ]
-    others = [
-        Config(name=name, title=title, dimension=dimension, task=task, splits={"train": 0})
-        for name, (title, dimension, task) in OTHERS.items()
-    ]
-    return (*own, *others)
+NUCLEI, CELLS = {1: ("nucleus",)}, {1: ("cell",)}
+HOST = "http://data.celltrackingchallenge.net"
+LOADER = "constantinpape/torch-em:torch_em/data/datasets/light_microscopy/ctc.py@6f71247c"
+PAGE = "http://celltrackingchallenge.net/datasets/"
+FRAMES = {"train": 0, "test": 0}
+TRACKS = ("tracks-2d", "tracks-3d")
+SEQUENCE = (
+    r"(?:(?:^|/)(?P<part>train|test)[^/]*/(?:[^/]+/)*?)?"
+    rf"(?P<set>{'|'.join(map(re.escape, TRAINING))})/(?P<sequence>\d\d)"
+)
 
 
 def legend(name):
     """Of the masks of a set: nuclei where its name says so (N2DH, N3DL), else whole cells."""
-    return {1: ("nucleus" if "-N" in name else "cell",)}
+    return NUCLEI if "-N" in name else CELLS
 
-
-def parts():
-    """What the masks of each sub-collection outline; those of several sets hold nuclei or cells."""
-    both = [legend("Fluo-N2DH"), legend("Fluo-C2DH")]
-    own = [Part(config=name, legend=legend(name)) for name in TRAINING]
-    # Only fluorescence shows nuclei alone.
-    tracks = [
-        Part(config=("tracks-2d", "tracks-3d"), legend=one, modality=MODALITIES["Fluo"]) for one in both
-    ]
-    bright = {MODALITIES[kind] for kind in ("BF", "DIC", "PhC")}
-    tracks.append(Part(config="tracks-2d", legend=both[1], modality=tuple(sorted(bright))))
-    return (*own, *tracks, *(Part(config="slices", legend=one) for one in both))
-
-
-HOST = "http://data.celltrackingchallenge.net"
-LOADER = "constantinpape/torch-em:torch_em/data/datasets/light_microscopy/ctc.py@6f71247c"
-PAGE = "http://celltrackingchallenge.net/datasets/"
-SETS = {name: solid(name) for name in TRAINING}
-FRAMES = {"train": 0, "test": 0}
-SET = r"(?:(?:^|/)(train|test)[^/]*/(?:[^/]+/)*?)?(" + "|".join(map(re.escape, SETS)) + r")/(\d\d)"
 
 DATASET = Dataset(
     name="cell-tracking-challenge",
@@ -139,8 +97,43 @@ DATASET = Dataset(
         Source(url=PAGE, kind="page"),
     ),
     splits=FRAMES,
-    configs=configs(FRAMES),
-    parts=parts(),
+    configs=(
+        *(
+            Config(
+                name=name,
+                title=name,
+                dimension="3d" if "3D" in name else "2d",
+                modality=MODALITIES[name.split("-")[0]],
+                task="instance segmentation",
+                splits=FRAMES,
+            )
+            for name in TRAINING
+        ),
+        Config(
+            name="slices",
+            title="Single slices of volumes that were outlined",
+            dimension="2d",
+            task="instance segmentation",
+            splits={"train": 0},
+        ),
+        *(
+            Config(
+                name=name,
+                title=f"Markers of tracked cells, {name[-2]}-D sets",
+                dimension=name[-2:],
+                task="tracking",
+                splits={"train": 0},
+            )
+            for name in TRACKS
+        ),
+    ),
+    parts=(
+        *(Part(config=name, legend=legend(name)) for name in TRAINING),
+        # Only fluorescence shows nuclei alone.
+        *(Part(config=TRACKS, legend=one, modality=MODALITIES["Fluo"]) for one in (NUCLEI, CELLS)),
+        Part(config=TRACKS[0], legend=CELLS, modality=(MODALITIES["BF"], MODALITIES["PhC"])),
+        *(Part(config="slices", legend=one) for one in (NUCLEI, CELLS)),
+    ),
     subject="set, part and sequence (01, 02): frames of one sequence belong together",
     keys="sequence; time; truth; slice",
     evidence=Evidence(
@@ -160,53 +153,87 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    truths, slices, tracks = {}, {}, {}
-    pattern = SET + r"_(GT|ST)/(SEG|TRA)/man_(?:seg|track)_?(\d+)(?:_(\d+))?\.tif$"
-    for file, *key, kind, what, time, page in files.match(pattern):
-        where = (*key, int(time))
-        if page:
-            slices.setdefault(where, []).append((int(page), file))
-        else:
-            truths.setdefault(where, {})["TRA" if what == "TRA" else kind] = file
-    for file, *key in files.match(SET + r"_GT/TRA/man_track\.txt$"):
-        tracks[tuple(key)] = [[int(cell) for cell in line.split()] for line in tables.lines(file)]
-    trained = {key[:3] for key in truths}
-    for file, part, name, sequence, digits in files.match(SET + r"/t(\d+)\.tif$"):
-        time, solid = int(digits), SETS[name]
-        found = truths.pop((part, name, sequence, time), {})
-        train = part == "train" or (part is None and (part, name, sequence) in trained)
-        split = "train" if train else "test"
-        row = {
-            "split": split,
-            "subject": f"{name}/{split}/{sequence}",
-            "modality": MODALITIES[name.split("-")[0]],
-            "spacing": (),
-        }
-        cells = {"instances": True, "legend": legend(name)}
-        meta, frame = {"sequence": sequence, "time": time}, f"{split}-{sequence}-t{digits}"
-        image, read = (raster.stack(file), _volume) if solid else (file, lambda mask: mask)
-        gold, silver = found.get("GT"), found.get("ST")
-        truth = {} if not (gold or silver) else {"mask": read(gold or silver), **cells}
-        said = {"truth": "gold" if gold else "silver"} if truth else {}
-        yield Row(id=frame, config=name, image=image, meta=meta | said, **row, **truth)
-        if gold and silver:
-            yield Skipped(file=silver, reason="silver truth of a frame that has gold truth")
-        if marks := found.get("TRA"):
-            known = [line for line in tracks.get((part, name, sequence), []) if line[1] <= time <= line[2]]
-            config = "tracks-3d" if solid else "tracks-2d"
-            truth = {"mask": read(marks), "source": known or None, **cells}
-            yield Row(id=f"{name}-{frame}", config=config, image=image, meta=meta, **row, **truth)
-        for page, mask in slices.pop((part, name, sequence, time), []):
-            own = {"id": f"{name}-{frame}-z{page}", "config": "slices", "meta": meta | {"slice": page}}
-            yield Row(image=raster.picture(file, page=page), mask=mask, **own, **row, **cells)
-    left = [file for found in truths.values() for file in found.values()]
-    for file in (*left, *(mask for found in slices.values() for _, mask in found)):
-        yield Skipped(file=file, reason="truth whose frame is not in this copy")
+def frame(case):
+    """(name, what all rows of a frame share)."""
+    split = "train" if case.part == "train" or (case.part is None and case.trained) else "test"
+    return f"{split}-{case.sequence}-{case.stem}", {
+        "split": split,
+        "subject": f"{case.set}/{split}/{case.sequence}",
+        "modality": MODALITIES[case.set.split("-")[0]],
+        "spacing": (),
+    }
 
 
-def _volume(mask):
-    return volumes.mask(raster.stack(mask))
+def row(case):
+    solid = "3D" in case.set
+    name, shared = frame(case)
+    cells = {"instances": True, "legend": legend(case.set)}
+    image = raster.stack(case.image) if solid else case.image
+    meta = {"sequence": case.sequence, "time": int(case.time)}
+    if truth := case.gold or case.silver:
+        said = meta | {"truth": "gold" if case.gold else "silver"}
+        mask = label_map(truth, solid)
+        yield Row(id=name, config=case.set, image=image, mask=mask, meta=said, **shared, **cells)
+    else:
+        yield Row(id=name, config=case.set, image=image, meta=meta, **shared)
+    if case.gold and case.silver:
+        yield Skipped(file=case.silver, reason="silver truth of a frame that has gold truth")
+    if case.marks:
+        known = [line for line in case.tracks or () if line[1] <= int(case.time) <= line[2]]
+        yield Row(
+            id=f"{case.set}-{name}",
+            config="tracks-3d" if solid else "tracks-2d",
+            image=image,
+            mask=label_map(case.marks, solid),
+            source=known or None,
+            meta=meta,
+            **shared,
+            **cells,
+        )
+    for page, mask in case.slices.items():
+        yield Row(
+            id=f"{case.set}-{name}-z{int(page)}",
+            config="slices",
+            image=raster.picture(case.image, page=int(page)),
+            mask=mask,
+            meta=meta | {"slice": int(page)},
+            **shared,
+            **cells,
+        )
+
+
+def label_map(mask, solid):
+    return volumes.mask(raster.stack(mask)) if solid else mask
+
+
+def tracks(files):
+    """Sequence -> lines of its man_track.txt: label, first and last frame, parent."""
+    return {
+        tuple(key): [[int(cell) for cell in line.split()] for line in tables.lines(file)]
+        for file, *key in files.match(SEQUENCE + r"_GT/TRA/man_track\.txt$")
+    }
+
+
+def trained(files):
+    """Sequences that have a truth."""
+    return {tuple(key): True for _, *key in files.match(SEQUENCE + r"_(?:GT|ST)/(?:SEG|TRA)/man_\w+\.tif$")}
+
+
+ORPHAN = "truth whose frame is not in this copy"
+OF = ("part", "set", "sequence")
+
+rows = Join(
+    SEQUENCE + r"/t0*(?P<time>\d+)\.tif$",
+    row,
+    gold=Partner(SEQUENCE + r"_GT/SEG/man_seg0*(?P<time>\d+)\.tif$", orphan=ORPHAN),
+    silver=Partner(SEQUENCE + r"_ST/SEG/man_seg0*(?P<time>\d+)\.tif$", orphan=ORPHAN),
+    marks=Partner(SEQUENCE + r"_GT/TRA/man_track0*(?P<time>\d+)\.tif$", orphan=ORPHAN),
+    slices=Partner(
+        SEQUENCE + r"_GT/SEG/man_seg_0*(?P<time>\d+)_(?P<page>\d+)\.tif$", by="page", orphan=ORPHAN
+    ),
+    tracks=Lookup(tracks, OF),
+    trained=Lookup(trained, OF),
+)
 
 
 def miniature(make):
@@ -216,28 +243,28 @@ def miniature(make):
         with make.zip(f"training/{name}.zip") as inner:
             for sequence in ("01", "02") if full else ("01",):
                 digits, count = (4, 2) if "HSC" in name else (3, 3 if full else 1)
-                _sequence(inner, f"{name}/{sequence}", count, digits, solid(name))
+                write_sequence(inner, f"{name}/{sequence}", count, digits, "3D" in name)
         with make.zip(f"test/{name}.zip") as inner:
-            _write(inner, f"{name}/01/t000.tif", solid(name))
+            write_frame(inner, f"{name}/01/t000.tif", "3D" in name)
 
 
-def _sequence(make, path, count, digits, volume):
+def write_sequence(make, path, count, digits, volume):
     for number in range(count):
         time = f"{number:0{digits}d}"
-        _write(make, f"{path}/t{time}.tif", volume)
-        _write(make, f"{path}_GT/TRA/man_track{time}.tif", volume, (1, 2 + number))
+        write_frame(make, f"{path}/t{time}.tif", volume)
+        write_frame(make, f"{path}_GT/TRA/man_track{time}.tif", volume, (1, 2 + number))
         if number < max(1, count - 1):  # the gold truth has some frames alone
-            _write(make, f"{path}_GT/SEG/man_seg{time}.tif", volume, (1, 2))
+            write_frame(make, f"{path}_GT/SEG/man_seg{time}.tif", volume, (1, 2))
         if count > 2:  # and many sets have no silver truth
-            _write(make, f"{path}_ST/SEG/man_seg{time}.tif", volume, (1, 2))
+            write_frame(make, f"{path}_ST/SEG/man_seg{time}.tif", volume, (1, 2))
     tracks = [(2 + number, number, number, max(1 + number if number else 0, 0)) for number in range(count)]
     lines = [f"1 0 {count - 1} 0", *(" ".join(map(str, track)) for track in tracks)]
     make.text(f"{path}_GT/TRA/man_track.txt", "\n".join(lines) + "\n")
     if volume and count > 1:  # a frame of which one slice is outlined
-        _write(make, f"{path}_GT/SEG/man_seg_002_001.tif", False, (1, 3))
+        write_frame(make, f"{path}_GT/SEG/man_seg_002_001.tif", False, (1, 3))
 
 
-def _write(make, path, volume, labels=None):
+def write_frame(make, path, volume, labels=None):
     picture = {"size": (24, 20), "mode": "I;16", "labels": labels, "nested": False}
     if not volume:
         make.image(path, compression="tiff_lzw", **picture)

@@ -92,23 +92,20 @@ def row(case):
 
 
 LACKS = "its vessel map or its field of view is not in this copy"
-ORPHAN = "an annotation whose photograph, or its other file, is not in this copy"
 
 rows = Join(
     r"(?:^|/)(?P<number>\d\d)_(?P<part>training|test)\.tif$",
     row,
-    view=Partner(r"(?:^|/)(?P<number>\d\d)_(?:training|test)_mask\.gif$", skip=LACKS, orphan=ORPHAN),
+    view=Partner(r"(?:^|/)(?P<number>\d\d)_(?:training|test)_mask\.gif$", skip=LACKS),
     first=Partner(
         r"(?:^|/)(?P<number>\d\d)_manual1\.gif$",
         when=lambda case: case.part == "training",
         skip=LACKS,
-        orphan=ORPHAN,
     ),
     second=Partner(
         r"(?:^|/)(?P<number>\d\d)_manual2\.gif$",
         when=lambda case: case.part == "test",
         tell="the vessels of observer 2 are not in this copy",
-        orphan=ORPHAN,
     ),
 )
 

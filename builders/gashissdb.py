@@ -57,12 +57,11 @@ DATASET = Dataset(
 def rows(files):
     found = files.index(r"(?:^|/)(80|120|160)(?:x\1)?/(Abnormal|Normal)/([^/]+)\.png$", key=(1, 2, 3))
     for (size, kind, _), image in found.items():
-        names = DATASET.labels[kind]
         yield Row(
             id=f"{kind}-{image.stem}",
             config=f"{size}px",
             image=image,
-            classes=names,
+            classes=DATASET.labels[kind],
             assessed=DATASET.every_label,
             source=kind,
         )

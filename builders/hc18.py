@@ -65,41 +65,37 @@ DATASET = Dataset(
 
 
 def rows(files):
-    stated = tables.lines_by(
-        files,
-        r"(training|test)_set_pixel_size[^/]*\.csv$",
-        "filename",
-        lost="pixel sizes and head circumferences are",
-    )
+    lost = "pixel sizes and head circumferences are"
+    table = r"(training|test)_set_pixel_size[^/]*\.csv$"
+    stated = tables.lines_by(files, table, "filename", lost=lost)
     outlines = files.index(r"(?:^|/)(\d+_\d*HC)_Annotation\.png$")
-    seen = set()
     for image, part, name, number in files.match(r"(?:^|/)(?:(training|test)_set/)?((\d+)_\d*HC)\.png$"):
-        if part is None and name not in outlines:
+        outline = outlines.pop(name, None) if part != "test" else None
+        if part == "training" and outline is None:
+            yield Skipped(file=image, reason="a training image whose annotation is not in this copy")
+            continue
+        if part is None and outline is None:
             yield Skipped(file=image, reason="neither a folder nor an annotation says of which set it is")
             continue
-        if part == "test":
-            with files.row(image):
-                yield row(files, "test", image, name, number, stated.get(("test", image.name)))
-        elif name in outlines:
-            seen.add(name)
-            with files.row(image):
-                said = stated.get(("training", image.name))
-                yield row(files, "train", image, name, number, said, outlines[name])
-        else:
-            yield Skipped(file=image, reason="a training image whose annotation is not in this copy")
-    for name, outline in outlines.items():
-        if name not in seen:
-            yield Skipped(file=outline, reason="an annotation whose image is not in this copy")
+        split = "test" if part == "test" else "train"
+        with files.row(image):
+            said = stated.get((part or "training", image.name))
+            yield row(files, split, image, name, number, said, outline)
+    for outline in outlines.values():
+        yield Skipped(file=outline, reason="an annotation whose image is not in this copy")
     stated.tell_rest("its image is not in this copy")
 
 
-def row(files, split, image, name, number, said, outline=None):
+def row(files, split, image, name, number, said, outline):
     if said is None:
         files.tell(
             image, "no table in this copy has a line for it: its pixel size and circumference are not known"
         )
         said = {}
-    measured = HC in said
+    measures, source = [], None
+    if HC in said:
+        measures.append(Measure(name="head circumference", value=said.number(HC), unit="mm"))
+        source = {HC: said[HC]}
     return Row(
         id=f"{split}-{name}",
         split=split,
@@ -107,8 +103,8 @@ def row(files, split, image, name, number, said, outline=None):
         image=image,
         spacing=(said.number(PIXEL),) * 2 if said else None,
         mask=masks.filled(outline) if outline else None,
-        measures=[Measure(name="head circumference", value=said.number(HC), unit="mm")] if measured else (),
-        source={HC: said[HC]} if measured else None,
+        measures=measures,
+        source=source,
         meta={key: value for key, value in said.items() if key != HC},
     )
 

@@ -179,7 +179,6 @@ SEGMENTATION = Join(
         MASK,
         by="code",
         skip="none of its masks is in this copy",
-        orphan="a mask whose photograph is not in this copy",
     ),
 )
 GRADING = Join(

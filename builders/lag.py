@@ -73,7 +73,6 @@ rows = Join(
         KIND + r"/attention_map/(?P<name>[^/]+)\.jpg$",
         tell="its attention map is not in this copy",
         lost="attention maps are",
-        orphan="an attention map whose image is not in this copy",
     ),
     text=Partner(KIND + r"/label/(?P<name>[^/]+)\.txt$"),
 )

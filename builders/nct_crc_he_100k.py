@@ -85,7 +85,7 @@ def rows(files):
             image=image,
             spacing=(0.0005, 0.0005),
             classes=DATASET.labels[code],
-            assessed=tuple(name for every in DATASET.labels.values() for name in every),
+            assessed=DATASET.every_label,
             source=code,
         )
 

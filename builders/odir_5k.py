@@ -136,23 +136,6 @@ LABELS = (
     | {word: () for word in QUALITY}
     | {word: (name,) for word, name in SUSPECTED.items()}
 )
-HEADER = [
-    "ID",
-    "Patient Age",
-    "Patient Sex",
-    "Left-Fundus",
-    "Right-Fundus",
-    "Left-Diagnostic Keywords",
-    "Right-Diagnostic Keywords",
-    "N",
-    "D",
-    "G",
-    "C",
-    "A",
-    "H",
-    "M",
-    "O",
-]
 
 DATASET = Dataset(
     name="odir-5k",
@@ -253,43 +236,21 @@ rows = Join(
 
 def miniature(make):
     # Keywords are separated by full-width commas, with stray blanks; N … O are of both eyes together.
+    moderate, suspected = "moderate non proliferative retinopathy", "suspected abnormal color of  optic disc"
     people = (
-        (0, 69, "Female", "cataract", "normal fundus", 0, 0, 0, 1, 0, 0, 0, 0),
-        (
-            2,
-            42,
-            "Male",
-            "laser spot，moderate non proliferative retinopathy",
-            "moderate non proliferative retinopathy",
-            0,
-            1,
-            0,
-            0,
-            0,
-            0,
-            0,
-            1,
-        ),
-        (26, 63, "Female", "abnormal pigment ", "suspected glaucoma，lens dust", 0, 0, 1, 0, 0, 0, 0, 1),
-        (
-            65,
-            56,
-            "Male",
-            "low image quality",
-            "suspected abnormal color of  optic disc",
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            1,
-        ),
+        (0, 69, "Female", "cataract", "normal fundus", "00010000"),
+        (2, 42, "Male", f"laser spot，{moderate}", moderate, "01000001"),
+        (26, 63, "Female", "abnormal pigment ", "suspected glaucoma，lens dust", "00100001"),
+        (65, 56, "Male", "low image quality", suspected, "00000001"),
     )
-    rows = [(*one[:3], f"{one[0]}_left.jpg", f"{one[0]}_right.jpg", *one[3:]) for one in people]
+    header = ["ID", "Patient Age", "Patient Sex", "Left-Fundus", "Right-Fundus"]
+    header += ["Left-Diagnostic Keywords", "Right-Diagnostic Keywords", *"NDGCAHMO"]
+    rows = [
+        (number, age, sex, f"{number}_left.jpg", f"{number}_right.jpg", left, right, *map(int, both))
+        for number, age, sex, left, right, both in people
+    ]
     root = "ODIR-5K/ODIR-5K/ODIR-5K"
-    make.xlsx(f"{root}/data.xlsx", HEADER, rows)
+    make.xlsx(f"{root}/data.xlsx", header, rows)
     for number, *_ in people:
         for side in ("left", "right"):
             name = f"{number}_{side}.jpg"
@@ -297,16 +258,11 @@ def miniature(make):
     for side in ("left", "right"):
         make.image(f"{root}/Testing Images/937_{side}.jpg", (50, 44), mode="RGB")
     # Kaggle's own table has a row for each image and a wrong path; its small copies are cropped.
+    wrong = "../input/ocular-disease-recognition-odir5k/ODIR-5K/Training Images"
     more = [
-        (
-            *row,
-            f"../input/ocular-disease-recognition-odir5k/ODIR-5K/Training Images/{row[3 + n]}",
-            "['C']",
-            target,
-            row[3 + n],
-        )
+        (*row, f"{wrong}/{row[3 + n]}", "['C']", target, row[3 + n])
         for row in rows
         for n, target in enumerate(("[0, 0, 0, 1, 0, 0, 0, 0]", "[1, 0, 0, 0, 0, 0, 0, 0]"))
     ]
-    make.csv("full_df.csv", [*HEADER, "filepath", "labels", "target", "filename"], more)
+    make.csv("full_df.csv", [*header, "filepath", "labels", "target", "filename"], more)
     make.image("preprocessed_images/0_left.jpg", (32, 32), mode="RGB")

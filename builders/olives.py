@@ -40,6 +40,12 @@ BIOMARKERS = {
     "SHRM": "subretinal hyperreflective material",
 }
 """Column -> canonical name."""
+MARKS = {"1": True, "0": False, "1.0": True, "0.0": False}
+TABLES = {
+    "Biomarker_Clinical_Data_Images": "biomarkers of the scans are",
+    "Clinical_Data_Images": "visual acuity and thickness of scans without biomarkers are",
+}
+"""Table -> what is not known without it."""
 
 DATASET = Dataset(
     name="olives",
@@ -95,10 +101,10 @@ DATASET = Dataset(
 
 
 def rows(files):
-    stated, patients = _stated(files)
-    trial, seen = people(files), set()
-    for image, *_ in files.match(PATH):
-        key = _key(image.path)
+    stated, patients = lines_of(files)
+    prime, seen = people(files), set()
+    for image, trial, *rest in files.match(PATH):
+        key = (trial.replace("_DME", " DME"), *rest)
         if key in seen:
             yield Skipped(file=image, reason="a second file of one scan, with another suffix")
             continue
@@ -108,78 +114,65 @@ def rows(files):
             for lines in stated:
                 if (line := lines.get(key)) is not None:
                     about = tables.Line({**about, **line}, line.file, line.at)
-            yield _scan(image, key, about, patients.get(key[:3]), trial)
+            yield scan(image, key, about, patients.get(key[:3]), prime)
 
 
-def _scan(image, key, about, patient, people):
+def scan(image, key, about, patient, prime):
     trial, arm, folder, visit, eye, name = key
     marks = {column: about[column].removesuffix(".0") for column in BIOMARKERS if about.get(column)}
     numbers = {column: about[column] for column in MEASURES if about.get(column)}
-    found = [term for column in marks if about.one_of(column, MARKS) for term in DATASET.labels[column]]
+    found = [BIOMARKERS[column] for column in marks if about.one_of(column, MARKS)]
+    meta = {"trial": trial, "arm": arm, "folder": folder, "visit": visit, "eye": eye}
+    meta |= {name: cell for name, cell in about.items() if name not in marks | numbers and cell}
+    if folder in prime:
+        meta["OCT-DR"] = prime[folder]
     return Row(
         id="-".join(part.replace(" ", "_") for part in key if part),
         config="fundus" if name.lower().startswith("fundus") else "oct",
         subject=patient or folder,
         image=image,
         classes=(DISEASES[trial], *found),
-        assessed=(DISEASES[trial], *(term for column in marks for term in DATASET.labels[column])),
+        assessed=(DISEASES[trial], *(BIOMARKERS[column] for column in marks)),
         measures=[
             Measure(name=MEASURES[column][0], value=about.number(column), unit=MEASURES[column][1])
             for column in numbers
         ],
         source=marks | numbers or None,
-        meta={"trial": trial, "arm": arm, "folder": folder, "visit": visit, "eye": eye}
-        | {name: cell for name, cell in about.items() if name not in marks | numbers and cell}
-        | ({"OCT-DR": people[folder]} if folder in people else {}),
+        meta=meta,
     )
 
 
-def _stated(files):
+def lines_of(files):
     """(lines of each table by the scan's path, patient by trial, arm and folder)."""
     found, patients = [], {}
     for name, lost in TABLES.items():
         lines = tables.Lines(files)
+        found.append(lines)
         for (table,) in files.match(rf"(?:^|/){name}\.(?:csv|xlsx)$", lost=lost):
             for one in tables.rows(table):
                 column = next(name for name in one if "path" in name.lower())
-                key = _key(one[column])
-                if key is None:
-                    files.tell(
-                        table, "a line of the table belongs to nothing: its path is not one of an image"
-                    )
+                path = re.search(PATH, tables.file_name(one[column]))
+                if path is None:
+                    reason = "a line of the table belongs to nothing: its path is not one of an image"
+                    files.tell(table, reason)
                     continue
+                trial, *rest = path.groups()
+                key = (trial.replace("_DME", " DME"), *rest)
                 cells = {name: cell for name, cell in one.items() if name != column}
                 lines.add(key, tables.Line(cells, one.file, one.at), column)
                 if one.get("Patient_ID", "").strip():
                     patients.setdefault(key[:3], one["Patient_ID"].strip())
-        found.append(lines)
     return found, patients
-
-
-MARKS = {"1": True, "0": False, "1.0": True, "0.0": False}
-
-
-TABLES = {
-    "Biomarker_Clinical_Data_Images": "biomarkers of the scans are",
-    "Clinical_Data_Images": "visual acuity and thickness of scans without biomarkers are",
-}
-
-
-"""Table -> what is not known without it."""
-
-
-def _key(path):
-    found = re.search(PATH, tables.file_name(path))
-    return (found[1].replace("_DME", " DME"), *found.groups()[1:]) if found else None
 
 
 def people(files):
     """What OCT-DR.xlsx says of each patient of PRIME, by folder; its first row is a title."""
     found = {}
-    for row in (row for book, _ in files.match(r"(OCT-DR)\.xlsx$") for row in tables.rows(book, skip=1)):
-        told = {" ".join(name.split()): cell for name, cell in row.items() if name and cell.strip()}
-        if patient := told.pop("Patient ID", "").strip():
-            found[patient] = told
+    for (book,) in files.match(r"OCT-DR\.xlsx$"):
+        for row in tables.rows(book, skip=1):
+            told = {" ".join(name.split()): cell for name, cell in row.items() if name and cell.strip()}
+            if patient := told.pop("Patient ID", "").strip():
+                found[patient] = told
     return found
 
 

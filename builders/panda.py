@@ -117,7 +117,6 @@ rows = Join(
         r"train_label_masks/(?P<name>[^/]+)_mask\.tiff$",
         tell="its mask is not in this copy (about 100 slides of the source have none)",
         lost="masks are",
-        orphan="a mask whose slide is not in this copy",
     ),
 )
 

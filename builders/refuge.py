@@ -105,7 +105,6 @@ rows = Join(
     mask=Partner(
         r"(?:^|/)(?P<name>[gnVT]\d{4})\.(?:bmp|png)$",
         skip="a photograph whose mask is not in this copy",
-        orphan="a mask whose photograph is not in this copy",
     ),
     line=Lookup(located, "name", tell="no workbook in this copy has a line for it: its fovea is not known"),
 )

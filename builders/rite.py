@@ -74,16 +74,13 @@ def row(case):
     yield Row(id=f"{case.number}-vessel", config="vessel", mask=vessels, legend=VESSEL, **shared)
 
 
-LACKS = {
-    "skip": "one of its two maps is not in this copy",
-    "orphan": "a map whose photograph is not in this copy",
-}
+LACKS = "one of its two maps is not in this copy"
 
 rows = Join(
     r"(?:^|/)images/(?P<number>\d\d)_(?P<part>training|test)\.tif$",
     row,
-    av=Partner(r"(?:^|/)av/(?P<number>\d\d)_(?:training|test)\.png$", **LACKS),
-    vessel=Partner(r"(?:^|/)vessel/(?P<number>\d\d)_(?:training|test)\.png$", **LACKS),
+    av=Partner(r"(?:^|/)av/(?P<number>\d\d)_(?:training|test)\.png$", skip=LACKS),
+    vessel=Partner(r"(?:^|/)vessel/(?P<number>\d\d)_(?:training|test)\.png$", skip=LACKS),
 )
 
 

@@ -70,7 +70,6 @@ rows = Join(
     nuclei=Partner(
         r"(?:^|/)(?:mat|Mask)/(?:.*/)?(?P<name>seed\d+)\.mat$",
         skip="a picture whose nuclei are not in this copy",
-        orphan="nuclei whose picture is not in this copy",
     ),
     left=[(r"(?:^|/)overlay/(?:.*/)?seed\d+\.png$", "a drawing of the nuclei over the picture")],
 )

@@ -4,7 +4,8 @@ About 400 photographs with their diagnoses; in 20 of them two observers outlined
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
-from medimg.readers import masks, raster, tables
+from medimg.join import Join, Partner, lines
+from medimg.readers import masks, raster
 from medimg.schema import Row, Skipped
 
 SITE = "http://cecas.clemson.edu/~ahoover/stare"
@@ -35,9 +36,6 @@ CODES = {
     "14": "other abnormality",
 }
 """Diagnoses by the codes of all-mg-codes.txt."""
-PICTURES = {"im0001": {"mode": "RGB", "seed": "im0001"}, "im0255": {"mode": "RGB", "labels": (60, 90, 160)}}
-SIZES = {"im0001": (70, 60), "im0255": (700, 605)}
-"""One photograph has the size of the source's, in few colors."""
 
 DATASET = Dataset(
     name="stare",
@@ -101,55 +99,37 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    photographs, drawn = {}, {}
-    for file, name, observer in files.match(r"(?:^|/)(im\d{4})(?:\.(ah|vk))?\.(?:ppm|jpg)(?:\.gz)?$"):
-        (drawn if observer else photographs).setdefault((name, observer), []).append(file)
-    columns = ("image", "codes", "diagnosis")
-    options = {"delimiter": "\t", "header": False, "columns": columns, "pad": True}
-    stated = tables.Lines(files)
-    for table, _ in files.match(r"(?:^|/)(all-mg-codes)\.txt$", lost="diagnoses are"):
-        for line in tables.rows(table, **options):
-            stated.add(line["image"].strip(), line, "image")
-    for (name, _), copies in photographs.items():
-        copies = sorted(copies, key=lambda file: file.suffix == ".jpg")  # what is lossless first
-        maps = {observer: drawn.pop((name, observer), ()) for observer in OBSERVERS}
-        general, probed = min(copies, key=_probed), max(copies, key=_probed)
-        used = set()
-        if name in stated:
-            used.add(general)
-            with files.row(general):
-                yield _diagnosed(name, general, stated[name])
-        for observer, vessels in maps.items():
-            if vessels:
-                used |= {probed, vessels[0]}
-                yield Row(
-                    id=f"{name}-{observer}",
-                    config=OBSERVERS[observer],
-                    image=raster.picture(probed),
-                    mask=masks.threshold(raster.picture(vessels[0])),
-                    meta={"observer": observer},
-                )
-            elif any(maps.values()):
-                files.tell(
-                    probed,
-                    f"the vessel map of the {OBSERVERS[observer].replace('-', ' ')} is not in this copy",
-                )
-        for file in (*copies, *(vessels for every in maps.values() for vessels in every)):
-            if file not in used:
-                yield Skipped(file=file, reason=TWICE if used else UNKNOWN)
-    for every in drawn.values():
-        for vessels in every:
-            yield Skipped(file=vessels, reason="a vessel map whose photograph is not in this copy")
-    stated.tell_rest("its photograph is not in this copy")
+def row(case):
+    copies = sorted(case.image.values(), key=lambda file: file.suffix == ".jpg")  # what is lossless first
+    general, probed = min(copies, key=is_probed), max(copies, key=is_probed)
+    used = set()
+    if case.line:
+        used.add(general)
+        yield diagnosed(case.name, general, case.line)
+    for observer, config in OBSERVERS.items():
+        vessels = [file for file in case.maps.values() if f".{observer}." in file.name]
+        if vessels:
+            used |= {probed, vessels[0]}
+            yield Row(
+                id=f"{case.name}-{observer}",
+                config=config,
+                image=raster.picture(probed),
+                mask=masks.threshold(raster.picture(vessels[0])),
+                meta={"observer": observer},
+            )
+        elif case.maps:
+            lacks = f"the vessel map of the {config.replace('-', ' ')} is not in this copy"
+            case.files.tell(probed, lacks)
+    reason = TWICE if used else UNKNOWN
+    yield from (Skipped(file=file, reason=reason) for file in case.own if file not in used)
 
 
-def _probed(file):
+def is_probed(file):
     """Whether a photograph is of the archive that belongs to the vessel maps, rather than of all photographs."""
     return "stare-images" in file.path, file.path.endswith(".gz")
 
 
-def _diagnosed(name, image, line):
+def diagnosed(name, image, line):
     # Where the ophthalmologist could not tell there is no number.
     codes = [code for code in line["codes"].split() if code in DATASET.labels]
     return Row(
@@ -162,17 +142,43 @@ def _diagnosed(name, image, line):
     )
 
 
+rows = Join(
+    r"^(?P<copy>(?:.*/)?(?P<name>im\d{4})\.(?:ppm|jpg)(?:\.gz)?)$",
+    row,
+    by="copy",
+    maps=Partner(
+        r"^(?P<copy>(?:.*/)?(?P<name>im\d{4})\.(?:ah|vk)\.(?:ppm|jpg)(?:\.gz)?)$",
+        by="copy",
+        orphan="a vessel map whose photograph is not in this copy",
+    ),
+    line=lines(
+        r"(?:^|/)all-mg-codes\.txt$",
+        "image",
+        key="name",
+        lost="diagnoses are",
+        rest="its photograph is not in this copy",
+        delimiter="\t",
+        header=False,
+        columns=("image", "codes", "diagnosis"),
+        pad=True,
+    ),
+)
+
+
 def miniature(make):
+    # One photograph has the size of the source's, in few colors.
+    sizes = {"im0001": (70, 60), "im0255": (700, 605)}
+    colors = {"im0001": {"seed": "im0001"}, "im0255": {"labels": (60, 90, 160)}}
     # Tars of gzipped files; the table has no header, several codes in one cell, and gaps.
     for archive, kind in (("stare-images", ""), ("labels-ah", ".ah"), ("labels-vk", ".vk")):
         with make.tar(f"{archive}.tar") as inner:
             for name in ("im0001", "im0255"):
-                picture = {"labels": (120, 255)} if kind else PICTURES[name]
-                inner.image(f"{name}{kind}.ppm.gz", SIZES[name], **picture)
+                picture = {"labels": (120, 255)} if kind else {"mode": "RGB", **colors[name]}
+                inner.image(f"{name}{kind}.ppm.gz", sizes[name], **picture)
     with make.zip("all-images.zip") as inner:
         for name in ("im0001", "im0014", "im0255", "im0402"):
-            picture = PICTURES.get(name, {"mode": "RGB"})
-            inner.image(f"{name}.ppm", SIZES.get(name, (70, 60)), **picture)
+            size = sizes.get(name, (70, 60))
+            inner.image(f"{name}.ppm", size, mode="RGB", **colors.get(name, {}))
     lines = (
         "im0001\t13 14  \tChoroidal Neovascularization AND Histoplasmosis",
         "im0014\t?\tUnknown",

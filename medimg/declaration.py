@@ -120,7 +120,7 @@ class Config(Frozen):
 
 
 class Part(Frozen):
-    """What rows of some sub-collections or modalities say, where that differs from the rest of the dataset.
+    """What rows of some configs or modalities say, where that differs from the rest of the dataset.
 
     Several parts of the same rows are alternatives: each row is as one of them says.
 
@@ -157,7 +157,7 @@ class Dataset(Frozen):
         access, how: how the original is had; `how` tells where to register, what to download and what to pass.
         legend: mask value -> canonical names, the default for every row's mask.
         labels: source label -> canonical name (or names), total: a label outside it fails the build.
-        parts: what some sub-collections or modalities say, where that is not all of `legend` and `labels`. A plan
+        parts: what some configs or modalities say, where that is not all of `legend` and `labels`. A plan
             reads it; rows bring their own legend where it differs.
         splits: official number of images per split; 0 where the source does not say.
         frame: whether masks, boxes and points of a picture that states an EXIF orientation were drawn on the pixels as
@@ -264,9 +264,7 @@ class Dataset(Frozen):
             named += [*(name for names in part.legend.values() for name in names), *(part.names or ())]
             yield from unknown("part", vocab.modality.__getitem__, part.modality)
             yield from (
-                f"part: there is no sub-collection {each!r}"
-                for each in part.config
-                if each not in self.config_names
+                f"part: there is no config {each!r}" for each in part.config if each not in self.config_names
             )
         yield from unknown("label", vocab.label.__getitem__, named)
 
@@ -282,31 +280,31 @@ class Dataset(Frozen):
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
-        """Dimensions of the sub-collections, each once."""
+        """Dimensions of the configs, each once."""
         return tuple(
             dict.fromkeys(self.config(name).dimension or self.dimension for name in self.config_names)
         )
 
     def every(self, kind: str) -> list[str]:
-        """Terms of one kind (`modality`, `organ`, `task`) of the dataset and its sub-collections, each once."""
+        """Terms of one kind (`modality`, `organ`, `task`) of the dataset and its configs, each once."""
         own = [name for config in self.configs for name in getattr(config, kind) or ()]
         return list(dict.fromkeys([*getattr(self, kind), *own]))
 
     @property
     def config_names(self) -> tuple[str, ...]:
-        """Names of the sub-collections; ("default",) where there are none."""
+        """Names of the configs; ("default",) where there are none."""
         return tuple(config.name for config in self.configs) or ("default",)
 
     def parts_of(self, config: str, modality: str) -> tuple[Part, ...]:
-        """What rows of a sub-collection and modality say: one of these; without parts all that there is."""
+        """What rows of a config and modality say: one of these; without parts all that there is."""
         found = tuple(part for part in self.parts if part.concerns(config, modality))
         return found or (Part(legend=self.legend),)
 
     def config(self, name: str) -> Config:
-        """The sub-collection `name`, with the dataset's values filled in where it has none of its own.
+        """The config `name`, with the dataset's values filled in where it has none of its own.
 
         Raises:
-            KeyError: there is no such sub-collection.
+            KeyError: there is no such config.
         """
         own = next((config for config in self.configs if config.name == name), None)
         if own is None:

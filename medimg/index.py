@@ -32,7 +32,7 @@ class Entry:
         description: the builder's docstring.
         declared: the declaration, as JSON.
         publish: open, gated or recipe: what the license makes of it.
-        licenses: id -> name, url and what it allows, of the dataset and its sub-collections.
+        licenses: id -> name, url and what it allows, of the dataset and its configs.
     """
 
     module: str
@@ -49,7 +49,7 @@ class Entry:
 
     @property
     def config_names(self) -> tuple[str, ...]:
-        """Names of the sub-collections; ("default",) where there are none."""
+        """Names of the configs; ("default",) where there are none."""
         return tuple(config["name"] for config in self.declared["configs"]) or ("default",)
 
     @property
@@ -59,7 +59,7 @@ class Entry:
         return tuple(fact for fact, said in evidence.items() if said.lower().startswith("unverified"))
 
     def terms(self, kind: str) -> set[str]:
-        """Vocabulary ids of the dataset and its sub-collections; `kind` is modality, organ or task."""
+        """Vocabulary ids of the dataset and its configs; `kind` is modality, organ or task."""
         return {
             *self.declared[kind],
             *(term for config in self.declared["configs"] for term in config[kind] or ()),

@@ -113,7 +113,7 @@ def load(
         raise ValueError(f'bad_files is "stop" or "quarantine", not {bad_files!r}')
     if config is None and len(dataset.config_names) > 1:
         raise UnknownDatasetError(
-            f"{dataset.name} has {len(dataset.config_names)} sub-collections",
+            f"{dataset.name} has {len(dataset.config_names)} configs",
             dataset=dataset.name,
             next_step=f"name one: {', '.join(dataset.config_names)}",
         )

@@ -43,7 +43,7 @@ class Collection(Protocol):
     INDEX: str
 
     def rows(self, files: Files, config: str | None) -> Iterator[Row | Skipped]:
-        """Rows and skipped files of one sub-collection, or of all."""
+        """Rows and skipped files of one config, or of all."""
 
     def miniature(self, make: Any) -> None:
         """Write a phantom copy in the original layout."""
@@ -99,11 +99,11 @@ class Builder:
 
     @property
     def whole(self) -> bool:
-        """Whether `rows` covers the whole source, whatever sub-collection is asked for."""
+        """Whether `rows` covers the whole source, whatever config is asked for."""
         return inspect.ismodule(self.module)
 
     def rows(self, files: Files, config: str | None = None) -> Iterator[Row | Skipped]:
-        """Rows and skipped files, lazily; rows of other sub-collections than `config` may be among them."""
+        """Rows and skipped files, lazily; rows of other configs than `config` may be among them."""
         hint = () if self.whole else (config,)
         rows: Iterator[Row | Skipped] = self.module.rows(files, *hint)
         return rows

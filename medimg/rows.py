@@ -76,7 +76,7 @@ def drafts(builder: Builder, files: Files, config: str | None = None) -> Iterato
     Args:
         builder: declaration and rows.
         files: the source; `files.quarantine` decides about rows that go wrong.
-        config: a hint; rows of other sub-collections may be among them.
+        config: a hint; rows of other configs may be among them.
 
     Raises:
         MedimgError: whatever the builder raises, with dataset and file; the file it opened last where it names none.
@@ -113,7 +113,7 @@ def iterate(
         builder: declaration and rows.
         files: the source.
         origin: recorded in `meta` where it is a miniature; its files are not held against declared digests.
-        config: only this sub-collection.
+        config: only this config.
         splits: only these splits; rows of others are not decoded.
         report: filled with what came and what was left out.
         bad_files: "stop" or "quarantine"; None takes the declaration's.

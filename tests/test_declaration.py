@@ -164,7 +164,7 @@ def test_a_part_is_of_sub_collections_and_modalities_that_there_are() -> None:
     assert part.concerns("scans", "CT")
     assert not part.concerns("scans", "MRI") and not part.concerns("slides", "CT")
     assert Part().concerns("slides", "MRI") and not Part(modality="CT").concerns("scans", "MRI")
-    assert "there is no sub-collection 'slides'" in refused(configs=(scans,), parts=(Part(config="slides"),))
+    assert "there is no config 'slides'" in refused(configs=(scans,), parts=(Part(config="slides"),))
     assert "thing" in refused(parts=(Part(names="thing"),))
 
 

@@ -1,6 +1,6 @@
 """Any collection of the Imaging Data Commons: declaration and rows follow from its index.
 
-Names are `idc/<collection>` or `idc/<collection>?modality=CT&license=CC-BY-4.0`. Sub-collections keep apart what cannot
+Names are `idc/<collection>` or `idc/<collection>?modality=CT&license=CC-BY-4.0`. Configs keep apart what cannot
 stand together: volumes, single images, cines and slides; terms that allow commercial use and terms that do not; the
 collection's own drawings and those of each analysis result.
 """
@@ -67,7 +67,7 @@ class CommonsCollection:
 
     @functools.cached_property
     def configs(self):
-        """(kind, commercial, analysis) -> name of the sub-collection; all "default" where there is only one."""
+        """(kind, commercial, analysis) -> name of the config; all "default" where there is only one."""
         if len(self.wanted) == 1:
             return dict.fromkeys(self.wanted, "default")
         apart = {(what, by) for what, free, by in self.wanted if not free} & {
@@ -166,7 +166,7 @@ class CommonsCollection:
         return tuple(sorted(found))
 
     def rows(self, files, config=None):
-        """Rows and skipped files of one sub-collection, or of all."""
+        """Rows and skipped files of one config, or of all."""
         known = index.by_uid(self.series)
         for folders in _tcia.patients(files):
             images, objects = [], {}
@@ -217,12 +217,12 @@ class CommonsCollection:
                 yield from _tcia.skipped(left, "drawn on no volume of this copy, or not said on which series")
 
     def miniature(self, make):
-        """Patients of which each sub-collection has rows."""
+        """Patients of which each config has rows."""
         for patient, held in self._examples():
             phantom.patient(make, patient, held)
 
     def _examples(self):
-        """Patients, each with few series, until every sub-collection is met."""
+        """Patients, each with few series, until every config is met."""
         missing = set(self.configs)
         for patient, held in index.patients(self.series):
             mine = [one for one in held if kind(one)]

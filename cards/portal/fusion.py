@@ -115,7 +115,7 @@ def _said(part: Part, legends: list[list[Any]]) -> list[Any]:
 
 
 def _held(manifest: Manifest) -> dict[str, Any]:
-    """What is published: sub-collection -> split -> [rows, bytes]."""
+    """What is published: config -> split -> [rows, bytes]."""
     return {
         "retired": manifest.retired,
         "configs": {

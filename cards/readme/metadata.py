@@ -286,8 +286,8 @@ def _infos(
     Args:
         globs: the configs.
         features: stored features of each.
-        stored: sub-collection -> split -> its files.
-        members: sub-collections whose rows each config holds.
+        stored: config -> split -> its files.
+        members: configs of the declaration whose rows each config on the Hub holds.
         previews: files of config `preview`.
     """
     from datasets import DatasetInfo, SplitDict, SplitInfo

@@ -11,7 +11,7 @@ from medimg.rows import Record
 
 @dataclass
 class Counts:
-    """Of the rows of one sub-collection."""
+    """Of the rows of one config."""
 
     values: dict[str, Counter[str]] = field(
         default_factory=lambda: {

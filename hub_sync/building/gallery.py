@@ -30,7 +30,7 @@ class Tile:
 
     Attributes:
         id, caption, png: as stored in config `preview`.
-        place: sub-collection and split.
+        place: config and split.
         subject: the patient; the row's id where nobody knows.
         labelled: whether the row has a label that can be seen: a class, a mask, a box or a point.
         order: number of the row.
@@ -79,7 +79,7 @@ class Gallery:
         """Look at a row.
 
         Args:
-            place: sub-collection and split.
+            place: config and split.
             subject: the patient.
             labelled: whether it has a label that can be seen.
             draw: gives its id, caption and thumbnail (PNG).

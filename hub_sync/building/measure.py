@@ -16,7 +16,7 @@ SAMPLE = 1 << 16
 
 
 class Measures:
-    """Of the images of one sub-collection; memory grows with how many sizes there are, not with the rows."""
+    """Of the images of one config; memory grows with how many sizes there are, not with the rows."""
 
     def __init__(self) -> None:
         self._sizes: list[Counter[float]] = []

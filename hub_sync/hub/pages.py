@@ -61,7 +61,7 @@ class Card:
     def rows(self) -> int | None:
         """Rows of the default (or only, or first) configuration, where the YAML says so.
 
-        Of our own cards, whose sub-collections `default` may not join all, the configuration that has every row.
+        Of our own cards, whose configs `default` may not join all, the configuration that has every row.
         """
         infos = self.data.get("dataset_info")
         infos = [info for info in (infos if isinstance(infos, list) else [infos]) if isinstance(info, dict)]

@@ -90,8 +90,6 @@ DATASET = Dataset(
 )
 
 
-UNLISTED = "no list of this copy (train_id.txt, val_id.txt, test_id.txt) names its patient"
-NOBODY = "the clinical table has no line for its patient: receptors and other findings are not known"
 SLIDE = r"(?:^|/)WSIs/(\d{1,4})\.jpg$"
 PATCH = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
 
@@ -103,12 +101,14 @@ def rows(files):
     outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$", lost="outlines of the tumors are")
     for image, patient, *place in (*files.match(SLIDE), *files.match(PATCH)):
         if patient not in parts:
-            yield Skipped(file=image, reason=UNLISTED)
+            reason = "no list of this copy (train_id.txt, val_id.txt, test_id.txt) names its patient"
+            yield Skipped(file=image, reason=reason)
             continue
         if outlines and not place and patient not in outlines:
             files.tell(image, "its tumors are not outlined in this copy")
         if about and patient not in about:
-            files.tell(image, NOBODY)
+            unknown = "receptors and other findings are not known"
+            files.tell(image, f"the clinical table has no line for its patient: {unknown}")
         with files.row(image):
             line = {column: cell for column, cell in about.get(patient, {}).items() if column and cell}
             if place:

@@ -14,7 +14,6 @@ BCCD = f"https://github.com/{REPO}"
 KAGGLE = "https://www.kaggle.com/paultimothymooney/blood-cells"
 CELLS = {"RBC": "red blood cell", "WBC": "white blood cell", "Platelets": "platelet"}
 KINDS = ("eosinophil", "lymphocyte", "monocyte", "neutrophil", "basophil")
-PARTS = ("train", "val", "test")
 SPLITS = {"train": "train", "val": "validation", "test": "test", None: "train"}
 """What no list names is for training: three lists name all others."""
 
@@ -71,7 +70,7 @@ def rows(files):
         if outline is None and not kaggle:
             yield Skipped(file=image, reason="a photograph whose annotation is not in this copy")
             continue
-        if not kaggle and part is None and len(lists) < len(PARTS):
+        if not kaggle and part is None and len(lists) < 3:
             yield Skipped(file=image, reason="the lists of this copy (train, val, test) do not name it")
             continue
         if outline is None:

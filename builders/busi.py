@@ -48,17 +48,11 @@ DATASET = Dataset(
     parts=tuple(Part(legend=LEGENDS[kind]) for kind in ("benign", "malignant")),
     splits={"train": 780},
     no_subject="780 images of 600 women, and which are of one woman is not published",
-    overlaps=(
+    overlaps=tuple(
         Overlap(
-            dataset="medmnist-v1",
-            relation="source of",
-            evidence="MedMNIST/MedMNIST:medmnist/info.py (BreastMNIST)",
-        ),
-        Overlap(
-            dataset="medmnist-v2",
-            relation="source of",
-            evidence="MedMNIST/MedMNIST:medmnist/info.py (BreastMNIST)",
-        ),
+            dataset=name, relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py (BreastMNIST)"
+        )
+        for name in ("medmnist-v1", "medmnist-v2")
     ),
     keys="masks",
     evidence=Evidence(

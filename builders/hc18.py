@@ -41,8 +41,7 @@ DATASET = Dataset(
     splits={"train": 999, "test": 335},
     subject="the split and the leading number of the file name, which counts examinations, not women",
     shared_subjects="1,141 numbers were given to 551 women: one woman may have an examination in each split, "
-    "and "
-    "the source does not tell",
+    "and the source does not tell",
     keys="filename; pixel size(mm); head circumference (mm)",
     evidence=Evidence(
         layout="https://hc18.grand-challenge.org/Home/; constantinpape/torch-em:"
@@ -52,8 +51,7 @@ DATASET = Dataset(
         "mm)",
         license="https://zenodo.org/records/1327317 (CC BY 4.0)",
         subject="https://hc18.grand-challenge.org/Home/ (images with 2HC, 3HC, … are of the same "
-        "examination); "
-        "551 women: huggingface.co/datasets/Angelou0516/HC18",
+        "examination); 551 women: huggingface.co/datasets/Angelou0516/HC18",
     ),
     notes=(
         "The source draws the outline of the head; the mask here is the outline with its inside.",

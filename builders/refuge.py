@@ -118,7 +118,7 @@ def miniature(make):
             inner.image(f"Training400/{folder}/{name}.jpg", (53, 51), mode="RGB")
     with make.zip("Annotation-Training400.zip") as inner:
         for folder, name in train:
-            _mask(inner, f"Annotation-Training400/Disc_Cup_Masks/{folder}/{name}.bmp", (53, 51))
+            write_mask(inner, f"Annotation-Training400/Disc_Cup_Masks/{folder}/{name}.bmp", (53, 51))
         table = [(n, f"{name}.jpg", 25.5, 24.25) for n, (_, name) in enumerate(train, 1)]
         inner.xlsx(
             "Annotation-Training400/Fovea_location.xlsx", ["ID", "ImgName", "Fovea_X", "Fovea_Y"], table
@@ -133,15 +133,15 @@ def miniature(make):
         with make.zip(f"{images}.zip") as inner:
             inner.image(f"{images}/{name}.jpg", (41, 41), mode="RGB")
         with make.zip(f"{truth}.zip") as inner:
-            _mask(inner, f"{truth}/Disc_Cup_Masks/{mask}.bmp", (41, 41))
+            write_mask(inner, f"{truth}/Disc_Cup_Masks/{mask}.bmp", (41, 41))
             header = ["ID", "ImgName", column, "Fovea_X", "Fovea_Y"]
             inner.xlsx(f"{truth}/{workbook}.xlsx", header, [(1, f"{name}.jpg", value, 20.5, 19.75)])
     # Kaggle's copy: a folder called REFUGE2, no workbooks, masks as PNG for the validation set alone.
     for part, name, suffix in (("train", "n0002", "bmp"), ("val", "V0002", "png"), ("test", "T0002", "bmp")):
         size = (53, 51) if part == "train" else (41, 41)
         make.image(f"REFUGE2/{part}/images/{name}.jpg", size, mode="RGB")
-        _mask(make, f"REFUGE2/{part}/mask/{name}.{suffix}", size)
+        write_mask(make, f"REFUGE2/{part}/mask/{name}.{suffix}", size)
 
 
-def _mask(make, path, size):
+def write_mask(make, path, size):
     make.image(path, size, labels=(1, 2, 3), colors={0: 255, 1: 255, 2: 128, 3: 0})

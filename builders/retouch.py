@@ -61,7 +61,7 @@ def rows(files):
         reference = references.pop(case, None)
         if part == "TRAIN" and reference is None:
             yield Skipped(file=image, reason="a training volume whose reference is not in this copy")
-            yield from _raw(image)
+            yield from voxels_of(image)
             continue
         first, second = (int(number) > last for last in RANGES[part])
         yield Row(
@@ -74,10 +74,10 @@ def rows(files):
         )
     for reference in references.values():
         yield Skipped(file=reference, reason="a reference whose volume is not in this copy")
-        yield from _raw(reference)
+        yield from voxels_of(reference)
 
 
-def _raw(header):
+def voxels_of(header):
     raw = header.sibling(f"{header.stem}.raw")
     return [Skipped(file=raw, reason=f"the voxels of {header.path}")] if raw else []
 

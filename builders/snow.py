@@ -102,11 +102,11 @@ def mat(name, rows):
         (1, name.encode()),
         (5, values),
     )
-    body = b"".join(_element(kind, data) for kind, data in parts)
-    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\x01IM" + _element(14, body)
+    body = b"".join(element(kind, data) for kind, data in parts)
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\x01IM" + element(14, body)
 
 
-def _element(kind, data):
+def element(kind, data):
     return kind.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data + b"\0" * (-len(data) % 8)
 
 

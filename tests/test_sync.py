@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import io
 import json
 import os
@@ -21,6 +22,7 @@ from huggingface_hub.utils import get_session
 import medimg.builders
 from medimg import layout, registry
 from medimg.errors import HubError
+from medimg.files import Files
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing import client
 from medimg.hub_sync.pushing.client import Hub
@@ -475,6 +477,11 @@ def test_new_dataset_skeleton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         scaffold("my-dataset", tmp_path)
     with pytest.raises(DeclarationError, match="slug"):
         scaffold("My Dataset", tmp_path)
+    skeleton = importlib.import_module("medimg.builders.my_dataset")
+    skeleton.miniature(Phantom(tmp_path / "copy"))
+    with Files.open(tmp_path / "copy") as files:
+        (row,) = skeleton.rows(files)
+    assert (row.id, row.image.path, row.label.mask.path) == ("case1", "images/case1.png", "masks/case1.png")
 
 
 def test_no_hub_at_the_address() -> None:

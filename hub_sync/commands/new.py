@@ -14,6 +14,7 @@ from medimg.hub_sync.commands.console import out
 SKELETON = '''"""TODO: one paragraph that says what the images are, where they come from and what was annotated."""
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.join import Join, Partner
 from medimg.schema import Row
 
 DATASET = Dataset(
@@ -34,10 +35,15 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    masks = files.index(r"masks/(\\w+)\\.png$")
-    for image, case in files.match(r"images/(\\w+)\\.png$"):
-        yield Row(id=case, split="train", subject=case, image=image, mask=masks[case])
+def row(case):
+    return Row(id=case.name, split="train", subject=case.name, image=case.image, mask=case.mask)
+
+
+rows = Join(
+    r"images/(?P<name>\\w+)\\.png$",
+    row,
+    mask=Partner(r"masks/(?P<name>\\w+)\\.png$", skip="an image whose mask is not in this copy"),
+)
 
 
 def miniature(make):

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from medimg import builders, declaration, errors, licenses, readers, schema, vocab
+from medimg import builders, declaration, errors, join, licenses, readers, schema, vocab
 from medimg.files import File, Files
 from medimg.phantom import Phantom
 
@@ -49,6 +49,7 @@ def reference() -> str:
     parts = [
         HEAD,
         "## What a builder says: fields\n\n" + "\n".join(map(_model, MODELS)),
+        "## Rows: the join\n\n" + "\n".join(_join()),
         "## The view: `files`\n\n" + "\n".join(_members("files", Files)),
         "## A file: `file`\n\n" + "\n".join(_members("file", File)),
         "## Readers\n\n`image=file` and `mask=file` take the reader by the file's suffix; others are named.\n\n"
@@ -148,6 +149,14 @@ def _public(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
             and getattr(value, "__module__", "") == module.__name__
         ):
             yield name, value
+
+
+def _join() -> Iterator[str]:
+    for value in (join.Join, join.Partner, join.Lookup, join.lines, join.Case):
+        yield _call(value.__name__, value)
+    beside = inspect.getdoc(join.Partner.__base__) or ""
+    yield f"#### Of `Partner` and `Lookup`\n\n```text\n{beside}\n```\n"
+    yield from _members("case", join.Case)
 
 
 def _members(name: str, kind: type) -> Iterator[str]:

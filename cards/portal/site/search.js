@@ -1,4 +1,4 @@
-// The search of the page: a translation of medimg/catalogue/search.py, which says how it works. Same order of results,
+// The search of the page: a translation of medimg/catalogue/search/, which says how it works. Same order of results,
 // same reasons; tests/test_search_page.py holds the two equal.
 //
 //   const index = makeIndex(entries, vocabulary);          // vocabulary: data/vocabulary.json

@@ -44,7 +44,7 @@ any JSON, text or picture in the repository would be taken for rows.
 RESERVED = (DEFAULT, METADATA, PREVIEW)
 """Hub configs that every dataset has; no sub-collection may take their names."""
 
-Published = Mapping[str, Sequence[str]]
+Holding = Mapping[str, Sequence[str]]
 """Sub-collection (`default` where there are none) -> its splits that hold at least one published row."""
 
 _CONFIG = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
@@ -101,7 +101,7 @@ def published(manifest: Manifest) -> dict[str, tuple[str, ...]]:
     return {name: splits for name, splits in found.items() if splits}
 
 
-def default_members(dataset: Dataset, holding: Published) -> tuple[str, ...]:
+def default_members(dataset: Dataset, holding: Holding) -> tuple[str, ...]:
     """Sub-collections that config `default` joins: those of the dataset's own dimension and license."""
     return tuple(
         name
@@ -113,7 +113,7 @@ def default_members(dataset: Dataset, holding: Published) -> tuple[str, ...]:
 
 
 def data_globs(
-    dataset: Dataset, holding: Published, *, preview: bool = True
+    dataset: Dataset, holding: Holding, *, preview: bool = True
 ) -> dict[str, dict[str, list[str]]]:
     """Hub config -> split -> globs, in the order of the card; `default` first where there is one.
 
@@ -141,7 +141,7 @@ def data_globs(
     return globs
 
 
-def default_config(dataset: Dataset, holding: Published) -> str | None:
+def default_config(dataset: Dataset, holding: Holding) -> str | None:
     """What `load_dataset(repo)` takes: `default`, else the first sub-collection; None for a recipe."""
     return next(iter(data_globs(dataset, holding)), None)
 

@@ -18,7 +18,7 @@ from medimg import loading
 from medimg.errors import SOURCE_FAULTS, DiskFullError, FormatError, disk_full, named
 from medimg.hub_sync.building.shards import SplitWriter
 from medimg.hub_sync.hub import EmbeddedHub
-from medimg.hub_sync.hub.store import Incoming
+from medimg.hub_sync.hub.objects import Incoming
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.sync import sync
 from medimg.phantom import Phantom

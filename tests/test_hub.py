@@ -42,8 +42,10 @@ from huggingface_hub.utils import get_session
 
 from medimg.errors import HubError
 from medimg.hub_sync.hub import EmbeddedHub, HubRefusal, Limits, Store, serve
+from medimg.hub_sync.hub.commits import GITATTRIBUTES
 from medimg.hub_sync.hub.pages import parse_card, render_markdown
-from medimg.hub_sync.hub.store import GITATTRIBUTES, Repository, check_path
+from medimg.hub_sync.hub.refusals import check_path
+from medimg.hub_sync.hub.repository import Repository
 
 pytestmark = pytest.mark.clients
 

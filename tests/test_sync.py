@@ -24,7 +24,7 @@ from medimg.errors import HubError
 from medimg.files import Files
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing import client
-from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.pushing.client import Hub, MovedError
 from medimg.hub_sync.pushing.upload import Upload
 from medimg.hub_sync.results import Result
 from medimg.hub_sync.sync import sync
@@ -289,6 +289,32 @@ def test_an_archive_is_a_source_and_gives_the_same_shards(server: EmbeddedHub, t
             shutil.move(tmp_path / "verse.tar.gz", packed / "verse.tar.gz")
         sync(["verse"], hub, root=str(packed), check=False)
         assert {p: d for p, d in hub.published("verse").files.items() if p.endswith(".parquet")} == expected
+
+
+def test_a_source_is_opened_once(
+    server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For its fingerprint, for its rows, to see whether it changed, and where it is planned anew."""
+    root = phantoms(tmp_path / "root", "verse", "hc18")
+    shutil.make_archive(str(root / "verse"), "zip", root, "verse")
+    shutil.rmtree(root / "verse")
+    opened: list[str | None] = []
+    original, commit, moved = Files.open, Upload.commit, iter([True])
+
+    def counted(*args: Any, **options: Any) -> Files:
+        opened.append(options["dataset"])
+        return original(*args, **options)
+
+    def once_moved(self: Any, files: Any, parent: Any, message: str) -> Any:
+        if next(moved, False):
+            raise MovedError("somebody else committed")
+        return commit(self, files, parent, message)
+
+    monkeypatch.setattr(Files, "open", counted)
+    monkeypatch.setattr(Upload, "commit", once_moved)
+    results = sync(["verse", "hc18"], Hub(server.url, "opens"), root=str(root), check=False)
+    assert [each.status for each in results] == ["published", "published"]
+    assert opened == ["verse", "hc18"]
 
 
 def test_an_error_leaves_the_published_revision_as_it_was(server: EmbeddedHub, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ import tiny_datasets as tiny
 from fault_proxy import FAULTS, FaultProxy, Seen
 
 from medimg.errors import HubError
+from medimg.hub_sync.hub.limits import Limits
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.hub.store import Limits
 from medimg.hub_sync.pushing import patience
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.patience import Interrupted, Patience, persist

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from medimg import licenses, registry
+from medimg.hub_sync.hub.commits import Commit
+from medimg.hub_sync.hub.refusals import HubRefusal
 from medimg.hub_sync.hub.serve import EmbeddedHub
-from medimg.hub_sync.hub.store import Commit, HubRefusal
 from medimg.hub_sync.manifests import shards
 from medimg.hub_sync.planning import fingerprint
 from medimg.hub_sync.pushing.client import Hub

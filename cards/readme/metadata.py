@@ -267,7 +267,7 @@ def _gate(opening: str, terms: Sequence[License], whose: str) -> dict[str, Any]:
     return {"extra_gated_prompt": prompt, "extra_gated_fields": dict(GATE_FIELDS)}
 
 
-def _members(dataset: Dataset, hub_config: str, holding: layout.Published) -> tuple[str, ...]:
+def _members(dataset: Dataset, hub_config: str, holding: layout.Holding) -> tuple[str, ...]:
     """Sub-collections whose rows a Hub config holds."""
     if hub_config == layout.DEFAULT:
         return layout.default_members(dataset, holding)

@@ -23,8 +23,9 @@ from medimg.hub_sync.hub.files import Files
 from medimg.hub_sync.hub.guard import SMALL_BODY, Front, Lanes, MiB, Rule, guarded
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.parsing import text
+from medimg.hub_sync.hub.refusals import HubRefusal
 from medimg.hub_sync.hub.repositories import Repositories
-from medimg.hub_sync.hub.store import REPO_TYPES, HubRefusal, Store
+from medimg.hub_sync.hub.store import REPO_TYPES, Store
 
 _LOG = logging.getLogger(__name__)
 _EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]

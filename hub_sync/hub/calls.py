@@ -14,16 +14,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from medimg.hub_sync.hub.commits import Commit
 from medimg.hub_sync.hub.parsing import read_object, whole
-from medimg.hub_sync.hub.store import (
-    MAIN,
-    REPO_TYPES,
-    Commit,
-    HubRefusal,
-    Json,
-    Repository,
-    Store,
-)
+from medimg.hub_sync.hub.refusals import HubRefusal, Json
+from medimg.hub_sync.hub.repository import MAIN, Repository
+from medimg.hub_sync.hub.store import REPO_TYPES, Store
 
 _LOG = logging.getLogger(__name__)
 PLURALS = {f"{kind}s": kind for kind in REPO_TYPES}

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from starlette.responses import JSONResponse, Response
 
 from medimg.hub_sync.hub.calls import Call, Routes
+from medimg.hub_sync.hub.objects import now
 from medimg.hub_sync.hub.parsing import text, truth, whole
-from medimg.hub_sync.hub.store import HubRefusal, Json, check_name, now
+from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_name
 
 
 class Collections(Routes):

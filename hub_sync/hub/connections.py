@@ -11,7 +11,7 @@ import resource
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from medimg.hub_sync.hub.store import Limits
+from medimg.hub_sync.hub.limits import Limits
 
 _SWEEP_SECONDS = 1.0
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -15,18 +15,10 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.calls import Call, Routes, no_pull_request
+from medimg.hub_sync.hub.commits import LFS_SUFFIXES, Commit, Entry
 from medimg.hub_sync.hub.parsing import matches_etag, objects, text, texts, truth, whole
-from medimg.hub_sync.hub.store import (
-    LFS_SUFFIXES,
-    Commit,
-    Entry,
-    HubRefusal,
-    Json,
-    Repository,
-    check_path,
-    entry_not_found,
-    lost,
-)
+from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_path, entry_not_found, lost
+from medimg.hub_sync.hub.repository import Repository
 
 _NO_SCRIPT = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
 _SHOWN_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}

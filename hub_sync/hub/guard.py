@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.calls import AsyncHandler, Call, Desk, Handler, refused
 from medimg.hub_sync.hub.parsing import whole
-from medimg.hub_sync.hub.store import HubRefusal
+from medimg.hub_sync.hub.refusals import HubRefusal
 
 _LOG = logging.getLogger(__name__)
 KiB, MiB = 1 << 10, 1 << 20

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, Response
 
 from medimg.hub_sync.hub import collect
 from medimg.hub_sync.hub.calls import Call, Routes
+from medimg.hub_sync.hub.objects import Incoming
 from medimg.hub_sync.hub.parsing import objects, text, texts, truth, whole
-from medimg.hub_sync.hub.store import HubRefusal, Incoming, Json, check_sha256
+from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_sha256
 
 _LINK_SECONDS = 24 * 3600
 _CHUNK = 1 << 20

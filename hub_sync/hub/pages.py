@@ -21,8 +21,10 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from medimg.hub_sync.hub.commits import Commit
 from medimg.hub_sync.hub.parsing import read_yaml
-from medimg.hub_sync.hub.store import Commit, HubRefusal, Json, Repository, entry_not_found
+from medimg.hub_sync.hub.refusals import HubRefusal, Json, entry_not_found
+from medimg.hub_sync.hub.repository import Repository
 from medimg.text import size_text
 
 _TEMPLATES = Path(__file__).parent / "templates"

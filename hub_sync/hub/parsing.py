@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
-from medimg.hub_sync.hub.store import HubRefusal, Json
+from medimg.hub_sync.hub.refusals import HubRefusal, Json
 
 MAX_DEPTH = 64
 MAX_VALUES = 200_000

@@ -10,19 +10,10 @@ from starlette.responses import JSONResponse, Response
 
 from medimg.hub_sync.hub import collect, pages
 from medimg.hub_sync.hub.calls import PLURALS, Call, Routes, no_pull_request
+from medimg.hub_sync.hub.commits import Commit, File
 from medimg.hub_sync.hub.parsing import read_object, text, truth, whole
-from medimg.hub_sync.hub.store import (
-    MAIN,
-    Commit,
-    File,
-    HubRefusal,
-    Json,
-    RefKind,
-    Repository,
-    check_name,
-    check_path,
-    check_sha256,
-)
+from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_name, check_path, check_sha256
+from medimg.hub_sync.hub.repository import MAIN, RefKind, Repository
 
 _LINE_ROOM = 64 << 10  # for the path and the JSON around a file in base64; text has escapes
 

@@ -16,7 +16,8 @@ from medimg.errors import HubError
 from medimg.hub_sync.hub.app import create_app
 from medimg.hub_sync.hub.connections import protocol
 from medimg.hub_sync.hub.guard import is_loopback
-from medimg.hub_sync.hub.store import Limits, Store
+from medimg.hub_sync.hub.limits import Limits
+from medimg.hub_sync.hub.store import Store
 
 _START_SECONDS = 30.0
 

@@ -64,7 +64,7 @@ def test_it_loads(source: str) -> None:
 
 def test_it_is_published_and_unchanged_by_a_second_run(tmp_path: Path) -> None:
     from medimg.hub_sync.hub.serve import EmbeddedHub
-    from medimg.hub_sync.pushing.publish import Hub
+    from medimg.hub_sync.pushing.client import Hub
     from medimg.hub_sync.sync import sync
 
     with EmbeddedHub(tmp_path / "hub") as running:

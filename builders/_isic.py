@@ -2,6 +2,8 @@
 
 from itertools import combinations
 
+from medimg.declaration import Dataset, Source
+
 SPLITS = {"Training": "train", "Validation": "validation", "Test": "test"}
 HOST = "https://isic-archive.s3.amazonaws.com/challenges"
 OLD_HOST = "https://isic-challenge-data.s3.amazonaws.com"
@@ -61,6 +63,29 @@ LEGEND = {
     value: tuple(ATTRIBUTES[attribute] for attribute, bit in BITS.items() if value & bit)
     for value in range(1, 1 << len(BITS))
 }
+
+
+def challenge(year, names, *, mirrored=(), **declaration):
+    """The declaration of one year.
+
+    Args:
+        year: of the challenge.
+        names: files of the archive.
+        mirrored: sources that stand before them.
+    """
+    page = f"https://challenge.isic-archive.com/data/#{year}"
+    return Dataset(
+        dimension="2d",
+        modality="dermoscopy",
+        organ="skin",
+        homepage=declaration.pop("homepage", page),
+        sources=(
+            *mirrored,
+            *(Source(url=f"{HOST}/{year}/{name}") for name in names),
+            Source(url=page, kind="page"),
+        ),
+        **declaration,
+    )
 
 
 def diagnoses(answer, names=DIAGNOSES):

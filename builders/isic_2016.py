@@ -5,7 +5,7 @@ The parts of the first challenge of the International Skin Imaging Collaboration
 """
 
 from medimg.builders import _isic, _isic_features
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
+from medimg.declaration import Citation, Config, Evidence, Overlap, Part
 from medimg.readers import masks, tables
 from medimg.schema import Row, Skipped
 
@@ -20,31 +20,26 @@ LABELS = {
     "1": "malignant lesion",
     "1.0": "malignant lesion",
 }
-SOURCES = (
+FILES = (
     *(
-        Source(url=f"{_isic.HOST}/2016/ISBI2016_ISIC_Part{part}_{split}_{kind}.zip")
+        f"ISBI2016_ISIC_Part{part}_{split}_{kind}.zip"
         for part in ("1", "2B")
         for split in ("Training", "Test")
         for kind in ("Data", "GroundTruth")
     ),
-    *(
-        Source(url=f"{_isic.HOST}/2016/ISBI2016_ISIC_Part3_{split}_GroundTruth.csv")
-        for split in ("Training", "Test")
-    ),
+    *(f"ISBI2016_ISIC_Part3_{split}_GroundTruth.csv" for split in ("Training", "Test")),
 )
 """Without the archives that hold the same images again."""
 PART = r"ISBI2016_ISIC_Part{}_(Training|Test)_{}/(?:.*/)?(ISIC_\d{{7}}){}$"
 
-DATASET = Dataset(
+DATASET = _isic.challenge(
+    2016,
+    FILES,
     name="isic-2016",
     title="ISIC 2016, Skin Lesion Analysis Towards Melanoma Detection (ISBI 2016)",
     aliases=("ISBI2016_ISIC", "ISBI 2016", "ISIC 2016"),
-    dimension="2d",
-    modality="dermoscopy",
-    organ="skin",
     task=("segmentation", "classification", "attribute detection"),
     license="CC0-1.0",
-    homepage="https://challenge.isic-archive.com/data/#2016",
     citation=Citation(
         title="Skin lesion analysis toward melanoma detection: a challenge at the International Symposium on "
         "Biomedical Imaging (ISBI) 2016, hosted by the International Skin Imaging Collaboration (ISIC)",
@@ -52,10 +47,6 @@ DATASET = Dataset(
         venue="arXiv:1605.01397",
         year=2016,
         doi="10.48550/arXiv.1605.01397",
-    ),
-    sources=(
-        *SOURCES,
-        Source(url="https://challenge.isic-archive.com/data/#2016", kind="page"),
     ),
     labels=LABELS,
     splits={"train": 900, "test": 379},
@@ -148,22 +139,26 @@ def lesions(files, shared):
         if diagnosed and place[1] not in answers:
             files.tell(row["image"], "no table in this copy has a line for it: its diagnosis is not known")
         with files.row(row["image"]):
-            line, assessed = answers.get(place[1]), []
-            if line:
-                assessed += ["benign lesion", "malignant lesion"]
-            if mask:
-                assessed.append("skin lesion")
-            yield Row(
-                **row,
-                classes=(line.one_of("answer", LABELS),) if line else (),
-                assessed=assessed,
-                source=line["answer"] if line else None,
-                mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
-                legend=_isic.LESION,
-            )
+            yield lesion(row, answers.get(place[1]), mask)
     for mask in drawn.values():
         yield Skipped(file=mask, reason="a mask whose image is not in this copy")
     answers.tell_rest("its image is not in this copy")
+
+
+def lesion(row, line, mask):
+    assessed = []
+    if line:
+        assessed += ["benign lesion", "malignant lesion"]
+    if mask:
+        assessed.append("skin lesion")
+    return Row(
+        **row,
+        classes=(line.one_of("answer", LABELS),) if line else (),
+        assessed=assessed,
+        source=line["answer"] if line else None,
+        mask=masks.mask(mask, {0: 0, 255: 1}) if mask else None,
+        legend=_isic.LESION,
+    )
 
 
 def features(files, shared):

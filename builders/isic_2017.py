@@ -5,7 +5,7 @@ to all of them: outline of the lesion, four dermoscopic features for each superp
 """
 
 from medimg.builders import _isic, _isic_features
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
+from medimg.declaration import Citation, Config, Evidence, Overlap, Part
 from medimg.join import Join, Partner, lines
 from medimg.readers import masks
 from medimg.schema import Row, Skipped
@@ -25,22 +25,18 @@ NEVUS = "melanocytic nevus"
 ASSESSED = (*DIAGNOSES.values(), NEVUS)
 LEGEND = _isic_features.legend(list(FEATURES.values()))
 NAMES = ("Data.zip", "Part1_GroundTruth.zip", "Part2_GroundTruth.zip", "Part3_GroundTruth.csv")
-SOURCES = tuple(
-    Source(url=f"{_isic.HOST}/2017/ISIC-2017_{split}_{name}") for split in SPLITS for name in NAMES
-)
+FILES = [f"ISIC-2017_{split}_{name}" for split in SPLITS for name in NAMES]
 PART = r"ISIC-2017_(?P<part>Training|Validation|Test_v2)_{}/(?:.*/)?(?P<name>ISIC_\d{{7}}){}$"
 TABLE = r"ISIC-2017_(?:Training|Validation|Test_v2){}\.csv$"
 
-DATASET = Dataset(
+DATASET = _isic.challenge(
+    2017,
+    FILES,
     name="isic-2017",
     title="ISIC 2017, Skin Lesion Analysis Towards Melanoma Detection (ISBI 2017)",
     aliases=("ISBI 2017 ISIC", "ISIC-2017"),
-    dimension="2d",
-    modality="dermoscopy",
-    organ="skin",
     task=("segmentation", "classification", "attribute detection"),
     license="CC0-1.0",
-    homepage="https://challenge.isic-archive.com/data/#2017",
     citation=Citation(
         title="Skin lesion analysis toward melanoma detection: a challenge at the 2017 International Symposium on "
         "Biomedical Imaging (ISBI), hosted by the International Skin Imaging Collaboration (ISIC)",
@@ -48,10 +44,6 @@ DATASET = Dataset(
         venue="IEEE ISBI 2018:168-172",
         year=2018,
         doi="10.1109/ISBI.2018.8363547",
-    ),
-    sources=(
-        *SOURCES,
-        Source(url="https://challenge.isic-archive.com/data/#2017", kind="page"),
     ),
     labels=DIAGNOSES,
     splits=COUNTS,

@@ -5,7 +5,7 @@ all parts; tasks 1 and 2 share their images, those of task 3 are HAM10000 and it
 """
 
 from medimg.builders import _isic
-from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Part, Source
+from medimg.declaration import Citation, Config, Evidence, Overlap, Part, Source
 from medimg.join import Join, Partner, lines
 from medimg.readers import masks
 from medimg.schema import Row, Skipped
@@ -27,27 +27,21 @@ OTHERS = (
     *(f"Task3_{part}_{kind}.zip" for part in _isic.SPLITS for kind in ("Input", "GroundTruth")),
     "Task3_Training_LesionGroupings.csv",
 )
-SOURCES = (
-    *(
-        Source(url=f"{_isic.OLD_HOST}/2018/ISIC2018_{name}.zip", sha256=sha256)
-        for name, sha256 in PINNED.items()
-    ),
-    *(Source(url=f"{_isic.HOST}/2018/ISIC2018_{name}") for name in OTHERS),
-    Source(url="https://challenge.isic-archive.com/data/#2018", kind="page"),
-)
+MIRRORED = [
+    Source(url=f"{_isic.OLD_HOST}/2018/ISIC2018_{name}.zip", sha256=sha256) for name, sha256 in PINNED.items()
+]
 """Sums are those of the copies on the older host."""
 PART = r"ISIC2018_{}_(?P<part>Training|Validation|Test)_{}/(?:.*/)?(?P<name>ISIC_\d{{7}}){}$"
 
-DATASET = Dataset(
+DATASET = _isic.challenge(
+    2018,
+    [f"ISIC2018_{name}" for name in OTHERS],
+    mirrored=MIRRORED,
     name="isic-2018",
     title="ISIC 2018, Skin Lesion Analysis Towards Melanoma Detection",
     aliases=("ISIC Challenge 2018", "ISIC2018"),
-    dimension="2d",
-    modality="dermoscopy",
-    organ="skin",
     task=("segmentation", "attribute detection", "classification"),
     license="CC-BY-NC-4.0",
-    homepage="https://challenge.isic-archive.com/data/#2018",
     citation=Citation(
         title="Skin Lesion Analysis Toward Melanoma Detection 2018: A Challenge Hosted by the "
         "International Skin Imaging Collaboration (ISIC)",
@@ -56,7 +50,6 @@ DATASET = Dataset(
         year=2019,
         doi="10.48550/arXiv.1902.03368",
     ),
-    sources=SOURCES,
     labels=_isic.DIAGNOSES,
     splits={"train": 10015, "validation": 193, "test": 1512},
     configs=(

@@ -4,7 +4,7 @@
 """
 
 from medimg.builders import _isic
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Evidence, Overlap
 from medimg.join import Join, lines
 from medimg.schema import Row
 
@@ -17,16 +17,14 @@ NAMES = [
     for rest in ("Input.zip", "GroundTruth.csv", "Metadata.csv")
 ]
 
-DATASET = Dataset(
+DATASET = _isic.challenge(
+    2019,
+    [f"ISIC_2019_{name}" for name in NAMES],
     name="isic-2019",
     title="ISIC 2019, Skin Lesion Analysis Towards Melanoma Detection",
     aliases=("ISIC Challenge 2019", "ISIC2019"),
-    dimension="2d",
-    modality="dermoscopy",
-    organ="skin",
     task="classification",
     license="CC-BY-NC-4.0",
-    homepage="https://challenge.isic-archive.com/data/#2019",
     citation=Citation(
         title="BCN20000: Dermoscopic Lesions in the Wild (with HAM10000, doi:10.1038/sdata.2018.161, and "
         "arXiv:1710.05006, which the organizers ask to cite too)",
@@ -34,10 +32,6 @@ DATASET = Dataset(
         venue="arXiv:1908.02288",
         year=2019,
         doi="10.48550/arXiv.1908.02288",
-    ),
-    sources=(
-        *(Source(url=f"{_isic.HOST}/2019/ISIC_2019_{name}") for name in NAMES),
-        Source(url="https://challenge.isic-archive.com/data/#2019", kind="page"),
     ),
     labels=DIAGNOSES,
     splits={"train": 25331, "test": 8238},

@@ -5,7 +5,7 @@ set without answers.
 """
 
 from medimg.builders import _isic, _isic_2020
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Citation, Evidence, Overlap
 
 PAGE = f"{_isic.SITE}:stade/core/templates/data/2020.html"
 COUNTED = "ToreGore/AI-Health@ed69a65 (copies of the training tables, counted)"
@@ -17,13 +17,12 @@ FILES = (
     "Test_Metadata.csv",
 )
 
-DATASET = Dataset(
+DATASET = _isic.challenge(
+    2020,
+    [f"ISIC_2020_{name}" for name in FILES],
     name="isic-2020",
     title="ISIC 2020, SIIM-ISIC Melanoma Classification",
     aliases=("ISIC Challenge 2020", "ISIC2020"),
-    dimension="2d",
-    modality="dermoscopy",
-    organ="skin",
     task="classification",
     license="CC-BY-NC-4.0",
     homepage="https://challenge2020.isic-archive.com/",
@@ -33,10 +32,6 @@ DATASET = Dataset(
         venue="Scientific Data 8:34",
         year=2021,
         doi="10.1038/s41597-021-00815-z",
-    ),
-    sources=(
-        *(Source(url=f"{_isic.HOST}/2020/ISIC_2020_{name}") for name in FILES),
-        Source(url="https://challenge.isic-archive.com/data/#2020", kind="page"),
     ),
     labels=_isic_2020.LABELS,
     splits={"train": 33126, "test": 10982},

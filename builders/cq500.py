@@ -5,7 +5,7 @@ Each reader said which kinds of hemorrhage, fracture, mass effect and midline sh
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.readers import dicom, tables
+from medimg.readers import dicom, dicom_stacks, tables
 from medimg.schema import Row
 
 HOME = "http://headctstudy.qure.ai/dataset"
@@ -70,48 +70,52 @@ DATASET = Dataset(
 )
 
 
+READS = r"(?:^|/)reads\.csv$"
+ADDED = ("cc sec", "d3d", "contrast", "cect", "perfusion", "post")
+"""Words of the names of perfusion and contrast series, but for "pre contrast" and "posterior"."""
+
+
 def rows(files):
     files.need(READS)
     reads = tables.lines_by(files, READS, "name")
     series = {}
     for file, number, name in files.match(r"CQ500CT(\d+)(?: CQ500CT\d+)?/(?:.*/)?([^/]+)/[^/]+\.dcm$"):
-        series.setdefault((number, name), []).append(file)
-    for (number, name), members in series.items():
-        scan, plain = f"CQ500-CT-{number}", name.lower().replace("pre contrast", "").replace("posterior", "")
-        reason = None if scan in reads else "reads.csv has no row for it"
-        if any(word in plain for word in ("cc sec", "d3d", "contrast", "cect", "perfusion", "post")):
+        series.setdefault((f"CQ500-CT-{number}", name), []).append(file)
+    for (scan, name), members in series.items():
+        plain = name.lower().replace("pre contrast", "").replace("posterior", "")
+        if any(word in plain for word in ADDED):
             reason = "a perfusion or contrast series: the readers were shown the plain scan"
-        if reason:
             yield from _tcia.skipped(members, reason)
-            continue
-        with files.row(*members):
-            row = reads[scan]
-            votes = {kind: _votes(row, kind) for kind in KINDS}
-            for apart, part in _tcia.frames(members):
-                yield Row(
-                    id="_".join([scan, name, *(f"{key}-{value}" for key, value in apart.items())]),
-                    split="test",
-                    subject=scan,
-                    image=dicom.series(part, allow_gaps=True),
-                    classes=[KINDS[kind] for kind, cells in votes.items() if sum(cells) > len(cells) / 2],
-                    # Two readers of whom one saw it decide nothing.
-                    uncertain=[
-                        KINDS[kind] for kind, cells in votes.items() if cells and sum(cells) == len(cells) / 2
-                    ],
-                    assessed=tuple(KINDS[kind] for kind, cells in votes.items() if cells),
-                    source=row,
-                    meta={"series": name, "Category": row["Category"]} | apart,
-                )
+        elif scan not in reads:
+            yield from _tcia.skipped(members, "reads.csv has no row for it")
+        else:
+            with files.row(*members):
+                yield from series_rows(scan, name, members, reads[scan])
     reads.tell_rest("its scan is not in this copy")
 
 
-READS = r"(?:^|/)reads\.csv$"
+def series_rows(scan, name, members, line):
+    votes = {finding: answers(line, kind) for kind, finding in KINDS.items()}
+    given = {finding: (sum(cells), len(cells)) for finding, cells in votes.items() if cells}
+    for stack in dicom_stacks.stacks(members):
+        yield Row(
+            id=stack.name(scan, name),
+            split="test",
+            subject=scan,
+            image=dicom.series(stack.files, allow_gaps=True),
+            classes=[finding for finding, (yes, count) in given.items() if yes > count / 2],
+            # Two readers of whom one saw it decide nothing.
+            uncertain=[finding for finding, (yes, count) in given.items() if yes == count / 2],
+            assessed=tuple(given),
+            source=line,
+            meta={"series": name, "Category": line["Category"]} | stack.apart,
+        )
 
 
-def _votes(row, kind):
+def answers(line, kind):
     """What the three readers say of a finding; one who said nothing does not count."""
     columns = [f"R{n}:{kind}" for n in (1, 2, 3)]
-    return [row.one_of(column, {"0": 0, "1": 1}) for column in columns if row[column].strip()]
+    return [line.one_of(column, {"0": 0, "1": 1}) for column in columns if line[column].strip()]
 
 
 def miniature(make):

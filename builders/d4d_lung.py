@@ -8,7 +8,6 @@ import re
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence, Part
-from medimg.readers import dicom
 from medimg.schema import Row
 
 ROIS = {
@@ -71,34 +70,34 @@ DATASET = Dataset(
 )
 
 
-def phase(tags):
-    said = re.search(r"([\d.]+)\s*%", str(tags.get("SeriesDescription", "")))
-    number = tags.get("SeriesNumber", 0)
-    tenth = number - 500 if 500 <= number <= 509 else None
-    return {"phase_percent": float(said[1]) if said else tenth * 10.0} if said or tenth is not None else {}
-
-
 def rows(files):
-    return _tcia.by_patient(files, labeled, "RTSTRUCT")
+    return _tcia.drawn_on(files, "RTSTRUCT", labeled)
 
 
-def labeled(scans, drawn):
-    for members, tags in scans:
-        image = dicom.series(members, allow_gaps=True)
-        contours, label = drawn.pop(tags["SeriesInstanceUID"], ()), {"assessed": ()}
-        if contours:
-            label, why = _tcia.contoured(contours, image, ROIS)
-            if why:
-                yield from _tcia.skipped((*members, *contours), why)
-                continue
-        yield Row(
-            id=_tcia.identity(tags),
-            subject=tags["PatientID"],
-            image=image,
-            modality="CBCT" if "varian" in str(tags.get("Manufacturer", "")).lower() else "4D CT",
-            meta=_tcia.said(tags) | phase(tags),
-            **label,
-        )
+def labeled(scan, contours):
+    image, label = scan.image, {"assessed": ()}
+    if contours:
+        label, why = _tcia.contoured(contours, image, ROIS)
+        if why:
+            yield from _tcia.skipped((*scan.files, *contours), why)
+            return
+    cone = "varian" in str(scan.tags.get("Manufacturer", "")).lower()
+    yield Row(
+        id=scan.id,
+        subject=scan.patient,
+        image=image,
+        modality="CBCT" if cone else "4D CT",
+        meta=scan.meta | phase(scan.tags),
+        **label,
+    )
+
+
+def phase(tags):
+    """How far the breath is, in percent, by the description or the number of the series."""
+    if said := re.search(r"([\d.]+)\s*%", str(tags.get("SeriesDescription", ""))):
+        return {"phase_percent": float(said[1])}
+    tenth = tags.get("SeriesNumber", 0) - 500
+    return {"phase_percent": tenth * 10.0} if 0 <= tenth <= 9 else {}
 
 
 def miniature(make):

@@ -2,7 +2,7 @@
 
 from medimg.builders import _tcia
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.readers import dicom, tables
+from medimg.readers import dicom, dicom_stacks, tables
 from medimg.schema import Row
 
 KAGGLE = "https://www.kaggle.com/c/data-science-bowl-2017"
@@ -47,51 +47,68 @@ DATASET = Dataset(
 )
 
 
+STAGES = ("stage1", "stage2", "sample_images")
+
+
 def rows(files):
-    told = tables.Lines(files)
-    for table, name in files.match(r"(stage[12]_(?:labels|solution))\.csv$"):
-        for row in tables.rows(table):
-            told.add(row["id"].strip(), tables.Line({**row, "table": name}, row.file, row.at), "id")
-    here = {line["table"] for line in told.values()}
-    # Patients of stage 1 are for training or testing: without a second table, the first one leaves the others.
-    complement = "stage1_labels" in here and "stage1_solution" not in here
-    if "stage1_labels" not in here:
-        files.tell(
-            "stage1_labels.csv", "it is not in this copy: which patients are for training is not known"
-        )
+    told, complement = listed(files)
     people = {}
     for file, stage, person in files.match(r"(stage1|stage2|sample_images)/([0-9a-f]{32})/[^/]+\.dcm$"):
         people.setdefault(person, {}).setdefault(stage, []).append(file)
     for person, stages in people.items():
-        stage = next(name for name in ("stage1", "stage2", "sample_images") if name in stages)
-        for other, members in stages.items():
-            if other != stage:
-                yield from _tcia.skipped(members, f"the same images as in {stage}")
+        stage = next(name for name in STAGES if name in stages)
+        members = stages.pop(stage)
+        for others in stages.values():
+            yield from _tcia.skipped(others, f"the same images as in {stage}")
         if person not in told:
-            files.tell(
-                stages[stage][0],
-                "no table in this copy has a line for the patient: the diagnosis is not known",
-            )
-            if stage != "stage2" and not complement:
+            reason = "no table in this copy has a line for the patient: the diagnosis is not known"
+            files.tell(members[0], reason)
+        with files.row(*members):
+            line = told.get(person)
+            if split := split_of(stage, line, complement):
+                yield from scans(person, stage, split, members, line)
+            else:
                 reason = "no table in this copy says whether the patient is for training or for testing"
-                yield from _tcia.skipped(stages[stage], reason)
-                continue
-        with files.row(*stages[stage]):
-            yield from _scans(person, stage, stages[stage], told.get(person))
+                yield from _tcia.skipped(members, reason)
     told.tell_rest("no image of the patient is in this copy")
 
 
-def _scans(person, stage, members, said):
-    for apart, part in _tcia.frames(members):
+def listed(files):
+    """Person -> line of the tables; and whether who of stage 1 has none is for testing."""
+    told, tables_here = tables.Lines(files), set()
+    for table, name in files.match(r"(stage[12]_(?:labels|solution))\.csv$"):
+        for line in tables.rows(table):
+            tables_here.add(name)
+            told.add(line["id"].strip(), tables.Line({**line, "table": name}, line.file, line.at), "id")
+    if "stage1_labels" not in tables_here:
+        files.tell(
+            "stage1_labels.csv", "it is not in this copy: which patients are for training is not known"
+        )
+    # Patients of stage 1 are for training or testing: without a second table, the first one leaves the others.
+    return told, "stage1_labels" in tables_here and "stage1_solution" not in tables_here
+
+
+def split_of(stage, line, complement):
+    """None where no table says it."""
+    if line is not None:
+        return "train" if line["table"] == "stage1_labels" else "test"
+    return "test" if stage == "stage2" or complement else None
+
+
+def scans(person, stage, split, members, line):
+    classes, assessed = (), ()
+    if line:
+        classes, assessed = line.one_of("cancer", DATASET.labels), ("lung cancer",)
+    for stack in dicom_stacks.stacks(members):
         yield Row(
-            id="_".join([person, *(f"{key}-{value}" for key, value in apart.items())]),
-            split="train" if said and said["table"] == "stage1_labels" else "test",
+            id=stack.name(person),
+            split=split,
             subject=person,
-            image=dicom.series(part, allow_gaps=True),
-            classes=said.one_of("cancer", DATASET.labels) if said else (),
-            assessed=("lung cancer",) if said else (),
-            source=said,
-            meta={"stage": stage} | apart,
+            image=dicom.series(stack.files, allow_gaps=True),
+            classes=classes,
+            assessed=assessed,
+            source=line,
+            meta={"stage": stage} | stack.apart,
         )
 
 

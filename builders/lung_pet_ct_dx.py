@@ -2,7 +2,7 @@
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence
-from medimg.readers import dicom, tables
+from medimg.readers import tables
 from medimg.readers.boxes import voc
 from medimg.schema import Box, Row
 
@@ -56,6 +56,32 @@ DATASET = Dataset(
 )
 
 
+def rows(files):
+    # In natural order the later revision comes last.
+    found = {uid: file for file, uid in files.match(r"([\d.]{20,})\.xml$")}
+    book = files.find(r"statistics-clinical-\d+\.xlsx$")
+    people = {line["NewPatientID"].strip(): line for line in tables.rows(book)} if book else {}
+    used = set()
+    for scan in _tcia.folders(files):
+        if reason := _tcia.no_image(scan.tags):
+            yield from scan.skip(reason)
+            continue
+        modality, letter = scan.tags["Modality"], scan.patient.rpartition("-")[2]
+        with files.row(*scan.files):
+            yield Row(
+                id=scan.id,
+                subject=scan.patient,
+                image=scan.image,
+                modality=_tcia.MODALITIES[modality],
+                classes=(KINDS[letter[0]],),
+                assessed=tuple(KINDS.values()),
+                meta=scan.meta | people.get(letter, {}),
+                **(boxes(scan.image, found, used) if modality == "CT" else {}),
+            )
+    lost = (file for uid, file in found.items() if uid not in used)
+    yield from _tcia.skipped(lost, "a box on a slice that is not in this copy")
+
+
 def boxes(image, found, used):
     """Boxes of one CT, with what their files say."""
     drawn, source = [], []
@@ -69,35 +95,6 @@ def boxes(image, found, used):
                 x0, y0, x1, y1 = thing.half_open(0)
                 drawn.append(Box(name=KINDS[thing.name.strip().upper()], box=(x0, y0, k, x1, y1, k + 1)))
     return {"boxes": drawn, "source": source or None}
-
-
-def rows(files):
-    # In natural order the later revision comes last.
-    found = {uid: file for file, uid in files.match(r"([\d.]{20,})\.xml$")}
-    book = files.find(r"statistics-clinical-\d+\.xlsx$")
-    people = {row["NewPatientID"].strip(): row for row in tables.rows(book)} if book else {}
-    used = set()
-    for members, tags in _tcia.folders(files):
-        patient, reason, label = tags.get("PatientID", ""), _tcia.no_image(tags), {}
-        letter, image = patient.rpartition("-")[2], dicom.series(members, allow_gaps=True)
-        if reason:
-            yield from _tcia.skipped(members, reason)
-            continue
-        with files.row(*members):
-            if tags["Modality"] == "CT":
-                label = boxes(image, found, used)
-            yield Row(
-                id=_tcia.identity(tags),
-                subject=patient,
-                image=image,
-                modality=_tcia.MODALITIES[tags["Modality"]],
-                classes=(KINDS[letter[0]],),
-                assessed=tuple(KINDS.values()),
-                meta=_tcia.said(tags) | people.get(letter, {}),
-                **label,
-            )
-    lost = (file for uid, file in found.items() if uid not in used)
-    yield from _tcia.skipped(lost, "a box on a slice that is not in this copy")
 
 
 def miniature(make):

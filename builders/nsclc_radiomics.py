@@ -4,9 +4,11 @@ A radiation oncologist outlined the gross tumor volume and organs at risk; survi
 known. Which organs are outlined differs between patients.
 """
 
+from functools import partial
+
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence
-from medimg.readers import dicom, tables
+from medimg.readers import tables
 from medimg.schema import Measure, Row
 
 ROIS = {
@@ -25,7 +27,7 @@ KINDS = {
     "squamous cell carcinoma": "lung squamous cell carcinoma",
 }
 LOADER = "constantinpape/torch-em:torch_em/data/datasets/medical/nsclc_radiomics.py@3db1c5ef"
-NSCLC, REASONS = "non-small cell lung carcinoma", {"SEG": "the contours of the RTSTRUCT, or a program's"}
+NSCLC = "non-small cell lung carcinoma"
 
 DATASET = Dataset(
     name="nsclc-radiomics",
@@ -73,31 +75,31 @@ DATASET = Dataset(
 
 def rows(files):
     table = files.find(r"NSCLC.Radiomics.Lung1\.clinical.*\.csv$", lost="histology, stage and survival are")
-    people = {row["PatientID"]: row for row in tables.rows(table)} if table else {}
+    people = {line["PatientID"]: line for line in tables.rows(table)} if table else {}
     cavities = [file for file, _ in files.match(r"_(thor_cav|effusion)[^/]*\.nii(?:\.gz)?$")]
     yield from _tcia.skipped(cavities, "PleThora: drawn by others, along other axes than the CT")
-    yield from _tcia.by_patient(files, lambda *one: labeled(people, *one), "RTSTRUCT", reasons=REASONS)
+    reasons = {"SEG": "the contours of the RTSTRUCT, or a program's"}
+    yield from _tcia.drawn_on(files, "RTSTRUCT", partial(labeled, people), reasons=reasons)
 
 
-def labeled(people, scans, drawn):
-    for members, tags in scans:
-        patient, image = tags["PatientID"], dicom.series(members, allow_gaps=True)
-        contours = drawn.pop(tags["SeriesInstanceUID"], ())
-        label, why = _tcia.contoured(contours, image, ROIS)
-        if why:
-            yield from _tcia.skipped((*members, *contours), why)
-            continue
-        said = people.get(patient, {})
-        kind, days = DATASET.labels[said.get("Histology", "")], said.get("Survival.time", "")
-        looked = KINDS.values() if said.get("Histology") in KINDS else ()
-        yield Row(
-            **{"id": _tcia.identity(tags), "subject": patient, "image": image},
-            classes=tuple(dict.fromkeys((NSCLC, *kind))),
-            assessed=(NSCLC, *looked, *label.pop("assessed")),
-            measures=[Measure(name="survival time", value=float(days), unit="d")] if days else (),
-            meta=_tcia.said(tags) | said,
-            **label,
-        )
+def labeled(people, scan, contours):
+    image, said = scan.image, people.get(scan.patient, {})
+    label, why = _tcia.contoured(contours, image, ROIS)
+    if why:
+        yield from _tcia.skipped((*scan.files, *contours), why)
+        return
+    kind, days = said.get("Histology", ""), said.get("Survival.time", "")
+    looked = KINDS.values() if kind in KINDS else ()
+    yield Row(
+        id=scan.id,
+        subject=scan.patient,
+        image=image,
+        classes=tuple(dict.fromkeys((NSCLC, *DATASET.labels[kind]))),
+        assessed=(NSCLC, *looked, *label.pop("assessed")),
+        measures=[Measure(name="survival time", value=float(days), unit="d")] if days else (),
+        meta=scan.meta | said,
+        **label,
+    )
 
 
 def miniature(make):

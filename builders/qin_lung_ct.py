@@ -5,8 +5,8 @@ For ten of them three segmentation algorithms outlined the nodule three times ea
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence, Overlap
-from medimg.readers import dicom, dicom_seg, votes
-from medimg.schema import Row
+from medimg.readers import dicom_seg, votes
+from medimg.schema import Row, Skipped
 
 DATASET = Dataset(
     name="qin-lung-ct",
@@ -57,31 +57,23 @@ DATASET = Dataset(
 
 
 def rows(files):
-    return _tcia.by_patient(files, labeled, "SEG")
+    return _tcia.drawn_on(files, "SEG", labeled)
 
 
-def labeled(scans, drawn):
-    for members, tags in scans:
-        image, taken = dicom.series(members, allow_gaps=True), []
-        for seg in drawn.pop(tags["SeriesInstanceUID"], ()):
-            if len(dicom_seg.segments(seg)) == 1:
-                taken.append(seg)
-            else:
-                yield from _tcia.skipped([seg], "several segments: not of QIN-LungCT-Seg")
-        yield Row(
-            id=_tcia.identity(tags),
-            subject=tags["PatientID"],
-            image=image,
-            mask=votes.count([dicom_seg.segmentation(seg, image) for seg in taken]) if taken else None,
-            assessed=("lung nodule",) if taken else (),
-            source=[
-                {"SEG": seg.path, "label": one.label}
-                for seg in taken
-                for one in dicom_seg.segments(seg).values()
-            ]
-            or None,
-            meta=_tcia.said(tags),
-        )
+def labeled(scan, segs):
+    image, taken = scan.image, []
+    for seg in segs:
+        if len(dicom_seg.segments(seg)) == 1:
+            taken.append(seg)
+        else:
+            yield Skipped(file=seg, reason="several segments: not of QIN-LungCT-Seg")
+    label = {"assessed": ()}
+    if taken:
+        drawn = [dicom_seg.segmentation(seg, image) for seg in taken]
+        called = [(seg, one.label) for seg in taken for one in dicom_seg.segments(seg).values()]
+        source = [{"SEG": seg.path, "label": name} for seg, name in called]
+        label = {"mask": votes.count(drawn), "assessed": ("lung nodule",), "source": source}
+    yield Row(id=scan.id, subject=scan.patient, image=image, meta=scan.meta, **label)
 
 
 def miniature(make):

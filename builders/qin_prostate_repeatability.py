@@ -4,9 +4,11 @@ The prostate, its peripheral zone, the suspected lesion and normal tissue were o
 ADC maps and subtracted contrast-enhanced images of both visits.
 """
 
+from itertools import chain
+
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence
-from medimg.readers import dicom, dicom_seg
+from medimg.readers import dicom_seg
 
 SEGMENTS = {
     "Normal": "normal prostate tissue",
@@ -58,24 +60,22 @@ DATASET = Dataset(
 
 
 def rows(files):
-    return _tcia.by_patient(files, labeled, "SEG", modalities=("MR",))
+    return _tcia.drawn_on(files, "SEG", labeled, modalities=("MR",))
 
 
-def labeled(scans, drawn):
-    for members, tags in scans:
-        segs = drawn.pop(tags["SeriesInstanceUID"], ())
-        if not segs:
-            yield from _tcia.series_rows(members, tags)
-            continue
-        (seg, *more), image = segs, dicom.series(members, allow_gaps=True)
-        yield from _tcia.skipped(more, "a second segmentation of the same series")
-        found = [segment.label for segment in dicom_seg.segments(seg).values()]
-        label = {
-            "mask": _tcia.segmented(seg, image, BITS),
-            "legend": _tcia.legend({BITS[one]: DATASET.labels[one] for one in found}),
-            "source": {"SEG": seg.path, "segments": found},
-        }
-        yield from _tcia.series_rows(members, tags, assessed=None, **label)
+def labeled(scan, segs):
+    if not segs:
+        return _tcia.series_rows(scan)
+    seg, *more = segs
+    found = [segment.label for segment in dicom_seg.segments(seg).values()]
+    rows = _tcia.series_rows(
+        scan,
+        mask=_tcia.segmented(seg, scan.image, BITS),
+        legend=_tcia.legend({BITS[one]: DATASET.labels[one] for one in found}),
+        assessed=None,
+        source={"SEG": seg.path, "segments": found},
+    )
+    return chain(_tcia.skipped(more, "a second segmentation of the same series"), rows)
 
 
 def miniature(make):

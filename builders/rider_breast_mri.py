@@ -8,9 +8,7 @@ import re
 
 from medimg.builders import _tcia
 from medimg.declaration import Citation, Dataset, Evidence
-from medimg.readers import dicom, votes
-
-MASK = "reference voi mask"
+from medimg.readers import votes
 
 DATASET = Dataset(
     name="rider-breast-mri",
@@ -52,40 +50,42 @@ DATASET = Dataset(
 
 
 def rows(files):
-    found = list(_tcia.folders(files))
-    drawn = {}
-    for members, tags in found:
-        if MASK in str(tags.get("SeriesDescription", "")).lower():
-            drawn[tags.get("StudyInstanceUID")] = members
+    scans = list(_tcia.folders(files))
+    masks = {scan.tags.get("StudyInstanceUID"): scan for scan in scans if is_mask(scan)}
     used = set()
-    for members, tags in found:
-        if members in drawn.values():
+    for scan in scans:
+        if scan in masks.values():
             continue
-        if reason := _tcia.no_image(tags):
-            yield from _tcia.skipped(members, reason)
+        if reason := _tcia.no_image(scan.tags):
+            yield from scan.skip(reason)
             continue
-        study, label = tags.get("StudyInstanceUID"), {}
-        exam = re.search(r"t\+\d+ mins", str(tags.get("StudyDescription", "")))
-        if study in drawn:
-            mask = votes.count([dicom.series(drawn[study], allow_gaps=True)])
-            image = dicom.series(members, allow_gaps=True)
-            if _tcia.alike(image, mask):
+        study, label = scan.tags.get("StudyInstanceUID"), {}
+        if study in masks:
+            drawn = masks[study]
+            mask = votes.count([drawn.image])
+            if _tcia.alike(scan.image, mask):
                 used.add(study)
-                label = {"mask": mask, "assessed": None, "source": {"mask": drawn[study][0].parent}}
-        told = {"exam": exam[0]} if exam else {}
-        yield from _tcia.series_rows(members, tags, meta=told | described(tags), **label)
-    for study, members in drawn.items():
+                label = {"mask": mask, "assessed": None, "source": {"mask": drawn.files[0].parent}}
+        yield from _tcia.series_rows(scan, meta=described(scan.tags), **label)
+    for study, scan in masks.items():
         if study not in used:
-            yield from _tcia.skipped(members, "a mask on whose grid no series of its exam lies")
+            yield from scan.skip("a mask on whose grid no series of its exam lies")
+
+
+def is_mask(scan):
+    return "reference voi mask" in str(scan.tags.get("SeriesDescription", "")).lower()
 
 
 def described(tags):
-    """What the description, free text that is not told, says of a series: one of few kinds, and the factor of ADC."""
-    text = str(tags.get("SeriesDescription", ""))
-    kind = re.match(r"B\d+|ADC|early anatomical reference", text)
-    factor = re.search(r"x ([\d.]+E-?\d+) \(units: ([\w^/ -]+)\)", text)
-    told = {"series": kind[0]} if kind else {}
-    return told | ({"ADC factor": f"{factor[1]} (units: {factor[2]})"} if factor else {})
+    """Of the descriptions, free text that is not told: which exam, one of few kinds of series, the factor of ADC."""
+    text, told = str(tags.get("SeriesDescription", "")), {}
+    if exam := re.search(r"t\+\d+ mins", str(tags.get("StudyDescription", ""))):
+        told["exam"] = exam[0]
+    if kind := re.match(r"B\d+|ADC|early anatomical reference", text):
+        told["series"] = kind[0]
+    if factor := re.search(r"x ([\d.]+E-?\d+) \(units: ([\w^/ -]+)\)", text):
+        told["ADC factor"] = f"{factor[1]} (units: {factor[2]})"
+    return told
 
 
 def miniature(make):
@@ -109,13 +109,13 @@ def miniature(make):
             place = {"spacing": (0.5, 0.5, 2.5)} if name.startswith("early") else {}
             folder = f"{study}/{number}.000000-{name.replace('/', '')}-1850{number}"
             if number == 4:
-                _mask(make, folder, patient, tags)
+                write_mask(make, folder, patient, tags)
                 continue
             more = {"modality": "MR", "patient": patient, "intercept": 0, "tags": tags}
             make.dicom_series(folder, 4, names="1-{:02d}.dcm", **more, **place)
 
 
-def _mask(make, folder, patient, tags):
+def write_mask(make, folder, patient, tags):
     # Ordinary images whose pixels are 0 outside of the tumor.
     for k in range(4):
         place = {"ImagePositionPatient": [-50, -60, -70 + 2.5 * k], "PixelSpacing": [0.7, 0.7]}

@@ -6,7 +6,7 @@ from medimg import vocab
 from medimg.builders import _tcia
 from medimg.builders.idc.index import NO_IMAGES, OBJECTS, RAW, modality
 from medimg.errors import MedimgError, UnknownTermError
-from medimg.readers import dicom, dicom_seg, drawn
+from medimg.readers import dicom, dicom_seg, dicom_stacks, drawn
 from medimg.schema import Row, Skipped
 
 TITLE = {"volumes": "Volumes", "images": "Single images", "cines": "Frames in order", "slides": "Slides"}
@@ -81,8 +81,11 @@ def _volumes(members, one, fields, held):
     if single and int(tags.get("NumberOfFrames") or 1) < 2:
         yield from _tcia.skipped(members, "a series of one image: a scout, no volume")
         return
-    for apart, part in [({}, members)] if single else _tcia.frames(members):
-        image = dicom.multiframe(part[0], allow_gaps=True) if single else dicom.series(part, allow_gaps=True)
+    for stack in dicom_stacks.stacks(members):
+        if single:
+            image = dicom.multiframe(members[0], allow_gaps=True)
+        else:
+            image = dicom.series(stack.files, allow_gaps=True)
         label = {"assessed": ()}
         if held:
             drawing = drawn.drawing(image, [file for file, _ in held])
@@ -94,11 +97,11 @@ def _volumes(members, one, fields, held):
             except MedimgError as error:  # of the image: its row tells
                 said |= {file: error.problem for file, _ in held}
         yield Row(
-            id="_".join([one.patient, one.uid, *(f"{key}-{value}" for key, value in apart.items())]),
+            id=stack.name(one.patient, one.uid),
             subject=one.patient,
             image=image,
             modality=modality(one),
-            meta=_meta(one, tags) | apart,
+            meta=_meta(one, tags) | stack.apart,
             **fields,
             **label,
         )

@@ -11,11 +11,10 @@ import re
 from functools import reduce
 from itertools import combinations, groupby
 from operator import or_
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from medimg.declaration import Source
 from medimg.errors import FormatError, LabelError, MedimgError
-from medimg.files import File
 from medimg.readers import dicom, dicom_seg, dicom_slides, dicom_stacks, drawn, grids, rtstruct, volumes
 from medimg.schema import Row, Skipped
 
@@ -72,8 +71,8 @@ class Scan(NamedTuple):
         tags: of the first; where it cannot be read, its problem is the only one.
     """
 
-    files: list[File]
-    tags: dict[str, Any]
+    files: list
+    tags: dict
 
     @property
     def patient(self):

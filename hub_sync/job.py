@@ -199,7 +199,7 @@ class Job(contextlib.AbstractContextManager["Job"]):
     def _built(self, plan: Plan) -> Built:
         folder = self._stack.enter_context(scratch(f"build-{self.name}")).path
         files = self.source.files()
-        files.progress = self._comparing
+        files.checks.progress = self._comparing
         built = build(
             self.builder,
             files,

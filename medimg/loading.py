@@ -290,7 +290,7 @@ def open_source(
 ) -> Files:
     """The view on a source: folder, archive, URL, "official" for the declared addresses, "miniature" for phantoms.
 
-    Files of a declared digest are compared with it before they are used, once; phantoms are not (`Files.verify`).
+    Files of a declared digest are compared with it before they are used, once; phantoms are not (`Files.checks`).
 
     Raises:
         SourceRequiredError: "official" was asked for and the declaration has no address that can be fetched.

@@ -125,7 +125,7 @@ def iterate(
     dataset = builder.dataset
     report = LoadReport(dataset.name, config or "") if report is None else report
     report.restart()
-    files.verify = files.verify and origin != "miniature"
+    files.checks.wanted = files.checks.wanted and origin != "miniature"
     files.quarantine = (bad_files or dataset.bad_files) == "quarantine"
     seen: set[tuple[str, str]] = set()
 

@@ -171,9 +171,9 @@ def test_pickled_array(tmp_path: Path) -> None:
 def test_wrong_checksum(tmp_path: Path) -> None:
     (tmp_path / "images.csv").write_bytes(b"a,b\n1,2\n")
     declared = [Source(url="https://example.org/images.csv", sha256="0" * 64)]
-    with Files.open(tmp_path, dataset="lits", sources=declared) as files:
+    with Files.open(tmp_path, dataset="lits", sources=declared, verify=True) as files:
         with pytest.raises(errors.ChecksumError) as caught:
-            files.verify_checksums()
+            files.need("csv").read()
     assert "images.csv" in str(caught.value) and "Next:" in str(caught.value)
 
 

@@ -43,7 +43,8 @@ from medimg.errors import (
     SourceError,
     UnsafePathError,
 )
-from medimg.files import File, Files, Limits, blobs, checksums, decoders, inflate, names, remote
+from medimg.files import File, Files, Limits, blobs, checksums, decoders, names, remote
+from medimg.files.limits import CHECKPOINT_BYTES, Budget
 from tests.servers import Bucket, WebServer, s3, web
 
 Tree = Mapping[str, bytes]
@@ -320,8 +321,6 @@ def test_stream_decompresses_once_and_seeks_afterwards(tmp_path: Path, counted: 
     for n in (13, 0, 7):
         assert files.index(r"case-(\d+)")[str(n)].read() == tree[f"set/case-{n}.raw"]
     assert sum(counted) < where.stat().st_size * 0.75  # the states kept on the way spare the rest
-    blob = next(iter(files._archives.values())).archive.blob
-    assert isinstance(blob, inflate.Decompressed) and 3 <= len(blob.points) <= 6
 
 
 @pytest.fixture
@@ -360,8 +359,17 @@ def test_memory_of_checkpoints_is_bounded(tmp_path: Path) -> None:
     inner = {f"{name}.tar.gz": tarred(tree, "w:gz") for name in ("a", "b")}
     files = Files.open(planted(tmp_path, inner), limits=Limits(memory=0))
     assert len(files) == 24
-    assert files._budget.checkpoints._count <= 8
     assert files.need("b/7").read() == bytes(8 << 20)
+
+
+def test_checkpoints_of_all_archives_share_their_memory() -> None:
+    budget = Budget(Limits(memory=10 * CHECKPOINT_BYTES))
+    source = blobs.BytesBlob(gzip.compress(texture(64 << 20, 1), 1))
+    archives = [inflate.Decompressed(source, decoders.CODECS["gzip"], budget) for _ in range(3)]
+    for archive in archives:
+        for offset in range(0, 64 << 20, 4 * MiB):
+            archive.read_at(offset, 4 * MiB)
+        assert 3 <= len(archive.points) <= sum(len(one.points) for one in archives) <= 10
 
 
 def test_a_view_keeps_the_paths_it_has_streamed(tmp_path: Path) -> None:
@@ -473,9 +481,9 @@ def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_many_archives_do_not_use_up_file_handles(tmp_path: Path) -> None:
     for n in range(100):
         saved(tmp_path, f"{n}.zip", zipped({"a.png": b"%d" % n}))
-    files = Files.open(tmp_path)
+    files, before = Files.open(tmp_path), len(list(Path("/proc/self/fd").iterdir()))
     assert {file.read() for file in files} == {b"%d" % n for n in range(100)}
-    assert len(files._handles._open) <= 64
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 64
     files.close()
     assert files.need("^7/").read() == b"7"
 
@@ -576,7 +584,8 @@ def test_hugging_face(hub: str) -> None:
     assert content(files) == {**TREE, "more/set/a.png": b"1"}
     one = Files.open("hf://datasets/medimg/files-test/raw/more/set.zip", storage_options=options)
     assert content(one) == {"a.png": b"1"} and one.fingerprint()
-    assert {item.token for item in files._physical()} >= {one._physical()[0].token} - {""}
+    alone = Files.open("hf://datasets/medimg/files-test/raw/README.txt", storage_options=options)
+    assert {file.version for file in files} >= {file.version for file in alone} - {""}
 
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -648,7 +657,8 @@ def test_fingerprint(tmp_path: Path, server: WebServer) -> None:
     assert remote_one != Files.open(server.url("a.tar.gz")).fingerprint()
 
 
-def test_checksums(tmp_path: Path, server: WebServer) -> None:
+def test_checksums(tmp_path: Path, server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checksums, "remember", lambda name: None)
     data = zipped(TREE)
     right = {
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -661,20 +671,24 @@ def test_checksums(tmp_path: Path, server: WebServer) -> None:
     page = source(url="https://example.org", kind="page")
     progress: list[tuple[str, int, int | None]] = []
     for files in (
-        Files.open([source(url=url, **right), page], dataset="phantom"),
-        Files.open(where, sources=[source(url=url, **right), page]),
-        Files.open(where.parent, sources=[source(url="https://example.org/x?y=1", path="set.zip", **right)]),
+        Files.open([source(url=url, **right), page], dataset="phantom", verify=True),
+        Files.open(where, sources=[source(url=url, **right), page], verify=True),
+        Files.open(
+            where.parent,
+            sources=[source(url="https://example.org/x?y=1", path="set.zip", **right)],
+            verify=True,
+        ),
     ):
-        assert files.verify_checksums(lambda *step: progress.append(step)) == ("set.zip",)
-        assert len(files) == 4
-    assert progress[-1] == ("set.zip", len(data), len(data))
+        files.checks.progress = lambda *step: progress.append(step)
+        assert len(files) == 4 and not files.told
+    assert progress == [("set.zip", len(data), len(data))] * 3
     for wrong in ({"sha256": "0" * 64}, {"md5": "0" * 32}):
         for files in (
-            Files.open([source(url=url, **right | wrong)], dataset="phantom"),
-            Files.open(where, sources=[source(url=url, **right | wrong)], dataset="phantom"),
+            Files.open([source(url=url, **right | wrong)], dataset="phantom", verify=True),
+            Files.open(where, sources=[source(url=url, **right | wrong)], dataset="phantom", verify=True),
         ):
             with pytest.raises(ChecksumError) as caught:
-                files.verify_checksums()
+                len(files)
             (name, value), text = next(iter(wrong.items())), str(caught.value)
             assert (
                 value in text
@@ -697,13 +711,13 @@ def stated(data: bytes, *names: str) -> dict[str, Any]:
 def read_bytes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Paths of the files that were read for their digests."""
     seen: list[str] = []
-    compare = Files._compare
+    compare = checksums.compare
 
-    def counted(self: Files, source: Any, item: Any, progress: Any) -> None:
+    def counted(source: Any, item: Any, progress: Any) -> None:
         seen.append(item.path)
-        compare(self, source, item, progress)
+        compare(source, item, progress)
 
-    monkeypatch.setattr(Files, "_compare", counted)
+    monkeypatch.setattr(checksums, "compare", counted)
     return seen
 
 

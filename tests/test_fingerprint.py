@@ -139,6 +139,7 @@ INPUTS: dict[str, frozenset[str] | set[str]] = {
     "medimg/manifest.py": ALL,
     "medimg/vocab/__init__.py": ALL,
     "medimg/files/view.py": ALL,
+    "medimg/files/tree.py": ALL,
     "medimg/files/archives.py": ALL,
     "medimg/readers/__init__.py": ALL,
     "medimg/readers/raster.py": ALL,

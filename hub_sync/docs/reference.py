@@ -74,7 +74,7 @@ def _model(model: type[BaseModel]) -> str:
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else _default(field)
         kind = inspect.formatannotation(field.annotation).replace("medimg.schema.", "").replace("typing.", "")
-        for module in ("medimg.declaration.", "medimg.files.view.", "medimg.pixels.", "collections.abc."):
+        for module in ("medimg.declaration.", "medimg.files.file.", "medimg.pixels.", "collections.abc."):
             kind = kind.replace(module, "")
         lines.append(f"| `{name}` | `{_cell(kind)}` | {_cell(default)} | {_cell(said.get(name, ''))} |")
     return f"### `{model.__name__}`\n\n{intro}\n\n" + "\n".join(lines) + "\n"

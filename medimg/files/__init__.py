@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from medimg.files.file import File
 from medimg.files.limits import Limits
-from medimg.files.view import File, Files
+from medimg.files.view import Files
 
 __all__ = ["File", "Files", "Limits"]

@@ -35,7 +35,7 @@ from medimg.files.limits import Budget
 from medimg.files.names import is_junk, link_target, safe_path, sniff
 
 
-class Member(NamedTuple):
+class ArchiveMember(NamedTuple):
     """One file of an archive."""
 
     path: str
@@ -80,8 +80,8 @@ class Archive(ABC):
         """Of the archive's own file, where that is known."""
         self.notes: list[tuple[str, str]] = []
         """(member, reason) of members that are no files."""
-        self._paths: dict[str, Member] = {}
-        self._members: list[Member] = []
+        self._paths: dict[str, ArchiveMember] = {}
+        self._members: list[ArchiveMember] = []
         self._links: dict[str, str] = {}
         self._scan: Iterator[None] | None = None
         self._complete = False
@@ -93,7 +93,7 @@ class Archive(ABC):
         """Take members in, one per step."""
 
     @abstractmethod
-    def content(self, member: Member, *, kept: bool) -> Blob:
+    def content(self, member: ArchiveMember, *, kept: bool) -> Blob:
         """The bytes of a member."""
 
     @property
@@ -101,7 +101,7 @@ class Archive(ABC):
         """Whether all members are known."""
         return self._complete
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[ArchiveMember]:
         index = 0
         while True:
             with self._lock:
@@ -129,7 +129,7 @@ class Archive(ABC):
             self._failure = ArchiveError("its headers are nested endlessly", next_step=AGAIN)
             raise self._failure from None
 
-    def _take(self, member: Member) -> None:
+    def _take(self, member: ArchiveMember) -> None:
         if is_junk(member.path):
             return
         self.budget.add(member.path, member.size, member.packed if member.method else None)
@@ -166,7 +166,7 @@ class ZipArchive(Archive):
     """A zip: its directory through `zipfile`, its members as windows, so that opens do not disturb each other."""
 
     def _steps(self) -> Iterator[None]:
-        found: list[Member] = []
+        found: list[ArchiveMember] = []
         for member, link in self._records():
             if link:
                 if not is_junk(member.path) and member.size <= 4096:
@@ -179,7 +179,7 @@ class ZipArchive(Archive):
             self._take(member)
         yield
 
-    def _records(self) -> Iterator[tuple[Member, bool]]:
+    def _records(self) -> Iterator[tuple[ArchiveMember, bool]]:
         """(member, whether it is a symbolic link) of all that is no folder."""
         blob = self.blob
         if blob.size is None:
@@ -222,7 +222,7 @@ class ZipArchive(Archive):
                 raise ArchiveError(
                     "is damaged: it is stored, but states two sizes", file=path, next_step=AGAIN
                 )
-            member = Member(
+            member = ArchiveMember(
                 path,
                 info.file_size,
                 self,
@@ -234,7 +234,7 @@ class ZipArchive(Archive):
             )
             yield member, stat.S_ISLNK(mode)
 
-    def content(self, member: Member, *, kept: bool) -> Blob:
+    def content(self, member: ArchiveMember, *, kept: bool) -> Blob:
         """See `Archive`."""
         if member.encrypted:
             raise SourceError(
@@ -379,7 +379,7 @@ class TarArchive(Archive):
                 raise ArchiveError(
                     "is truncated: the member's data lie beyond the tar", file=path, next_step=AGAIN
                 )
-            self._take(Member(path, info.size, self, info.offset_data, info.size))
+            self._take(ArchiveMember(path, info.size, self, info.offset_data, info.size))
 
     def _sparse(self, info: tarfile.TarInfo, path: str, extents: tuple[tuple[int, int], ...]) -> None:
         """A file with holes, in any of GNU tar's four ways of writing them."""
@@ -399,9 +399,9 @@ class TarArchive(Archive):
             raise ArchiveError(
                 "is truncated: the member's data lie beyond the tar", file=path, next_step=AGAIN
             )
-        self._take(Member(path, size, self, info.offset_data, packed, extents=extents))
+        self._take(ArchiveMember(path, size, self, info.offset_data, packed, extents=extents))
 
-    def content(self, member: Member, *, kept: bool) -> Blob:
+    def content(self, member: ArchiveMember, *, kept: bool) -> Blob:
         """See `Archive`."""
         window = Window(self.blob, member.offset, member.packed)
         return window if member.extents is None else Sparse(window, member.extents, member.size)

@@ -7,9 +7,10 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from medimg.errors import MedimgError, SourceError, UnsafePathError
+from medimg.files.blobs import Blob, Handles, LocalBlob
 from medimg.files.names import PHANTOM, is_junk, safe_path
 
 _ANNEX = re.compile(r"(?:^|/)annex/objects/")
@@ -18,16 +19,36 @@ _POINTER = 1024
 """Bytes below which a file may be a pointer to content that was not fetched."""
 
 
-class Place(NamedTuple):
-    """A file: its path in the view, where it lies, its size in bytes and its time of change in ns."""
+class LocalFile(NamedTuple):
+    """A file: its path in the view, its size in bytes, its time of change, and where it lies."""
 
     path: str
-    where: str
     size: int
-    changed: int
+    token: str
+    where: str
+    handles: Handles
+
+    def blob(self) -> Blob:
+        """The content, to be read as an archive."""
+        return LocalBlob(Path(self.where), self.size, self.handles)
+
+    def stream(self, blame: Callable[[MedimgError], MedimgError]) -> BinaryIO:
+        """The content, to be read as a file."""
+        return io.BufferedReader(LocalStream(self.where, self.size, blame))
 
 
-def walk(root: Path, note: Callable[[str, str], None]) -> Iterator[Place]:
+def single(path: str, where: Path, handles: Handles) -> LocalFile:
+    """The file at `where`, standing at `path` of the view.
+
+    Raises:
+        SourceError: it cannot be looked at.
+    """
+    with _told(path, "looked at"):
+        status = where.stat()
+        return LocalFile(readable(path), status.st_size, str(status.st_mtime_ns), str(where), handles)
+
+
+def walk(root: Path, note: Callable[[str, str], None], handles: Handles) -> Iterator[LocalFile]:
     """All files below a folder, in no order.
 
     A link to a folder around itself ends there, so that loops end.
@@ -35,6 +56,7 @@ def walk(root: Path, note: Callable[[str, str], None]) -> Iterator[Place]:
     Args:
         root: the folder; it may be a link itself.
         note: called with path and reason of what is no file: links to nothing, devices.
+        handles: what bounds the number of open files.
 
     Raises:
         SourceError: a folder or a file cannot be looked at.
@@ -63,7 +85,8 @@ def walk(root: Path, note: Callable[[str, str], None]) -> Iterator[Place]:
                     pending.append((path + "/", entry.path, below))
                 elif entry.is_file():
                     status = entry.stat()
-                    yield Place(path, entry.path, status.st_size, status.st_mtime_ns)
+                    changed = str(status.st_mtime_ns)
+                    yield LocalFile(path, status.st_size, changed, entry.path, handles)
                 else:
                     note(path, "a device or a pipe")
 

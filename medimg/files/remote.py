@@ -7,15 +7,15 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from medimg import collections
-from medimg.errors import ArchiveError, MedimgError, MissingExtraError, SourceError
-from medimg.files.blobs import Blob, GiB, KiB, MiB, html_error
+from medimg.errors import ArchiveError, MedimgError, MissingExtraError, SourceError, UnsafePathError
+from medimg.files.blobs import Blob, BlobStream, GiB, KiB, MiB, buffered, html_error
 from medimg.files.limits import Budget
-from medimg.files.names import split_name
+from medimg.files.names import is_junk, split_name
 
 BLOCK = 512 * KiB
 """Smallest range that is asked for: the members next to one another in an archive share a request."""
@@ -381,6 +381,80 @@ class RemoteBlob(Blob):
             self._handle = self._stream = None
             self._at, self._kept = 0, b""
             self._blocks.clear()
+
+
+class RemoteFile(NamedTuple):
+    """A file behind an address: its path in the view, its size in bytes and its version, where these are told."""
+
+    path: str
+    size: int | None
+    token: str
+    url: str
+    fs: Any
+    where: str
+    info: Mapping[str, Any]
+    budget: Budget
+
+    def blob(self) -> Blob:
+        """The content, to be read as an archive."""
+        return RemoteBlob(self.fs, self.where, self.info, self.url, self.budget)
+
+    def stream(self, blame: Callable[[MedimgError], MedimgError]) -> BinaryIO:
+        """The content, to be read as a file."""
+        try:
+            refuse_page(self.path, self.info)
+            info: Mapping[str, Any] = self.info
+            if info.get("size") is None:
+                info = describe(self.fs, self.where, self.url)
+            blob = RemoteBlob(self.fs, self.where, info, self.url, self.budget)
+            if blob.size is None:
+                blob.read_at(0, 1)  # reads it whole where it is small, and refuses where it is not
+        except MedimgError as error:
+            raise blame(error) from None
+        return buffered(BlobStream(blob, 0, blob.size or 0, blame=blame), blob.size or 0)
+
+
+def single(url: str, path: str, options: Mapping[str, Any], budget: Budget) -> RemoteFile | None:
+    """The file at `url`, standing at `path` of the view ("": its own name); None where a folder is there."""
+    fs, where = filesystem(url, options)
+    if is_http(fs) and url.split("?", 1)[0].endswith("/"):
+        return None
+    known = describe(fs, where, url)
+    if known.get("type") == "directory":
+        return None
+    return RemoteFile(
+        path or last_part(url), known.get("size"), version(known), url, fs, where, known, budget
+    )
+
+
+def below(url: str, path: str, options: Mapping[str, Any], budget: Budget) -> Iterator[RemoteFile]:
+    """All files below the folder at `url`, standing below `path` of the view.
+
+    Raises:
+        UnsafePathError: the server lists files outside the folder.
+        SourceError: there are none.
+    """
+    fs, where = filesystem(url, options)
+    found = walk(fs, where, url)
+    base = where.rstrip("/") + "/"
+    for name, info in found.items():
+        inner = name.removeprefix(base)
+        if inner == name and name.lstrip("/").startswith(base.lstrip("/")):
+            inner = name.lstrip("/").removeprefix(base.lstrip("/"))
+        inner = unquote(inner) if is_http(fs) else inner
+        if not inner or inner.endswith("/") or info.get("type") == "directory" or is_junk(inner):
+            continue
+        if ".." in inner.split("/") or inner.startswith("/") or "://" in inner:
+            raise UnsafePathError("the server lists a file outside the folder", file=inner)
+        place = f"{path.rstrip('/')}/{inner}" if path else inner
+        address = f"{url.rstrip('/')}/{inner}"
+        yield RemoteFile(place, info.get("size"), version(info), address, fs, name, info, budget)
+    if not found:
+        raise SourceError(
+            "holds no files",
+            file=shown(url),
+            next_step="look the address up at the dataset's homepage",
+        )
 
 
 def refuse_page(name: str, info: Mapping[str, Any]) -> None:

@@ -46,8 +46,7 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    return _tcia.rows(files, reasons={"OT": "of no imaging modality"})
+rows = _tcia.rows
 
 
 def miniature(make):

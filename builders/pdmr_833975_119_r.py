@@ -4,6 +4,8 @@ T2-weighted images follow the growth of a patient-derived xenograft on four date
 out of training sets of human images.
 """
 
+from functools import partial
+
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence
 
@@ -44,8 +46,7 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    return _tcia.rows(files, lambda tags: {"meta": {"species": "mouse"}})
+rows = partial(_tcia.rows, about=lambda tags: {"meta": {"species": "mouse"}})
 
 
 def miniature(make):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from miniatures import read, write
 
-from medimg import registry, vocab
+from medimg import builders, registry, vocab
 from medimg.declaration import Dataset
 from medimg.files import Files
 from medimg.phantom import Phantom
@@ -118,6 +118,42 @@ def test_builder_is_pure(builder: Builder) -> None:
             assert module == "medimg" or module.startswith(ALLOWED_IMPORTS), ast.unparse(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in FORBIDDEN_CALLS, ast.unparse(node)
+
+
+def test_rows_are_no_relay(builder: Builder) -> None:
+    """Who only hands on to a helper says `rows = helper.rows(...)`, or a partial of it."""
+    for node in source_of(builder).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "rows":
+            first, *more = node.body[1:] if ast.get_docstring(node) else node.body
+            assert more or not isinstance(first, ast.Expr | ast.Return), ast.unparse(first)
+
+
+BUILDERS = Path(builders.__file__).parent
+HELPERS = sorted(path.stem for path in BUILDERS.glob("_*.py") if path.stem != "__init__")
+
+
+@functools.cache
+def imported(path: Path) -> set[str]:
+    """Full names of what a module imports, e.g. medimg.builders._msd."""
+    return {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_a_helper_serves_several_builders(helper: str) -> None:
+    name = f"medimg.builders.{helper}"
+    users = {
+        path.relative_to(BUILDERS).parts[0]
+        for path in BUILDERS.rglob("*.py")
+        if any(f"{one}.".startswith(f"{name}.") for one in imported(path))
+    }
+    assert len([user for user in users if not user.startswith("_")]) > 1, (
+        "what one builder needs is in its file"
+    )
 
 
 def test_declaration_is_complete(builder: Builder) -> None:

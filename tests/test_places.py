@@ -220,7 +220,7 @@ def test_an_image_that_the_table_of_boxes_lacks_is_told(tmp_path: Path) -> None:
     contents = changed("kvasir_seg", KVASIR, "cju0qoxqj9q6s0835b43399p4", "cju0")
     ids, _, report = read("kvasir_seg", contents, tmp_path / "entry", bad_files="stop")
     assert len(ids) == 3 and list(report.incomplete) == [
-        "kavsir_bboxes.json has no entry for it: its boxes are not known"
+        "no table of boxes in this copy has an entry for it: its boxes are not known"
     ]
     out = io.BytesIO()
     with (
@@ -236,7 +236,7 @@ def test_an_image_that_the_table_of_boxes_lacks_is_told(tmp_path: Path) -> None:
     (told,) = report.incomplete
     assert (
         len(ids) == 3
-        and "the table of boxes is not in this copy" in told
+        and "no table of boxes in this copy has an entry" in told
         and report.incomplete[told].count == 3
     )
 

@@ -5,6 +5,7 @@ radiochemotherapy. Tumor, lymph nodes and landmarks are outlined in every phase 
 """
 
 import re
+from functools import partial
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence, Part
@@ -70,10 +71,6 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    return _tcia.drawn_on(files, "RTSTRUCT", labeled)
-
-
 def labeled(scan, contours):
     image, label = scan.image, {"assessed": ()}
     if contours:
@@ -98,6 +95,9 @@ def phase(tags):
         return {"phase_percent": float(said[1])}
     tenth = tags.get("SeriesNumber", 0) - 500
     return {"phase_percent": tenth * 10.0} if 0 <= tenth <= 9 else {}
+
+
+rows = partial(_tcia.drawn_on, kind="RTSTRUCT", rows=labeled)
 
 
 def miniature(make):

@@ -3,6 +3,8 @@
 For ten of them three segmentation algorithms outlined the nodule three times each (QIN-LungCT-Seg).
 """
 
+from functools import partial
+
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence, Overlap
 from medimg.readers import dicom_seg, votes
@@ -56,10 +58,6 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    return _tcia.drawn_on(files, "SEG", labeled)
-
-
 def labeled(scan, segs):
     image, taken = scan.image, []
     for seg in segs:
@@ -74,6 +72,9 @@ def labeled(scan, segs):
         source = [{"SEG": seg.path, "label": name} for seg, name in called]
         label = {"mask": votes.count(drawn), "assessed": ("lung nodule",), "source": source}
     yield Row(id=scan.id, subject=scan.patient, image=image, meta=scan.meta, **label)
+
+
+rows = partial(_tcia.drawn_on, kind="SEG", rows=labeled)
 
 
 def miniature(make):

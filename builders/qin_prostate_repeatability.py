@@ -4,6 +4,7 @@ The prostate, its peripheral zone, the suspected lesion and normal tissue were o
 ADC maps and subtracted contrast-enhanced images of both visits.
 """
 
+from functools import partial
 from itertools import chain
 
 from medimg.builders import _tcia, _tcia_phantom
@@ -59,10 +60,6 @@ DATASET = Dataset(
 )
 
 
-def rows(files):
-    return _tcia.drawn_on(files, "SEG", labeled, modalities=("MR",))
-
-
 def labeled(scan, segs):
     if not segs:
         return _tcia.series_rows(scan)
@@ -76,6 +73,9 @@ def labeled(scan, segs):
         source={"SEG": seg.path, "segments": found},
     )
     return chain(_tcia.skipped(more, "a second segmentation of the same series"), rows)
+
+
+rows = partial(_tcia.drawn_on, kind="SEG", rows=labeled, modalities=("MR",))
 
 
 def miniature(make):

@@ -34,10 +34,13 @@ from medimg.declaration import Evidence
 from medimg.errors import HubError, LicenseError, MedimgError
 from medimg.fusion.errors import FusionError
 from medimg.fusion.request import CHOICES, Request
-from medimg.hub_sync import fused, fused_cli
+from medimg.hub_sync.commands import fusing
 from medimg.hub_sync.commands.app import app
 from medimg.hub_sync.commands.fuse import fuse as fuse_command
-from medimg.hub_sync.fused import _missing, _published, _RowTerms, push, verify
+from medimg.hub_sync.fused.push import push
+from medimg.hub_sync.fused.stored import missing, verify
+from medimg.hub_sync.fused.stored import published as found_on
+from medimg.hub_sync.fused.terms import RowTerms, check_terms
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing import client
@@ -121,7 +124,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def manifest_of(hub: Hub, name: str) -> Any:
-    manifest = _published(hub, name)[1]
+    manifest = found_on(hub, name)[1]
     assert manifest is not None
     return manifest
 
@@ -170,7 +173,7 @@ def test_plain_datasets_reads_masks_in_the_label_space(
 
 
 def test_a_visitor_sees_pictures_and_machines_read_croissant(published: Hub, tmp_path: Path) -> None:
-    state, manifest = _published(published, "abdomen")
+    state, manifest = found_on(published, "abdomen")
     assert manifest is not None
     assert list(manifest.assets) == [layout.CONTACT_SHEET_PATH] and layout.CONTACT_SHEET_PATH in state.files
     assert f"]({layout.CONTACT_SHEET_PATH})" in (state.card or "")
@@ -204,10 +207,10 @@ def test_files_are_stored_as_volumes_want_it(published: Hub, tmp_path: Path) -> 
 
 
 def test_second_push_makes_no_commit(published: Hub, uploads: list[int]) -> None:
-    before = _published(published, "abdomen")[0].sha
+    before = found_on(published, "abdomen")[0].sha
     again = push("abdomen", PHANTOMS, published, check=False)
     assert (again.status, again.commits, again.uploaded_bytes) == ("unchanged", 0, 0)
-    assert _published(published, "abdomen")[0].sha == before and not uploads
+    assert found_on(published, "abdomen")[0].sha == before and not uploads
     other = push("abdomen", {**PHANTOMS, "targets": ["liver", "spleen"]}, published, check=False)
     assert other.status == "published", "another label space is another set"
     assert push("abdomen", PHANTOMS, published, check=False).status == "published"
@@ -245,7 +248,7 @@ def test_no_derivatives_are_not_even_copied(server: EmbeddedHub, published: Hub)
 
 
 def test_rows_with_licenses_of_their_own() -> None:
-    terms = _RowTerms(medimg.fuse(**PHANTOMS, plan=True))
+    terms = RowTerms(medimg.fuse(**PHANTOMS, plan=True))
     assert terms.take("msd-liver", "CC-BY-SA-4.0") and terms.take("msd-liver", "CC-BY-4.0")
     assert not terms.take("msd-spleen", "LicenseRef-unknown")
     with pytest.raises(LicenseError, match=r"msd-liver.*rows of msd-spleen: CC-BY-NC-4.0"):
@@ -279,12 +282,12 @@ def test_rows_that_contradict_other_members_are_named_with_what_fits() -> None:
     plan = medimg.fuse(**COVID, plan=True)
     with pytest.raises(LicenseError, match=r"covid.*medimg fuse … --push NAME.*asks its rows one by one"):
         plan.to_push()
-    assert fused.check_terms(plan, verbatim=False).strictest == "LicenseRef-NIH-ChestXray14"
+    assert check_terms(plan, verbatim=False).strictest == "LicenseRef-NIH-ChestXray14"
     rows = {
         "covid-chestxray/images": {"CC-BY-4.0": 5, "CC-BY-SA-4.0": 3, "CC-BY-NC-SA-4.0": 2, "CC-BY-ND-4.0": 1}
     }
     with pytest.raises(LicenseError) as caught:
-        fused.check_terms(plan, verbatim=False, rows=rows)
+        check_terms(plan, verbatim=False, rows=rows)
     text = str(caught.value)
     assert "rows of covid-chestxray/images: CC-BY-SA-4.0" in text
     assert "rows of covid-chestxray/images: CC-BY-NC-SA-4.0" in text
@@ -292,11 +295,11 @@ def test_rows_that_contradict_other_members_are_named_with_what_fits() -> None:
     assert "--license LicenseRef-NIH-ChestXray14 --license CC-BY-4.0 --license CC-BY-SA-4.0 (" in advice
     fitting = re.findall("--license ([^ ]+)", advice)
     kept = {id: count for id, count in rows["covid-chestxray/images"].items() if id in fitting}
-    terms = fused.check_terms(plan, verbatim=False, rows={"covid-chestxray/images": kept})
+    terms = check_terms(plan, verbatim=False, rows={"covid-chestxray/images": kept})
     assert terms.share_alike == "CC-BY-SA-4.0", "what was advised works"
     none = {"covid-chestxray/images": {"CC-BY-ND-4.0": 4, licenses.UNKNOWN: 2}}
     with pytest.raises(LicenseError, match=r"no row of covid.*CC-BY-ND-4.0 \(4\).*leave the member out"):
-        fused.check_terms(plan, verbatim=False, rows=none)
+        check_terms(plan, verbatim=False, rows=none)
 
 
 def test_sets_that_hold_rows_of_a_withdrawn_member_are_shut_until_they_are_purged(
@@ -407,7 +410,7 @@ def test_duplicates_are_dropped_and_told_and_no_path_is(server: EmbeddedHub, tmp
     root = originals(tmp_path / "secret-place")
     hub = Hub(server.url, "own")
     done = push("abdomen", {**ABDOMEN, "source": str(root)}, hub)
-    state, manifest = _published(hub, "abdomen")
+    state, manifest = found_on(hub, "abdomen")
     assert manifest is not None and manifest.origin == "source" and manifest.duplicates is not None
     assert sum(number for *_, number in manifest.duplicates.counts) == 1
     assert done.rows == sum(sum(member.rows.values()) for member in manifest.members)
@@ -422,7 +425,7 @@ def test_duplicates_are_dropped_and_told_and_no_path_is(server: EmbeddedHub, tmp
 
 
 def test_card_tells_what_it_is_made_of_and_how(published: Hub) -> None:
-    state, manifest = _published(published, "abdomen")
+    state, manifest = found_on(published, "abdomen")
     assert manifest is not None
     text = state.card or ""
     assert "license: cc-by-sa-4.0" in text and "MINIATURE" in text
@@ -495,14 +498,14 @@ def test_a_set_without_end_is_refused(published: Hub) -> None:
 
 def test_hand_written_text_stays(published: Hub) -> None:
     push("written", PHANTOMS, published, check=False)
-    text = (_published(published, "written")[0].card or "").replace(
+    text = (found_on(published, "written")[0].card or "").replace(
         human.START + "\n", human.START + "\nWritten by hand.\n"
     )
     published.api.upload_file(
         path_or_fileobj=text.encode(), path_in_repo="README.md", repo_id="set/written", repo_type="dataset"
     )
     push("written", {**PHANTOMS, "seed": 1}, published, check=False)
-    assert "\nWritten by hand.\n" in (_published(published, "written")[0].card or "")
+    assert "\nWritten by hand.\n" in (found_on(published, "written")[0].card or "")
 
 
 def test_collection_has_the_set_and_its_members(published: Hub) -> None:
@@ -517,7 +520,7 @@ def test_copies_move_no_byte(server: EmbeddedHub, published: Hub, uploads: list[
     arguments += ("--namespace", "set")
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    state, manifest = _published(published, "copies")
+    state, manifest = found_on(published, "copies")
     assert manifest is not None and not uploads, "no large file came through this machine"
     theirs = {digest for name in ABDOMEN["names"] for digest in published.published(name).files.values()}
     copied = {path: digest for path, digest in state.files.items() if path.endswith(".parquet")}
@@ -542,7 +545,7 @@ def test_copies_move_no_byte(server: EmbeddedHub, published: Hub, uploads: list[
     again = run(*arguments, "--json", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["status"] == "unchanged" and not uploads
-    assert _published(published, "copies")[0].sha == before
+    assert found_on(published, "copies")[0].sha == before
 
 
 def test_copies_cannot_leave_rows_out(server: EmbeddedHub, tmp_path: Path) -> None:
@@ -562,7 +565,7 @@ def test_copies_cannot_leave_rows_out(server: EmbeddedHub, tmp_path: Path) -> No
     sync(["msd-spleen"], hub, root=str(root), check=False)
     done = run(*arguments, "--on-duplicate", "keep", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "These rows are still here" in (_published(hub, "copies")[0].card or "")
+    assert "These rows are still here" in (found_on(hub, "copies")[0].card or "")
 
 
 @pytest.mark.clients
@@ -693,8 +696,8 @@ def test_a_push_over_a_bad_line(
     assert not waiting, "not every kind of request was made"
     pusher.proxy.choose = lambda seen: None
     hub = Hub(server.url, namespace)
-    state, manifest = _published(hub, "a-set")
-    assert manifest is not None and not _missing(manifest, state) and manifest.rows == answer["rows"]
+    state, manifest = found_on(hub, "a-set")
+    assert manifest is not None and not missing(manifest, state) and manifest.rows == answer["rows"]
     assert len(hub.api.list_repo_commits(f"{namespace}/a-set", repo_type="dataset")) == 2, (
         "creation, and one commit"
     )
@@ -707,21 +710,18 @@ def test_a_push_over_a_bad_line(
     assert pusher(namespace, verbatim=verbatim, number=number)[0]["status"] == "unchanged"
 
 
-def test_nobody_overwrites_a_set_that_somebody_else_pushed_meanwhile(
-    server: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_overwrites_a_set_that_somebody_else_pushed_meanwhile(server: EmbeddedHub) -> None:
     hub = Hub(server.url, "race")
     request = {"names": ["msd-spleen"], "targets": ["spleen"], "source": "miniature"}
-    original = fused._built
+    theirs: list[Any] = []
 
-    def slow(*given: Any) -> Any:
-        monkeypatch.setattr(fused, "_built", original)
-        assert push("a-set", {**request, "seed": 1}, hub, check=False).status == "published"
-        return original(*given)
+    def meanwhile(rows: int, size: int) -> None:
+        if not theirs:
+            theirs.append(push("a-set", {**request, "seed": 1}, hub, check=False))
 
-    monkeypatch.setattr(fused, "_built", slow)
     with pytest.raises(MovedError, match="somebody else"):
-        push("a-set", request, hub, check=False)
+        push("a-set", request, hub, check=False, on_row=meanwhile)
+    assert theirs[0].status == "published"
     assert len(hub.api.list_repo_commits("race/a-set", repo_type="dataset")) == 2
 
 
@@ -777,7 +777,7 @@ def test_what_can_be_asked_for_is_an_argument_of_fuse_and_an_option_of_the_comma
         assert parameter.default is (None if name not in ("plan", "streaming") else name == "streaming")
         assert re.search(rf"^ +{name}: \S", medimg.fuse.__doc__, re.MULTILINE), f"nobody says what {name} is"
     options = inspect.signature(fuse_command, eval_str=True).parameters
-    assert {fused_cli.SPELLED.get(name, name) for name in arguments} <= set(options)
+    assert {fusing.SPELLED.get(name, name) for name in arguments} <= set(options)
     for name, choices in CHOICES.items():
         told = options[name].annotation.__metadata__[0].help
         assert all(choice in told for choice in choices), f"--{name} does not say what it takes"
@@ -858,11 +858,11 @@ def test_rows_on_a_grid_from_the_command(tmp_path: Path) -> None:
 
 
 def test_weights_as_they_are_typed() -> None:
-    assert fused_cli.weights("uniform") == "uniform"
-    assert fused_cli.weights("temperature=2") == {"temperature": 2.0}
-    assert fused_cli.weights("lits=2, chaos=0.5") == {"lits": 2.0, "chaos": 0.5}
+    assert fusing.weights("uniform") == "uniform"
+    assert fusing.weights("temperature=2") == {"temperature": 2.0}
+    assert fusing.weights("lits=2, chaos=0.5") == {"lits": 2.0, "chaos": 0.5}
     with pytest.raises(MedimgError, match="not understood"):
-        fused_cli.weights("lits=2=3")
+        fusing.weights("lits=2=3")
 
 
 UNREACHABLE = """

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,12 +23,12 @@ from medimg.hub_sync.building.gallery import (
     drawn,
     labelled,
     preview_rows,
-    sheet,
     shown_legend,
-    write_preview,
+    write_pictures,
 )
-from medimg.hub_sync.building.shards import METADATA_FILE, SHARD_BYTES, SplitWriter
-from medimg.manifest import ConfigStats, Finding, Manifest, Origin, Shard, SplitStats
+from medimg.hub_sync.building.shards import SHARD_BYTES
+from medimg.hub_sync.building.splits import SplitFiles
+from medimg.manifest import ConfigStats, Finding, Manifest, Origin
 from medimg.registry import Builder
 from medimg.report import LoadReport
 from medimg.rows import iterate
@@ -52,23 +51,6 @@ class Built:
     manifest: Manifest
     files: dict[str, Path]
     report: LoadReport
-
-
-@dataclass
-class _Split:
-    writer: SplitWriter
-    shards: list[tuple[Path, Shard]] = field(default_factory=list)
-    metadata: list[tuple[Path, Shard]] = field(default_factory=list)
-    subjects: set[str] = field(default_factory=set)
-    rows: int = 0
-    withheld: int = 0
-
-    def finished(self, path: Path, shard: Shard, upload: Callable[[Path], None]) -> None:
-        if path.name == METADATA_FILE:
-            self.metadata.append((path, shard))
-        else:
-            self.shards.append((path, shard))
-            upload(path)
 
 
 def build(
@@ -102,7 +84,7 @@ def build(
     words = privacy.Words(builder.source_module)
     counts = {name: Counts() for name in dataset.config_names}
     gallery = Gallery(lambda place: preview_rows(dataset))
-    splits: dict[tuple[str, str], _Split] = {}
+    splits: dict[tuple[str, str], SplitFiles] = {}
     report = LoadReport(dataset.name)
     with ExitStack() as stack:
         for record in iterate(builder, files, origin=origin, report=report):
@@ -143,7 +125,7 @@ def build(
     )
 
 
-def splits_rows(splits: Mapping[tuple[str, str], _Split]) -> dict[tuple[str, str], int]:
+def splits_rows(splits: Mapping[tuple[str, str], SplitFiles]) -> dict[tuple[str, str], int]:
     """Rows found per (config, split), published or withheld."""
     return {key: split.rows + split.withheld for key, split in splits.items()}
 
@@ -155,7 +137,7 @@ def _open(
     folder: Path,
     shard_bytes: int,
     on_shard: Callable[[Path], None],
-) -> _Split:
+) -> SplitFiles:
     config, name = key
     declared = dataset.config(config).splits
     if name not in declared:
@@ -163,18 +145,8 @@ def _open(
             f"the builder yielded split {name!r}, the declaration knows {sorted(declared)}",
             dataset=dataset.name,
         )
-    layout.shard_path(config, name, 0, 1)  # refuses names that are unsafe in a path
-    split: _Split
-
-    def done(path: Path, shard: Shard) -> None:
-        split.finished(path, shard, on_shard)
-
     dimension = dataset.config(config).dimension or dataset.dimension
-    writer = stack.enter_context(
-        SplitWriter(folder / config / name, dimension, done, shard_bytes=shard_bytes)
-    )
-    split = _Split(writer)
-    return split
+    return SplitFiles.open(stack, folder, key, dimension, on_shard, shard_bytes=shard_bytes)
 
 
 def _finish(
@@ -182,7 +154,7 @@ def _finish(
     folder: Path,
     origin: Origin,
     fingerprint: Mapping[str, str],
-    splits: Mapping[tuple[str, str], _Split],
+    splits: Mapping[tuple[str, str], SplitFiles],
     counts: Mapping[str, Counts],
     gallery: Gallery,
     report: LoadReport,
@@ -193,7 +165,7 @@ def _finish(
     configs = []
     for name in dataset.config_names:
         stats = {
-            each: _placed(name, each, splits[(name, each)], files)
+            each: splits[(name, each)].placed(name, each, files)
             for each in dataset.config(name).splits
             if (name, each) in splits
         }
@@ -219,32 +191,7 @@ def _finish(
     return Built(manifest, files, told)
 
 
-def _placed(config: str, name: str, split: _Split, files: dict[str, Path]) -> SplitStats:
-    """A split whose files have their places in the repository; they are added to `files`."""
-    count = len(split.shards)
-    shards = [
-        (layout.shard_path(config, name, index, count), *each) for index, each in enumerate(split.shards)
-    ]
-    metadata = [(layout.metadata_path(config, name), *each) for each in split.metadata if split.rows]
-    files |= {target: path for target, path, _ in (*shards, *metadata)}
-    return SplitStats(
-        rows=split.rows,
-        subjects=len(split.subjects),
-        shards=tuple(manifests.placed(shard, target) for target, _, shard in shards),
-        metadata=tuple(manifests.placed(shard, target) for target, _, shard in metadata),
-        withheld=split.withheld,
-    )
-
-
 def _with_pictures(manifest: Manifest, gallery: Gallery, folder: Path, files: dict[str, Path]) -> Manifest:
-    preview = write_preview(gallery, folder, manifest.name)
-    files[layout.PREVIEW_PATH] = folder / layout.PREVIEW_PATH
-    drawn = {layout.CONTACT_SHEET_PATH: sheet(gallery), layout.STATISTICS_PATH: pictures.statistics(manifest)}
-    assets = {}
-    for target, data in drawn.items():
-        if data is not None:
-            files[target] = folder / target
-            files[target].parent.mkdir(parents=True, exist_ok=True)
-            files[target].write_bytes(data)
-            assets[target] = hashlib.sha256(data).hexdigest()
+    drawn = {layout.STATISTICS_PATH: pictures.statistics(manifest)}
+    preview, assets = write_pictures(gallery, folder, files, dataset=manifest.name, drawn=drawn)
     return manifests.with_pictures(manifest, preview, assets)

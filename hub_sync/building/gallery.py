@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from medimg import layout
 from medimg.cards import pictures
@@ -19,6 +21,9 @@ from medimg.hub_sync.building.shards import write_table
 from medimg.manifest import Origin, Shard
 from medimg.rows import Record
 from medimg.schema import Box, Point
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PREVIEW_ROWS = 32
 CONTACT_TILES = 12
@@ -147,9 +152,48 @@ def drawn(record: Record, origin: Origin) -> tuple[str, str, bytes]:
     )
     names = [*label["classes"]] or sorted({name for entry in label["legend"] for name in entry["names"]})
     case = values["id"].split("/", 1)[1]
-    if origin == "miniature":
+    return told(values, f"{record.split}/{case}", names, None if origin == "miniature" else thumbnail)
+
+
+def told(
+    values: Mapping[str, Any], place: str, names: Sequence[str], thumbnail: Image.Image | None
+) -> tuple[str, str, bytes]:
+    """Id, caption and thumbnail of a stored row; without a thumbnail, words stand in for it."""
+    if thumbnail is None:
         thumbnail = pictures.phantom(", ".join([values["modality"], *values["organ"][:1]]))
-    return values["id"], " - ".join([f"{record.split}/{case}", *names[:3]]), pictures.png(thumbnail)
+    return values["id"], " - ".join([place, *names[:3]]), pictures.png(thumbnail)
+
+
+def write_pictures(
+    gallery: Gallery,
+    folder: Path,
+    files: dict[str, Path],
+    *,
+    dataset: str | None = None,
+    drawn: Mapping[str, bytes | None] = MappingProxyType({}),
+) -> tuple[Shard, dict[str, str]]:
+    """Write config `preview`, the contact sheet and what else is drawn; their paths are added to `files`.
+
+    Args:
+        gallery: the thumbnails.
+        folder: the output, in the layout of the repository.
+        files: path in the repository -> local file.
+        dataset: see `write_preview`.
+        drawn: path in the repository -> further pictures.
+
+    Returns:
+        The preview, and path -> sha256 of the pictures.
+    """
+    preview = write_preview(gallery, folder, dataset)
+    files[layout.PREVIEW_PATH] = folder / layout.PREVIEW_PATH
+    assets = {}
+    for target, data in {layout.CONTACT_SHEET_PATH: sheet(gallery), **drawn}.items():
+        if data is not None:
+            files[target] = folder / target
+            files[target].parent.mkdir(parents=True, exist_ok=True)
+            files[target].write_bytes(data)
+            assets[target] = hashlib.sha256(data).hexdigest()
+    return preview, assets
 
 
 def write_preview(gallery: Gallery, folder: Path, dataset: str | None = None) -> Shard:

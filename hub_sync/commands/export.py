@@ -60,11 +60,9 @@ def export(
         raise MedimgError(f"there is no format {format_!r}", next_step="use --format mdfp.")
     with contextlib.ExitStack() as stack:
         if names and rows and source is None:
-            from medimg.hub_sync import fused_cli
+            from medimg.hub_sync.commands import fusing
 
-            stack.enter_context(
-                fused_cli.hub(hub, namespace, store, wanted=False, usual=STORE, sourced=False)
-            )
+            stack.enter_context(fusing.hub(hub, namespace, store, wanted=False, usual=STORE, sourced=False))
         from medimg.hub_sync.discovery import export as engine
 
         written = engine.mdfp_files(

@@ -129,24 +129,24 @@ def fuse(
       medimg fuse msd-liver msd-spleen --verbatim --push abdomen --hub https://huggingface.co --namespace my-org
     """
     typed = locals()
-    from medimg.hub_sync import fused_cli
+    from medimg.hub_sync.commands import fusing
 
-    asked = fused_cli.request(typed)
+    asked = fusing.request(typed)
     wanted = push is not None and not plan
     with contextlib.ExitStack() as stack:
-        stack.enter_context(fused_cli.told())
+        stack.enter_context(fusing.told())
         served = None
         if wanted or "source" not in asked:
             served = stack.enter_context(
-                fused_cli.hub(hub, namespace, store, wanted=wanted, usual=STORE, sourced="source" in asked)
+                fusing.hub(hub, namespace, store, wanted=wanted, usual=STORE, sourced="source" in asked)
             )
         if push is not None and wanted and served is not None:
-            from medimg.hub_sync import fused
             from medimg.hub_sync.commands.progress import lines
+            from medimg.hub_sync.fused.push import push as pushing
 
             progress, name = lines(), push
             served.note = progress.note
-            pushed = fused.push(
+            pushed = pushing(
                 push,
                 asked,
                 served,
@@ -166,14 +166,14 @@ def fuse(
         made = medimg.fuse(**asked, plan=True)
         if limit and not plan:
             rows = medimg.fuse(**asked, streaming=streaming)
-            for line in fused_cli.lines(rows, limit, made, as_json=as_json):
+            for line in fusing.lines(rows, limit, made, as_json=as_json):
                 print(line)
         elif as_json:
             print(made.to_json(), end="")
         else:
             wide_console().print(made)
         if push is not None:
-            from medimg.hub_sync import fused
+            from medimg.hub_sync.fused.push import check_name
 
-            fused.check_name(push)
-            (err if as_json else out).print(fused_cli.verdict(made, verbatim=verbatim), highlight=False)
+            check_name(push)
+            (err if as_json else out).print(fusing.verdict(made, verbatim=verbatim), highlight=False)

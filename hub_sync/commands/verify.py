@@ -43,7 +43,7 @@ def verify(
 
       medimg verify lits --deep --hub https://huggingface.co
     """
-    from medimg.hub_sync import fused
+    from medimg.hub_sync.fused import stored
     from medimg.hub_sync.verifying import verify as engine
     from medimg.hub_sync.withdrawing import withdrawal
 
@@ -54,7 +54,7 @@ def verify(
         problems = engine.verify(
             target, [name for name in wanted if name not in sets], deep=deep, history=True
         )
-        problems |= {name: fused.verify(target, name) for name in wanted if name in sets}
+        problems |= {name: stored.verify(target, name) for name in wanted if name in sets}
     if as_json:
         listed = [{"name": name, "problems": found} for name, found in problems.items()]
         print(json.dumps({"datasets": listed}, indent=1))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
 
 from medimg import clients
 from medimg.hub_sync.pushing.client import Hub, digests
@@ -52,7 +52,7 @@ class Upload:
 
     def commit(
         self,
-        files: Mapping[str, Path | bytes],
+        files: Mapping[str, Path | bytes | CommitOperationCopy],
         parent: Published,
         message: str,
         owned: tuple[str, ...] = OWNED,
@@ -60,7 +60,8 @@ class Upload:
         """Make everything visible at once.
 
         Args:
-            files: path in the repository -> local file or content; all that the repository shall hold below `owned`.
+            files: path in the repository -> local file, content or copy within the Hub; all that the repository
+                shall hold below `owned`.
             parent: the state that was planned against; a moved `main` is an error, nothing is overwritten.
             message: commit message.
             owned: how paths begin that may be deleted.
@@ -72,7 +73,10 @@ class Upload:
             MovedError: `main` is elsewhere.
         """
         additions: list[CommitOperationAdd] = []
+        copies = [content for content in files.values() if isinstance(content, CommitOperationCopy)]
         for target, content in files.items():
+            if isinstance(content, CommitOperationCopy):
+                continue
             operation = self._ready.get(content) if isinstance(content, Path) else None
             if operation is not None:
                 operation.path_in_repo = target
@@ -82,12 +86,12 @@ class Upload:
                 additions.append(operation)
         stale = [path for path in parent.files if path.startswith(owned) and path not in files]
         deletions = [CommitOperationDelete(path_in_repo=path) for path in stale]
-        if not additions and not deletions:
+        if not additions and not deletions and not copies:
             return None
         waiting = [each for each in additions if not clients.is_uploaded(each)]
         if waiting:
             self._send(waiting)
-        revision = self._hub.commit(self._name, [*additions, *deletions], message, parent)
+        revision = self._hub.commit(self._name, [*copies, *additions, *deletions], message, parent)
         self.bytes += sum(
             each.upload_info.size for each in additions if clients.upload_mode(each) == "regular"
         )

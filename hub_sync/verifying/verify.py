@@ -251,9 +251,3 @@ def _counts_differ(manifest: Manifest, found: Mapping[str, Any]) -> list[str]:
             if stats.rows and seen != stats.rows:
                 problems.append(f"{hub_config}/{split}: {seen} rows decoded, the manifest says {stats.rows}")
     return problems
-
-
-def _read_back(hub: Hub, wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """Reports by repository."""
-    with Reader(hub) as reader:
-        return {repo: reader.read(repo, wish["revision"], deep=wish["deep"]) for repo, wish in wishes.items()}

@@ -194,7 +194,7 @@ def summary(row: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
 
 def verdict(plan: Plan, *, verbatim: bool) -> str:
     """What a push would be allowed to do. Raises LicenseError where nothing."""
-    from medimg.hub_sync.fused import check_terms
+    from medimg.hub_sync.fused.terms import check_terms
 
     terms = check_terms(plan, verbatim=verbatim)
     by_row = [member.key for member in plan.members if licenses.get(member.license).per_row]

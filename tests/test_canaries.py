@@ -96,7 +96,6 @@ def test_no_canary_is_published_and_no_pixel_differs(
         "medimg.hub_sync.building.build.preview_rows", lambda dataset: 0
     )  # drawn of pixels alone
     with Files.open(written(full, tmp_path / "full"), dataset=name) as files:
-        files.verify = False
         if name in UNBUILT:
             records = [
                 each for each in iterate(builder, files, origin="miniature") if isinstance(each, Record)

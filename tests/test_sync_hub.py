@@ -70,7 +70,7 @@ def reader(server: EmbeddedHub) -> Iterator[Reader]:
 
 def run(hub: Hub, root: Path | None, *names: str, **options: Any) -> dict[str, Result]:
     source = None if root is None else str(root)
-    results = sync(names, hub, **{"source": source, "check": False, **options})
+    results = sync(names, hub, **{"root": source, "check": False, **options})
     return {result.name: result for result in results}
 
 

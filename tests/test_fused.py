@@ -586,7 +586,7 @@ CHILD = """
 import json, sys
 import medimg
 from tiny_datasets import QUICK
-from medimg.hub_sync.fused import push
+from medimg.hub_sync.fused.push import push
 from medimg.hub_sync.pushing.client import Hub, MovedError
 for line in sys.stdin:
     wish = json.loads(line)

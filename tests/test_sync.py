@@ -16,19 +16,20 @@ from typing import Any
 
 import commands
 import pytest
+import yaml
 from huggingface_hub.utils import get_session
 
 import medimg.builders
-from medimg import layout, registry
+from medimg import clients, layout, registry
 from medimg.errors import HubError
 from medimg.files import Files
+from medimg.files.tree import Tree
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing import client
 from medimg.hub_sync.pushing.client import Hub, MovedError
 from medimg.hub_sync.pushing.upload import Upload
 from medimg.hub_sync.results import Result
 from medimg.hub_sync.sync import sync
-from medimg.hub_sync.verifying import readback
 from medimg.hub_sync.verifying.verify import verify
 from medimg.hub_sync.withdrawing import history
 from medimg.licenses import Verdict
@@ -298,23 +299,23 @@ def test_a_source_is_opened_once(
     root = phantoms(tmp_path / "root", "verse", "hc18")
     shutil.make_archive(str(root / "verse"), "zip", root, "verse")
     shutil.rmtree(root / "verse")
-    opened: list[str | None] = []
-    original, commit, moved = Files.open, Upload.commit, iter([True])
+    listed: list[Tree] = []
+    original, commit, moved = Tree.listed, Upload.commit, iter([True])
 
-    def counted(*args: Any, **options: Any) -> Files:
-        opened.append(options["dataset"])
-        return original(*args, **options)
+    def counted(self: Tree) -> Any:
+        listed.append(self)
+        return original(self)
 
     def once_moved(self: Any, files: Any, parent: Any, message: str) -> Any:
         if next(moved, False):
             raise MovedError("somebody else committed")
         return commit(self, files, parent, message)
 
-    monkeypatch.setattr(Files, "open", counted)
+    monkeypatch.setattr(Tree, "listed", counted)
     monkeypatch.setattr(Upload, "commit", once_moved)
     results = sync(["verse", "hc18"], Hub(server.url, "opens"), root=str(root), check=False)
     assert [each.status for each in results] == ["published", "published"]
-    assert opened == ["verse", "hc18"]
+    assert len(listed) == 2, "one view of each is listed, archives and all"
 
 
 def test_an_error_leaves_the_published_revision_as_it_was(server: EmbeddedHub, tmp_path: Path) -> None:
@@ -471,16 +472,17 @@ def test_a_maintainer_sees_what_a_source_lacks(tmp_path: Path) -> None:
     assert "circumference" in card.split("## Data quality")[1]
 
 
-def test_reading_back_parses_a_card_once() -> None:
+def test_reading_back_parses_a_card_once(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[str] = []
 
     def parse(text: str) -> dict[str, list[str]]:
         parsed.append(text)
         return {"configs": [text]}
 
-    once = readback.once(parse)
-    once("a")["configs"].clear()
-    assert [once("a"), once("b"), once("a")] == [{"configs": [each]} for each in "aba"]
+    monkeypatch.setattr(yaml, "safe_load", parse)
+    clients.parse_cards_once()
+    yaml.safe_load("a")["configs"].clear()
+    assert [yaml.safe_load(each) for each in "aba"] == [{"configs": [each]} for each in "aba"]
     assert parsed == ["a", "b"], "and who changes an answer changes no other"
 
 

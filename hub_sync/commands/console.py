@@ -121,6 +121,8 @@ def open_hub(
     from medimg.hub_sync.commands.stores import check_store, is_store
 
     if not address:
+        from medimg.hub_sync.hub import EmbeddedHub  # first: it names the extra that is not installed
+
         check_store(store, new=new)
     from medimg.hub_sync.pushing.client import OFFICIAL_HUB, Hub
 
@@ -129,8 +131,6 @@ def open_hub(
     if address:
         yield Hub(address, namespace)
         return
-    from medimg.hub_sync.hub import EmbeddedHub
-
     with contextlib.ExitStack() as stack:
         if dry and not is_store(store):
             import tempfile

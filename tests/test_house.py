@@ -86,6 +86,15 @@ def test_rooms_have_no_circle() -> None:
     assert not [room for room in rooms() if room in below(room, arrows())]
 
 
+def test_modules_have_no_circle() -> None:
+    edges = {name: imports(path) - {name} for name, path in modules().items()}
+    leaves = {name for name, targets in edges.items() if not targets}
+    while leaves:
+        edges = {name: targets - leaves for name, targets in edges.items() if name not in leaves}
+        leaves = {name for name, targets in edges.items() if not targets}
+    assert not edges, f"in a circle, or above one: {sorted(edges)}"
+
+
 def test_the_picture_is_that_of_the_imports() -> None:
     """The picture leaves out arrows that others imply: A -> C where there are A -> B and B -> C."""
     real = arrows()

@@ -16,7 +16,7 @@ from medimg.declaration import Dataset
 from medimg.errors import MedimgError
 from medimg.files import Files
 from medimg.hub_sync import manifests
-from medimg.hub_sync.building.checks import Checks
+from medimg.hub_sync.building.checks import RowChecks
 from medimg.hub_sync.building.counts import Counts
 from medimg.hub_sync.building.gallery import (
     Gallery,
@@ -80,7 +80,7 @@ def build(
         MedimgError: the source is not what the declaration says; nothing is published then.
     """
     dataset = builder.dataset
-    checks = Checks(dataset)
+    checks = RowChecks(dataset)
     words = privacy.Words(builder.source_module)
     counts = {name: Counts() for name in dataset.config_names}
     gallery = Gallery(lambda place: preview_rows(dataset))

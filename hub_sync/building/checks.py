@@ -13,7 +13,7 @@ from medimg.report import UNCOVERED, LoadReport
 from medimg.rows import Record
 
 
-class Checks:
+class RowChecks:
     """Told of every row of a build, it knows afterwards what is odd about them together."""
 
     def __init__(self, dataset: Dataset) -> None:

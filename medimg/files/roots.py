@@ -160,15 +160,15 @@ class Root:
             if item is not None:
                 self.checks.state(source, item)
 
-    def collection(self) -> Collection | None:
+    def collection(self) -> CollectionListing | None:
         """The root where that is a collection (`idc://`) and nothing else."""
         urls = [one.url for one in self._declared] if self._place is None else [str(self._place)]
         if len(urls) != 1 or not collections.of_address(urls[0]):
             return None
-        return Collection(*remote.filesystem(urls[0], self._options), urls[0], self)
+        return CollectionListing(*remote.filesystem(urls[0], self._options), urls[0], self)
 
 
-class Collection(NamedTuple):
+class CollectionListing(NamedTuple):
     """A tree of folders that is listed folder by folder, as far as it is asked for."""
 
     fs: Any

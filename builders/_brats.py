@@ -57,6 +57,7 @@ def rows(case, describe, *, left=(), **lookups):
         rf"(?P<name>{case})_(?P<key>flair|t1|t1ce|t2|seg)\.nii(?:\.gz)?$",
         row,
         by="key",
+        apart=("name",),
         again="a second file of one sequence of one case",
         left=left,
         **lookups,

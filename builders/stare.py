@@ -103,9 +103,15 @@ def row(case):
     copies = sorted(case.image.values(), key=lambda file: file.suffix == ".jpg")  # what is lossless first
     general, probed = min(copies, key=is_probed), max(copies, key=is_probed)
     used = set()
-    if case.line:
+    told = (
+        True  # of two lines that contradict each other, too: they cost this row, not those of the vessel maps
+    )
+    with case.files.row(general):
+        told = case.line is not None
+        if told:
+            yield diagnosed(case.name, general, case.line)
+    if told:
         used.add(general)
-        yield diagnosed(case.name, general, case.line)
     for observer, config in OBSERVERS.items():
         vessels = [file for file in case.maps.values() if f".{observer}." in file.name]
         if vessels:

@@ -175,6 +175,7 @@ class Join:
         row: case -> a row, several of them, or `case.skip(reason)`. What goes wrong in it is an error of this image
             alone (`Files.row`).
         by: group of the image's pattern: all files that differ in it alone make up one image.
+        apart: groups that tell images apart, where not all of them do; the others are as of an image's first file.
         again: why a file is left out that captures the same as one before. Without it both become rows, or are an
             error where they would be one part of one image.
         left: (pattern, reason) of further files that are no row; the first pattern that finds a file counts.
@@ -192,6 +193,7 @@ class Join:
         row: Callable[[Case], Row | Iterable[Row | Skipped]],
         *,
         by: str | None = None,
+        apart: Sequence[str] = (),
         again: str | None = None,
         left: Sequence[tuple[str, str]] = (),
         stream: bool = False,
@@ -201,6 +203,7 @@ class Join:
         self._left = (*left,)
         self._beside = beside
         self._captured = [name for name in re.compile(image).groupindex if name != by]
+        self._apart = [self._captured.index(name) for name in apart or self._captured]
         names = [*self._captured, *beside, "files", "image", "main", "own", "stem", "file", "tell", "skip"]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise DeclarationError(f"names of a join that mean two things: {', '.join(twice)}")
@@ -229,11 +232,12 @@ class Join:
         used: set[File] = set()
         seen: set[Key] = set()
         for image, captured in self._images(files):
-            if self._again and captured in seen:
+            key = tuple(captured[at] for at in self._apart)
+            if self._again and key in seen:
                 used.update(_several(image))
                 yield from (Skipped(file=file, reason=self._again) for file in _several(image))
                 continue
-            seen.add(captured)
+            seen.add(key)
             known = dict(zip(self._captured, captured, strict=True))
             partners = {name: self._of(name, found[name], known) for name in self._shared}
             case = Case(files, image, known, partners, lookups)
@@ -245,14 +249,15 @@ class Join:
     def _images(self, files: Files) -> Iterator[tuple[Image, Key]]:
         """Each image with what its path captured, in the order of the join's names."""
         index = re.compile(self._image).groupindex
-        whole: dict[Key, dict[str, File]] = {}
+        whole: dict[Key, tuple[dict[str, File], Key]] = {}
         doubles: list[tuple[Image, Key]] = []
         for file, *groups in (files.stream if self._stream else files.match)(self._image):
             captured = tuple(groups[index[name] - 1] for name in self._captured)
             if self._by is None:
                 yield file, captured
                 continue
-            parts, kind = whole.setdefault(captured, {}), groups[index[self._by] - 1]
+            key, kind = tuple(captured[at] for at in self._apart), groups[index[self._by] - 1]
+            parts, _ = whole.setdefault(key, ({}, captured))
             if kind in parts and self._again:
                 doubles.append(({kind: file}, captured))
             elif kind in parts:
@@ -263,7 +268,7 @@ class Join:
                 )
             else:
                 parts[kind] = file
-        yield from ((parts, captured) for captured, parts in whole.items())
+        yield from whole.values()
         yield from doubles
 
     def _index(self, files: Files, name: str, one: Partner) -> Mapping[Any, Any]:
@@ -296,10 +301,10 @@ class Join:
             yield from case.skip(why)
             return
         rows = self._row(case)
+        yield from [rows] if isinstance(rows, Row) else rows
         for one, every in lacks:
             if one.tell and (every or not one.lost) and not case._skipped:
                 case.tell(one.tell)
-        yield from [rows] if isinstance(rows, Row) else rows
         yield from (Skipped(file=file, reason=UNASKED) for file in case.unasked)
 
     def _rest(

@@ -264,3 +264,30 @@ def test_voxels_go_where_their_header_goes(tmp_path: Path) -> None:
         **dict.fromkeys(("masks/d.mhd", "masks/d.zraw"), "its image is not in this copy"),
         "scans/c.img": "voxels without a header",
     }
+
+
+def test_images_may_be_told_apart_by_some_groups_alone(tmp_path: Path) -> None:
+    """The same case in a second folder is a second copy, whatever else its path says."""
+    once = Join(
+        r"(?:(?P<part>train)/)?(?P<name>\w)_(?P<kind>T1|T2)\.png$",
+        lambda case: Row(id=case.name, split=case.part or "test", image=case.image["T1"]),
+        by="kind",
+        apart=("name",),
+        again="a second copy",
+    )
+    contents = pictures("train", ("a_T1", "a_T2")) | pictures("x", ("a_T1", "b_T1"))
+    rows, skipped, _, _ = joined(once, contents, tmp_path)
+    assert [(one.id, one.split) for one in rows] == [("a", "train"), ("b", "test")]
+    assert skipped == {"x/a_T1.png": "a second copy"}
+
+
+def test_rows_that_come_one_by_one_are_told_of_only_where_they_come(tmp_path: Path) -> None:
+    def lazily(case: Case) -> Any:
+        if case.name == "a":
+            yield from case.skip("no row")
+        else:
+            yield Row(id=case.name, image=case.image, mask=case.mask)
+
+    one = Join(IMAGE, lazily, mask=Partner(MASK, tell="no mask is known"))
+    _, skipped, told, _ = joined(one, pictures("images", "ab"), tmp_path)
+    assert skipped == {"images/a.png": "no row"} and told == {"no mask is known": 1}

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-from miniatures import Miniature, copied, pixels, written
+from miniatures import Miniature, copied, pixels, write, written
+
+from medimg.files import Files
+from medimg.report import LoadReport
+from medimg.rows import Record, iterate
 
 
 def config(mini: Miniature, name: str) -> list[dict[str, Any]]:
@@ -86,3 +90,15 @@ def test_photographs_of_the_vessels_alone_are_enough_for_both(tmp_path: Path) ->
     del contents["all-mg-codes.txt"]
     found = copied("stare", contents, tmp_path / "vessels")
     assert [row["config"] for row in found.rows()].count("diagnoses") == 0 and len(found.rows()) == 4
+
+
+def test_lines_that_contradict_cost_the_diagnosis_alone(mini: Miniature, tmp_path: Path) -> None:
+    contents = written("stare")
+    name = contents["all-mg-codes.txt"].decode().partition("\t")[0].strip()
+    contents["all-mg-codes.txt"] = contents["all-mg-codes.txt"].rstrip() + f"\n{name}\t99\tother\n".encode()
+    with Files.open(write(contents, tmp_path), dataset="stare") as files:
+        report = LoadReport("stare")
+        items = [*iterate(mini.builder, files, report=report, bad_files="quarantine")]
+    found = {item.values["id"] for item in items if isinstance(item, Record)}
+    assert {str(row["id"]) for row in mini.rows()} - found == {f"stare/diagnoses/{name}"}
+    assert any("stands in line 1, too" in reason for reason in report.skipped)

@@ -29,8 +29,8 @@ from medimg.errors import (
 )
 from medimg.files import File, Files
 from medimg.manifest import Origin
-from medimg.pixels import Array, Clip, Image, Picture, Pixels, Volume
-from medimg.readers import grids, nifti, raster, volumes
+from medimg.pixels import Clip, Image, Picture, Pixels, Volume
+from medimg.readers import grids, levels, nifti, raster, volumes
 from medimg.registry import Builder
 from medimg.report import UNCOVERED, LoadReport
 from medimg.schema import Dimension, Label, Row, Skipped
@@ -459,17 +459,8 @@ def _mask_values(mask: Image) -> dict[int, int]:
     if isinstance(mask, Volume):
         return volumes.values(mask)
     if isinstance(mask, Picture) and mask.array.ndim == 2:
-        return count_values(mask.array)
+        return levels.counted(mask.array)
     raise FormatError("a mask has one channel of integers")
-
-
-def count_values(array: Array) -> dict[int, int]:
-    """Value -> number of pixels."""
-    if array.dtype in (np.uint8, np.uint16):
-        every = np.bincount(array.ravel())
-        return {value: int(every[value]) for value in np.flatnonzero(every).tolist()}
-    found, counts = np.unique(array, return_counts=True)
-    return {int(value): int(count) for value, count in zip(found, counts, strict=True)}
 
 
 def _within_legend(

@@ -13,7 +13,7 @@ from medimg.errors import FormatError, LabelError
 from medimg.fusion.facts import Facts, Table, known_at
 from medimg.fusion.marks import unplaced
 from medimg.pixels import Array, Volume
-from medimg.readers import grids, volumes
+from medimg.readers import grids, levels, volumes
 from medimg.schema import Dimension
 
 
@@ -108,7 +108,7 @@ def remap(flat: Array, scaling: tuple[float, float], codes: Table) -> tuple[list
     occur: set[int] = set()
     numbers = np.array(sorted(codes.codes), dtype=np.int64)
     lookup = np.array([codes.codes[int(n)] for n in numbers] + [codes.other or (0,) * width], dtype=np.uint8)
-    for piece in volumes.pieces(flat):
+    for piece in levels.pieces(flat):
         values = volumes.integers(piece, *scaling)
         found, position = np.unique(values, return_inverse=True) if values.dtype != np.uint8 else (None, None)
         if found is None:

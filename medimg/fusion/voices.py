@@ -18,7 +18,7 @@ from medimg.fusion.facts import IGNORE, Facts, absent_at, encoded, known_at, loo
 from medimg.fusion.maps import Mask, read_mask
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, infer
 from medimg.pixels import Array, Volume
-from medimg.readers import grids, volumes
+from medimg.readers import grids, levels
 from medimg.schema import Dimension
 
 DENSE = 1 << 16
@@ -243,8 +243,8 @@ def join(
         numbers = tuple(int(n) for n in np.unravel_index(combination, sizes))
         return place_of(says_of(voices, numbers), targets, encoding).codes
 
-    for start in range(0, length, volumes.PIECE):
-        stop = min(start + volumes.PIECE, length)
+    for start in range(0, length, levels.PIECE):
+        stop = min(start + levels.PIECE, length)
         joint = np.zeros(stop - start, dtype=np.int64)
         for voice, size in zip(voices, sizes, strict=True):
             joint *= size

@@ -27,8 +27,9 @@ from medimg.readers.dicom_file import (
     value_of,
 )
 from medimg.readers.grids import FRACTION, Grid, VolumePixels, apart, grid_of
+from medimg.readers.levels import pieces
 from medimg.readers.nifti import reading
-from medimg.readers.volumes import Painter, pieces
+from medimg.readers.volumes import Painter
 
 if TYPE_CHECKING:
     from medimg.files import File

@@ -18,7 +18,8 @@ from medimg.errors import MedimgError
 from medimg.pixels import Array, Volume
 from medimg.readers import dicom, dicom_seg, rtstruct
 from medimg.readers.grids import Grid, VolumePixels, grid_of
-from medimg.readers.volumes import Painter, pieces, smallest_dtype
+from medimg.readers.levels import pieces
+from medimg.readers.volumes import Painter, smallest_dtype
 
 if TYPE_CHECKING:
     from medimg.files import File

@@ -19,6 +19,7 @@ from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels
 from medimg.readers import contours
 from medimg.readers.contours import Bools
+from medimg.readers.levels import counted, looked_up
 from medimg.readers.raster import as_pixels, label_picture, narrowed, palette
 
 Source = File | Pixels
@@ -303,24 +304,14 @@ def _some(values: list[Any], limit: int = 8) -> str:
     return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
 
 
-def _levels(array: Array) -> tuple[Array, Array, Array]:
-    """The distinct values, how often each comes, and each pixel's place among them."""
-    if array.dtype in (np.uint8, np.uint16):
-        every = np.bincount(array.ravel())
-        values = np.flatnonzero(every)
-        place = np.zeros(len(every), dtype=np.uint16)  # of 65,536 values at most
-        place[values] = np.arange(len(values))
-        return values, every[values], place[array]
-    values, position, counts = np.unique(array, return_inverse=True, return_counts=True)
-    return values, counts, position.reshape(array.shape)
-
-
 def _map_values(array: Array, mapping: Mapping[int, int]) -> Array:
-    values, _, position = _levels(array.astype(np.uint8) if array.dtype == np.bool_ else array)
-    missing = [value for value in values.tolist() if value not in mapping]
+    array = array.view(np.uint8) if array.dtype == np.bool_ else array
+    values = np.unique(array).tolist() if array.dtype.kind == "f" else counted(array)
+    missing = [value for value in values if value not in mapping]
     if missing:
         raise LabelError(f"values without a mapping: {_some(missing)}", next_step="map or correct them")
-    return narrowed(np.array([mapping[value] for value in values.tolist()], dtype=np.int64))[position]
+    table = {int(value): mapping[value] for value in values}
+    return looked_up(array, table, narrowed(np.array([*table.values()], dtype=np.int64)).dtype)
 
 
 def _map_colors(array: Array, mapping: Mapping[Color, int]) -> Array:
@@ -419,17 +410,16 @@ def _union(read: _Read, values: list[int], overlaps: Mapping[frozenset[int], int
             raise GeometryError(f"mask {number + 1} is {mask.shape} pixels, the first {claims.shape}")
         claims[mask] |= dtype.type(1 << distinct.index(value))
     assert claims is not None
-    sets, counts, position = _levels(claims)
-    table = []
-    for bits, count in zip(sets.tolist(), counts.tolist(), strict=True):
+    table = {}
+    for bits, count in counted(claims).items():
         claimed = frozenset(value for n, value in enumerate(distinct) if bits >> n & 1)
         if len(claimed) > 1 and claimed not in overlaps:
             raise LabelError(
                 f"values {_some(sorted(claimed))} overlap in {count} pixels",
                 next_step="say in `overlaps` which value such pixels get, with names for that value in the legend",
             )
-        table.append(overlaps[claimed] if len(claimed) > 1 else next(iter(claimed), 0))
-    return label_picture(np.array(table, dtype=np.int64)[position])
+        table[bits] = overlaps[claimed] if len(claimed) > 1 else next(iter(claimed), 0)
+    return label_picture(looked_up(claims, table, np.int64))
 
 
 def _rle_mask(

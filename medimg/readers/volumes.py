@@ -7,6 +7,7 @@ memory, so that beside a source volume and the result nothing of their size exis
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,20 +18,12 @@ import numpy.typing as npt
 from medimg.errors import FormatError, GeometryError, LabelError, MedimgError
 from medimg.pixels import Array, Picture, Pixels, Volume, unsized
 from medimg.readers.grids import Grid, VolumePixels, grid_of, name_of, spatial, volume_of
+from medimg.readers.levels import counted, looked_up, pieces
 
 if TYPE_CHECKING:
     from medimg.files import File
 
-PIECE = 1 << 20
-"""Voxels handled at a time."""
 _INTEGERS = tuple(np.dtype(name) for name in ("u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8"))
-
-
-def pieces(array: Array) -> Iterator[Array]:
-    """The voxels in memory order, `PIECE` at a time, as 1-D views."""
-    flat = array.reshape(-1, order="F")
-    for start in range(0, flat.size, PIECE):
-        yield flat[start : start + PIECE]
 
 
 def integers(piece: Array, slope: float = 1.0, inter: float = 0.0, tolerance: float = 0.0) -> Array:
@@ -75,18 +68,10 @@ def values(volume: Volume, *, tolerance: float = 0.0) -> dict[int, int]:
     Raises:
         LabelError: naming values that are no integers.
     """
-    counts: dict[int, int] = {}
+    counts: Counter[int] = Counter()
     slope, inter = volume.scaling
     for piece in pieces(volume.array):
-        whole = integers(piece, slope, inter, tolerance)
-        low, high = int(whole.min()), int(whole.max())
-        if high - low < 1 << 16:
-            small = np.bincount((whole.astype(np.int64) - low).view(np.intp))
-            found: Iterable[tuple[int, int]] = ((int(n) + low, int(small[n])) for n in np.flatnonzero(small))
-        else:
-            found = ((int(v), int(n)) for v, n in zip(*np.unique(whole, return_counts=True), strict=True))
-        for value, count in found:
-            counts[value] = counts.get(value, 0) + count
+        counts.update(counted(integers(piece, slope, inter, tolerance)))
     return dict(sorted(counts.items()))
 
 
@@ -140,23 +125,12 @@ def _recast(volume: Volume, mapping: Mapping[int, int] | None, tolerance: float)
         meta["rounded_within"] = tolerance
     result = _alike(volume, dtype, meta=meta)
     slope, inter = volume.scaling
-    low, high = min(table), max(table)
-    dense = np.zeros(high - low + 1, dtype) if high - low < 1 << 16 else None
-    if dense is not None:
-        for old, new in table.items():
-            dense[old - low] = new
     for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
         if plain and (slope, inter, tolerance) == (1.0, 0.0, 0.0):
             target[...] = source
             continue
         whole = integers(source, slope, inter, tolerance)
-        if plain:
-            target[...] = whole
-        elif dense is not None:
-            target[...] = dense[whole.astype(np.int64) - low]
-        else:
-            keys = np.array(list(table))
-            target[...] = np.array(list(table.values()), dtype)[np.searchsorted(keys, whole)]
+        target[...] = whole if plain else looked_up(whole, table, dtype)
     return result
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from medimg.errors import GeometryError
 from medimg.pixels import Pixels, Volume
 from medimg.readers.grids import Grid, VolumePixels, grid_of, volume_of
-from medimg.readers.volumes import pieces
+from medimg.readers.levels import pieces
 
 if TYPE_CHECKING:
     from medimg.files import File

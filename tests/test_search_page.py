@@ -7,7 +7,6 @@ import random
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from search_queries import BUILDERS, LISTED
@@ -23,36 +22,12 @@ import {{ readFileSync }} from "node:fs";
 const {{ makeIndex, search }} = await import({module});
 const {{ entries, vocabulary, asked }} = JSON.parse(readFileSync(0, "utf-8"));
 const index = makeIndex(entries, vocabulary);
-const found = asked.map(([text, filters]) => {{
-  const {{ hits, strict, near, closest }} = search(index, text, filters, null);
-  return {{ hits: hits.map((hit) => [hit.entry.id, hit.score, hit.why]), strict, near, closest }};
+const found = asked.map((text) => {{
+  const {{ hits, strict, closest }} = search(index, text);
+  return {{ hits: hits.map((hit) => [hit.entry.id, hit.score, hit.why]), strict, closest }};
 }});
 process.stdout.write(JSON.stringify(found));
 """
-FILTERED: list[tuple[str, dict[str, Any]]] = [
-    ("", {}),
-    ("", {"modality": ["CT"], "organ": ["liver"]}),
-    ("liver", {"modality": ["MR"], "task": ["Seg"]}),
-    ("livr", {"modality": ["CT"]}),
-    ("", {"organ": ["肝脏"], "use": ["commercial"]}),
-    ("", {"use": ["commercial", "adapt"], "dimension": ["3d"]}),
-    ("ct", {"use": ["CC-BY-4.0", "CC0-1.0"]}),
-    ("", {"use": ["open", "no share-alike"], "modality": ["dermoscopy"]}),
-    ("", {"structures": ["liver tumor", "liver"]}),
-    ("brain", {"structures": ["glioma"], "min_images": 300}),
-    ("retina", {"min_images": 1000, "max_images": 5000}),
-    ("", {"max_bytes": 10**9, "task": ["segmentation"]}),
-    ("mri", {"min_subjects": 100}),
-    ("lung", {"year": [2018, 2020]}),
-    ("skin", {"year": [None, 2017]}),
-    ("lung", {"loadable": True}),
-    ("lung", {"loadable": ["not yet"], "access": ["open"]}),
-    ("endoscopy", {"access": ["registration", "application"], "dimension": ["video"]}),
-    ("", {"modality": ["ultrasound", "X-ray"], "task": ["classification"], "use": ["known"]}),
-    ("ct liver segmentation commercial use", {}),
-    ("xyzzyplugh", {}),
-    ("xyzzyplugh", {"modality": ["CT"]}),
-]
 TYPED = [
     *(
         "",
@@ -87,6 +62,7 @@ TYPED = [
         "abdomen atlas",
         "medmnist pathmnist",
     ),
+    *("livr", "skin", "retina", "ct liver segmentation commercial use", "xyzzyplugh"),
 ]
 
 
@@ -107,8 +83,7 @@ def mistyped() -> list[str]:
     shutil.which("node") is None, reason="Node is not there: the page's script runs in no browser here"
 )
 def test_the_page_finds_the_same(tmp_path: Path) -> None:
-    asked = [(text, {}) for text, _ in (*BUILDERS, *LISTED)] + [(text, {}) for text in (*TYPED, *mistyped())]
-    asked += FILTERED
+    asked = [*(text for text, _ in (*BUILDERS, *LISTED)), *TYPED, *mistyped()]
     script = tmp_path / "run.mjs"
     script.write_text(RUN.format(module=json.dumps(SCRIPT.as_uri())), "utf-8")
     given = {
@@ -121,10 +96,9 @@ def test_the_page_finds_the_same(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     index = Index(entries())
-    for (text, filters), page in zip(asked, json.loads(done.stdout), strict=True):
-        read = Filters.read(**{**filters, "year": tuple(filters["year"])} if "year" in filters else filters)
-        ours = search_in(index, text, read, limit=None)
-        assert page["hits"][:50] == [[hit.entry.id, hit.score, hit.why] for hit in ours[:50]], (text, filters)
+    for text, page in zip(asked, json.loads(done.stdout), strict=True):
+        ours = search_in(index, text, Filters(), limit=None)
+        assert page["hits"][:50] == [[hit.entry.id, hit.score, hit.why] for hit in ours[:50]], text
         assert page["hits"] == [[hit.entry.id, hit.score, hit.why] for hit in ours]
-        assert (page["strict"], page["near"]) == (ours.strict, ours.near)
+        assert (page["strict"], len(page["hits"])) == (ours.strict, ours.strict + ours.near)
         assert page["closest"] == list(ours.closest)

@@ -19,10 +19,10 @@ export async function prepare(catalogue) {
 }
 
 function asked(index, text) {
-  const { hits, strict, closest } = search(index, text, {}, null);
+  const { hits, strict, closest } = search(index, text);
   return {
     places: hits.slice(0, strict).map(({ entry }) => entry.place),
-    near: hits.slice(strict).map(({ entry, why }) => ({ place: entry.place, reason: [why].flat().join("; ") })),
+    near: hits.slice(strict).map(({ entry, why }) => ({ place: entry.place, reason: why })),
     closest,
   };
 }

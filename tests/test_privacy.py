@@ -22,7 +22,8 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from medimg import containers, privacy
+from medimg import privacy
+from medimg.containers import pictures, videos
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.errors import SourceError
 from medimg.files import Files
@@ -217,14 +218,14 @@ def test_text_leaves_a_picture_and_no_pixel_changes(name: str, tmp_path: Path) -
     data = FULL[name]()
     assert tells(data)
     picture = read(tmp_path, name, data)
-    clean, left = containers.picture(data, picture.orientation)
+    clean, left = pictures.picture(data, picture.orientation)
     assert clean is not None and left
     assert not tells(clean)
     assert np.array_equal(shown(clean), shown(data))
     with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(clean)) as after:
         assert before.info.get("icc_profile") == after.info.get("icc_profile")
         assert before.mode == after.mode
-    again, rest = containers.picture(clean, picture.orientation)
+    again, rest = pictures.picture(clean, picture.orientation)
     assert again is clean and not rest
 
 
@@ -285,12 +286,12 @@ def test_text_leaves_a_video_and_every_frame_stays(name: str) -> None:
     pytest.importorskip("av")
     data = FILMS[name]()
     assert TOLD in data
-    clean, left = containers.video(data)
+    clean, left = videos.video(data)
     assert TOLD not in clean and len(clean) == len(data) and left
     before, after = frames(data), frames(clean)
     assert len(before) == len(after) == 6
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
-    again, rest = containers.video(clean)
+    again, rest = videos.video(clean)
     assert again is clean and not rest
 
 

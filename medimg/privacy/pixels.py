@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from medimg import containers
+from medimg.containers import pictures, videos
 from medimg.declaration import Dataset
 from medimg.errors import FormatError, PrivacyError
 from medimg.pixels import Clip, Image, Picture, Volume
 from medimg.privacy.values import Left
+
+_NIFTI_TEXTS = {
+    "NIfTI data_type": (4, 14),
+    "NIfTI db_name": (14, 32),
+    "NIfTI descrip": (148, 228),
+    "NIfTI aux_file": (228, 252),
+    "NIfTI intent_name": (328, 344),
+}
+"""Fields of a NIfTI-1 header that hold free text: first byte, byte after the last."""
 
 
 def stripped(image: Image, place: str, left: Left, *, own: bool = True) -> tuple[Image, str | None]:
@@ -35,10 +44,10 @@ def stripped(image: Image, place: str, left: Left, *, own: bool = True) -> tuple
         return image, None
     told: Left
     if isinstance(image, Clip):
-        data, told = containers.video(image.encoded)
+        data, told = videos.video(image.encoded)
         new: Image = replace(image, encoded=data)
     else:
-        encoded, told = containers.picture(image.encoded, image.orientation)
+        encoded, told = pictures.picture(image.encoded, image.orientation)
         if encoded is None:
             _storable(image)
         new = replace(image, encoded=encoded, suffix=image.suffix if encoded else ".png")
@@ -48,7 +57,7 @@ def stripped(image: Image, place: str, left: Left, *, own: bool = True) -> tuple
     return new, hashlib.sha256(image.encoded).hexdigest()
 
 
-def _count(told: Left, place: str, left: Left) -> None:
+def _count(told: Iterable[str], place: str, left: Left) -> None:
     for name in told:
         left[f"{place}: {name}"] += 1
 
@@ -66,15 +75,15 @@ def _storable(picture: Picture) -> None:
 
 def _volume(volume: Volume, place: str, left: Left, own: bool) -> tuple[Volume, str | None]:
     header = memoryview(volume.nifti)
-    offset = int(volume.header["vox_offset"])
-    places, told = containers.nifti(header[:offset])
+    places = {**_NIFTI_TEXTS, "NIfTI extensions": (348, int(volume.header["vox_offset"]))}
+    told = {name: (start, end) for name, (start, end) in places.items() if any(header[start:end])}
     if not told:
         return volume, None
     digest = hashlib.sha256(header).hexdigest() if own else None
     if header.readonly:
         volume = replace(volume, nifti=bytearray(header))
         header = memoryview(volume.nifti)
-    for start, end in places.items():
+    for start, end in told.values():
         header[start:end] = bytes(end - start)
     _count(told, place, left)
     return volume, digest

@@ -127,15 +127,7 @@ def slide(make, path, patient, size, tile=16, **tags):
         "NumberOfFrames": len(frames),
         "DimensionOrganizationType": "TILED_FULL",
     }
-    values |= {key: _items(value) for key, value in tags.items()}
-    make.dicom(path, modality="SM", patient=patient, pixels=frames, tags=values)
-
-
-def _items(value):
-    from pydicom.dataset import Dataset
-
-    nested = isinstance(value, list) and value and isinstance(value[0], dict)
-    return [_fill(Dataset(), one) for one in value] if nested else value
+    make.dicom(path, modality="SM", patient=patient, pixels=frames, tags=values | tags)
 
 
 def dynamic(make, folder, points, patient, modality="MR", slices=3, **tags):
@@ -174,10 +166,6 @@ def compressed(make, folder, slices, syntax, **options):
 
 
 def _write(make, path, modality, patient, slices, tags):
-    """Write a DICOM object; dicts in lists become items of sequences."""
-    import pydicom
-    from pydicom.dataset import FileDataset, FileMetaDataset
-
     number = int(hashlib.sha256(path.encode()).hexdigest()[:30], 16)
     values = {
         "SOPClassUID": CLASSES.get(modality, "1.2.840.10008.5.1.4.1.1.88.22"),
@@ -189,21 +177,4 @@ def _write(make, path, modality, patient, slices, tags):
         "PatientID": patient,
         "PatientName": "Phantom^Do-Not-Leak",
     }
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = values["SOPClassUID"]
-    meta.MediaStorageSOPInstanceUID = values["SOPInstanceUID"]
-    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    meta.ImplementationClassUID = pydicom.uid.UID("2.25.1")
-    file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    _fill(file, values | tags)
-    if "PixelData" in tags:
-        file["PixelData"].VR = "OB"
-    stream = io.BytesIO()
-    pydicom.dcmwrite(stream, file, enforce_file_format=True)
-    make.bytes(path, stream.getvalue())
-
-
-def _fill(dataset, values):
-    for keyword, value in values.items():
-        setattr(dataset, keyword, _items(value))
-    return dataset
+    make.dicom_object(path, values | tags)

@@ -120,7 +120,12 @@ def miniature(make):
                 make, f"{study}/{series}/1-1.dcm", ct, {"Neoplasm": [(1, 3, 6)]}, patient
             )
         _tcia_phantom.report(make, f"{study}/43.0-nnU-Net-2/1-1.dcm", ct, patient)
-        make.nifti(f"Thoracic_Cavities/{patient}_thor_cav_primary_reviewer.nii.gz", (16, 12, 4), labels=(1,))
+        make.nifti(
+            f"Thoracic_Cavities/{patient}_thor_cav_primary_reviewer.nii.gz",
+            (16, 12, 4),
+            labels=(1,),
+            dtype="int16",
+        )
     header = "PatientID age clinical.T.Stage Clinical.N.Stage Overall.Stage Histology gender Survival.time"
     people = [("LUNG1-001", 78.7515, 2, 3, "IIIb", "large cell", "male", 2165)]
     people += [("LUNG1-128", 64.1, 2, 2, "IIIa", "NA", "female", 155)]

@@ -6,24 +6,34 @@ the pixels follow from `seed`, which is the path where none is given.
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import csv
 import gzip
 import hashlib
 import io
 import json
+import lzma
+import re
 import tarfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from medimg.errors import MissingExtraError
+from medimg.errors import need
 from medimg.files.names import PHANTOM
+from medimg.phantom.dicom_file import dicom_object, uid
+from medimg.phantom.drawing import Drawn, draw, generator, values
 from medimg.pixels import Array, Volume
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+FORMAT = "a phantom of this format"
+_MET = {"b": "CHAR", "B": "UCHAR", "h": "SHORT", "H": "USHORT", "i": "INT", "f": "FLOAT"}
+"""NumPy's letter of a type -> MetaImage's name."""
 
 
 class Phantom:
@@ -65,8 +75,8 @@ class Phantom:
     def csv(
         self,
         path: str,
-        header: Sequence[str] | None,
-        rows: Sequence[Sequence[object]],
+        header: str | Sequence[str] | None,
+        rows: Iterable[Sequence[object]],
         *,
         delimiter: str = ",",
         bom: bool = False,
@@ -77,40 +87,32 @@ class Phantom:
 
         The header is written as given, without quoting, so that headers which themselves hold delimiters keep them.
         """
-
-        def cell(value: object) -> str:
-            text = "" if value is None else str(value)
-            return (
-                '"' + text.replace('"', '""') + '"'
-                if any(c in text for c in (delimiter, '"', "\n"))
-                else text
-            )
-
-        lines = [] if header is None else [delimiter.join(header)]
-        lines += [delimiter.join(cell(value) for value in row) for row in rows]
-        self.text(path, ("\ufeff" if bom else "") + newline.join(lines) + newline, encoding=encoding)
+        stream = io.StringIO()
+        stream.write("\ufeff" if bom else "")
+        if header is not None:
+            stream.write((header if isinstance(header, str) else delimiter.join(header)) + newline)
+        csv.writer(stream, delimiter=delimiter, lineterminator=newline).writerows(rows)
+        self.text(path, stream.getvalue(), encoding=encoding)
 
     def xlsx(
-        self, path: str, header: Sequence[str], rows: Sequence[Sequence[object]], *, sheet: str = "Sheet1"
+        self, path: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, sheet: str = "Sheet1"
     ) -> None:
         """Write an Excel workbook with one sheet."""
-        openpyxl = _extra("openpyxl", "tables")
+        need("tables", FORMAT, "openpyxl")
+        import openpyxl
+
         book = openpyxl.Workbook()
         book.active.title = sheet
         for row in (header, *rows):
             book.active.append(list(row))
-        # A fixed time stamp: openpyxl writes the current one into the file otherwise.
-        import datetime
-
-        book.properties.created = book.properties.modified = datetime.datetime(2000, 1, 1)
         stream = io.BytesIO()
         book.save(stream)
-        inner = Phantom()
         with zipfile.ZipFile(stream) as source:
-            for name in source.namelist():
-                inner.files[name] = source.read(name)
-        inner.files["docProps/core.xml"] = _fixed_times(inner.files["docProps/core.xml"])
-        self.bytes(path, _zip(inner.files, zipfile.ZIP_DEFLATED))
+            inner = {name: source.read(name) for name in source.namelist()}
+        # openpyxl writes the current time into the file.
+        about = inner["docProps/core.xml"]
+        inner["docProps/core.xml"] = re.sub(rb"\d{4}-\d\d-\d\dT[\d:]{8}Z", b"2000-01-01T00:00:00Z", about)
+        self.bytes(path, _zip(inner, zipfile.ZIP_DEFLATED))
 
     # pixels
 
@@ -122,12 +124,7 @@ class Phantom:
         spacing: Sequence[float] = (1.0, 1.0, 2.0),
         affine: Sequence[Sequence[float]] | None = None,
         sform: Sequence[Sequence[float]] | None = None,
-        dtype: str = "int16",
-        labels: Sequence[int] | None = None,
-        nested: bool = True,
-        low: float = -1000,
-        high: float = 400,
-        seed: str | None = None,
+        **drawn: Unpack[Drawn],
     ) -> None:
         """Write .nii, .nii.gz, or a .hdr/.img pair (NIfTI-1 pair for .img given as `path`).
 
@@ -137,25 +134,20 @@ class Phantom:
             spacing: mm along i, j, k; ignored where `affine` is given.
             affine: 4x4 RAS+ matrix; default diagonal with an origin away from zero.
             sform: matrix of the sform alone, for sources in which it contradicts qform and pixdim.
-            dtype: stored type.
-            labels: a label map with these values instead of an image: nested ellipsoids, the last one innermost
-                (`nested=False`: side by side along i).
-            low, high: intensity range of an image.
-            seed: files with one seed hold the same picture.
+            drawn: see `Drawn`.
         """
-        array = self._array(path, shape, dtype, labels, nested, low, high, seed)
+        array = draw(path, shape, **drawn)
         matrix = np.array(affine if affine is not None else _diagonal(spacing), dtype=float)
-        raw = bytes(Volume.from_array(array, matrix).nifti)
-        if sform is not None:
-            raw = raw[:280] + np.asarray(sform, dtype="<f4")[:3].tobytes() + raw[328:]
         if path.endswith((".img", ".hdr")):
             import nibabel as nib
 
-            stem = path.rsplit(".", 1)[0]
             pair = nib.Nifti1Pair(array, matrix)
             pair.header.set_xyzt_units("mm")
-            self._pair(stem, pair)
+            self._pair(path, pair)
             return
+        raw = bytes(Volume.from_array(array, matrix).nifti)
+        if sform is not None:
+            raw = raw[:280] + np.asarray(sform, dtype="<f4")[:3].tobytes() + raw[328:]
         self.bytes(path, gzip.compress(raw, 1, mtime=0) if path.endswith(".gz") else raw)
 
     def analyze(
@@ -164,24 +156,16 @@ class Phantom:
         shape: Sequence[int] = (12, 10, 6),
         *,
         spacing: Sequence[float] = (1, 1, 1),
-        **kwargs: Any,
+        **drawn: Unpack[Drawn],
     ) -> None:
         """Write an Analyze 7.5 pair; `path` names the .hdr or the .img. Other arguments as in `nifti`."""
         import nibabel as nib
 
-        options = {
-            "dtype": "int16",
-            "labels": None,
-            "nested": True,
-            "low": 0,
-            "high": 1000,
-            "seed": None,
-        } | kwargs
-        stem = path.rsplit(".", 1)[0]
-        image = nib.AnalyzeImage(self._array(stem, shape, **options), np.diag([*spacing, 1.0]))
-        self._pair(stem, image)
+        array = draw(path.rsplit(".", 1)[0], shape, **({"low": 0, "high": 1000} | drawn))
+        self._pair(path, nib.AnalyzeImage(array, np.diag([*spacing, 1.0])))
 
-    def _pair(self, stem: str, image: Any) -> None:
+    def _pair(self, path: str, image: Any) -> None:
+        stem = path.rsplit(".", 1)[0]
         parts = {"header": io.BytesIO(), "image": io.BytesIO()}
         image.to_file_map(image.make_file_map(parts))
         self.bytes(f"{stem}.hdr", parts["header"].getvalue())
@@ -195,30 +179,14 @@ class Phantom:
         spacing: Sequence[float] = (1.0, 1.0, 2.0),
         origin: Sequence[float] = (-50.0, -60.0, -70.0),
         direction: Sequence[float] = (1, 0, 0, 0, 1, 0, 0, 0, 1),
-        dtype: str = "int16",
-        labels: Sequence[int] | None = None,
-        nested: bool = True,
-        low: float = -1000,
-        high: float = 400,
-        seed: str | None = None,
-        data_suffix: str | None = None,
+        data_suffix: str = ".raw",
+        **drawn: Unpack[Drawn],
     ) -> None:
-        """Write .mha, or .mhd with `data_suffix` ".raw" (default) or ".zraw" (compressed). Origin in LPS mm."""
-        import zlib
-
-        array = self._array(path, shape, dtype, labels, nested, low, high, seed)
+        """Write .mha, or .mhd with `data_suffix` ".raw" or ".zraw" (compressed). Origin in LPS mm."""
+        array = draw(path, shape, **drawn)
         raw = array.astype(array.dtype.newbyteorder("<")).tobytes(order="F")
-        data_suffix = data_suffix or ".raw"
         compressed = data_suffix == ".zraw"
         raw = zlib.compress(raw, 6) if compressed else raw
-        kinds = {
-            "int8": "CHAR",
-            "uint8": "UCHAR",
-            "int16": "SHORT",
-            "uint16": "USHORT",
-            "int32": "INT",
-            "float32": "FLOAT",
-        }
         stem = path.rsplit("/", 1)[-1].removesuffix(".mhd")
         local = path.endswith(".mha")
         fields = {
@@ -234,14 +202,12 @@ class Phantom:
             "AnatomicalOrientation": "RAI",
             "ElementSpacing": " ".join(f"{v:.9g}" for v in spacing),
             "DimSize": " ".join(str(n) for n in shape),
-            "ElementType": f"MET_{kinds[str(array.dtype)]}",
+            "ElementType": f"MET_{_MET[array.dtype.char]}",
             "ElementDataFile": "LOCAL" if local else f"{stem}{data_suffix}",
         }
         header = "".join(f"{key} = {value}\n" for key, value in fields.items()).encode()
-        if local:
-            self.bytes(path, header + raw)
-        else:
-            self.bytes(path, header)
+        self.bytes(path, header + raw if local else header)
+        if not local:
             self.bytes(path.removesuffix(".mhd") + data_suffix, raw)
 
     def image(
@@ -265,46 +231,36 @@ class Phantom:
             path: file name in the source.
             size: (width, height).
             mode: Pillow mode: "1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16" (16 bit), "F" (TIFF).
-            labels: a label map with these values (nested ellipses, or side by side); in `mode` "RGB" all three
-                channels carry the value, unless `colors` gives each value its color, or its gray (a picture "L").
+            labels, nested, low, high, seed: see `Drawn`; in `mode` "RGB" all three channels carry a label's value,
+                unless `colors` gives each value its color, or its gray (a picture "L").
             contour: with `labels=(v,)`: only the closed outline of the ellipse is drawn, with value v.
-            low, high: intensity range of an image.
-            seed: files with one seed hold the same picture.
             save: further arguments of `PIL.Image.save`, e.g. compression="tiff_lzw".
         """
         from PIL import Image
 
-        width, height = size
-        deep = mode in ("I;16", "F")
-        high = high if high is not None else (4000 if deep else 255)
         dtype = {"I;16": "uint16", "F": "float32"}.get(mode, "uint8")
-        array = self._array(path, (width, height), dtype, labels, nested, low, high, seed).T
+        if high is None:
+            high = 255 if dtype == "uint8" else 4000
+        array = draw(path, size, dtype, labels, nested, low, high, seed).T
         if contour:
             from scipy import ndimage
 
             inside = array > 0
-            line = inside & ~ndimage.binary_erosion(inside)
-            array = np.where(line, array.max(), 0).astype(array.dtype)
+            array = np.where(inside & ~ndimage.binary_erosion(inside), array.max(), 0).astype(array.dtype)
         if colors is not None:
             gray = all(isinstance(color, int) for color in colors.values())
             lookup = np.zeros(256 if gray else (256, 3), np.uint8)
             for value, color in colors.items():
                 lookup[value] = color
-            picture = Image.fromarray(lookup[array])
-        elif mode in ("L", "I;16", "F"):
-            picture = Image.fromarray(np.ascontiguousarray(array))
+            array = lookup[array]
         elif mode == "RGB" and labels is None:
-            shifts = [
-                np.clip(array.astype(int) * factor // 100, 0, 255).astype(np.uint8)
-                for factor in (100, 70, 60)
-            ]
-            picture = Image.fromarray(np.stack(shifts, axis=-1))
+            channels = [array.astype(int) * percent // 100 for percent in (100, 70, 60)]
+            array = np.stack(channels, axis=-1).astype(np.uint8)
         elif mode == "1":
-            picture = (
-                Image.fromarray(np.ascontiguousarray(array)).point(lambda v: 255 if v else 0).convert("1")
-            )
-        else:
-            picture = Image.fromarray(np.ascontiguousarray(array)).convert(mode)
+            array = (array > 0) * np.uint8(255)
+        picture = Image.fromarray(np.ascontiguousarray(array))
+        if colors is None:
+            picture = picture.convert(mode)
         stream = io.BytesIO()
         kind = {"jpg": "JPEG", "tif": "TIFF", "pgm": "PPM", "pbm": "PPM"}.get(
             suffix := path.removesuffix(".gz").rsplit(".", 1)[-1].lower()
@@ -335,16 +291,11 @@ class Phantom:
         Returns:
             {"SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"} as written.
         """
-        pydicom = _extra("pydicom", "dicom")
-        from pydicom.dataset import FileDataset, FileMetaDataset
-
         seed = seed or path
-        array = (
-            pixels if pixels is not None else self._array(seed, size, dtype, None, True, low, high, seed).T
-        )
-        rows, columns = array.shape[-2:] if array.ndim == 2 or array.shape[-1] != 3 else array.shape[-3:-1]
+        array = pixels if pixels is not None else draw(seed, size, dtype, low=low, high=high).T
         color = array.ndim >= 3 and array.shape[-1] == 3
-        values: dict[str, Any] = {
+        rows, columns = array.shape[-3:-1] if color else array.shape[-2:]
+        keywords: dict[str, Any] = {
             "SOPClassUID": {
                 "CT": "1.2.840.10008.5.1.4.1.1.2",
                 "MR": "1.2.840.10008.5.1.4.1.1.4",
@@ -375,24 +326,23 @@ class Phantom:
             "SamplesPerPixel": 3 if color else 1,
             "PhotometricInterpretation": "RGB" if color else "MONOCHROME2",
             **({"PlanarConfiguration": 0} if color else {}),
+            "PixelData": np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes(),
             **(tags or {}),
         }
-        meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID = values["SOPClassUID"]
-        meta.MediaStorageSOPInstanceUID = values["SOPInstanceUID"]
-        meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-        meta.ImplementationClassUID = pydicom.uid.UID(uid("medimg"))
-        file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-        for keyword, value in values.items():
-            if value is not None:
-                setattr(file, keyword, value)
-        file.PixelData = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
-        file["PixelData"].VR = "OW" if array.dtype.itemsize > 1 else "OB"
-        stream = io.BytesIO()
-        pydicom.dcmwrite(stream, file, enforce_file_format=True)
-        self.bytes(path, stream.getvalue())
+        self.dicom_object(path, keywords, implementation=uid("medimg"))
         names = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
-        return {key: values[key] for key in names}
+        return {key: keywords[key] for key in names}
+
+    def dicom_object(self, path: str, values: Mapping[str, Any], *, implementation: str = "2.25.1") -> None:
+        """Write any DICOM object (explicit little endian).
+
+        Args:
+            path: file name in the source.
+            values: keywords -> values; None leaves one out, dicts in lists become items of sequences.
+            implementation: UID of the program that wrote it.
+        """
+        need("dicom", FORMAT, "pydicom")
+        self.bytes(path, dicom_object(values, implementation))
 
     def dicom_series(
         self,
@@ -432,7 +382,7 @@ class Phantom:
             One mapping per slice from low to high z: the four UIDs, "z" (mm) and "path".
         """
         seed = seed or folder
-        volume = self._array(seed, (*size, slices), "int16", None, True, 0, 1400, seed)
+        volume = draw(seed, (*size, slices), low=0, high=1400)
         order = list(range(slices))
         if shuffled:
             order.sort(key=lambda k: hashlib.sha256(f"{seed}{k}".encode()).digest())
@@ -466,31 +416,35 @@ class Phantom:
         stream: dict[str, bytes] = {}
         for key, value in arrays.items():
             buffer = io.BytesIO()
-            np.save(buffer, self._values(f"{path}/{key}", value), allow_pickle=False)
+            np.save(buffer, values(f"{path}/{key}", value), allow_pickle=False)
             stream[f"{key}.npy"] = buffer.getvalue()
         self.bytes(path, _zip(stream, zipfile.ZIP_STORED))
 
     def hdf5(self, path: str, **datasets: Any) -> None:
         """Write HDF5: a list is values (uint8), (shape, dtype) is random pixels from -1000 to 400."""
-        h5py = _extra("h5py", "hdf5")
+        need("hdf5", FORMAT, "h5py")
+        import h5py
+
         stream = io.BytesIO()
         with h5py.File(stream, "w", track_order=True) as book:
             for key, value in datasets.items():
                 if isinstance(value, tuple):
                     shape, dtype = value
-                    value = _generator(f"{path}/{key}").integers(-1000, 400, size=shape).astype(dtype)
+                    value = generator(f"{path}/{key}").integers(-1000, 400, size=shape).astype(dtype)
                 book.create_dataset(key, data=np.asarray(value), track_times=False)
         self.bytes(path, stream.getvalue())
 
     def npy(self, path: str, value: Sequence[Any] | tuple[int, ...]) -> None:
         """Write .npy; `value` as in `npz`."""
         buffer = io.BytesIO()
-        np.save(buffer, self._values(path, value), allow_pickle=False)
+        np.save(buffer, values(path, value), allow_pickle=False)
         self.bytes(path, buffer.getvalue())
 
     def video(self, path: str, frames: int = 8, size: tuple[int, int] = (112, 112), *, fps: int = 50) -> None:
         """Write a video of a pulsing disc: Motion JPEG for .avi, MPEG-4 for .mp4."""
-        av = _extra("av", "video")
+        need("video", FORMAT, "av")
+        import av
+
         stream = io.BytesIO()
         suffix = path.rsplit(".", 1)[-1].lower()
         with av.open(stream, "w", format=suffix) as container:
@@ -498,7 +452,7 @@ class Phantom:
             track.width, track.height = size
             track.pix_fmt = "yuvj420p" if suffix == "avi" else "yuv420p"
             for number in range(frames):
-                base = self._array(f"{path}/{number}", size, "uint8", None, True, 0, 255, path).T
+                base = draw(path, size, "uint8", low=0, high=255).T
                 frame = np.clip(base.astype(int) + 4 * number, 0, 255).astype(np.uint8)
                 for packet in track.encode(
                     av.VideoFrame.from_ndarray(np.stack([frame] * 3, axis=-1), format="rgb24")
@@ -528,68 +482,12 @@ class Phantom:
                 entry = tarfile.TarInfo(name)
                 entry.size = len(data)
                 archive.addfile(entry, io.BytesIO(data))
-        raw = stream.getvalue()
-        if path.endswith(("gz", "tgz")):
+        raw, suffix = stream.getvalue(), path.rsplit(".", 1)[-1]
+        if suffix in ("gz", "tgz"):
             raw = gzip.compress(raw, 6, mtime=0)
-        elif path.endswith("bz2"):
-            import bz2
-
-            raw = bz2.compress(raw)
-        elif path.endswith("xz"):
-            import lzma
-
-            raw = lzma.compress(raw)
+        elif suffix in ("bz2", "xz"):
+            raw = bz2.compress(raw) if suffix == "bz2" else lzma.compress(raw)
         self.bytes(path, raw)
-
-    # pictures of nothing
-
-    def _values(self, seed: str, value: Sequence[Any] | tuple[int, ...]) -> Array:
-        if isinstance(value, tuple):
-            return _generator(seed).integers(0, 256, size=value, dtype=np.uint8)
-        return np.asarray(value, dtype=np.uint8)
-
-    def _array(
-        self,
-        path: str,
-        shape: Sequence[int],
-        dtype: str,
-        labels: Sequence[int] | None,
-        nested: bool,
-        low: float,
-        high: float,
-        seed: str | None,
-    ) -> Array:
-        shape = tuple(shape)
-        grid = np.meshgrid(
-            *(np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in shape[:3]), indexing="ij"
-        )
-        radius = np.sqrt(sum((axis * 1.1) ** 2 for axis in grid))
-        if labels is not None:
-            out = np.zeros(shape[:3], dtype=dtype)
-            if nested:
-                for rank, value in enumerate(labels):
-                    out[radius <= 0.95 * (1 - rank / (len(labels) + 0.5))] = value
-            else:
-                band = np.minimum(((grid[0] + 1) / 2 * len(labels)).astype(int), len(labels) - 1)
-                out = np.where(radius <= 1.2, np.asarray(labels, dtype=dtype)[band], 0).astype(dtype)
-        else:
-            noise = _generator(seed or path).normal(0, 0.05, size=shape[:3])
-            bright = np.clip(1.1 - radius + 0.25 * np.sin(5 * grid[0]) + noise, 0, 1)
-            out = (low + (high - low) * bright).astype(dtype)
-        if len(shape) == 4:
-            out = np.stack([out + (0 if labels is not None else t) for t in range(shape[3])], axis=-1).astype(
-                dtype
-            )
-        return out
-
-
-def uid(seed: str) -> str:
-    """A DICOM UID below the UUID root (2.25) that follows from `seed`."""
-    return f"2.25.{int.from_bytes(hashlib.sha256(seed.encode()).digest()[:14], 'big')}"
-
-
-def _generator(seed: str) -> np.random.Generator:
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
 
 
 def _diagonal(spacing: Sequence[float]) -> Array:
@@ -604,20 +502,3 @@ def _zip(files: Mapping[str, bytes], method: int) -> bytes:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, compress_type=method)
     return stream.getvalue()
-
-
-def _fixed_times(xml: bytes) -> bytes:
-    import re
-
-    return re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2000-01-01T00:00:00Z", xml)
-
-
-def _extra(module: str, extra: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"phantoms of this format need {module}", next_step=f'pip install "medimg[{extra}]"'
-        ) from error

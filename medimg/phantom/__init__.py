@@ -26,7 +26,7 @@ import numpy as np
 
 from medimg.errors import need
 from medimg.files.names import PHANTOM
-from medimg.phantom.dicom_file import dicom_object, uid
+from medimg.phantom.dicom_file import CAPTURE, CLASSES, dicom_object, uid
 from medimg.phantom.drawing import Drawn, draw, generator, values
 from medimg.pixels import Array, Volume
 
@@ -296,15 +296,7 @@ class Phantom:
         color = array.ndim >= 3 and array.shape[-1] == 3
         rows, columns = array.shape[-3:-1] if color else array.shape[-2:]
         keywords: dict[str, Any] = {
-            "SOPClassUID": {
-                "CT": "1.2.840.10008.5.1.4.1.1.2",
-                "MR": "1.2.840.10008.5.1.4.1.1.4",
-                "PT": "1.2.840.10008.5.1.4.1.1.128",
-                "DX": "1.2.840.10008.5.1.4.1.1.1.1",
-                "CR": "1.2.840.10008.5.1.4.1.1.1",
-                "US": "1.2.840.10008.5.1.4.1.1.6.1",
-                "MG": "1.2.840.10008.5.1.4.1.1.1.2",
-            }.get(modality, "1.2.840.10008.5.1.4.1.1.7"),
+            "SOPClassUID": CLASSES.get(modality, CAPTURE),
             "SOPInstanceUID": uid(seed),
             "StudyInstanceUID": uid(f"{patient}/study"),
             "SeriesInstanceUID": uid(f"{patient}/{modality}/series"),

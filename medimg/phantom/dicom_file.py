@@ -7,6 +7,19 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+CLASSES = {
+    "CT": "1.2.840.10008.5.1.4.1.1.2",
+    "MR": "1.2.840.10008.5.1.4.1.1.4",
+    "PT": "1.2.840.10008.5.1.4.1.1.128",
+    "DX": "1.2.840.10008.5.1.4.1.1.1.1",
+    "CR": "1.2.840.10008.5.1.4.1.1.1",
+    "US": "1.2.840.10008.5.1.4.1.1.6.1",
+    "MG": "1.2.840.10008.5.1.4.1.1.1.2",
+}
+"""Modality -> SOP class of its images."""
+CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+"""SOP class of a secondary capture."""
+
 
 def uid(seed: str) -> str:
     """A DICOM UID below the UUID root (2.25) that follows from `seed`."""

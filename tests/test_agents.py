@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import unicodedata
@@ -12,6 +13,10 @@ import anyio
 import hostile_entries
 import pytest
 from mcp import Client, StdioServerParameters
+
+import medimg
+from medimg.catalogue.search import Filters
+from medimg.hub_sync.discovery import search
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "search": ("search", {"text": "livr tumr", "modality": "CT", "limit": 3}),
@@ -70,6 +75,14 @@ def test_four_tools_that_only_read_with_examples(answers: dict[str, Any]) -> Non
     for tool in answers["tools"]:
         assert tool.annotations.read_only_hint
         assert "Example" in tool.description and tool.input_schema["properties"]
+
+
+def test_function_command_and_tool_take_the_same_filters(answers: dict[str, Any]) -> None:
+    names = {*Filters.arguments(), "text", "limit"}
+    assert set(inspect.signature(medimg.search).parameters) == names
+    assert set(vars(search.parser().parse_args([]))) == names | {"namespace", "json"}
+    (tool,) = (each for each in answers["tools"] if each.name == "search")
+    assert set(tool.input_schema["properties"]) == names - {"year"} | {"first_year", "last_year"}
 
 
 def test_search_corrects_filters_and_says_why(answers: dict[str, Any]) -> None:

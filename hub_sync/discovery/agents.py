@@ -101,23 +101,9 @@ def search(
         {"text": "肺结节", "task": "detection", "loadable": ["builder", "collection"]}
         {"modality": "MRI", "organ": "brain", "min_images": 500}
     """
-    hits = find(
-        text,
-        modality=modality,
-        organ=organ,
-        task=task,
-        structures=structures,
-        dimension=dimension,
-        use=use,
-        min_images=min_images,
-        max_images=max_images,
-        min_subjects=min_subjects,
-        max_bytes=max_bytes,
-        year=(first_year, last_year) if first_year is not None or last_year is not None else None,
-        access=access,
-        loadable=loadable,
-        limit=limit,
-    )
+    asked = locals()
+    span = (asked.pop("first_year"), asked.pop("last_year"))
+    hits = find(**asked, year=None if span == (None, None) else span)
     told = {"strict": hits.strict, "near": hits.near, "hits": [_brief(hit) for hit in hits]}
     return told if hits else {**told, "closest": hits.closest, "next": "Leave out a word or a filter."}
 

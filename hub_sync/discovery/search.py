@@ -37,7 +37,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("text", nargs="*", help="words, English or Chinese; nothing is any dataset")
     for name, example in (("modality", "CT"), ("organ", "liver"), ("task", "segmentation")):
         made.add_argument(f"--{name}", action="append", help=f"one of these, e.g. {example}")
-    made.add_argument("--structure", action="append", help="a label that it must have, e.g. 'liver tumor'")
+    made.add_argument(
+        "--structure",
+        dest="structures",
+        metavar="STRUCTURE",
+        action="append",
+        help="a label that it must have, e.g. 'liver tumor'",
+    )
     made.add_argument("--dimension", action="append", help=f"one of {', '.join(DIMENSIONS)}")
     made.add_argument(
         "--use",
@@ -66,26 +72,13 @@ def run(arguments: Sequence[str]) -> int:
         UnknownTermError: a filter holds a word that is none of its terms.
         SystemExit: an option is none, or help was asked for.
     """
-    asked = parser().parse_intermixed_args(list(arguments))
-    hits = search(
-        " ".join(asked.text),
-        modality=asked.modality,
-        organ=asked.organ,
-        task=asked.task,
-        structures=asked.structure,
-        dimension=asked.dimension,
-        use=asked.use,
-        min_images=asked.min_images,
-        max_images=asked.max_images,
-        min_subjects=asked.min_subjects,
-        max_bytes=asked.max_bytes,
-        year=asked.year,
-        access=asked.access,
-        loadable=True if asked.loadable == ["any"] else asked.loadable,
-        limit=asked.limit,
-    )
-    if asked.json:
-        told = [found.as_dict(hit, asked.namespace) for hit in hits]
+    asked = vars(parser().parse_intermixed_args(list(arguments)))
+    namespace, json = asked.pop("namespace"), asked.pop("json")
+    if asked["loadable"] == ["any"]:
+        asked["loadable"] = True
+    hits = search(" ".join(asked.pop("text")), **asked)
+    if json:
+        told = [found.as_dict(hit, namespace) for hit in hits]
         print(
             as_json({"strict": hits.strict, "near": hits.near, "hits": told, "closest": list(hits.closest)})
         )

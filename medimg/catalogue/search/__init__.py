@@ -92,21 +92,8 @@ def search(
     Raises:
         UnknownTermError: a filter holds a word that is none of its terms; the message has the closest.
     """
-    asked = Filters.read(
-        modality=modality,
-        organ=organ,
-        task=task,
-        structures=structures,
-        dimension=dimension,
-        use=use,
-        min_images=min_images,
-        max_images=max_images,
-        min_subjects=min_subjects,
-        max_bytes=max_bytes,
-        year=year,
-        access=access,
-        loadable=loadable,
-    )
+    given = locals()
+    asked = Filters.read(**{name: given[name] for name in Filters.arguments()})
     return search_in(_index_of(entries()), text, asked, limit=limit)
 
 

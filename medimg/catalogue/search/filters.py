@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from medimg.catalogue.entry import Entry
@@ -36,7 +36,11 @@ class Test(NamedTuple):
 
 @dataclass(frozen=True)
 class Filters:
-    """What was asked for, as terms ("organ:liver" is "label:liver") and numbers."""
+    """What was asked for besides words, as terms ("organ:liver" is "label:liver") and numbers.
+
+    A field is the argument of `medimg.search` of its name, the option of `medimg search`, and what agents ask for; a
+    test holds them to it.
+    """
 
     modality: tuple[str, ...] = ()
     organ: tuple[str, ...] = ()
@@ -44,7 +48,6 @@ class Filters:
     structures: tuple[str, ...] = ()
     dimension: tuple[str, ...] = ()
     use: tuple[str, ...] = ()
-    licenses: tuple[str, ...] = ()
     min_images: int | None = None
     max_images: int | None = None
     min_subjects: int | None = None
@@ -54,39 +57,19 @@ class Filters:
     loadable: tuple[str, ...] = ()
 
     @classmethod
+    def arguments(cls) -> tuple[str, ...]:
+        """The fields by name."""
+        return tuple(each.name for each in fields(cls))
+
+    @classmethod
     def read(cls, **given: Any) -> Filters:
-        """From the arguments of `search`.
+        """From the arguments of `search`; None is not given.
 
         Raises:
             UnknownTermError: a word is no term.
         """
-        terms: dict[str, Any] = {
-            name: tuple(_resolved(each, kinds) for each in _listed(given.get(name)))
-            for name, kinds in (
-                ("modality", ("modality",)),
-                ("organ", ("organ",)),
-                ("task", ("task",)),
-                ("structures", ("organ", "structure", "finding")),
-            )
-        }
-        use = _listed(given.get("use"))
-        words = tuple(each for each in use if each in search_data()["uses"])
-        year = given.get("year")
-        loadable = given.get("loadable")
-        loadable = LOADABLE[:3] if loadable is True else LOADABLE[3:] if loadable is False else loadable
-        return cls(
-            **terms,
-            dimension=_of(given.get("dimension"), DIMENSIONS, "dimension"),
-            use=words,
-            licenses=tuple(_license(each) for each in use if each not in words),
-            year=(year, year) if isinstance(year, int) else year,
-            access=_of(given.get("access"), ACCESS, "access"),
-            loadable=_of(loadable, LOADABLE, "loadable"),
-            min_images=given.get("min_images"),
-            max_images=given.get("max_images"),
-            min_subjects=given.get("min_subjects"),
-            max_bytes=given.get("max_bytes"),
-        )
+        asked = {name: value for name, value in given.items() if value is not None}
+        return cls(**{name: _READ[name](value) if name in _READ else value for name, value in asked.items()})
 
     def tests(self, index: Index) -> Iterator[Test]:
         """One for each thing that was asked for."""
@@ -98,10 +81,12 @@ class Filters:
         for name in ("dimension", "access", "loadable"):
             if asked := getattr(self, name):
                 yield Test(None, functools.partial(_lacks_word, name, asked))
+        terms = search_data()["uses"]
         for use in self.use:
-            yield Test(set(index.holding.get(f"use:{use}", ())), functools.partial(_lacks_use, use))
-        if self.licenses:
-            yield Test(None, self._lacks_license)
+            if use in terms:
+                yield Test(set(index.holding.get(f"use:{use}", ())), functools.partial(_lacks_use, use))
+        if ids := [use for use in self.use if use not in terms]:
+            yield Test(None, functools.partial(_lacks_license, ids))
         for asked, lacks in (
             (self.min_images, _too_few),
             (self.max_images, _too_many),
@@ -111,24 +96,7 @@ class Filters:
             if asked is not None:
                 yield Test(None, functools.partial(lacks, asked))
         if self.year is not None:
-            yield Test(None, self._another_year)
-
-    def _lacks_license(self, entry: Entry) -> Miss | None:
-        if entry.license in self.licenses:
-            return None if entry.license_by == "source" else _not_the_sources(entry)
-        if entry.license is None:
-            return Miss("no license is stated", close=True)
-        return Miss(f"its license is {entry.license}, not {_or(self.licenses)}")
-
-    def _another_year(self, entry: Entry) -> Miss | None:
-        first, last = self.year or (None, None)
-        if entry.year is None:
-            return Miss("nobody says its year", close=True)
-        if first is not None and entry.year < first:
-            return Miss(f"it is of {entry.year}, before {first}", close=entry.year == first - 1)
-        if last is not None and entry.year > last:
-            return Miss(f"it is of {entry.year}, after {last}", close=entry.year == last + 1)
-        return None
+            yield Test(None, functools.partial(_another_year, self.year))
 
 
 def _other_term(name: str, asked: tuple[str, ...], entry: Entry) -> Miss:
@@ -181,6 +149,14 @@ def _lacks_use(use: str, entry: Entry) -> Miss:
     return Miss(f"its license ({entry.license}) does not meet: {what}")
 
 
+def _lacks_license(asked: Sequence[str], entry: Entry) -> Miss | None:
+    if entry.license in asked:
+        return None if entry.license_by == "source" else _not_the_sources(entry)
+    if entry.license is None:
+        return Miss("no license is stated", close=True)
+    return Miss(f"its license is {entry.license}, not {_or(asked)}")
+
+
 def _too_few(asked: int, entry: Entry) -> Miss | None:
     if entry.count is None:
         return Miss("nobody says how many images it has", close=True)
@@ -218,11 +194,22 @@ def _too_large(asked: int, entry: Entry) -> Miss | None:
     return Miss(f"{entry.bytes - asked} bytes larger than asked", close=4 * entry.bytes <= 5 * asked)
 
 
-def _listed(given: str | Iterable[str] | None) -> tuple[str, ...]:
-    return () if given is None else (given,) if isinstance(given, str) else tuple(given)
+def _another_year(asked: tuple[int | None, int | None], entry: Entry) -> Miss | None:
+    first, last = asked
+    if entry.year is None:
+        return Miss("nobody says its year", close=True)
+    if first is not None and entry.year < first:
+        return Miss(f"it is of {entry.year}, before {first}", close=entry.year == first - 1)
+    if last is not None and entry.year > last:
+        return Miss(f"it is of {entry.year}, after {last}", close=entry.year == last + 1)
+    return None
 
 
-def _of(given: str | Iterable[str] | None, known: Sequence[str], name: str) -> tuple[str, ...]:
+def _listed(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _words(known: Sequence[str], name: str, given: str | Iterable[str]) -> tuple[str, ...]:
     listed = tuple(each.lower() for each in _listed(given))
     for each in listed:
         if each not in known:
@@ -230,6 +217,16 @@ def _of(given: str | Iterable[str] | None, known: Sequence[str], name: str) -> t
                 f"{each!r} is no {name}", next_step=f"use one of {', '.join(map(repr, known))}."
             )
     return listed
+
+
+def _loadable(given: str | bool | Iterable[str]) -> tuple[str, ...]:
+    if isinstance(given, bool):
+        return LOADABLE[:3] if given else LOADABLE[3:]
+    return _words(LOADABLE, "loadable", given)
+
+
+def _terms(kinds: Sequence[str], given: str | Iterable[str]) -> tuple[str, ...]:
+    return tuple(_resolved(each, kinds) for each in _listed(given))
 
 
 def _resolved(text: str, kinds: Sequence[str]) -> str:
@@ -243,16 +240,36 @@ def _resolved(text: str, kinds: Sequence[str]) -> str:
     return term
 
 
+def _uses(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Terms of licenses, and license ids as they are written, or as sources write them."""
+    known = search_data()
+    return tuple(
+        each if each in known["uses"] or each in known["licenses"] else _license(each)
+        for each in _listed(given)
+    )
+
+
 def _license(text: str) -> str:
-    """A license id as it is written, or as sources write it."""
-    if text in search_data()["licenses"]:
-        return text
     from medimg import licenses
 
     named = licenses.normalize(text)
     if named is None:
         licenses.check_terms([text])
     return named or text
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "modality": functools.partial(_terms, ("modality",)),
+    "organ": functools.partial(_terms, ("organ",)),
+    "task": functools.partial(_terms, ("task",)),
+    "structures": functools.partial(_terms, ("organ", "structure", "finding")),
+    "dimension": functools.partial(_words, DIMENSIONS, "dimension"),
+    "use": _uses,
+    "year": lambda given: (given, given) if isinstance(given, int) else given,
+    "access": functools.partial(_words, ACCESS, "access"),
+    "loadable": _loadable,
+}
+"""Argument -> what makes a field of it; the others are numbers."""
 
 
 def _and(listed: Iterable[str]) -> str:

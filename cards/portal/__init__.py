@@ -92,7 +92,6 @@ def files(
         "looked": manifests is not None,
         "chunk": CHUNK,
         "viewer": "vendor/niivue.js" in site,
-        "composer": "composer.js" in site,
     }
     site["data/catalogue.json"] = _json(_catalogue(found, live, shown, about))
     site["data/vocabulary.json"] = _json(search_data())
@@ -201,13 +200,6 @@ def _ancestors(kind: str, entries: Sequence[Entry]) -> dict[str, list[str]]:
         if term in vocabulary:
             reached[term] = sorted(up for up in vocabulary.ancestors(term) if up in vocabulary)
     return {term: up for term, up in reached.items() if up}
-
-
-def widened(kind: str, terms: Iterable[str]) -> set[str]:
-    """Terms and all that they are a kind or a part of, as the facets count them; `kind` is modality, organ or task."""
-    vocabulary: vocab.Vocabulary = getattr(vocab, kind)
-    found = {term for term in terms if term in vocabulary}
-    return {up for up in found.union(*(vocabulary.ancestors(term) for term in found)) if up in vocabulary}
 
 
 def _details(

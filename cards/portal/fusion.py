@@ -6,10 +6,10 @@ manifests; a test holds the two equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args
 
-from medimg import __version__, licenses, registry, vocab
+from medimg import licenses, registry, vocab
 from medimg.declaration import Dataset, Part
 from medimg.fusion import blueprint, semantics
 from medimg.fusion.choices import Order
@@ -18,30 +18,27 @@ from medimg.licenses import Verdict
 from medimg.loading import source_required
 from medimg.manifest import Manifest
 from medimg.registry import Builder
+from medimg.text import SPELLINGS
 from medimg.vocab import Vocabulary
 
 VOCABULARIES = {"modality": vocab.modality, "organ": vocab.organ, "task": vocab.task, "label": vocab.label}
 
 
-def fusion_data(
-    manifests: Mapping[str, Manifest] | None, namespace: str = "medimg", *, also: Iterable[str] = ()
-) -> dict[str, Any]:
+def fusion_data(manifests: Mapping[str, Manifest] | None, namespace: str = "medimg") -> dict[str, Any]:
     """All that a plan is made of, as plain values.
 
     Args:
         manifests: name -> manifest of what is published; a dataset that is not in it is not on the Hub. None: the Hub
             could not be asked, so that counts are the declared ones.
         namespace: organization on the Hub.
-        also: names of collections of the Imaging Data Commons ("idc/nlst") that can be planned with, too.
     """
     defaults = Request.of().model_dump(mode="json")
-    found = [*registry.builders(), *(registry.get(name) for name in also)]
     return {
-        "medimg": __version__,
         "namespace": namespace,
-        "datasets": [_dataset(each) for each in found],
+        "datasets": [_dataset(each) for each in registry.builders()],
         "manifests": None if manifests is None else {name: _held(manifests[name]) for name in manifests},
         "vocabularies": {name: _vocabulary(each) for name, each in VOCABULARIES.items()},
+        "spellings": SPELLINGS,
         "wholes": semantics.wholes(),
         "licenses": {id_: _license(id_) for id_ in licenses.known()},
         "blueprints": {
@@ -68,7 +65,6 @@ def _dataset(builder: Builder) -> dict[str, Any]:
     legends: list[list[Any]] = []
     return {
         "name": dataset.name,
-        "address": builder.address,
         "called": [dataset.name, dataset.title, *dataset.aliases],
         "apart": bool(dataset.configs),
         "configs": [_config(dataset, name, legends) for name in dataset.config_names],
@@ -80,7 +76,6 @@ def _dataset(builder: Builder) -> dict[str, Any]:
         "shared_subjects": dataset.shared_subjects,
         "unverified": list(dataset.evidence.unverified),
         "homepage": dataset.homepage,
-        "how": dataset.how,
         "publish": dataset.publish.value,
         "files": bool(files),
         "bytes": sum(size or 0 for size in sizes) if files and all(sizes) else None,
@@ -143,15 +138,9 @@ def _vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
 
 def _license(id_: str) -> dict[str, Any]:
     license = licenses.get(id_)
+    terms = ("name", "adapt", "commercial", "share_alike", "attribution", "gate", "per_row")
     return {
-        "name": license.name,
-        "url": license.url,
-        "redistribute": license.redistribute,
-        "adapt": license.adapt,
-        "commercial": license.commercial,
-        "share_alike": license.share_alike,
-        "attribution": license.attribution,
-        "gate": license.gate,
-        "per_row": license.per_row,
+        **{name: getattr(license, name) for name in terms},
         "publish": license.publish.value,
+        "meets": licenses.met(id_),
     }

@@ -60,10 +60,10 @@ export class Aligner {
   }
 
   /** What the member can say about each target, in the kind of its rows that says most. */
-  align(candidate, targets) {
-    const { named, outlined, hinted } = candidate;
+  align(member, targets) {
+    const { named, outlined, hinted } = member;
     const every = new Set([...outlined, ...hinted, ...named]);
-    const outlines = hinted.size ? [hinted] : candidate.parts.map((part) => part.outlined);
+    const outlines = hinted.size ? [hinted] : member.parts.map((part) => part.outlined);
     return targets.map((target) => {
       const below = this.semantics.below(target);
       const above = this.semantics.above(target);
@@ -89,9 +89,9 @@ export class Aligner {
   }
 
   /** What only some of the member's modalities are outlined for, in words. */
-  partly(candidate, targets) {
+  partly(member, targets) {
     const by = new Map();
-    for (const part of candidate.parts) {
+    for (const part of member.parts) {
       for (const modality of part.modality) {
         if (!by.has(modality)) by.set(modality, new Set());
         for (const target of targets) {
@@ -108,18 +108,18 @@ export class Aligner {
       told.get(key).names.push(target);
     }
     return [...told.values()].map(
-      ({ where, names }) => `${candidate.key} outlines ${listed(names)} in ${listed(where)} alone`,
+      ({ where, names }) => `${member.key} outlines ${listed(names)} in ${listed(where)} alone`,
     );
   }
 
   /** Mask value of the declared legends -> what it becomes, in words. */
-  labelMap(candidate, targets, encoding) {
+  labelMap(member, targets, encoding) {
     if (!targets.length) return {};
-    const parts = candidate.parts.filter((part) => part.legend.length);
+    const parts = member.parts.filter((part) => part.legend.length);
     const several = new Set(parts.map((part) => part.modality.join("\n"))).size > 1;
     const found = {};
     for (const part of parts) {
-      const made = this.#table(candidate, part, targets, encoding);
+      const made = this.#table(member, part, targets, encoding);
       const where = part.modality.join(", ");
       const same = parts.filter((other) => other.modality.join(", ") === where);
       for (const [value, codes] of made) {
@@ -131,19 +131,19 @@ export class Aligner {
     return found;
   }
 
-  #table(candidate, part, targets, encoding) {
+  #table(member, part, targets, encoding) {
     try {
       return this.semantics.table(part, targets, encoding);
     } catch (error) {
-      throw error instanceof PlanError ? error.within(candidate.key) : error;
+      throw error instanceof PlanError ? error.within(member.key) : error;
     }
   }
 
   /** Source label -> target that it stands for, for labels of classes, boxes and points. */
-  classMap(candidate, targets) {
+  classMap(member, targets) {
     const found = {};
-    for (const [label, names] of candidate.labels) {
-      const kinds = this.semantics.aboveAll(names.filter((name) => candidate.named.has(name)), "is_a");
+    for (const [label, names] of member.labels) {
+      const kinds = this.semantics.aboveAll(names.filter((name) => member.named.has(name)), "is_a");
       const target = this.semantics.innermost(targets.filter((each) => kinds.has(each)));
       if (target !== null) found[label] = target;
     }
@@ -210,9 +210,9 @@ export class Aligner {
   }
 
   /** Which targets can be present and absent somewhere in the masks. */
-  #inMasks(candidates, targets, encoding) {
+  #inMasks(declared, targets, encoding) {
     const [present, absent] = [new Set(), new Set()];
-    for (const part of candidates.flatMap((each) => each.parts)) {
+    for (const part of declared.flatMap((each) => each.parts)) {
       if (!part.legend.length) continue;
       for (const [, codes] of this.semantics.table(part, targets, encoding)) {
         if (encoding === "index") {
@@ -227,9 +227,9 @@ export class Aligner {
   }
 
   /** Which targets can be present and absent somewhere in the classes of images. */
-  #inClasses(candidates, targets) {
+  #inClasses(declared, targets) {
     const [present, absent] = [new Set(), new Set()];
-    for (const part of candidates.flatMap((each) => each.parts)) {
+    for (const part of declared.flatMap((each) => each.parts)) {
       for (const each of this.semantics.aboveAll(part.outlined)) present.add(each);
       for (const each of this.semantics.aboveAll(part.named, "is_a")) present.add(each);
       this.semantics.classifyEmpty(part, targets).forEach((state, at) => {
@@ -240,18 +240,18 @@ export class Aligner {
   }
 
   /** Warnings on targets that would never be present, or never absent. */
-  useless(candidates, targets, encoding, outputs) {
-    if (!targets.length || candidates.some((each) => each.undeclared)) return [];
-    const alignments = candidates.map((each) => this.align(each, targets));
+  useless(declared, targets, encoding, outputs) {
+    if (!targets.length || declared.some((each) => each.undeclared)) return [];
+    const alignments = declared.map((each) => this.align(each, targets));
     const has = (number, where) => alignments.some((each) => HAVING.includes(each[number][where]));
     const inMask = targets.filter((_, number) => outputs.includes("mask") && has(number, "mask"));
     const classes = outputs.includes("classes") || outputs.includes("boxes");
     const other = targets.filter(
       (target, number) => !inMask.includes(target) && classes && (has(number, "label") || has(number, "mask")),
     );
-    const warnings = inMask.length ? this.#uselessMasks(candidates, targets, encoding, inMask) : [];
+    const warnings = inMask.length ? this.#uselessMasks(declared, targets, encoding, inMask) : [];
     if (other.length) {
-      const made = this.#inClasses(candidates, targets);
+      const made = this.#inClasses(declared, targets);
       const never = other.filter((each) => !made.present.has(each));
       const always = other.filter((each) => !made.absent.has(each));
       if (never.length) warnings.push(`no image is known to have ${listed(never)}`);
@@ -262,12 +262,12 @@ export class Aligner {
     return warnings;
   }
 
-  #uselessMasks(candidates, targets, encoding, asked) {
-    const made = this.#inMasks(candidates, targets, encoding);
+  #uselessMasks(declared, targets, encoding, asked) {
+    const made = this.#inMasks(declared, targets, encoding);
     const never = asked.filter((target) => !made.present.has(target));
     const always = asked.filter((target) => !made.absent.has(target));
     if (!never.length && !always.length) return [];
-    const channels = this.#inMasks(candidates, targets, "channels");
+    const channels = this.#inMasks(declared, targets, "channels");
     const mends = unique([...never, ...always].filter((target) => !made.both(target) && channels.both(target)));
     const advice = mends.length ? `encoding="channels" has both for ${listed(mends, 8)}` : "";
     const warnings = [];
@@ -285,12 +285,12 @@ export class Aligner {
       );
     }
     for (const target of asked.filter((each) => !channels.both(each))) {
-      const kinds = candidates.flatMap((each) =>
+      const kinds = declared.flatMap((each) =>
         sorted(each.outlined).filter(
           (name) =>
             name !== target &&
             this.semantics.above(name).has(target) &&
-            this.#inMasks(candidates, [name], "channels").both(name),
+            this.#inMasks(declared, [name], "channels").both(name),
         ),
       );
       if (kinds.length) {

@@ -9,7 +9,7 @@ const LATER = {
   dataset: () => import("./dataset.js"),
   compare: () => import("./compare.js"),
   statistics: () => import("./statistics.js"),
-  compose: () => import("./compose.js"),
+  compose: () => import("./composer.js"),
   view: () => import("./view.js"),
 };
 const main = document.getElementById("main");

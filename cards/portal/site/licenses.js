@@ -4,20 +4,16 @@ import { compare, sorted } from "./python.js";
 
 const RANKS = ["open", "gated", "recipe"];
 const STRICT = new Map([[true, 0], [null, 1], [false, 2]]);
-export const UNKNOWN = "LicenseRef-unknown";
-export const TERMS = {
-  commercial: (license) => Boolean(license.commercial),
-  adapt: (license) => Boolean(license.adapt),
-  redistribute: (license) => Boolean(license.redistribute),
-  open: (license) => license.publish === "open" && !license.per_row,
-  "no share-alike": (license) => !license.share_alike,
-  known: (license) => license.id !== UNKNOWN,
-};
 
 const called = (name, license) => (name === license.id ? name : `${name} (${license.id})`);
 
 export class Licenses {
-  constructor(table) {
+  /**
+   * @param table id -> license
+   * @param terms that a selection may ask for, beside ids
+   */
+  constructor(table, terms) {
+    this.terms = terms;
     this.table = new Map(Object.entries(table).map(([id, license]) => [id, { id, ...license }]));
   }
 
@@ -31,9 +27,9 @@ export class Licenses {
 
   /** Whether a license meets all the terms asked for; what is not known is not met. */
   allowed(id, asked) {
-    const license = this.get(id);
-    const ids = asked.filter((term) => !(term in TERMS));
-    return asked.every((term) => !(term in TERMS) || TERMS[term](license)) && (!ids.length || ids.includes(id));
+    const ids = asked.filter((term) => !this.terms.includes(term));
+    const { meets } = this.get(id);
+    return asked.every((term) => meets.includes(term) || ids.includes(term)) && (!ids.length || ids.includes(id));
   }
 
   /** The terms of a set of works, joined into one adapted work: member -> license id. */

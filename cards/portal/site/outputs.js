@@ -2,12 +2,11 @@
 
 import { repr } from "./python.js";
 
-const LISTS = ["names", "modality", "organ", "task", "targets", "license_terms", "split", "prefer"];
-const SINGLE = [
-  "dimension", "minimum", "encoding", "weights", "on_duplicate", "near", "unlabeled", "seed", "shuffle_buffer",
-  "repeat", "grid", "source", "namespace", "blueprint",
+const ARGUMENTS = [
+  "names", "modality", "organ", "task", "targets", "license_terms", "split", "prefer", "dimension", "minimum",
+  "encoding", "weights", "on_duplicate", "near", "unlabeled", "seed", "shuffle_buffer", "repeat", "grid", "source",
+  "namespace", "blueprint",
 ];
-const ARGUMENTS = [...LISTS, ...SINGLE];
 
 /** The arguments that are given, in the order of `medimg.fuse`. */
 export function arguments_(asked) {

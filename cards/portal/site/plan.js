@@ -4,6 +4,7 @@
 // throws a PlanError with the same words. A source of one's own is taken to hold every member that is asked for.
 
 import { Aligner, OUTPUTS, kindFor } from "./align.js";
+import { DeclaredMember } from "./declared.js";
 import { Licenses } from "./licenses.js";
 import { PlanError, casefold, closeMatches, fusionError, partition, repr, requestError, sorted, unique } from "./python.js";
 import { requestOf, splitFused } from "./request.js";
@@ -14,70 +15,24 @@ export { PlanError, OUTPUTS };
 
 const MINIATURE = "miniature";
 const OFFICIAL = "official";
-const COMMONS = /idc[/-]/i;
-const WHOLE_BODY = ["multiple organs", "whole body"];
 
 const keyOf = (text) => casefold(text).replace(/[^\p{L}\p{N}]/gu, "");
 const meet = (one, other) => [...one].some((each) => other.has(each));
-
-/** One sub-collection of one dataset, with what its declaration says of rows of these modalities (none: all). */
-class Candidate {
-  constructor(facts, dataset, config, modality) {
-    Object.assign(this, { dataset, config });
-    this.key = dataset.apart ? `${dataset.name}/${config.name}` : dataset.name;
-    this.labels = Object.entries(dataset.labels).filter(
-      ([label]) => !dataset.configs.some((each) => each !== config && each.name === partition(label, "/")[0]),
-    );
-    this.parts = this.#parts(facts, modality);
-    this.outlined = new Set(this.parts.flatMap((part) => [...part.outlined]));
-    this.named = new Set(this.parts.flatMap((part) => [...part.named].filter((name) => !this.outlined.has(name))));
-    this.undeclared = dataset.undeclared;
-    this.hinted = new Set(this.undeclared ? config.organ.filter((organ) => !WHOLE_BODY.includes(organ)) : []);
-  }
-
-  #parts(facts, asked) {
-    const found = new Map();
-    const every = this.labels.flatMap(([, names]) => names);
-    for (const modality of this.config.modality) {
-      if (asked.length && !facts.kindOf(modality, asked, facts.vocabularies.modality)) continue;
-      for (const [number, names] of this.config.said[modality]) {
-        const legend = this.dataset.legends[number];
-        const outlined = new Set(legend.flatMap(([, each]) => each));
-        const named = new Set((names ?? every).filter((name) => !outlined.has(name)));
-        const key = JSON.stringify([legend, sorted(named)]);
-        const old = found.get(key)?.modality ?? [];
-        found.set(key, { modality: [...old, modality], legend, outlined, named });
-      }
-    }
-    return [...found.values()];
-  }
-
-  get rows() {
-    return this.config.splits.reduce((sum, [, count]) => sum + count, 0);
-  }
-
-  /** The source's names of the wanted splits, in the declared order. */
-  splits(wanted) {
-    return this.config.splits.map(([split]) => split)
-      .filter((split) => !wanted.length || wanted.includes(splitFused(split)));
-  }
-}
 
 export class Planner {
   /** @param data what `fusion_data` of medimg.cards.portal.fusion gave */
   constructor(data) {
     this.data = data;
     this.vocabularies = Object.fromEntries(
-      Object.entries(data.vocabularies).map(([name, each]) => [name, new Vocabulary(each)]),
+      Object.entries(data.vocabularies).map(([name, each]) => [name, new Vocabulary(each, data.spellings)]),
     );
     this.semantics = new Semantics(this.vocabularies.label, data.wholes);
-    this.licenses = new Licenses(data.licenses);
+    this.licenses = new Licenses(data.licenses, data.terms);
     this.aligner = new Aligner(this);
     this.datasets = new Map(data.datasets.map((each) => [each.name, each]));
-    this.registered = data.datasets.filter((each) => !COMMONS.test(each.address.slice(0, 4)));
     this.called = new Map();
     this.made = new Map();
-    for (const dataset of this.registered) {
+    for (const dataset of data.datasets) {
       for (const name of dataset.called) {
         if (!this.called.has(keyOf(name))) this.called.set(keyOf(name), dataset);
       }
@@ -93,7 +48,12 @@ export class Planner {
   /** The dataset of this slug, alias or title. */
   get(name) {
     const slug = name.startsWith("medimg/") ? name.slice("medimg/".length) : name;
-    if (/^idc[/-]/i.test(slug)) return this.#collection(slug.slice("idc/".length));
+    if (/^idc[/-]/i.test(slug)) {
+      const address = `idc/${slug.slice("idc/".length)}`;
+      throw new PlanError("UnplannedError", `this page does not plan with ${address}`, {
+        nextStep: `run medimg.fuse([${repr(address)}, …], plan=True), which reads the index of the Imaging Data Commons.`,
+      });
+    }
     const found = this.datasets.get(slug) ?? this.called.get(keyOf(slug));
     if (found) return found;
     const close = closeMatches(keyOf(slug), this.called.keys(), 3, 0.5).map((key) => this.called.get(key).name);
@@ -102,17 +62,8 @@ export class Planner {
     });
   }
 
-  #collection(text) {
-    const name = `idc-${casefold(text).replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "")}`;
-    const found = this.datasets.get(name);
-    if (found) return found;
-    throw new PlanError("UnplannedError", `this page does not plan with idc/${text}`, {
-      nextStep: `run medimg.fuse([${repr(`idc/${text}`)}, …], plan=True), which reads the index of the Imaging Data Commons.`,
-    });
-  }
-
   /** The sub-collections that a name means. */
-  candidates(name, modality = []) {
+  declared(name, modality = []) {
     const [slug, config] = partition(name.replace(/idc[/-]/gi, "idc-"), "/");
     const dataset = this.get(slug);
     const names = dataset.configs.map((each) => each.name);
@@ -124,12 +75,12 @@ export class Planner {
     }
     return dataset.configs
       .filter((each) => !config || each.name === config)
-      .map((each) => this.#candidate(dataset, each, modality));
+      .map((each) => this.#one(dataset, each, modality));
   }
 
-  #candidate(dataset, config, modality) {
+  #one(dataset, config, modality) {
     const key = [dataset.name, config.name, ...modality].join("\n");
-    if (!this.made.has(key)) this.made.set(key, new Candidate(this, dataset, config, modality));
+    if (!this.made.has(key)) this.made.set(key, new DeclaredMember(this, dataset, config, modality));
     return this.made.get(key);
   }
 
@@ -144,33 +95,33 @@ export class Planner {
     const outputs = this.aligner.outputsOf(request.task);
     const [targets, measures] = this.aligner.wanted(request.targets, outputs);
     const { chosen, leftOut } = this.#select(request);
-    let candidates = this.#useful(chosen, targets, outputs, request.names, leftOut);
-    if (!candidates.length) throw this.#nobody(request, leftOut);
-    let aligned = new Map(candidates.map((each) => [each.key, this.aligner.align(each, targets)]));
+    let declared = this.#useful(chosen, targets, outputs, request.names, leftOut);
+    if (!declared.length) throw this.#nobody(request, leftOut);
+    let aligned = new Map(declared.map((each) => [each.key, this.aligner.align(each, targets)]));
     const growing = request.blueprint !== null;
     const warnings = this.aligner.check(aligned, targets, outputs, growing);
-    const { places, gone } = this.#places(request, candidates);
+    const { places, gone } = this.#places(request, declared);
     leftOut.push(...gone);
-    candidates = candidates.filter((each) => places.has(each.key));
-    if (!candidates.length) throw this.#nobody(request, leftOut);
+    declared = declared.filter((each) => places.has(each.key));
+    if (!declared.length) throw this.#nobody(request, leftOut);
     if (gone.length && targets.length) {
-      aligned = new Map(candidates.map((each) => [each.key, aligned.get(each.key)]));
+      aligned = new Map(declared.map((each) => [each.key, aligned.get(each.key)]));
       this.aligner.check(aligned, targets, outputs, growing);
     }
-    checkWeights(request.weights, candidates.map((each) => each.key));
-    this.#checkPrefer(request.prefer, candidates);
-    checkDimension(candidates, Boolean(request.grid && "slices" in request.grid));
-    const members = candidates.map((each) => this.#member(each, request, aligned.get(each.key), places, targets, warnings));
-    warnings.push(...this.aligner.useless(candidates, targets, request.encoding, outputs));
+    checkWeights(request.weights, declared.map((each) => each.key));
+    this.#checkPrefer(request.prefer, declared);
+    checkDimension(declared, Boolean(request.grid && "slices" in request.grid));
+    const members = declared.map((each) => this.#member(each, request, aligned.get(each.key), places, targets, warnings));
+    warnings.push(...this.aligner.useless(declared, targets, request.encoding, outputs));
     const license = this.licenses.combine(
-      Object.fromEntries(candidates.map((each) => [each.key, each.config.license])),
+      Object.fromEntries(declared.map((each) => [each.key, each.config.license])),
     );
     if (license.publish === "recipe") {
       warnings.push("the set may be made and used, but not passed on as one adapted work: see its license");
     }
     return phases({
       request, targets, measures, members, leftOut, license,
-      overlaps: overlaps(candidates, request),
+      overlaps: overlaps(declared, request),
       warnings: unique(warnings),
     });
   }
@@ -179,14 +130,14 @@ export class Planner {
     const chosen = new Map();
     const leftOut = [];
     const named = request.names.length > 0;
-    for (const name of named ? request.names : this.registered.map((each) => each.name)) {
+    for (const name of named ? request.names : this.data.datasets.map((each) => each.name)) {
       const [fits, missed] = [[], []];
-      for (const candidate of this.candidates(name, request.modality)) {
-        const subject = this.#ofAnotherSubject(candidate, request);
-        const other = this.#refused(candidate, request);
+      for (const member of this.declared(name, request.modality)) {
+        const subject = this.#ofAnotherSubject(member, request);
+        const other = this.#refused(member, request);
         if (subject && !named) continue;
-        if (subject ?? other) missed.push({ member: candidate.key, reason: subject ?? other });
-        else fits.push(candidate);
+        if (subject ?? other) missed.push({ member: member.key, reason: subject ?? other });
+        else fits.push(member);
       }
       if (named && !fits.length) throw unfit(name, missed);
       for (const each of fits) chosen.set(each.key, each);
@@ -196,8 +147,8 @@ export class Planner {
   }
 
   /** Which criterion of what it is about the member does not meet; null where it meets all. */
-  #ofAnotherSubject(candidate, request) {
-    const { config } = candidate;
+  #ofAnotherSubject(member, request) {
+    const { config } = member;
     if (request.dimension && config.dimension !== request.dimension) {
       return `its dimension is ${config.dimension}, not ${request.dimension}`;
     }
@@ -211,18 +162,18 @@ export class Planner {
     }
     if (!request.organ.length) return null;
     const places = new Set(request.organ.flatMap((organ) => [...this.semantics.below(organ)]));
-    return meet([...config.organ, ...candidate.outlined, ...candidate.named], places) ? null : told("organ");
+    return meet([...config.organ, ...member.outlined, ...member.named], places) ? null : told("organ");
   }
 
-  #refused(candidate, request) {
-    if (request.minimum && candidate.rows < request.minimum) {
-      return `declares ${candidate.rows} images, at least ${request.minimum} were asked for`;
+  #refused(member, request) {
+    if (request.minimum && member.rows < request.minimum) {
+      return `declares ${member.rows} images, at least ${request.minimum} were asked for`;
     }
-    if (request.split.length && !candidate.splits(request.split).length) {
-      const has = candidate.splits([]).join(", ");
+    if (request.split.length && !member.splits(request.split).length) {
+      const has = member.splits([]).join(", ");
       return `has no split ${request.split.join(" or ")} (only ${has})`;
     }
-    const license = this.licenses.get(candidate.config.license);
+    const license = this.licenses.get(member.config.license);
     const asked = request.license_terms;
     return asked.length && !license.per_row && !this.licenses.allowed(license.id, asked)
       ? `its license ${license.id} does not meet: ${asked.join(", ")}`
@@ -230,11 +181,11 @@ export class Planner {
   }
 
   /** Members that can say anything about a target, or whose rows alone know. */
-  #useful(candidates, targets, outputs, names, leftOut) {
-    if (!targets.length) return candidates;
+  #useful(declared, targets, outputs, names, leftOut) {
+    if (!targets.length) return declared;
     const [kept, missed] = [[], []];
     const wanted = names.length ? ["direct", "narrower", "wider"] : ["direct", "narrower"];
-    for (const each of candidates) {
+    for (const each of declared) {
       const says = this.aligner.align(each, targets).some((one) => wanted.includes(kindFor(one, outputs)));
       if ((each.undeclared && names.length) || says) kept.push(each);
       else missed.push({ member: each.key, reason: `it declares none of: ${targets.join(", ")}` });
@@ -263,10 +214,10 @@ export class Planner {
   }
 
   /** Where each member is read from; those that cannot be had are an error where they were named. */
-  #places(request, candidates) {
+  #places(request, declared) {
     const places = new Map();
     const gone = [];
-    for (const each of candidates) {
+    for (const each of declared) {
       try {
         const place = this.#place(request.source, each.dataset);
         if (request.source === null) this.#published(each, request);
@@ -301,13 +252,13 @@ export class Planner {
     return this.data.manifests?.[name] ?? null;
   }
 
-  #published(candidate, { namespace, split }) {
+  #published(member, { namespace, split }) {
     if (namespace !== this.data.namespace) {
       throw new PlanError("UnplannedError", `this page knows what ${this.data.namespace} has published, not ${namespace}`, {
         nextStep: `run medimg.fuse(..., namespace=${repr(namespace)}, plan=True), which asks the Hub.`,
       });
     }
-    const { name, homepage } = candidate.dataset;
+    const { name, homepage } = member.dataset;
     const repo = `${namespace}/${name}`;
     const manifest = this.#manifest(name);
     const refuse = (problem, nextStep) => new PlanError("HubError", problem, { dataset: name, nextStep });
@@ -324,38 +275,38 @@ export class Planner {
         `its card says why (${homepage} is its source); leave it out.`,
       );
     }
-    const shown = manifest.configs[candidate.config.name];
-    if (shown && candidate.splits(split).some((each) => each in shown)) return;
+    const shown = manifest.configs[member.config.name];
+    if (shown && member.splits(split).some((each) => each in shown)) return;
     throw refuse(
-      `${repo} holds no rows of ${candidate.key}${split.length && shown ? ` in ${split.join(" or ")}` : ""}`,
+      `${repo} holds no rows of ${member.key}${split.length && shown ? ` in ${split.join(" or ")}` : ""}`,
       "leave it out, or pass source=<root with the originals>.",
     );
   }
 
   /** Refuse a preferred name that is no member's. */
-  #checkPrefer(prefer, candidates) {
+  #checkPrefer(prefer, declared) {
     for (const asked of prefer) {
       const [given, config] = partition(asked, "/");
       const { name } = this.get(given);
-      const held = candidates.some((each) => each.key === `${name}/${config}` || (!config && each.dataset.name === name));
+      const held = declared.some((each) => each.key === `${name}/${config}` || (!config && each.dataset.name === name));
       if (!held) {
         throw requestError(
           `prefer names ${repr(asked)}, which is no member`,
-          `the members are ${candidates.map((each) => each.key).join(", ")}.`,
+          `the members are ${declared.map((each) => each.key).join(", ")}.`,
         );
       }
     }
   }
 
-  #member(candidate, request, alignment, places, targets, warnings) {
-    const { dataset, config, key } = candidate;
+  #member(member, request, alignment, places, targets, warnings) {
+    const { dataset, config, key } = member;
     const manifest = request.source === null ? this.#manifest(dataset.name) : null;
     if (request.source === null && manifest === null) {
       warnings.push(`${key}: ${request.namespace}/${dataset.name} cannot be read from the Hub; counts are declared`);
     }
     const shown = manifest?.configs[config.name] ?? null;
     const declared = new Map(config.splits);
-    const splits = candidate.splits(request.split)
+    const splits = member.splits(request.split)
       .filter((split) => !shown || split in shown)
       .map((split) => ({
         split,
@@ -364,7 +315,7 @@ export class Planner {
         counted: shown ? "published" : "declared",
       }));
     const place = places.get(key);
-    this.#warn(candidate, alignment, warnings);
+    this.#warn(member, alignment, warnings);
     return {
       key,
       name: dataset.name,
@@ -381,21 +332,21 @@ export class Planner {
       bytes: shown
         ? splits.reduce((sum, each) => sum + shown[each.split][1], 0)
         : place === OFFICIAL ? dataset.bytes : null,
-      assessed: sorted(new Set([...candidate.outlined, ...candidate.named, ...candidate.hinted])),
+      assessed: sorted(new Set([...member.outlined, ...member.named, ...member.hinted])),
       alignment,
-      label_map: this.aligner.labelMap(candidate, targets, request.encoding),
-      class_map: this.aligner.classMap(candidate, targets),
+      label_map: this.aligner.labelMap(member, targets, request.encoding),
+      class_map: this.aligner.classMap(member, targets),
       unverified: dataset.unverified,
     };
   }
 
-  #warn(candidate, alignment, warnings) {
-    const { dataset, key } = candidate;
-    if (candidate.undeclared && alignment.length) {
-      const standIn = candidate.hinted.size ? "; its organs stand in for them here" : "";
+  #warn(member, alignment, warnings) {
+    const { dataset, key } = member;
+    if (member.undeclared && alignment.length) {
+      const standIn = member.hinted.size ? "; its organs stand in for them here" : "";
       warnings.push(`${key} declares no labels, its rows have legends of their own${standIn}`);
     }
-    warnings.push(...this.aligner.partly(candidate, alignment.map((one) => one.target)));
+    warnings.push(...this.aligner.partly(member, alignment.map((one) => one.target)));
     if (dataset.no_subject) {
       warnings.push(`${key} states no subject (${dataset.no_subject}): splits are told apart by image only`);
     }
@@ -450,9 +401,9 @@ function checkWeights(weights, names) {
 }
 
 /** Refuse members of different dimensions. */
-function checkDimension(candidates, sliced) {
+function checkDimension(declared, sliced) {
   const found = new Map();
-  for (const { key, config } of candidates) {
+  for (const { key, config } of declared) {
     const dimension = sliced && config.dimension === "3d" ? "2d" : config.dimension;
     found.set(dimension, [...(found.get(dimension) ?? []), key]);
   }
@@ -491,8 +442,8 @@ function action({ source, on_duplicate: asked, near }) {
 }
 
 /** Declared images in common of each two members, said from the first one's side. */
-function overlaps(candidates, request) {
-  const datasets = [...new Map(candidates.map((each) => [each.dataset.name, each.dataset])).values()];
+function overlaps(declared, request) {
+  const datasets = [...new Map(declared.map((each) => [each.dataset.name, each.dataset])).values()];
   const found = [];
   datasets.forEach((first, at) => {
     for (const second of datasets.slice(at + 1)) {

@@ -3,7 +3,6 @@
 // Fields and their meaning are those of its page (github.com/tchenglv520/medical-dataset-browser, commit ed759d7).
 
 import { PlanError, casefold } from "./python.js";
-import { TERMS } from "./licenses.js";
 
 /** Its case study: the recipe that its page starts with. */
 export const CASE_STUDY = {
@@ -214,6 +213,7 @@ export function refusal(entry, asked, planner) {
  */
 export function exported(request, planner) {
   const terms = request.license_terms;
+  const uses = terms.filter((term) => planner.data.terms.includes(term));
   const allowed = [...planner.licenses.table.keys()].filter((id) => planner.licenses.allowed(id, terms));
   const sliced = Boolean(request.grid?.slices !== undefined);
   const dimension = request.dimension ?? (sliced ? "2d" : null);
@@ -235,7 +235,7 @@ export function exported(request, planner) {
     [request.targets.length, "the targets: a recipe has no label space"],
     [request.split.length, "the splits"],
     [request.source, "where the data is read from"],
-    [terms.some((term) => term in TERMS), `the license use (${terms.filter((term) => term in TERMS).join(", ")}): it became the list of the licenses that meet it`],
+    [uses.length, `the license use (${uses.join(", ")}): it became the list of the licenses that meet it`],
     [true, "how duplicates are found, how masks are encoded, how members are mixed"],
   ].filter(([there]) => there).map(([, what]) => what);
   return { recipe, lost };

@@ -53,7 +53,8 @@ export function paramsOf(params, asked) {
   const next = new URLSearchParams([...params].filter(([key]) => !KEYS.includes(key) || key === "show"));
   const text = (value) => (value === true ? "yes" : value === false ? "no" : String(value));
   const given = (value) => value !== null && value !== undefined;
-  if (asked.names?.length) next.set("d", asked.names.join(","));
+  const names = [asked.names ?? []].flat();
+  if (names.length) next.set("d", names.join(","));
   for (const [name, key] of Object.entries(LISTS)) for (const each of [asked[name] ?? []].flat()) next.append(key, each);
   for (const name of [...WORDS, ...NUMBERS, ...FLAGS]) if (given(asked[name])) next.set(name, text(asked[name]));
   if (given(asked.weights)) {

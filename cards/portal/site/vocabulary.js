@@ -4,22 +4,14 @@ import { Matcher, PlanError, casefold, compare, repr } from "./python.js";
 
 const SEPARATORS =
   /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000_\-\u2010-\u2015\u2212'\u2018\u2019]+/g;
-const BRITISH = [
-  ["tumour", "tumor"], ["oesoph", "esoph"], ["oedema", "edema"], ["aem", "em"], ["grey", "gray"],
-  ["colour", "color"], ["centre", "center"], ["isation", "ization"], ["leucocyt", "leukocyt"], ["foet", "fet"],
-  ["fibre", "fiber"], ["coeliac", "celiac"], ["naev", "nev"], ["labell", "label"], ["caec", "cec"],
-];
-
-/** The key under which a name is looked up. */
-export function normalize(text) {
-  let key = casefold(text.normalize("NFKC")).replace(SEPARATORS, "");
-  for (const [british, american] of BRITISH) key = key.replaceAll(british, american);
-  return key;
-}
 
 export class Vocabulary {
-  /** @param data of `fusion.json`: {name, terms: id -> [keys, is_a, part_of], rejected: key -> reason} */
-  constructor(data) {
+  /**
+   * @param data of `fusion.json`: {name, terms: id -> [keys, is_a, part_of], rejected: key -> reason}
+   * @param spellings parts of words, British and American
+   */
+  constructor(data, spellings) {
+    this.spellings = spellings;
     this.name = data.name;
     this.rejected = data.rejected;
     this.index = new Map();
@@ -38,8 +30,11 @@ export class Vocabulary {
     this.reached = { is_a: new Map(), part_of: new Map(), both: new Map(), below: new Map() };
   }
 
-  get ids() {
-    return [...this.edges.keys()];
+  /** The key under which a name is looked up. */
+  #key(text) {
+    let key = casefold(text.normalize("NFKC")).replace(SEPARATORS, "");
+    for (const [british, american] of this.spellings) key = key.replaceAll(british, american);
+    return key;
   }
 
   has(id) {
@@ -48,7 +43,7 @@ export class Vocabulary {
 
   /** The canonical id of an id or a synonym. */
   resolve(text) {
-    const found = this.index.get(normalize(text));
+    const found = this.index.get(this.#key(text));
     if (found === undefined) throw this.#unknown(text);
     return found;
   }
@@ -76,7 +71,7 @@ export class Vocabulary {
   }
 
   #closest(text) {
-    const key = normalize(text);
+    const key = this.#key(text);
     const matcher = new Matcher(key);
     const held = Array.from(key).length > 2;
     const scores = new Map();
@@ -88,7 +83,7 @@ export class Vocabulary {
   }
 
   #unknown(text) {
-    const reason = this.rejected[normalize(text)];
+    const reason = this.rejected[this.#key(text)];
     if (reason) {
       return new PlanError("UnknownTermError", `${repr(text)} is not a term of the ${this.name} vocabulary: ${reason}.`);
     }

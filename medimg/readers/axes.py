@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from medimg.files import File
 from medimg.pixels import Pixels, Volume
-from medimg.readers.grids import Grid, VolumePixels, grid_of, volume_of
+from medimg.readers.grids import VolumePixels, volume_of
+from medimg.readers.promises import PromisedVolume
 
 
-@dataclass(frozen=True)
-class _Squeezed(VolumePixels):
-    pixels: Pixels
-
-    def files(self) -> Iterable[File]:
-        return self.pixels.files()
-
-    def grid(self) -> Grid:
-        return grid_of(self.pixels)
-
-    def read(self) -> Volume:
-        volume = volume_of(self.pixels)
-        shape = volume.shape
-        if len(shape) <= 3 or max(shape[3:]) > 1:
-            return volume
-        header = volume.header
-        header["dim"] = [3, *shape[:3], 1, 1, 1, 1]
-        header["pixdim"][4:] = 1.0
-        nifti = volume.nifti
-        if isinstance(nifti, bytes) or (isinstance(nifti, memoryview) and nifti.readonly):
-            nifti = bytearray(nifti)
-        memoryview(nifti)[:348] = header.binaryblock
-        return replace(volume, nifti=nifti, meta=dict(volume.meta) | {"shape_in_source": list(shape)})
+def _squeezed(pixels: Pixels) -> Volume:
+    volume = volume_of(pixels)
+    shape = volume.shape
+    if len(shape) <= 3 or max(shape[3:]) > 1:
+        return volume
+    header = volume.header
+    header["dim"] = [3, *shape[:3], 1, 1, 1, 1]
+    header["pixdim"][4:] = 1.0
+    nifti = volume.nifti
+    if isinstance(nifti, bytes) or (isinstance(nifti, memoryview) and nifti.readonly):
+        nifti = bytearray(nifti)
+    memoryview(nifti)[:348] = header.binaryblock
+    return replace(volume, nifti=nifti, meta=dict(volume.meta) | {"shape_in_source": list(shape)})
 
 
 def squeezed(pixels: Pixels) -> VolumePixels:
@@ -40,4 +29,4 @@ def squeezed(pixels: Pixels) -> VolumePixels:
 
     Only the header changes; a volume whose fourth axis says something stays as it is.
     """
-    return _Squeezed(pixels)
+    return PromisedVolume((pixels,), pixels, _squeezed, (pixels,))

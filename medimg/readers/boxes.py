@@ -7,7 +7,7 @@ boxes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -15,10 +15,11 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import numpy.typing as npt
 
-from medimg.errors import FormatError, LabelError, MedimgError
+from medimg.errors import FormatError, LabelError
 from medimg.files import File
 from medimg.pixels import Picture, Pixels
 from medimg.readers.contours import rasterize
+from medimg.readers.promises import Promised, naming
 from medimg.readers.raster import label_picture
 from medimg.readers.tables import json_value, xml
 
@@ -112,14 +113,12 @@ def voc(file: File) -> VocAnnotation:
         FormatError: no XML, no <annotation>, or an object without name or finite box, or with swapped corners.
     """
     root = xml(file)
-    try:
+    with naming(file.path):
         if root.tag != "annotation":
             raise FormatError(f"the root element is <{root.tag}>, not <annotation>")
         objects = tuple(_voc_object(number, one) for number, one in enumerate(root.findall("object"), 1))
         width, height = (_whole(root.findtext(f"size/{side}")) for side in ("width", "height"))
         return VocAnnotation(_stripped(root.findtext("filename")), width, height, objects)
-    except MedimgError as error:
-        raise error.within(file=file.path) from error
 
 
 def _voc_object(number: int, element: Element) -> VocObject:
@@ -233,7 +232,8 @@ class CocoImage:
             LabelError: an object without segmentation, a category without value, or an instance that is
                 hidden.
         """
-        return _CocoMask(self, values, file)
+        name = file.path if file else self.filename
+        return Promised((file,) if file else (), _coco_mask, (self, values, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,13 +259,12 @@ def coco(file: File) -> Coco:
     """
     value = json_value(file)
     try:
-        return _coco(value)
+        with naming(file.path):
+            return _coco(value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(
             f"not a COCO file of instances ({type(error).__name__}: {error})", file=file.path
         ) from error
-    except MedimgError as error:
-        raise error.within(file=file.path) from error
 
 
 def _coco(value: Mapping[str, Any]) -> Coco:
@@ -335,34 +334,20 @@ def _uncompressed(text: str) -> list[int]:
     return numbers
 
 
-@dataclass(frozen=True, slots=True)
-class _CocoMask(Pixels):
-    image: CocoImage
-    values: Mapping[str, int] | None
-    file: File | None
-
-    def files(self) -> Iterable[File]:
-        return () if self.file is None else (self.file,)
-
-    def read(self) -> Picture:
-        try:
-            return self._read()
-        except MedimgError as error:
-            raise error.within(file=self.file.path if self.file else self.image.filename) from error
-
-    def _read(self) -> Picture:
-        shape = (self.image.height, self.image.width)
+def _coco_mask(image: CocoImage, values: Mapping[str, int] | None, name: str) -> Picture:
+    with naming(name):
+        shape = image.size
         out = np.zeros(shape, dtype=np.int64)
         overlapping = 0
-        for number, one in enumerate(self.image.objects, 1):
-            if self.values is not None and one.category not in self.values:
+        for number, one in enumerate(image.objects, 1):
+            if values is not None and one.category not in values:
                 raise LabelError(f"category {one.category!r} has no label value")
             inside = one.inside(shape)
             overlapping += int(np.count_nonzero(out[inside]))
-            out[inside] = number if self.values is None else self.values[one.category]
-        if self.values is not None:
+            out[inside] = number if values is None else values[one.category]
+        if values is not None:
             return label_picture(out)
-        total = len(self.image.objects)
+        total = len(image.objects)
         hidden = (np.flatnonzero(np.bincount(out.ravel(), minlength=total + 1)[1:] == 0) + 1).tolist()
         if hidden:
             raise LabelError(f"objects {hidden[:8]} are empty, or hidden by later ones")

@@ -51,7 +51,7 @@ from medimg.readers.dicom_file import (
     value_of,
 )
 from medimg.readers.grids import DIRECTION, Grid, VolumePixels
-from medimg.readers.nifti import reading
+from medimg.readers.promises import Promised, reading
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -436,50 +436,43 @@ def _spacing(dataset: Any) -> tuple[tuple[float, float] | None, str | None]:
     return None, None
 
 
-@dataclass(frozen=True)
-class _Picture(Pixels):
-    file: File
-
-    def files(self) -> Iterable[File]:
-        return (self.file,)
-
-    def read(self) -> Picture:
-        with reading(self.file), self.file.open() as stream:
-            dataset = open_dataset(stream)
-            stored = stored_of(dataset)
-            count = int(number_of(dataset, "NumberOfFrames", 1))
-            if count != 1:
-                raise FormatError(f"holds {count} frames", next_step="read it with multiframe(file)")
-            check_size(self.file, dataset)
-            frame = stored.clean(next(decoded_frames(stream)))
-            meta = tell(dataset, META)
-            if str(dataset.get("PhotometricInterpretation", "")).startswith("PALETTE"):
-                frame = library().pixels.processing.apply_color_lut(frame, dataset)
-                if frame.dtype.itemsize == 2 and not (frame % 257).any():
-                    frame = (frame // 257).astype(np.uint8)
-                elif frame.dtype.itemsize == 2 and not (frame & 255).any():
-                    frame = (frame >> 8).astype(np.uint8)
-            if not stored.identity:
-                meta |= {
-                    "RescaleSlope": stored.slope,
-                    "RescaleIntercept": stored.inter,
-                    "rescale": "not applied",
-                }
-            if frame.dtype.kind == "i":
-                # Pictures are unsigned: PNG has no sign.
-                unsigned = np.dtype(f"u{frame.dtype.itemsize}")
-                if int(frame.min()) < 0:
-                    offset = 1 << (stored.bits - 1)
-                    meta["pixel_offset"] = offset
-                    frame = (frame.astype(np.int64) + offset).astype(unsigned)
-                else:
-                    frame = frame.astype(unsigned)
-            if frame.dtype == np.uint32 and int(frame.max()) < 1 << 16:
-                frame = frame.astype(np.uint16)
-            spacing, where = _spacing(dataset)
-            if where:
-                meta["spacing_from"] = where
-            return Picture(np.ascontiguousarray(frame), spacing=spacing, meta=meta)
+def _picture(file: File) -> Picture:
+    with reading(file), file.open() as stream:
+        dataset = open_dataset(stream)
+        stored = stored_of(dataset)
+        count = int(number_of(dataset, "NumberOfFrames", 1))
+        if count != 1:
+            raise FormatError(f"holds {count} frames", next_step="read it with multiframe(file)")
+        check_size(file, dataset)
+        frame = stored.clean(next(decoded_frames(stream)))
+        meta = tell(dataset, META)
+        if str(dataset.get("PhotometricInterpretation", "")).startswith("PALETTE"):
+            frame = library().pixels.processing.apply_color_lut(frame, dataset)
+            if frame.dtype.itemsize == 2 and not (frame % 257).any():
+                frame = (frame // 257).astype(np.uint8)
+            elif frame.dtype.itemsize == 2 and not (frame & 255).any():
+                frame = (frame >> 8).astype(np.uint8)
+        if not stored.identity:
+            meta |= {
+                "RescaleSlope": stored.slope,
+                "RescaleIntercept": stored.inter,
+                "rescale": "not applied",
+            }
+        if frame.dtype.kind == "i":
+            # Pictures are unsigned: PNG has no sign.
+            unsigned = np.dtype(f"u{frame.dtype.itemsize}")
+            if int(frame.min()) < 0:
+                offset = 1 << (stored.bits - 1)
+                meta["pixel_offset"] = offset
+                frame = (frame.astype(np.int64) + offset).astype(unsigned)
+            else:
+                frame = frame.astype(unsigned)
+        if frame.dtype == np.uint32 and int(frame.max()) < 1 << 16:
+            frame = frame.astype(np.uint16)
+        spacing, where = _spacing(dataset)
+        if where:
+            meta["spacing_from"] = where
+        return Picture(np.ascontiguousarray(frame), spacing=spacing, meta=meta)
 
 
 def picture(file: File) -> Pixels:
@@ -496,4 +489,4 @@ def picture(file: File) -> Pixels:
         FormatError: on `read`: no DICOM, no pixels, several frames, or a compression without decoder.
         MissingExtraError: on `read`: pydicom is not installed.
     """
-    return _Picture(file)
+    return Promised((file,), _picture, (file,))

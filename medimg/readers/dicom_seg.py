@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from medimg.readers.dicom_file import (
 )
 from medimg.readers.grids import FRACTION, Grid, VolumePixels, apart, grid_of
 from medimg.readers.levels import pieces
-from medimg.readers.nifti import reading
+from medimg.readers.promises import PromisedVolume, reading
 from medimg.readers.volumes import Painter
 
 if TYPE_CHECKING:
@@ -133,29 +132,17 @@ def _whole(frame: Array, full: int, n: int) -> Array:
     return inside
 
 
-@dataclass(frozen=True)
-class _Segmentation(VolumePixels):
-    file: File
-    image: Pixels
-    overlaps: Mapping[tuple[int, ...], int] = field(default_factory=dict)
-
-    def files(self) -> Iterable[File]:
-        return (self.file,)
-
-    def grid(self) -> Grid:
-        return grid_of(self.image)
-
-    def read(self) -> Volume:
-        grid = self.grid()
-        array = np.zeros(grid.shape, np.uint16, order="F")
-        painter = Painter(array, self.overlaps)
-        meta = paint_segments(painter, self.file, grid, first_path(self.image))
-        with reading(self.file):
-            table, dtype = painter.finish()
-        result = grid.empty(dtype, meta)
-        for source, target in zip(pieces(array), pieces(result.array), strict=True):
-            target[...] = table[source]
-        return result
+def _segmentation(file: File, image: Pixels, overlaps: Mapping[tuple[int, ...], int]) -> Volume:
+    grid = grid_of(image)
+    array = np.zeros(grid.shape, np.uint16, order="F")
+    painter = Painter(array, overlaps)
+    meta = paint_segments(painter, file, grid, first_path(image))
+    with reading(file):
+        table, dtype = painter.finish()
+    result = grid.empty(dtype, meta)
+    for source, target in zip(pieces(array), pieces(result.array), strict=True):
+        target[...] = table[source]
+    return result
 
 
 def paint_segments(
@@ -291,4 +278,4 @@ def segmentation(
         LabelError: on `read`: overlapping segments, undescribed segments, or fractions.
     """
     target = image if isinstance(image, Pixels) else series(image)
-    return _Segmentation(seg_file, target, dict(overlaps or {}))
+    return PromisedVolume((seg_file,), target, _segmentation, (seg_file, target, dict(overlaps or {})))

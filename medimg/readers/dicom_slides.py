@@ -7,19 +7,18 @@ overviews of the glass, which may show names, are never opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from medimg.errors import FormatError, MedimgError
+from medimg.errors import FormatError
 from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels
 from medimg.readers.dicom_file import check_frames, check_size, library, open_dataset
-from medimg.readers.nifti import reading
-from medimg.readers.slides import TISSUE, Position, _stained
+from medimg.readers.promises import Promised, reading
+from medimg.readers.slides import TISSUE, Position, stained, tissue_in
 
 MAX_LEVEL = 512 << 20
 """Bytes of a file that is read as a whole."""
@@ -73,7 +72,7 @@ def tiles(
         part = fraction(n, (x, y, width, height))
         if part >= tissue:
             place = Position(x, y, width, height, number, across, part, level.size)
-            yield _Tile(slide, n, place), place
+            yield Promised((level.file,), slide.picture, (n,)), place
 
 
 def _levels(files: Sequence[File]) -> list[_Level]:
@@ -170,40 +169,19 @@ class _Slide:
         x, y = self.level.places[number]
         return array[: self.level.size[1] - y, : self.level.size[0] - x]
 
+    def picture(self, number: int) -> Picture:
+        """The same, as a row has it."""
+        return Picture(np.ascontiguousarray(self.frame(number)), spacing=self.level.spacing)
+
 
 def _tissue(levels: Sequence[_Level], slide: _Slide) -> Any:
     """A function: part of frame n, at (x, y, width, height), that is tissue; told by a coarse level if there is one."""
     coarse = levels[-1]
     if coarse.size[0] * coarse.size[1] > MAX_OVERVIEW or coarse.file == slide.level.file:
-        return lambda n, region: float(_stained(slide.frame(n)).mean())
+        return lambda n, region: float(stained(slide.frame(n)).mean())
     overview = np.zeros((coarse.size[1], coarse.size[0]), bool)
     reader = _Slide(coarse)
     for n, (x, y) in enumerate(coarse.places):
-        stained = _stained(reader.frame(n))
-        overview[y : y + stained.shape[0], x : x + stained.shape[1]] = stained
-    across, along = coarse.size[0] / slide.level.size[0], coarse.size[1] / slide.level.size[1]
-
-    def fraction(n: int, region: tuple[int, int, int, int]) -> float:
-        x, y, width, height = region
-        left, top = min(int(x * across), coarse.size[0] - 1), min(int(y * along), coarse.size[1] - 1)
-        right, bottom = max(left + 1, round((x + width) * across)), max(top + 1, round((y + height) * along))
-        return float(overview[top:bottom, left:right].mean())
-
-    return fraction
-
-
-@dataclass(frozen=True, eq=False)
-class _Tile(Pixels):
-    slide: _Slide
-    number: int
-    place: Position
-
-    def files(self) -> Iterable[File]:
-        return (self.slide.level.file,)
-
-    def read(self) -> Picture:
-        try:
-            array = np.ascontiguousarray(self.slide.frame(self.number))
-        except MedimgError as error:
-            raise error.within(file=self.slide.level.file.path) from error
-        return Picture(array, spacing=self.slide.level.spacing)
+        tissue = stained(reader.frame(n))
+        overview[y : y + tissue.shape[0], x : x + tissue.shape[1]] = tissue
+    return lambda n, region: tissue_in(overview, slide.level.size, region)

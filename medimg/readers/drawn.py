@@ -7,7 +7,7 @@ a value; every combination of values that occurs gets a further one. So nothing 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +19,7 @@ from medimg.pixels import Array, Volume
 from medimg.readers import dicom, dicom_seg, rtstruct
 from medimg.readers.grids import Grid, VolumePixels, grid_of
 from medimg.readers.levels import pieces
+from medimg.readers.promises import PromisedVolume
 from medimg.readers.volumes import Painter, smallest_dtype
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Drawing:
     @property
     def mask(self) -> VolumePixels:
         """The label map, on the image's grid."""
-        return _Mask(self)
+        return PromisedVolume(self.objects, self.image, _mask, (self,))
 
 
 def _joined(notes: dict[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,26 +165,16 @@ def _joined(notes: dict[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
     return joined
 
 
-@dataclass(frozen=True)
-class _Mask(VolumePixels):
-    drawing: Drawing
-
-    def files(self) -> Iterable[File]:
-        return self.drawing.objects
-
-    def grid(self) -> Grid:
-        return grid_of(self.drawing.image)
-
-    def read(self) -> Volume:
-        _, painter, notes, _ = self.drawing._painted
-        table: Array = np.zeros(max(self.drawing._met, default=0) + 1, np.int64)
-        for number, (value, _) in self.drawing._met.items():
-            table[number] = value
-        grid = self.grid()
-        volume = grid.empty(smallest_dtype(0, int(table.max())), notes)
-        for source, target in zip(pieces(painter.array), pieces(volume.array), strict=True):
-            target[...] = table[source]
-        return volume
+def _mask(drawing: Drawing) -> Volume:
+    _, painter, notes, _ = drawing._painted
+    table: Array = np.zeros(max(drawing._met, default=0) + 1, np.int64)
+    for number, (value, _) in drawing._met.items():
+        table[number] = value
+    grid = grid_of(drawing.image)
+    volume = grid.empty(smallest_dtype(0, int(table.max())), notes)
+    for source, target in zip(pieces(painter.array), pieces(volume.array), strict=True):
+        target[...] = table[source]
+    return volume
 
 
 def drawing(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from medimg.errors import BombError, FormatError, MissingExtraError
 from medimg.pixels import Picture, Pixels
-from medimg.readers.nifti import reading
+from medimg.readers.promises import Promised, reading
 from medimg.readers.raster import storable
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def items(file: File, key: str) -> Iterator[Pixels]:
         FormatError, MissingExtraError: as `length`, on the first step.
     """
     for index in range(length(file, key)):
-        yield _Item(file, key, index)
+        yield Promised((file,), _item, (file, key, index))
 
 
 def _bounded(size: int) -> None:
@@ -89,16 +88,7 @@ def _bounded(size: int) -> None:
         raise BombError(f"{size} bytes at once; {MAX_VALUES} are allowed")
 
 
-@dataclass(frozen=True)
-class _Item(Pixels):
-    file: File
-    key: str
-    index: int
-
-    def files(self) -> Iterable[File]:
-        return (self.file,)
-
-    def read(self) -> Picture:
-        with _dataset(self.file, self.key) as found:
-            _bounded(found.size // max(1, found.shape[0]) * found.dtype.itemsize)
-            return Picture(storable(np.asarray(found[self.index])))
+def _item(file: File, key: str, index: int) -> Picture:
+    with _dataset(file, key) as found:
+        _bounded(found.size // max(1, found.shape[0]) * found.dtype.itemsize)
+        return Picture(storable(np.asarray(found[index])))

@@ -9,7 +9,7 @@ identify a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -20,8 +20,8 @@ import numpy as np
 from medimg.errors import FormatError, GeometryError, SourceError
 from medimg.pixels import Array, Volume
 from medimg.readers.dicom import Series, series
-from medimg.readers.grids import Grid, VolumePixels
-from medimg.readers.nifti import reading
+from medimg.readers.grids import VolumePixels
+from medimg.readers.promises import PromisedVolume, reading
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -342,33 +342,23 @@ def _merged(parts: Sequence[tuple[bool, int, int, Array]], k: int) -> _Patch | N
     return _Patch(i0 + a, j0 + c, k, inside[a:b, c:d])
 
 
-@dataclass(frozen=True)
-class _Mask(VolumePixels):
-    annotations: Annotations
-
-    def files(self) -> Iterable[File]:
-        return self.annotations.xml_files
-
-    def grid(self) -> Grid:
-        return self.annotations.image.grid()
-
-    def read(self) -> Volume:
-        grid, found = self.grid(), self.annotations._found
-        volume = grid.empty(np.uint8, found.notes)
-        array = volume.array
-        # A reader counts once per voxel, also where two of the reader's nodules touch.
-        by_reader: dict[int, dict[int, list[_Patch]]] = {}
-        for nodule in found.nodules:
-            for patch in nodule.patches:
-                by_reader.setdefault(nodule.reader, {}).setdefault(patch.k, []).append(patch)
-        for slices in by_reader.values():
-            for k, patches in slices.items():
-                plane = np.zeros(grid.shape[:2], bool)
-                for patch in patches:
-                    width, height = patch.inside.shape
-                    plane[patch.i : patch.i + width, patch.j : patch.j + height] |= patch.inside
-                array[:, :, k] += plane
-        return volume
+def _mask(annotations: Annotations) -> Volume:
+    grid, found = annotations.image.grid(), annotations._found
+    volume = grid.empty(np.uint8, found.notes)
+    array = volume.array
+    # A reader counts once per voxel, also where two of the reader's nodules touch.
+    by_reader: dict[int, dict[int, list[_Patch]]] = {}
+    for nodule in found.nodules:
+        for patch in nodule.patches:
+            by_reader.setdefault(nodule.reader, {}).setdefault(patch.k, []).append(patch)
+    for slices in by_reader.values():
+        for k, patches in slices.items():
+            plane = np.zeros(grid.shape[:2], bool)
+            for patch in patches:
+                width, height = patch.inside.shape
+                plane[patch.i : patch.i + width, patch.j : patch.j + height] |= patch.inside
+            array[:, :, k] += plane
+    return volume
 
 
 @dataclass(frozen=True)
@@ -410,7 +400,7 @@ class Annotations:
     @property
     def mask(self) -> VolumePixels:
         """On the CT's grid, uint8: how many readers include the voxel in a nodule of 3 mm or more."""
-        return _Mask(self)
+        return PromisedVolume(self.xml_files, self.image, _mask, (self,))
 
     @property
     def readers(self) -> int:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -18,6 +16,7 @@ from medimg.errors import BombError, FormatError, MedimgError
 from medimg.files import File
 from medimg.files.decoders import CODECS, beginning, exceeds
 from medimg.pixels import Picture, Pixels
+from medimg.readers.promises import Promised
 from medimg.readers.raster import label_picture, what_it_is
 
 MAX_VALUES = 1 << 28
@@ -36,22 +35,11 @@ def mask(file: File, key: str) -> Pixels:
         FormatError: no MATLAB file, one of version 7.3 (HDF5), no such matrix, or values that are not whole.
         BombError: more than `MAX_VALUES` values.
     """
-    return _Mask(file, key)
+    return Promised((file,), _mask, (file, key))
 
 
-@dataclass(frozen=True, slots=True)
-class _Mask(Pixels):
-    file: File
-    key: str
-
-    def files(self) -> Iterable[File]:
-        return (self.file,)
-
-    def read(self) -> Picture:
-        try:
-            return label_picture(_matrix(self.file.read(), self.key))
-        except MedimgError as error:
-            raise error.within(file=self.file.path) from error
+def _mask(file: File, key: str) -> Picture:
+    return label_picture(_matrix(file.read(), key))
 
 
 def _matrix(data: bytes, key: str) -> np.ndarray:

@@ -23,7 +23,8 @@ from medimg.errors import FormatError, MedimgError, UnsafePathError
 from medimg.files.decoders import CHUNK, Inflated
 from medimg.pixels import NOT_TOLD, Array, Volume, check_affine
 from medimg.readers.grids import Grid, VolumePixels, spatial
-from medimg.readers.nifti import check_ratio, reading
+from medimg.readers.nifti import check_ratio
+from medimg.readers.promises import reading
 
 if TYPE_CHECKING:
     from medimg.files import File

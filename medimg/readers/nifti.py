@@ -6,36 +6,23 @@ affine that nibabel gives the source. Data are decompressed straight into the on
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from medimg.errors import FormatError, GeometryError, MedimgError
+from medimg.errors import FormatError, GeometryError
 from medimg.files.decoders import Inflated
 from medimg.pixels import Volume, parse_header, silent, unsized
 from medimg.readers.grids import Grid, VolumePixels
+from medimg.readers.promises import reading
 
 if TYPE_CHECKING:
     from medimg.files import File
-
-
-@contextlib.contextmanager
-def reading(file: File) -> Iterator[None]:
-    """Errors within name the file; whatever a library throws at bad bytes becomes a FormatError."""
-    try:
-        yield
-    except MedimgError as error:
-        raise error.within(file=file.path) from error
-    except (OSError, MemoryError) as error:
-        raise FormatError(f"cannot be read: {error}", file=file.path) from error
-    except Exception as error:
-        raise FormatError(f"cannot be decoded: {type(error).__name__}: {error}", file=file.path) from error
 
 
 def check_ratio(file: File, size: int, *, packed: bool = True) -> None:

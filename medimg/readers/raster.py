@@ -15,8 +15,8 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +41,7 @@ from medimg.files.decoders import CODECS, beginning, decoded, exceeds
 from medimg.pixels import Array, Picture, Pixels, Volume
 from medimg.pixels import Image as AnyImage
 from medimg.readers import exif
+from medimg.readers.promises import Promised
 
 MAX_INFLATED = 1 << 30
 """A gzipped picture may expand to this many bytes."""
@@ -81,7 +82,7 @@ def picture(file: File, *, page: int | None = None, reduced: bool = False) -> Pi
         BombError: the header promises more than `Limits.pixels` pixels or `Limits.decoded` bytes.
         MissingExtraError: a TIFF that needs tifffile, which is not installed.
     """
-    return _FilePicture(file, page, reduced)
+    return Promised((file,), _picture, (file, page, reduced))
 
 
 def stack(
@@ -101,9 +102,11 @@ def stack(
         FormatError: a slice cannot be decoded or has color channels.
         GeometryError: slices differ in size or dtype.
     """
-    if isinstance(source, Sequence):
-        return _Stack(tuple(as_pixels(one) for one in source), spacing)
-    return _Stack(source, spacing)
+    if isinstance(source, File):
+        return Promised((source,), _stack, (source, (source,), spacing))
+    slices = tuple(as_pixels(one) for one in source)
+    files = tuple(file for one in slices for file in one.files())
+    return Promised(files, _stack, (slices, files, spacing))
 
 
 def as_pixels(source: File | Pixels) -> Pixels:
@@ -340,20 +343,8 @@ def what_it_is(data: bytes) -> str:
     return f"not a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} (it starts with {data[:8]!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class _FilePicture(Pixels):
-    file: File
-    page: int | None
-    reduced: bool
-
-    def files(self) -> Iterable[File]:
-        return (self.file,)
-
-    def read(self) -> Picture:
-        try:
-            return _decode(_read(self.file), self.page, self.reduced, self.file)
-        except MedimgError as error:
-            raise error.within(file=self.file.path) from error
+def _picture(file: File, page: int | None, reduced: bool) -> Picture:
+    return _decode(_read(file), page, reduced, file)
 
 
 def _read(file: File) -> bytes:
@@ -383,54 +374,43 @@ def _check_head(head: bytes, file: File) -> None:
         return  # it may be whole behind the head
 
 
-@dataclass(frozen=True, slots=True)
-class _Stack(Pixels):
-    source: File | tuple[Pixels, ...]
-    spacing: tuple[float, float, float] | None
+def _slices(source: File | tuple[Pixels, ...]) -> Iterator[Array]:
+    if not isinstance(source, tuple):
+        yield from _pages(_read(source), source)
+        return
+    for one in source:
+        image = one.read()
+        if not isinstance(image, Picture):
+            raise FormatError("a slice must be a picture")
+        _unturned(image.orientation)
+        yield image.array
 
-    def files(self) -> Iterable[File]:
-        if isinstance(self.source, tuple):
-            return tuple(file for one in self.source for file in one.files())
-        return (self.source,)
 
-    def _slices(self) -> Iterator[Array]:
-        if not isinstance(self.source, tuple):
-            yield from _pages(_read(self.source), self.source)
-            return
-        for one in self.source:
-            image = one.read()
-            if not isinstance(image, Picture):
-                raise FormatError("a slice must be a picture")
-            _unturned(image.orientation)
-            yield image.array
-
-    def read(self) -> Volume:
-        slices: list[Array] = []
-        files = tuple(self.files())
-        paths = [file.path for file in files]
-        total = 0
-        try:
-            for array in self._slices():
-                total += array.nbytes
-                if files:
-                    files[0].check_decoded(total, f"a volume of {len(slices) + 1} slices")
-                first = slices[0] if slices else array
-                if array.ndim != 2:
-                    raise FormatError(f"slice {len(slices)} has {array.shape[2]} channels; one is needed")
-                if (array.shape, array.dtype) != (first.shape, first.dtype):
-                    raise GeometryError(
-                        f"slice {len(slices)} is {array.shape} {array.dtype}, "
-                        f"the first {first.shape} {first.dtype}"
-                    )
-                slices.append(array)
-            if not slices:
-                raise FormatError("no slices")
-            affine = np.diag([*(self.spacing or (1.0, 1.0, 1.0)), 1.0])
-            reason = None if self.spacing else "pictures state no distance between slices"
-            return Volume.from_array(np.stack(slices).T, affine, unsized=reason)
-        except MedimgError as error:
-            file = paths[len(slices)] if len(slices) < len(paths) else next(iter(paths), None)
-            raise error.within(file=file) from error
+def _stack(
+    source: File | tuple[Pixels, ...], files: tuple[File, ...], spacing: tuple[float, float, float] | None
+) -> Volume:
+    slices: list[Array] = []
+    total = 0
+    try:
+        for array in _slices(source):
+            total += array.nbytes
+            if files:
+                files[0].check_decoded(total, f"a volume of {len(slices) + 1} slices")
+            first = slices[0] if slices else array
+            if array.ndim != 2:
+                raise FormatError(f"slice {len(slices)} has {array.shape[2]} channels; one is needed")
+            if (array.shape, array.dtype) != (first.shape, first.dtype):
+                raise GeometryError(
+                    f"slice {len(slices)} is {array.shape} {array.dtype}, the first {first.shape} {first.dtype}"
+                )
+            slices.append(array)
+        if not slices:
+            raise FormatError("no slices")
+        affine = np.diag([*(spacing or (1.0, 1.0, 1.0)), 1.0])
+        reason = None if spacing else "pictures state no distance between slices"
+        return Volume.from_array(np.stack(slices).T, affine, unsized=reason)
+    except MedimgError as error:
+        raise error.within(file=files[len(slices)].path if len(slices) < len(files) else None) from error
 
 
 class _UnreadableTiff(FormatError):

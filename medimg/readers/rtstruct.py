@@ -23,7 +23,7 @@ from medimg.pixels import Array
 from medimg.readers.contours import rasterize
 from medimg.readers.dicom_file import TO_RAS, clusters, key_of, open_dataset, value_of
 from medimg.readers.grids import Grid, VolumePixels, grid_of
-from medimg.readers.nifti import reading
+from medimg.readers.promises import reading
 from medimg.readers.volumes import Painter
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from medimg.errors import FormatError, MedimgError, PickleError
 from medimg.files import File
+from medimg.readers.promises import naming
 
 MAX_BYTES = 256 << 20
 """A larger pickle is not read."""
@@ -56,10 +57,8 @@ def value(file: File) -> Any:
         FormatError: no pickle, or a damaged one.
         BombError: more than `MAX_BYTES`.
     """
-    try:
+    with naming(file.path):
         return loads(file.read(MAX_BYTES))
-    except MedimgError as error:
-        raise error.within(file=file.path) from error
 
 
 def loads(data: bytes) -> Any:

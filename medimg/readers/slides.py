@@ -12,9 +12,9 @@ import io
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from medimg.errors import BombError, FormatError, GeometryError, MedimgError, Mi
 from medimg.files import File
 from medimg.pixels import Picture, Pixels
 from medimg.readers import exif
+from medimg.readers.promises import Promised, naming
 
 Bytes = npt.NDArray[np.uint8]
 TISSUE = 0.25
@@ -101,9 +102,7 @@ class Slide:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -137,7 +136,7 @@ class Slide:
         Raises:
             FormatError: no slide, or it has no such level.
         """
-        try:
+        with naming(self.file.path):
             width, height = self._level(level).size
             fraction = self._tissue(level)
             down = self._open()[0].size[0] / width
@@ -147,13 +146,21 @@ class Slide:
                     part = fraction(x, y, across, along)
                     if part >= tissue:
                         place = Position(x, y, across, along, level, down, part, (width, height))
-                        yield _Tile(self, place), place
-        except MedimgError as error:
-            raise error.within(file=self.file.path) from error
+                        yield self.tile(place), place
 
     def tile(self, place: Position) -> Pixels:
         """The same place in this slide: a mask's tile. Raises (on `read`) GeometryError: another grid."""
-        return _Tile(self, place)
+        return Promised((self.file,), self._picture, (place,))
+
+    def _picture(self, place: Position) -> Picture:
+        size = self._level(place.level).size
+        if size != place.level_size:
+            raise GeometryError(
+                f"level {place.level} has {size[0]} x {size[1]} pixels; the slide of the tile has "
+                f"{place.level_size[0]} x {place.level_size[1]} there"
+            )
+        array = self.region(place.level, place.x, place.y, place.width, place.height)
+        return Picture(np.ascontiguousarray(array), spacing=self.spacing(place.level))
 
     def region(self, level: int, x: int, y: int, width: int, height: int) -> Bytes:
         """Pixels (height, width[, channels]) of a level; the region must lie inside."""
@@ -189,31 +196,32 @@ class Slide:
         if not self._levels:
             self._stream = self.file.open()
             try:
-                start = self._stream.read(4)
-                self._stream.seek(0)
-                if start[:2] == b"\xff\xd8":
-                    with _decoding():
-                        header = JpegImagePlugin.JpegImageFile(self._stream)
-                        width, height = header.size
-                        _check_orientation(header.getexif().get(_ORIENTATION))
-                    self._levels = [_Level((-(-width // n), -(-height // n))) for n in (1, 2, 4, 8)]
-                elif start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-                    self._levels = self._pages()
-                else:
-                    raise FormatError("no TIFF and no JPEG: slides of this format cannot be read")
-            except BaseException as error:
+                self._levels = self._found()
+            except BaseException:
                 self.close()
-                if isinstance(error, MedimgError):
-                    error.within(file=self.file.path)
                 raise
         return self._levels
+
+    def _found(self) -> list[_Level]:
+        with naming(self.file.path):
+            start = self._stream.read(4)
+            self._stream.seek(0)
+            if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+                return self._pages()
+            if start[:2] != b"\xff\xd8":
+                raise FormatError("no TIFF and no JPEG: slides of this format cannot be read")
+            with _decoding(self.file.path):
+                header = JpegImagePlugin.JpegImageFile(self._stream)
+                width, height = header.size
+                _check_orientation(header.getexif().get(_ORIENTATION))
+            return [_Level((-(-width // n), -(-height // n))) for n in (1, 2, 4, 8)]
 
     def _pages(self) -> list[_Level]:
         try:
             import tifffile
         except ImportError as error:
             raise MissingExtraError("slides need tifffile", next_step='pip install "medimg[tiff]"') from error
-        with _decoding():
+        with _decoding(self.file.path):
             pages = tifffile.TiffFile(self._stream, _multifile=False).pages
             first: Any = pages[0]
             candidates: list[Any] = [*(first.pages or ()), *(pages[n] for n in range(1, min(len(pages), 64)))]
@@ -243,20 +251,11 @@ class Slide:
         number = len(levels) - 1
         if levels[number].size[0] * levels[number].size[1] > MAX_THUMBNAIL:
             # No small level: each region is looked at by itself.
-            return lambda *region: float(_stained(self.region(level, *region)).mean())
+            return lambda *region: float(stained(self.region(level, *region)).mean())
         width, height = levels[number].size
-        thumbnail = _stained(self.region(number, 0, 0, width, height))
+        thumbnail = stained(self.region(number, 0, 0, width, height))
         self._whole = None
-        across, along = width / levels[level].size[0], height / levels[level].size[1]
-
-        def fraction(x: int, y: int, w: int, h: int) -> float:
-            left, top = int(x * across), int(y * along)
-            right = max(left + 1, round((x + w) * across))
-            bottom = max(top + 1, round((y + h) * along))
-            part = thumbnail[min(top, height - 1) : bottom, min(left, width - 1) : right]
-            return float(part.mean())
-
-        return fraction
+        return lambda *region: tissue_in(thumbnail, levels[level].size, region)
 
     def _jpeg(self, level: int) -> Image.Image:
         if self._whole is None or self._whole[0] != level:
@@ -266,7 +265,7 @@ class Slide:
             what = f"a JPEG of {height} x {width} pixels at level {level}, which allows no reading by tiles,"
             self.file.check_decoded(4 * pixels, what, pixels=pixels)
             self._stream.seek(0)
-            with _decoding():
+            with _decoding(self.file.path):
                 image = JpegImagePlugin.JpegImageFile(self._stream)
                 scale = 1 << level
                 if scale > 1:
@@ -294,11 +293,8 @@ class Slide:
         width, height = _segment_size(page)
         if not page.is_tiled:
             height = min(height, page.imagelength - number * height)
-        try:
-            with _decoding():
-                segment = _decoded(page, data, width, height)
-        except MedimgError as error:
-            raise error.within(file=self.file.path) from error
+        with _decoding(self.file.path):
+            segment = _decoded(page, data, width, height)
         self._cache[key] = segment
         self._held += segment.nbytes
         while self._held > MAX_CACHE and len(self._cache) > 1:
@@ -314,49 +310,35 @@ def tiles(
         yield from slide.tiles(size, level, tissue=tissue)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tile(Pixels):
-    slide: Slide
-    place: Position
-
-    def files(self) -> Iterable[File]:
-        return (self.slide.file,)
-
-    def read(self) -> Picture:
-        place, slide = self.place, self.slide
+@contextmanager
+def _decoding(path: str) -> Iterator[None]:
+    """Errors within name the file; whatever a library throws at bad bytes becomes a FormatError."""
+    with naming(path):
         try:
-            size = slide._level(place.level).size
-            if size != place.level_size:
-                raise GeometryError(
-                    f"level {place.level} has {size[0]} x {size[1]} pixels; the slide of the tile has "
-                    f"{place.level_size[0]} x {place.level_size[1]} there",
-                    file=slide.file.path,
-                )
-            array = slide.region(place.level, place.x, place.y, place.width, place.height)
-            return Picture(np.ascontiguousarray(array), spacing=slide.spacing(place.level))
-        except MedimgError as error:
-            raise error.within(file=slide.file.path) from error
-
-
-class _decoding:
-    """Whatever a library throws at bad bytes becomes a FormatError."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, MedimgError):
+            yield
+        except MedimgError:
+            raise
+        except Exception as error:
             raise FormatError(f"a damaged or truncated slide ({type(error).__name__}: {error})") from error
 
 
-def _stained(array: Bytes) -> npt.NDArray[np.bool_]:
+def stained(array: Bytes) -> npt.NDArray[np.bool_]:
+    """Which pixels (height, width[, channels]) are tissue."""
     if array.ndim == 2:
         return (array < BRIGHT) & (array > CHROMA)
     colors = array[..., :3]
-    stained: npt.NDArray[np.bool_] = colors.max(axis=-1) - colors.min(axis=-1) >= CHROMA
-    return stained
+    tissue: npt.NDArray[np.bool_] = colors.max(axis=-1) - colors.min(axis=-1) >= CHROMA
+    return tissue
+
+
+def tissue_in(overview: npt.NDArray[np.bool_], size: tuple[int, int], region: Sequence[int]) -> float:
+    """Part of a region (x, y, width, height) of a level of `size` (width, height) that is tissue in an overview."""
+    height, width = overview.shape
+    across, along = width / size[0], height / size[1]
+    x, y, wide, high = region
+    left, top = int(x * across), int(y * along)
+    right, bottom = max(left + 1, round((x + wide) * across)), max(top + 1, round((y + high) * along))
+    return float(overview[min(top, height - 1) : bottom, min(left, width - 1) : right].mean())
 
 
 def _segment_size(page: Any) -> tuple[int, int]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from medimg.errors import FormatError, LabelError, MedimgError
+from medimg.errors import FormatError, LabelError
 from medimg.files import File
 from medimg.pixels import Picture, Pixels
+from medimg.readers.promises import Promised
 from medimg.readers.raster import label_picture, picture
 
 
@@ -20,28 +21,15 @@ def mask(file: File, values: Sequence[int]) -> Pixels:
         LabelError: a superpixel beyond the end of `values`.
         FormatError: no picture of three channels.
     """
-    return _Mask(file, tuple(values))
+    return Promised((file,), _mask, (file, tuple(values)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Mask(Pixels):
-    file: File
-    values: tuple[int, ...]
-
-    def files(self) -> Iterable[File]:
-        return (self.file,)
-
-    def read(self) -> Picture:
-        image = picture(self.file).read()
-        try:
-            if not isinstance(image, Picture) or image.array.ndim != 3 or image.array.shape[2] != 3:
-                raise FormatError("superpixels are numbered by three channels of 8 bits")
-            numbers = image.array.astype(np.int32) @ np.array([1, 256, 65536], dtype=np.int32)
-            if (last := int(numbers.max(initial=0))) >= len(self.values):
-                raise LabelError(f"superpixel {last} has no value, there are {len(self.values)}")
-            drawn = label_picture(
-                np.array(self.values, dtype=np.int64)[numbers], {"superpixels": len(self.values)}
-            )
-            return replace(drawn, orientation=image.orientation)
-        except MedimgError as error:
-            raise error.within(file=self.file.path) from error
+def _mask(file: File, values: tuple[int, ...]) -> Picture:
+    image = picture(file).read()
+    if not isinstance(image, Picture) or image.array.ndim != 3 or image.array.shape[2] != 3:
+        raise FormatError("superpixels are numbered by three channels of 8 bits")
+    numbers = image.array.astype(np.int32) @ np.array([1, 256, 65536], dtype=np.int32)
+    if (last := int(numbers.max(initial=0))) >= len(values):
+        raise LabelError(f"superpixel {last} has no value, there are {len(values)}")
+    drawn = label_picture(np.array(values, dtype=np.int64)[numbers], {"superpixels": len(values)})
+    return replace(drawn, orientation=image.orientation)

@@ -10,6 +10,7 @@ import codecs
 import csv
 import datetime as dt
 import io
+import itertools
 import json
 import math
 import re
@@ -24,6 +25,7 @@ from medimg.errors import BombError, FormatError, MedimgError, MissingExtraError
 from medimg.files import File
 from medimg.files.decoders import Inflated
 from medimg.files.names import lower_key, lower_suffix
+from medimg.readers.promises import naming
 
 if TYPE_CHECKING:
     from medimg.files import Files
@@ -279,7 +281,7 @@ def rows(
         MissingExtraError: a workbook without the `tables` extra.
     """
     kind = _suffix(file)
-    try:
+    with naming(file.path):
         if kind in (".json", ".jsonl", ".ndjson"):
             found = (
                 _objects(json_value(file, encoding=encoding))
@@ -298,8 +300,6 @@ def rows(
             skip = 0
         for number, cells in _table(records, header, columns, skip, pad, strip_names):
             yield Line(cells, file.path, number)
-    except MedimgError as error:
-        raise error.within(file=file.path) from error
 
 
 def lines(file: File, *, encoding: str | None = None) -> list[str]:
@@ -308,11 +308,8 @@ def lines(file: File, *, encoding: str | None = None) -> list[str]:
     Raises:
         FormatError: not text.
     """
-    try:
-        with _text(file, encoding) as stream:
-            return [line.strip() for line in _bounded(stream) if line.strip()]
-    except MedimgError as error:
-        raise error.within(file=file.path) from error
+    with naming(file.path), _text(file, encoding) as stream:
+        return [line.strip() for line in _bounded(stream) if line.strip()]
 
 
 def numbers(file: File, count: int) -> list[list[float]]:
@@ -342,14 +339,11 @@ def json_value(file: File, *, encoding: str | None = None) -> Any:
         FormatError: not JSON, nested too deeply, or an object that holds one key twice.
         BombError: more than `MAX_TEXT` characters.
     """
-    try:
-        with _text(file, encoding) as stream:
-            text = stream.read(MAX_TEXT + 1)
-            if len(text) > MAX_TEXT:
-                raise BombError(f"more than {MAX_TEXT} characters of JSON")
-            return _json(text)
-    except MedimgError as error:
-        raise error.within(file=file.path) from error
+    with naming(file.path), _text(file, encoding) as stream:
+        text = stream.read(MAX_TEXT + 1)
+        if len(text) > MAX_TEXT:
+            raise BombError(f"more than {MAX_TEXT} characters of JSON")
+        return _json(text)
 
 
 def objects_by(file: File, key: str) -> dict[str, dict[str, Any]]:
@@ -501,7 +495,9 @@ def _csv(
         first = next(source, "")
         while first and not first.strip("\r\n"):
             skip, first = skip + 1, next(source, "")
-        reader = csv.reader(_chained(first, source), delimiter=delimiter or _sniff(first, _suffix(file)))
+        reader = csv.reader(
+            itertools.chain([first], source), delimiter=delimiter or _sniff(first, _suffix(file))
+        )
         try:
             for record in reader:
                 yield reader.line_num + skip, record
@@ -509,11 +505,6 @@ def _csv(
             raise FormatError(
                 f"line {reader.line_num + skip}: {error}", next_step="look for a quote that is not closed"
             ) from error
-
-
-def _chained(first: str, rest: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _sniff(first: str, suffix: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from medimg.errors import FormatError, LabelError, MedimgError
+from medimg.errors import FormatError, LabelError
 from medimg.files import File
 from medimg.pixels import Clip, Pixels, Volume
+from medimg.readers import image
 from medimg.readers.contours import rasterize
+from medimg.readers.promises import Promised, naming
 
 UNTRACED = 255
 """Value of every pixel of a frame that nobody has drawn on: not background."""
@@ -45,46 +47,37 @@ def mask(
         frame: tuple((value, tuple(map(tuple, corners))) for value, corners in one)
         for frame, one in outlines.items()
     }
-    return _Mask(clip, kept, center, table)
+    own = (clip,) if isinstance(clip, File) else clip.files()
+    sources = (*own, *(() if table is None else (table,)))
+    return Promised(sources, _mask, (clip, kept, center, table))
 
 
-@dataclass(frozen=True, slots=True)
-class _Mask(Pixels):
-    clip: File | Pixels
-    outlines: Mapping[int, tuple[tuple[int, tuple[tuple[float, ...], ...]], ...]]
-    center: float
-    table: File | None
-
-    def files(self) -> Iterable[File]:
-        own = (self.clip,) if isinstance(self.clip, File) else tuple(self.clip.files())
-        return own if self.table is None else (*own, self.table)
-
-    def read(self) -> Volume:
-        from medimg.readers import image
-
-        video = image(self.clip).read()
-        path = next((file.path for file in self.files()), None)
-        if not isinstance(video, Clip):
-            raise FormatError("outlines of frames need a video", file=path)
-        count, height, width = video.size
-        volume = Volume.empty((width, height, count), np.uint8, np.eye(4))
-        array, told = volume.array, []
-        array[...] = UNTRACED
-        try:
-            for frame, outlines in self.outlines.items():
-                if not 0 <= frame < count:
-                    raise LabelError(
-                        f"an outline is drawn on frame {frame}, the video has frames 0 to {count - 1}"
-                    )
-                array[:, :, frame] = 0
-                for value, corners in outlines:
-                    if not 0 <= value < UNTRACED:
-                        raise LabelError(f"{value} is no label value of outlines (0 to {UNTRACED - 1})")
-                    top, left, inside = rasterize(corners, (height, width), self.center)
-                    if not inside.any():
-                        told.append("an outline holds no pixel of its frame: it left nothing in the mask")
-                    rows, columns = inside.shape
-                    array[left : left + columns, top : top + rows, frame][inside.T] = value
-        except MedimgError as error:
-            raise error.within(file=self.table.path if self.table else path) from error
-        return replace(volume, meta={"left_out": told[:1]}) if told else volume
+def _mask(
+    clip: File | Pixels,
+    drawn: Mapping[int, tuple[tuple[int, tuple[tuple[float, ...], ...]], ...]],
+    center: float,
+    table: File | None,
+) -> Volume:
+    video = image(clip).read()
+    if not isinstance(video, Clip):
+        raise FormatError("outlines of frames need a video")
+    count, height, width = video.size
+    volume = Volume.empty((width, height, count), np.uint8, np.eye(4))
+    array, told = volume.array, []
+    array[...] = UNTRACED
+    with naming(table.path if table else None):
+        for frame, outlines in drawn.items():
+            if not 0 <= frame < count:
+                raise LabelError(
+                    f"an outline is drawn on frame {frame}, the video has frames 0 to {count - 1}"
+                )
+            array[:, :, frame] = 0
+            for value, corners in outlines:
+                if not 0 <= value < UNTRACED:
+                    raise LabelError(f"{value} is no label value of outlines (0 to {UNTRACED - 1})")
+                top, left, inside = rasterize(corners, (height, width), center)
+                if not inside.any():
+                    told.append("an outline holds no pixel of its frame: it left nothing in the mask")
+                rows, columns = inside.shape
+                array[left : left + columns, top : top + rows, frame][inside.T] = value
+    return replace(volume, meta={"left_out": told[:1]}) if told else volume

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from medimg.errors import FormatError, MedimgError, MissingExtraError
 from medimg.files import File
 from medimg.pixels import Clip, Picture, Pixels
+from medimg.readers.promises import Promised, naming
 from medimg.readers.raster import what_it_is
 
 
@@ -29,7 +29,7 @@ def clip(file: File) -> Pixels:
         FormatError: no video, damaged, truncated, or frames of different sizes.
         MissingExtraError: PyAV is not installed.
     """
-    return _Clip(file)
+    return Promised((file,), _clip, (file,))
 
 
 def frames(file: File, indices: Sequence[int]) -> list[Pixels]:
@@ -42,7 +42,7 @@ def frames(file: File, indices: Sequence[int]) -> list[Pixels]:
         MissingExtraError: PyAV is not installed.
     """
     shared = _Decoder(file)
-    return [_Frame(shared, index) for index in indices]
+    return [Promised((file,), shared.frame, (index,)) for index in indices]
 
 
 def _av() -> Any:
@@ -57,9 +57,10 @@ def _av() -> Any:
 def _named(file: File) -> Iterator[None]:
     """Decoder errors as FormatError naming the file."""
     try:
-        yield
-    except MedimgError as error:
-        raise error.within(file=file.path) from error
+        with naming(file.path):
+            yield
+    except MedimgError:
+        raise
     except (ValueError, OSError, EOFError, RuntimeError) as error:  # PyAV's errors derive from these
         raise FormatError(f"a damaged or truncated video ({error})", file=file.path) from error
 
@@ -148,35 +149,28 @@ def _ebml_size(data: bytes, at: int) -> tuple[int, int | None]:
     return at + width, None if value == (1 << 7 * width) - 1 else value
 
 
-@dataclass(frozen=True, slots=True)
-class _Clip(Pixels):
-    file: File
-
-    def files(self) -> Iterable[File]:
-        return (self.file,)
-
-    def read(self) -> Clip:
-        data = self.file.read()
-        digest = hashlib.sha256()
-        count, size, layout = 0, (0, 0), ""
-        about: dict[str, Any] = {}
-        with _named(self.file):
-            for frame in _decoded(io.BytesIO(data), self.file, about):
-                if not count:
-                    size, layout = (frame.height, frame.width), frame.format.name
-                    digest.update(f"{layout}|{size}".encode())
-                if (frame.height, frame.width, frame.format.name) != (*size, layout):
-                    raise FormatError(
-                        f"frame {count} is {frame.height} x {frame.width}, the first {size[0]} x {size[1]}"
-                    )
-                for plane in _planes(frame):
-                    digest.update(plane)
-                count += 1
+def _clip(file: File) -> Clip:
+    data = file.read()
+    digest = hashlib.sha256()
+    count, size, layout = 0, (0, 0), ""
+    about: dict[str, Any] = {}
+    with _named(file):
+        for frame in _decoded(io.BytesIO(data), file, about):
             if not count:
-                raise FormatError("a video without frames")
-        suffix = "." + self.file.path.rsplit(".", 1)[-1].lower() if "." in self.file.path else ""
-        meta = {"codec": about["codec"], "pixel_format": layout}
-        return Clip(data, suffix, (count, *size), about["fps"], digest.hexdigest(), meta)
+                size, layout = (frame.height, frame.width), frame.format.name
+                digest.update(f"{layout}|{size}".encode())
+            if (frame.height, frame.width, frame.format.name) != (*size, layout):
+                raise FormatError(
+                    f"frame {count} is {frame.height} x {frame.width}, the first {size[0]} x {size[1]}"
+                )
+            for plane in _planes(frame):
+                digest.update(plane)
+            count += 1
+        if not count:
+            raise FormatError("a video without frames")
+    suffix = "." + file.path.rsplit(".", 1)[-1].lower() if "." in file.path else ""
+    meta = {"codec": about["codec"], "pixel_format": layout}
+    return Clip(data, suffix, (count, *size), about["fps"], digest.hexdigest(), meta)
 
 
 def _planes(frame: Any) -> Iterator[bytes]:
@@ -237,15 +231,3 @@ class _Decoder:
             picture = Picture(frame.to_ndarray(format="gray" if gray else "rgb24"))
             self._last = (index, picture)
             return picture
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame(Pixels):
-    decoder: _Decoder
-    index: int
-
-    def files(self) -> Iterable[File]:
-        return (self.decoder.file,)
-
-    def read(self) -> Picture:
-        return self.decoder.frame(self.index)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from medimg.errors import FormatError, GeometryError, LabelError, MedimgError
+from medimg.errors import FormatError, GeometryError, LabelError
 from medimg.pixels import Array, Picture, Pixels, Volume, unsized
 from medimg.readers.grids import Grid, VolumePixels, grid_of, name_of, spatial, volume_of
 from medimg.readers.levels import counted, looked_up, pieces
+from medimg.readers.promises import PromisedVolume, naming
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -134,24 +135,10 @@ def _recast(volume: Volume, mapping: Mapping[int, int] | None, tolerance: float)
     return result
 
 
-@dataclass(frozen=True)
-class _Mask(VolumePixels):
-    pixels: Pixels
-    mapping: Mapping[int, int] | None
-    tolerance: float
-
-    def files(self) -> Iterable[File]:
-        return self.pixels.files()
-
-    def grid(self) -> Grid:
-        return grid_of(self.pixels)
-
-    def read(self) -> Volume:
-        volume = volume_of(self.pixels)
-        try:
-            return _recast(volume, self.mapping, self.tolerance)
-        except MedimgError as error:
-            raise error.within(file=name_of(self.pixels)) from error
+def _mask(pixels: Pixels, mapping: Mapping[int, int] | None, tolerance: float) -> Volume:
+    volume = volume_of(pixels)
+    with naming(name_of(pixels)):
+        return _recast(volume, mapping, tolerance)
 
 
 def mask(pixels: Pixels, mapping: Mapping[int, int] | None = None, *, tolerance: float = 0.0) -> VolumePixels:
@@ -168,7 +155,7 @@ def mask(pixels: Pixels, mapping: Mapping[int, int] | None = None, *, tolerance:
     Raises:
         LabelError: on `read`: values that are no integers, or not in the mapping.
     """
-    return _Mask(pixels, mapping, tolerance)
+    return PromisedVolume((pixels,), pixels, _mask, (pixels, mapping, tolerance))
 
 
 @dataclass(frozen=True)
@@ -222,44 +209,32 @@ def on_grid(pixels: Pixels, image: Pixels, *, reason: str) -> VolumePixels:
     return _OnGrid(pixels, image, reason)
 
 
-@dataclass(frozen=True)
-class _Stack(VolumePixels):
-    parts: tuple[Pixels, ...]
-
-    def files(self) -> Iterable[File]:
-        return [file for part in self.parts for file in part.files()]
-
-    def grid(self) -> Grid:
-        return grid_of(self.parts[0])
-
-    def read(self) -> Volume:
-        result, first, metas = None, None, []
-        for number, part in enumerate(self.parts):
-            volume = volume_of(part)
-            metas.append(dict(volume.meta))
-            if len(volume.shape) > 3 and max(volume.shape[3:]) > 1:
-                raise GeometryError(
-                    f"only 3-D volumes can be stacked, not {volume.shape}", file=name_of(part)
-                )
-            if result is None or first is None:
-                first = Grid.of(volume)
-                result = _alike(
-                    volume,
-                    volume.array.dtype,
-                    shape=(*first.shape, len(self.parts)),
-                    scaling=volume.scaling,
-                    meta={},
-                )
-            difference = first.differs(Grid.of(volume))
-            if difference:
-                raise GeometryError(
-                    f"{name_of(self.parts[0])} and {name_of(part)} cannot be stacked: {difference}",
-                    file=name_of(part),
-                )
-            result = _added(result, volume, number)
-            del volume
-        assert result is not None
-        return replace(result, meta={"stack": metas} if any(metas) else {})
+def _stack(parts: tuple[Pixels, ...]) -> Volume:
+    result, first, metas = None, None, []
+    for number, part in enumerate(parts):
+        volume = volume_of(part)
+        metas.append(dict(volume.meta))
+        if len(volume.shape) > 3 and max(volume.shape[3:]) > 1:
+            raise GeometryError(f"only 3-D volumes can be stacked, not {volume.shape}", file=name_of(part))
+        if result is None or first is None:
+            first = Grid.of(volume)
+            result = _alike(
+                volume,
+                volume.array.dtype,
+                shape=(*first.shape, len(parts)),
+                scaling=volume.scaling,
+                meta={},
+            )
+        difference = first.differs(Grid.of(volume))
+        if difference:
+            raise GeometryError(
+                f"{name_of(parts[0])} and {name_of(part)} cannot be stacked: {difference}",
+                file=name_of(part),
+            )
+        result = _added(result, volume, number)
+        del volume
+    assert result is not None
+    return replace(result, meta={"stack": metas} if any(metas) else {})
 
 
 def _added(stack: Volume, volume: Volume, number: int) -> Volume:
@@ -307,7 +282,8 @@ def stack(pixels: Sequence[Pixels]) -> VolumePixels:
     """
     if not pixels:
         raise ValueError("nothing to stack")
-    return _Stack(tuple(pixels))
+    parts = tuple(pixels)
+    return PromisedVolume(parts, parts[0], _stack, (parts,))
 
 
 class Painter:
@@ -376,49 +352,34 @@ class Painter:
         return table, smallest_dtype(int(table.min()), int(table.max()))
 
 
-@dataclass(frozen=True)
-class _Union(VolumePixels):
-    parts: tuple[tuple[Pixels, int], ...]
-    overlaps: Mapping[tuple[int, ...], int] = field(default_factory=dict)
-
-    def files(self) -> Iterable[File]:
-        return [file for part, _ in self.parts for file in part.files()]
-
-    def grid(self) -> Grid:
-        return grid_of(self.parts[0][0])
-
-    def read(self) -> Volume:
-        result, first, painter, metas = None, None, None, []
-        for part, value in self.parts:
-            volume = volume_of(part)
-            metas.append(dict(volume.meta))
-            if result is None or painter is None or first is None:
-                first = Grid.of(volume)
-                result = _alike(volume, np.uint16, meta={})
-                painter = Painter(result.array, self.overlaps)
-            difference = first.differs(Grid.of(volume))
-            if difference or volume.shape != result.shape:
-                raise GeometryError(
-                    f"{name_of(self.parts[0][0])} and {name_of(part)} cannot be united: "
-                    f"{difference or 'shapes differ'}",
-                    file=name_of(part),
-                )
-            slope, inter = volume.scaling
-            try:
-                for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
-                    painter.paint(target, integers(source, slope, inter) != 0, value)
-            except MedimgError as error:
-                raise error.within(file=name_of(part)) from error
-            del volume
-        assert result is not None and painter is not None
-        try:
-            table, dtype = painter.finish()
-        except MedimgError as error:
-            raise error.within(file=name_of(self.parts[0][0])) from error
-        final = _alike(result, dtype, meta={"union": metas} if any(metas) else {})
-        for source, target in zip(pieces(result.array), pieces(final.array), strict=True):
-            target[...] = table[source]
-        return final
+def _union(parts: tuple[tuple[Pixels, int], ...], overlaps: Mapping[tuple[int, ...], int]) -> Volume:
+    result, first, painter, metas = None, None, None, []
+    for part, value in parts:
+        volume = volume_of(part)
+        metas.append(dict(volume.meta))
+        if result is None or painter is None or first is None:
+            first = Grid.of(volume)
+            result = _alike(volume, np.uint16, meta={})
+            painter = Painter(result.array, overlaps)
+        difference = first.differs(Grid.of(volume))
+        if difference or volume.shape != result.shape:
+            raise GeometryError(
+                f"{name_of(parts[0][0])} and {name_of(part)} cannot be united: "
+                f"{difference or 'shapes differ'}",
+                file=name_of(part),
+            )
+        slope, inter = volume.scaling
+        with naming(name_of(part)):
+            for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
+                painter.paint(target, integers(source, slope, inter) != 0, value)
+        del volume
+    assert result is not None and painter is not None
+    with naming(name_of(parts[0][0])):
+        table, dtype = painter.finish()
+    final = _alike(result, dtype, meta={"union": metas} if any(metas) else {})
+    for source, target in zip(pieces(result.array), pieces(final.array), strict=True):
+        target[...] = table[source]
+    return final
 
 
 def union(
@@ -440,7 +401,8 @@ def union(
         raise ValueError("nothing to unite")
     if any(value == 0 for _, value in pairs):
         raise ValueError("0 is background")
-    return _Union(pairs, dict(overlaps or {}))
+    masks = tuple(mask for mask, _ in pairs)
+    return PromisedVolume(masks, masks[0], _union, (pairs, dict(overlaps or {})))
 
 
 def slices(source: Volume | Pixels, axis: int = 2) -> Iterator[Picture]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medimg.errors import GeometryError
 from medimg.pixels import Pixels, Volume
-from medimg.readers.grids import Grid, VolumePixels, grid_of, volume_of
+from medimg.readers.grids import Grid, VolumePixels, volume_of
 from medimg.readers.levels import pieces
+from medimg.readers.promises import PromisedVolume
 
 if TYPE_CHECKING:
-    from medimg.files import File
+    pass
 
 
 def count(readings: Sequence[Pixels]) -> VolumePixels:
@@ -30,41 +30,32 @@ def count(readings: Sequence[Pixels]) -> VolumePixels:
     """
     if not 1 <= len(readings) <= 255:
         raise ValueError(f"{len(readings)} readings; 1 to 255 can be counted")
-    return _Count(tuple(readings))
+    masks = tuple(readings)
+    return PromisedVolume(masks, masks[0], _count, (masks,))
 
 
-@dataclass(frozen=True)
-class _Count(VolumePixels):
-    readings: tuple[Pixels, ...]
-
-    def files(self) -> Iterable[File]:
-        return [file for one in self.readings for file in one.files()]
-
-    def grid(self) -> Grid:
-        return grid_of(self.readings[0])
-
-    def read(self) -> Volume:
-        result, first = None, None
-        for one in self.readings:
-            volume = volume_of(one)
-            if result is None or first is None:
-                first = Grid.of(volume)
-                result = Volume.empty(
-                    volume.shape,
-                    np.uint8,
-                    volume.affine,
-                    meta={"readings": len(self.readings)},
-                    origins=volume.origins,
-                )
-            difference = first.differs(Grid.of(volume))
-            if difference:
-                raise GeometryError(
-                    f"two readings are on different grids: {difference}",
-                    file=next((file.path for file in one.files()), None),
-                )
-            slope, inter = volume.scaling
-            for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
-                target += (source * slope + inter != 0) if (slope, inter) != (1.0, 0.0) else source != 0
-            del volume
-        assert result is not None
-        return result
+def _count(readings: tuple[Pixels, ...]) -> Volume:
+    result, first = None, None
+    for one in readings:
+        volume = volume_of(one)
+        if result is None or first is None:
+            first = Grid.of(volume)
+            result = Volume.empty(
+                volume.shape,
+                np.uint8,
+                volume.affine,
+                meta={"readings": len(readings)},
+                origins=volume.origins,
+            )
+        difference = first.differs(Grid.of(volume))
+        if difference:
+            raise GeometryError(
+                f"two readings are on different grids: {difference}",
+                file=next((file.path for file in one.files()), None),
+            )
+        slope, inter = volume.scaling
+        for source, target in zip(pieces(volume.array), pieces(result.array), strict=True):
+            target += (source * slope + inter != 0) if (slope, inter) != (1.0, 0.0) else source != 0
+        del volume
+    assert result is not None
+    return result

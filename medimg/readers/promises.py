@@ -1,0 +1,77 @@
+"""What readers share: promises of pixels that a function keeps, and errors that name the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from medimg.errors import FormatError, MedimgError
+from medimg.files import File
+from medimg.pixels import Image, Pixels, Volume
+from medimg.readers.grids import Grid, VolumePixels, grid_of
+
+
+@contextmanager
+def naming(path: str | None) -> Iterator[None]:
+    """Errors within name the file, where they name none."""
+    try:
+        yield
+    except MedimgError as error:
+        error.within(file=path)
+        raise
+
+
+@contextmanager
+def reading(file: File) -> Iterator[None]:
+    """Errors within name the file; whatever a library throws at bad bytes becomes a FormatError."""
+    try:
+        with naming(file.path):
+            yield
+    except MedimgError:
+        raise
+    except (OSError, MemoryError) as error:
+        raise FormatError(f"cannot be read: {error}", file=file.path) from error
+    except Exception as error:
+        raise FormatError(f"cannot be decoded: {type(error).__name__}: {error}", file=file.path) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Promised(Pixels):
+    """What `make` gives for the settings; errors name the first of the files from which it is made."""
+
+    sources: tuple[File, ...]
+    make: Callable[..., Image]
+    settings: tuple[Any, ...]
+
+    def files(self) -> tuple[File, ...]:
+        """As they were given."""
+        return self.sources
+
+    def read(self) -> Image:
+        """Decode."""
+        with naming(next((file.path for file in self.sources), None)):
+            return self.make(*self.settings)
+
+
+@dataclass(frozen=True)
+class PromisedVolume(VolumePixels):
+    """What `make` gives for the settings: a volume that is made of `sources`, on the grid of `like`."""
+
+    sources: tuple[File | Pixels, ...]
+    like: Pixels
+    make: Callable[..., Volume]
+    settings: tuple[Any, ...]
+
+    def files(self) -> list[File]:
+        """Those of all sources."""
+        return [file for one in self.sources for file in ((one,) if isinstance(one, File) else one.files())]
+
+    def grid(self) -> Grid:
+        """That of `like`."""
+        return grid_of(self.like)
+
+    def read(self) -> Volume:
+        """Decode."""
+        return self.make(*self.settings)

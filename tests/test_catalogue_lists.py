@@ -17,7 +17,7 @@ from medimg.catalogue.making import cells, ledger, lists, queue
 from medimg.catalogue.making.__main__ import main
 from medimg.catalogue.making.fill import Filler, agreed
 from medimg.catalogue.making.join import Known, joined
-from medimg.catalogue.making.make import files, make, spell_reg
+from medimg.catalogue.making.make import make, spell_reg
 from medimg.catalogue.making.said import Said, addresses, copied, key, place
 
 ROOT = Path(__file__).parents[1]
@@ -156,7 +156,6 @@ def test_without_the_lists_the_maker_names_their_folder(
     told = capsys.readouterr().err
     assert str(tmp_path / "nowhere" / "catalogue") in told
     assert "make catalogue FROM=" in told
-    assert set(files()) == {catalogue.table.FILE, ledger.FILE}
 
 
 def test_cells_of_every_kind() -> None:
@@ -359,11 +358,11 @@ def test_facts_of_regular_expressions_need_a_second_source(known: Known) -> None
     }
     sure = {"name": "Zork", "cells": {"modality": cells.terms(vocab.modality, "CT angiography")}}
     (alone,) = joined(rows(guess), known)
-    entry = Filler(alone).entry("zork", "Zork", ()).entry
+    entry = Filler(alone).entry("zork", "Zork", ())
     assert (entry.modality, entry.organ, entry.count) == ((), (), None)
     assert set(alone.rows[0].notes["not_taken"]) == {"modality", "organ", "dimension", "count"}
     (together,) = joined(rows(guess, sure), known)
-    assert Filler(together).entry("zork", "Zork", ()).entry.modality == ("CT", "CT angiography")
+    assert Filler(together).entry("zork", "Zork", ()).modality == ("CT", "CT angiography")
 
 
 def test_the_sources_own_word_goes_before_a_lists(known: Known) -> None:
@@ -381,11 +380,11 @@ def test_the_sources_own_word_goes_before_a_lists(known: Known) -> None:
         "cells": {"license": cells.license("CC BY-NC 4.0"), "modality": cells.terms(vocab.modality, "CT")},
     }
     (group,) = joined(rows(listed, source), known)
-    entry = Filler(group).entry(str(group.id), "Zork", ()).entry
+    entry = Filler(group).entry(str(group.id), "Zork", ())
     assert (entry.license, entry.license_by, entry.verdict) == ("CC0-1.0", "source", "open")
     assert entry.modality == ("fMRI",)
     (group,) = joined(rows(listed | {"links": ("https://www.kaggle.com/datasets/a/b",)}), known)
-    entry = Filler(group).entry("zork", "Zork", ()).entry
+    entry = Filler(group).entry("zork", "Zork", ())
     assert (entry.license, entry.license_by, entry.verdict) == ("CC-BY-NC-4.0", "mirror", "unknown")
     assert entry.commercial is None
 
@@ -418,8 +417,8 @@ def test_two_runs_give_the_same_text(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "queue" / "torch_em.jsonl").write_text("")
     made = make(tmp_path)
     assert made == make(tmp_path)
-    (entry,) = [json.loads(line) for line in made.entries.splitlines()]
+    (entry,) = [json.loads(line) for line in made[catalogue.table.FILE].splitlines()]
     assert (entry["id"], entry["count"], entry["unit"]) == ("zork", 20, "volumes")
-    first, second = (json.loads(line) for line in made.ledger.splitlines())
+    first, second = (json.loads(line) for line in made[ledger.FILE].splitlines())
     assert "repeats" not in first
     assert second["repeats"] == 1

@@ -281,15 +281,7 @@ def _infos(
     members: Mapping[str, Sequence[str]],
     previews: Sequence[Shard],
 ) -> DatasetInfosDict:
-    """`dataset_info` of every Hub config.
-
-    Args:
-        globs: the configs.
-        features: stored features of each.
-        stored: config -> split -> its files.
-        members: configs of the declaration whose rows each config on the Hub holds.
-        previews: files of config `preview`.
-    """
+    """`dataset_info` of every Hub config; `members`: configs of the declaration whose rows each of these holds."""
     from datasets import DatasetInfo, SplitDict, SplitInfo
     from datasets.info import DatasetInfosDict
 

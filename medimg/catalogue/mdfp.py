@@ -14,25 +14,6 @@ from typing import Any
 from medimg import index, licenses, vocab
 from medimg.catalogue.entry import Entry
 
-FIELDS = (
-    "dataset_name",
-    "release_date",
-    "homepage_url",
-    "organization",
-    "challenge_series",
-    "license",
-    "dataset_description",
-    "modality_primary",
-    "modality_secondary",
-    "anatomical_structure",
-    "disease",
-    "data_volume",
-    "valid_image_n",
-    "label_presence",
-    "task_type",
-    "num_classes_per_task",
-)
-BLOCKS = ("record", "context", "media_geometry", "tasks")
 DIMENSIONS = {"2d": "2D", "3d": "3D", "video": "Video"}
 _IMAGES = ("registration", "reconstruction", "enhancement", "synthesis", "generation")
 """Tasks whose label is another image."""

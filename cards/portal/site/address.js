@@ -33,6 +33,16 @@ export function to(page, about = "", params = new URLSearchParams()) {
   return `#/${path}${query ? `?${query}` : ""}`;
 }
 
+/** Parameters with others in their place; null and "" take one out. */
+export function changed(params, values) {
+  const next = new URLSearchParams(params);
+  for (const [key, value] of Object.entries(values)) {
+    if (value === null || value === "") next.delete(key);
+    else next.set(key, value);
+  }
+  return next;
+}
+
 /** What is picked goes along to every page. */
 export function along(params) {
   const kept = new URLSearchParams();

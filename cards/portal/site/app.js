@@ -1,5 +1,5 @@
 // The frame: pages by address, theme, what is picked.
-import { along, ids, read, to } from "./address.js";
+import { along, changed, ids, read, to } from "./address.js";
 import * as browse from "./browse.js";
 import { catalogue } from "./data.js";
 import { announce, fill, h, many, name, replace } from "./dom.js";
@@ -30,10 +30,8 @@ function pick(id) {
   const { params } = read();
   const picked = ids(params, "pick");
   const next = picked.includes(id) ? picked.filter((each) => each !== id) : [...picked, id];
-  if (next.length) params.set("pick", next.join(","));
-  else params.delete("pick");
   announce(`${picked.includes(id) ? "Removed from" : "Added to"} the composition: ${many(next.length, "dataset")}.`);
-  go(params);
+  go(changed(params, { pick: next.join(",") }));
 }
 
 async function show() {
@@ -99,20 +97,14 @@ function tray({ params, picked, page, catalogue }) {
     document.getElementById("foot").before(bar);
   }
   const focused = document.activeElement?.id;
-  const query = (key, most) => {
-    const next = along(params);
-    next.set("d", picked.slice(0, most).join(","));
-    return to(key, "", next);
-  };
-  const kept = new URLSearchParams(params);
-  kept.delete("pick");
+  const query = (key, most) => to(key, "", changed(along(params), { d: picked.slice(0, most).join(",") }));
   replace(
     bar,
     h("strong", null, many(picked.length, "dataset")),
     h("ul", null, picked.map((id) => h("li", null, name(catalogue.get(id)?.name ?? id), h("button.quiet", { type: "button", id: `unpick-${id}`, "aria-label": `Remove ${id}`, onclick: () => pick(id) }, "×")))),
     h("a.button", { href: query("compose", Infinity) }, "Compose"),
     picked.length > 1 && h("a.button.plain", { href: query("compare", 4) }, picked.length > 4 ? "Compare the first 4" : "Compare"),
-    h("button.quiet", { type: "button", id: "unpick", onclick: () => go(kept) }, "Clear"),
+    h("button.quiet", { type: "button", id: "unpick", onclick: () => go(changed(params, { pick: null })) }, "Clear"),
   );
   if (focused?.startsWith("unpick")) (document.getElementById(focused) ?? bar.querySelector("a")).focus();
 }

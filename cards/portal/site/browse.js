@@ -1,5 +1,5 @@
 // The first page: matrix, facets, results.
-import { along, to } from "./address.js";
+import { along, changed, to } from "./address.js";
 import { announce, count, h, many, name, replace, visible } from "./dom.js";
 import { chosen, FACETS, filtered, indexed, shownValues } from "./facets.js";
 import { matrix } from "./matrix.js";
@@ -72,11 +72,7 @@ export function mount(main, context) {
   field.addEventListener("input", () => {
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      const params = new URLSearchParams(now.params);
-      if (field.value.trim()) params.set("q", field.value);
-      else params.delete("q");
-      params.delete("page");
-      now.go(params);
+      now.go(changed(now.params, { q: field.value.trim() && field.value, page: null }));
     }, 90);
   });
   const widened = new Set();
@@ -114,8 +110,7 @@ function facets(rail, context, answer, widened, again) {
   const { params, go, catalogue } = context;
   const index = indexes(catalogue);
   const active = FACETS.some((facet) => params.has(facet.key)) || params.has("from") || params.has("until");
-  const clear = new URLSearchParams(along(params));
-  for (const key of ["q", "sort"]) if (params.get(key)) clear.set(key, params.get(key));
+  const clear = changed(along(params), { q: params.get("q"), sort: params.get("sort") });
   const groups = index.map((facet, at) => {
     const values = shownValues(facet, answer.counts[at], answer.choice.wanted[at]);
     if (!values.length) return null;
@@ -143,11 +138,7 @@ function facets(rail, context, answer, widened, again) {
   const year = (key, label) => {
     const input = h("input", { id: `f-${key}`, type: "number", inputmode: "numeric", min: "1980", max: "2100", placeholder: "any", value: params.get(key) ?? "" });
     input.addEventListener("change", () => {
-      const next = new URLSearchParams(params);
-      if (/^\d{4}$/.test(input.value)) next.set(key, input.value);
-      else next.delete(key);
-      next.delete("page");
-      go(next);
+      go(changed(params, { [key]: /^\d{4}$/.test(input.value) ? input.value : null, page: null }));
     });
     return h("label.year", { for: `f-${key}` }, label, input);
   };
@@ -164,11 +155,7 @@ function toolbar(tools, { params, go }) {
   const now = SORTS[params.get("sort")] ? params.get("sort") : "relevance";
   const select = h("select", { id: "sort" }, Object.entries(SORTS).map(([key, title]) => h("option", { value: key, selected: key === now }, key === "relevance" && !params.get("q") ? "Loadable first" : title)));
   select.addEventListener("change", () => {
-    const next = new URLSearchParams(params);
-    if (select.value === "relevance") next.delete("sort");
-    else next.set("sort", select.value);
-    next.delete("page");
-    go(next);
+    go(changed(params, { sort: select.value === "relevance" ? null : select.value, page: null }));
   });
   replace(tools, h("label", { for: "sort" }, "Sort by"), select);
 }
@@ -191,15 +178,13 @@ function list(results, after, said, context, answer) {
   results.start = (page - 1) * PAGE + 1;
   replace(results, shown.map((place) => line(entries[place], context)));
   const at = (number, label, on) => {
-    const next = new URLSearchParams(params);
-    if (number > 1) next.set("page", String(number));
-    else next.delete("page");
+    const next = changed(params, { page: number > 1 ? String(number) : null });
     return h("a", { href: to("browse", "", next), "aria-current": on ? "page" : null, "aria-label": label === String(number) ? `Page ${number}` : null }, label);
   };
   const numbers = [...new Set([1, page - 1, page, page + 1, pages])].filter((each) => each >= 1 && each <= pages);
   replace(
     after,
-    !total && h("p.none", null, "Nothing is known here that satisfies all of this.", answer.closest.length > 0 && [" Did you mean ", answer.closest.slice(0, 5).map((each, at) => { const next = new URLSearchParams(params); next.set("q", each); return [at ? ", " : "", h("a", { href: to("browse", "", next) }, name(each))]; }), "?"]),
+    !total && h("p.none", null, "Nothing is known here that satisfies all of this.", answer.closest.length > 0 && [" Did you mean ", answer.closest.slice(0, 5).map((each, at) => [at ? ", " : "", h("a", { href: to("browse", "", changed(params, { q: each })) }, name(each))]), "?"]),
     pages > 1 && h("nav.paging", { "aria-label": "Pages of results" }, page > 1 && at(page - 1, "← Previous"), numbers.map((each, place) => [place && each - numbers[place - 1] > 1 ? h("span", null, "…") : null, at(each, String(each), each === page)]), page < pages && at(page + 1, "Next →")),
     answer.near.length > 0 && page === pages && h("section.near", { "aria-labelledby": "near-title" }, h("h2", { id: "near-title" }, "Near matches"), h("ol.results", null, answer.near.slice(0, 20).map(({ place, reason }) => line(entries[place], context, reason)))),
   );

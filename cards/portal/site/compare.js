@@ -1,5 +1,5 @@
 // Two to four datasets side by side.
-import { along, ids, to } from "./address.js";
+import { along, changed, ids, to } from "./address.js";
 import { details } from "./data.js";
 import { fill, h, name, replace } from "./dom.js";
 import { ACCESS, amount, bytes, DIMENSIONS, HOW, KINDS, licenseName, subjects, USES, use, verdict } from "./words.js";
@@ -33,12 +33,7 @@ export async function mount(main, context) {
   const update = async (next) => {
     const { params, catalogue, go } = next;
     const wanted = ids(params, "d").slice(0, MOST);
-    const set = (list) => {
-      const query = new URLSearchParams(params);
-      if (list.length) query.set("d", list.join(","));
-      else query.delete("d");
-      go(query);
-    };
+    const set = (list) => go(changed(params, { d: list.join(",") }));
     choose(chooser, catalogue, wanted, set);
     const mine = (last += 1);
     const chosen = wanted.map((id) => catalogue.get(id)).filter(Boolean);

@@ -1,5 +1,5 @@
 // The composer: datasets or a rule -> the plan of `medimg.fuse`, and what is taken away of it.
-import { along } from "./address.js";
+import { along, changed } from "./address.js";
 import { Form } from "./composer_form.js";
 import { ended, list, scroll, shown } from "./composer_plan.js";
 import { fetched } from "./data.js";
@@ -71,8 +71,7 @@ class Composer {
   #set(changes, extra = {}) {
     const params = paramsOf(this.context.params, { ...this.asked, ...changes });
     const recipe = "recipe" in extra ? extra.recipe : this.context.params.get("recipe");
-    if (recipe) params.set("recipe", recipe);
-    this.context.go(params, { push: Boolean(extra.push) });
+    this.context.go(changed(params, { recipe }), { push: Boolean(extra.push) });
   }
 
   // ---------------------------------------------------------------- where to start
@@ -152,8 +151,7 @@ class Composer {
   #takeRecipe(recipe) {
     const { asked } = imported(recipe, this.planner);
     const params = paramsOf(along(this.context.params), asked);
-    params.set("recipe", JSON.stringify(recipe));
-    this.context.go(params, { push: true });
+    this.context.go(changed(params, { recipe: JSON.stringify(recipe) }), { push: true });
     announce("The recipe was imported.");
   }
 
@@ -280,9 +278,7 @@ class Composer {
   }
 
   #open(key) {
-    const params = new URLSearchParams(this.context.params);
-    params.set("show", key);
-    this.context.go(params);
+    this.context.go(changed(this.context.params, { show: key }));
   }
 
   #output(key, about) {

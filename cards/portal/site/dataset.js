@@ -1,5 +1,5 @@
 // One dataset: what is known of it, who says so, how to load it.
-import { along, to } from "./address.js";
+import { along, changed, to } from "./address.js";
 import { details } from "./data.js";
 import { count, fill, h, many, name, outside, size, snippet } from "./dom.js";
 import { ACCESS, amount, bytes, DIMENSIONS, HOW, KINDS, licenseName, STANDS, subjects, USES, use, verdict, VERDICTS } from "./words.js";
@@ -23,8 +23,7 @@ const LONG = 14;
 export async function mount(main, context) {
   const entry = context.catalogue.get(context.about);
   if (!entry) {
-    const back = along(context.params);
-    back.set("q", context.about);
+    const back = changed(along(context.params), { q: context.about });
     fill(main, [h("h1", { tabindex: "-1" }, "There is no such dataset"), h("p", null, "The catalogue has no ", h("code", null, context.about), ". ", h("a", { href: to("browse", "", back) }, "Search for it"))]);
     return {};
   }
@@ -80,8 +79,7 @@ function source(fact, entry, more) {
 
 function facts(entry, more, context) {
   const search = (kind, term) => {
-    const params = along(context.params);
-    params.set(kind, term);
+    const params = changed(along(context.params), { [kind]: term });
     return h("a", { href: to("browse", "", params) }, name(kind === "dimension" ? (DIMENSIONS[term] ?? term) : term));
   };
   const words = (kind) => (entry[kind].length ? entry[kind].map((term, at) => [at ? ", " : "", search(kind, term)]) : null);

@@ -94,5 +94,12 @@ export function copier(text, what) {
   return button;
 }
 
+/** A labeled field for a number, which is told when it is changed. */
+export function numeric(title, given, event, told) {
+  const input = h("input", given);
+  input.addEventListener(event, () => Number.isFinite(input.valueAsNumber) && told(input.valueAsNumber));
+  return h("label", { for: given.id }, title, input);
+}
+
 /** Code with a button that copies it. */
 export const snippet = (code, what) => h("div.snippet", null, h("pre", { tabindex: "0", "aria-label": what }, h("code", null, code)), copier(code, what));

@@ -1,5 +1,5 @@
 // A picture with its mask on a canvas: zoom, overlay, the values under the cursor.
-import { fill, h, name, replace } from "./dom.js";
+import { fill, h, name, numeric, replace } from "./dom.js";
 import { color, legendList, meaning } from "./labels.js";
 import { at, decodePicture, levels, shown } from "./pixels.js";
 
@@ -104,21 +104,12 @@ export async function openImage(element, { image, mask, legend = [], instances =
     else return;
     event.preventDefault();
   });
-  const range = (id, title, value, act) => {
-    const input = h("input", { type: "range", id, min: "0", max: "1", step: "0.05", value: String(value) });
-    input.addEventListener("input", () => act(Number(input.value)));
-    return h("label", { for: id }, title, input);
-  };
-  const bound = (id, title, value, set) => {
-    const input = h("input", { type: "number", id, step: "any", value: String(value) });
-    input.addEventListener("change", () => {
-      if (!Number.isFinite(input.valueAsNumber)) return;
-      set(input.valueAsNumber);
+  const bound = (id, title, value, set) =>
+    numeric(title, { type: "number", id, step: "any", value: String(value) }, "change", (given) => {
+      set(given);
       paint();
       draw();
     });
-    return h("label", { for: id }, title, input);
-  };
   fill(tools, [
     h("button.button.plain", { type: "button", onclick: () => zoom(1.5), "aria-label": "Zoom in" }, "+"),
     h("button.button.plain", { type: "button", onclick: () => zoom(1 / 1.5), "aria-label": "Zoom out" }, "−"),
@@ -126,7 +117,7 @@ export async function openImage(element, { image, mask, legend = [], instances =
     inputs.map((input, each) => h("label", { for: input.id }, "xy"[each], input)),
     !picture.palette && bound("level-low", "Black at", low, (value) => (low = value)),
     !picture.palette && bound("level-high", "White at", high, (value) => (high = value)),
-    marks && !own && range("mask-opacity", "Mask", opacity, (value) => {
+    marks && !own && numeric("Mask", { type: "range", id: "mask-opacity", min: "0", max: "1", step: "0.05", value: String(opacity) }, "input", (value) => {
       opacity = value;
       draw();
     }),

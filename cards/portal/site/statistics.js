@@ -1,5 +1,5 @@
 // What the catalogue holds, as tables whose cells carry bars.
-import { along, to } from "./address.js";
+import { along, changed, to } from "./address.js";
 import { count, fill, h, many, name } from "./dom.js";
 import { licenseName, LOADABLE, USES, use, VERDICTS } from "./words.js";
 
@@ -7,11 +7,7 @@ const MOST = 20;
 
 export function mount(main, { catalogue, params }) {
   const { entries } = catalogue;
-  const address = (key, value) => {
-    const query = along(params);
-    query.set(key, value);
-    return to("browse", "", query);
-  };
+  const address = (key, value) => to("browse", "", changed(along(params), { [key]: value }));
   const loadable = entries.filter((each) => each.loadable !== "not yet").length;
   const images = entries.filter((each) => each.count !== null);
   fill(main, [
@@ -20,7 +16,7 @@ export function mount(main, { catalogue, params }) {
     h("p.note", null, "Images are counted as their source counts them: pictures, volumes, videos, series or files, whichever it names; series of one study are several. A dataset with several values stands in each, so columns do not add up to the whole. Images that datasets have in common are counted in each of them."),
     h("div.charts", null,
       ["modality", "organ", "task"].map((kind) => chart(kind[0].toUpperCase() + kind.slice(1), entries, (entry) => spread(entry[kind], catalogue.wider[kind]), { link: (value) => address(kind, value), wide: true })),
-      chart("Year of the first release", entries, (entry) => (entry.year === null ? [] : [String(entry.year)]), { sort: (one, other) => Number(other[0]) - Number(one[0]), link: yearLink(params), wide: true, all: true }),
+      chart("Year of the first release", entries, (entry) => (entry.year === null ? [] : [String(entry.year)]), { sort: (one, other) => Number(other[0]) - Number(one[0]), link: (value) => to("browse", "", changed(along(params), { from: value, until: value })), wide: true, all: true }),
       chart("License use", entries, (entry) => [use(entry)], { names: USES, link: (value) => address("use", value) }),
       chart("What may be published", entries, (entry) => [entry.verdict], { names: Object.fromEntries(Object.entries(VERDICTS).map(([key, each]) => [key, each[1]])) }),
       chart("License", entries, (entry) => (entry.license ? [`${licenseName(entry.license)}${entry.license_by === "source" ? "" : " (not verified)"}`] : []), {}),
@@ -30,15 +26,6 @@ export function mount(main, { catalogue, params }) {
 }
 
 const spread = (terms, wider) => [...new Set(terms.flatMap((term) => [term, ...(wider?.[term] ?? [])]))];
-
-function yearLink(params) {
-  return (value) => {
-    const query = along(params);
-    query.set("from", value);
-    query.set("until", value);
-    return to("browse", "", query);
-  };
-}
 
 /** One table: datasets and, where that says something, images per value. */
 function chart(title, entries, of, { names, link, wide, sort, all }) {

@@ -6,13 +6,15 @@ const PICTURE = /\.(png|jpe?g|webp|gif|bmp|avif)$/i;
 const NOT_BUILT = ["The volume viewer was not built into this portal: it comes from npm. Where Node is, ", h("code", null, "npm ci --prefix cards/portal && npm run vendor --prefix cards/portal"), " in a clone of medimg, and building the portal again, adds it. Everything else works without it."];
 const notBuilt = () => h("p.note", { "data-viewer": "missing" }, NOT_BUILT.map((each) => (each instanceof Node ? each.cloneNode(true) : each)));
 
-async function opened(element, kind, given, about) {
+/** The viewer of what `read` gives, in an element; null where it cannot be shown. */
+async function opened(element, kind, read, about) {
   if (kind === "volume" && !about.viewer) {
     replace(element, notBuilt());
     return null;
   }
   replace(element, h("p.note", null, "Opening …"));
   try {
+    const given = await read();
     const part = kind === "volume" ? await (await import("./volume.js")).openVolume(element, given) : await (await import("./image.js")).openImage(element, given);
     element.dataset.viewer = "open";
     return part;
@@ -35,18 +37,12 @@ export function samples(list, about) {
   const show = async (sample, button) => {
     part?.leave();
     for (const each of buttons) each.setAttribute("aria-pressed", String(each === button));
-    if (sample.kind === "volume" && !about.viewer) {
-      replace(area, notBuilt());
-      return;
-    }
-    replace(area, h("p.note", null, "Opening …"));
-    try {
+    const read = async () => {
       const [image, mask] = await Promise.all([bytes(sample.image), sample.mask && bytes(sample.mask)]);
-      part = await opened(area, sample.kind, { image, mask, legend: sample.legend, instances: sample.instances }, about);
-      if (part) area.append(h("p.note", null, name(sample.caption)));
-    } catch (error) {
-      replace(area, h("p.note", { role: "alert" }, "It could not be read: ", name(error.message)));
-    }
+      return { image, mask, legend: sample.legend, instances: sample.instances };
+    };
+    part = await opened(area, sample.kind, read, about);
+    if (part) area.append(h("p.note", null, name(sample.caption)));
   };
   const buttons = list.map((sample) => h("button.button.plain", { type: "button", "aria-pressed": "false", onclick: (event) => show(sample, event.currentTarget) }, `Open ${sample.kind === "volume" ? "volume" : "image"} `, name(sample.id.split("/").slice(1).join("/") || sample.id)));
   return { element: h("div.samples", null, h("p", null, buttons), area), leave: () => part?.leave() };
@@ -67,7 +63,7 @@ export function mount(main, { catalogue }) {
     if (!readable.length) return;
     const kind = VOLUME.test(readable[0].name) ? "volume" : "image";
     const [image, mask] = await Promise.all(readable.filter((file) => VOLUME.test(file.name) === (kind === "volume")).map(async (file) => ({ bytes: await file.arrayBuffer(), name: file.name, kind: file.type })));
-    part = await opened(area, kind, { image, mask: mask ?? null }, catalogue.about);
+    part = await opened(area, kind, () => ({ image, mask: mask ?? null }), catalogue.about);
     if (part) area.append(h("p.note", null, name(image.name), mask && [", with ", name(mask.name), " as its mask"]));
   };
   input.addEventListener("change", () => take(input.files));

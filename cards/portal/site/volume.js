@@ -1,5 +1,5 @@
 // A volume with its mask, by NiiVue. Loaded when a viewer opens, and not before.
-import { fill, h, name, replace } from "./dom.js";
+import { fill, h, name, numeric, replace } from "./dom.js";
 import { color, legendList, meaning } from "./labels.js";
 
 const VIEWS = { Multiplanar: "MULTIPLANAR", Axial: "AXIAL", Coronal: "CORONAL", Sagittal: "SAGITTAL", "3-D": "RENDER" };
@@ -77,20 +77,13 @@ export async function openVolume(element, { image, mask, legend = [], instances 
 
   const view = h("select", { id: "volume-view" }, Object.keys(VIEWS).map((title) => h("option", { value: title }, title)));
   view.addEventListener("change", () => viewer.setSliceType(SLICE_TYPE[VIEWS[view.value]]));
-  const range = (id, title, value, max, act) => {
-    const input = h("input", { type: "range", id, min: "0", max: String(max), step: max > 1 ? "1" : "0.05", value: String(value) });
-    input.addEventListener("input", () => act(Number(input.value)));
-    return h("label", { for: id }, title, input);
-  };
-  const bound = (id, title, get, set) => {
-    const input = h("input", { type: "number", id, step: "any", value: String(Number(get().toPrecision(4))) });
-    input.addEventListener("change", () => {
-      if (!Number.isFinite(input.valueAsNumber)) return;
-      set(input.valueAsNumber);
+  const range = (id, title, value, max, act) =>
+    numeric(title, { type: "range", id, min: "0", max: String(max), step: max > 1 ? "1" : "0.05", value: String(value) }, "input", act);
+  const bound = (id, title, get, set) =>
+    numeric(title, { type: "number", id, step: "any", value: String(Number(get().toPrecision(4))) }, "change", (given) => {
+      set(given);
       viewer.updateGLVolume();
     });
-    return h("label", { for: id }, title, input);
-  };
   fill(tools, [
     h("label", { for: "volume-view" }, "View", view),
     inputs.map((input, at) => h("label", { for: input.id }, "ijk"[at], input)),

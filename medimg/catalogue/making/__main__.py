@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from medimg.catalogue.making.make import files, make, summary
+from medimg.catalogue.making.make import make, summary
 from medimg.errors import MedimgError
 
 
@@ -24,18 +24,14 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     print(summary(made))
-    wrong = [path for path, field in files().items() if not _is(path, getattr(made, field))]
+    wrong = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
     if asked.check:
         for path in wrong:
             print(f"{path} is not what the lists say; run `make catalogue`.", file=sys.stderr)
         return 1 if wrong else 0
     for path in wrong:
-        path.write_text(getattr(made, files()[path]), "utf-8")
+        path.write_text(made[path], "utf-8")
     return 0
-
-
-def _is(path: Path, text: str) -> bool:
-    return path.exists() and path.read_text("utf-8") == text
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,20 +38,12 @@ _ASKS = {"Kaggle": "registration", "Synapse": "registration", "LONI/OASIS": "app
 """Holders that give no file to anybody without an account, or without an application."""
 
 
-@dataclass
-class Filled:
-    """An entry, and what was not taken into it.
+class Filler:
+    """Fills one entry.
 
     Attributes:
-        told: (column, reason).
+        told: (column, reason) of what was not taken.
     """
-
-    entry: Entry
-    told: list[tuple[str, str]] = field(default_factory=list)
-
-
-class Filler:
-    """Fills one entry."""
 
     def __init__(self, group: Group) -> None:
         self.rows = group.rows
@@ -60,14 +51,14 @@ class Filler:
         self.used: dict[str, list[str]] = {row.by: [] for row in group.rows}
         confirm_guesses(group.rows)
 
-    def entry(self, id_: str, name: str, overlaps: tuple[Overlap, ...]) -> Filled:
+    def entry(self, id_: str, name: str, overlaps: tuple[Overlap, ...]) -> Entry:
         """The entry of this id."""
         license_, by = self._license()
         terms = licenses.get(license_) if license_ and by == "source" else None
         where = self._one("where") or holder(self._links())
         count, unit = self._count()
         access = self._one("access") or _ASKS.get(where or "")
-        entry = Entry(
+        return Entry(
             id=id_,
             name=name,
             aliases=self._aliases(name),
@@ -93,7 +84,6 @@ class Filler:
             loadable="collection" if "/" in id_ and collections.split(id_) else "not yet",
             stated=self._stated(),
         )
-        return Filled(entry, self.told)
 
     def _said(self, column: str) -> Iterator[tuple[Said, list[Any]]]:
         """(row, what it says) of the rows whose word counts: the source's own where it says anything."""

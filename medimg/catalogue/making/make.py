@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from medimg import collections, index, registry
 from medimg.catalogue.entry import FIELDS, Entry, Overlap, Stated
@@ -15,7 +15,7 @@ from medimg.catalogue.making import ledger, lists, queue, roster
 from medimg.catalogue.making.cells import decided
 from medimg.catalogue.making.fill import Filler
 from medimg.catalogue.making.join import Group, Known, joined
-from medimg.catalogue.making.said import Said, key
+from medimg.catalogue.making.said import Said
 from medimg.catalogue.table import BESIDE, FILE
 from medimg.errors import MedimgError
 from medimg.text import slug
@@ -33,24 +33,12 @@ NO_IMAGES = "no images: a time series"
 _REGRESSIONS = ("regression", "estimation", "quantification", "measurement")
 
 
-class Made(NamedTuple):
-    """The texts of both files.
-
-    Attributes:
-        entries: listed.jsonl.
-        ledger: ledger.jsonl.
-    """
-
-    entries: str
-    ledger: str
-
-
 class NoListsError(MedimgError):
     """The folder of the lists is not there."""
 
 
-def make(folder: Path) -> Made:
-    """Read all lists below a folder.
+def make(folder: Path) -> dict[Path, str]:
+    """Read all lists below a folder; returns the texts of `listed.jsonl` and the ledger.
 
     Raises:
         NoListsError: there is no such folder, or a list is missing.
@@ -67,10 +55,10 @@ def make(folder: Path) -> Made:
     for row in rows:
         entry, how = where.get((row.by, row.row), (None, ""))
         lines.append(ledger.line(row, entry, how, repeats.get((row.by, row.row))))
-    return Made(
-        entries="".join(f"{each.line()}\n" for each in sorted(entries, key=lambda each: each.id)),
-        ledger=ledger.dumped([*lines, *told]),
-    )
+    return {
+        FILE: "".join(f"{each.line()}\n" for each in sorted(entries, key=lambda each: each.id)),
+        ledger.FILE: ledger.dumped([*lines, *told]),
+    }
 
 
 def read(folder: Path) -> Iterator[Said]:
@@ -168,15 +156,15 @@ def _fill(
     entries, where, told = [], {}, []
     for group in groups:
         id_ = group.id or ids.of(group)
-        filled = Filler(group).entry(id_, titles.get(id_) or _name(group), _edges(id_, builders))
+        filler = Filler(group)
+        entry = filler.entry(id_, titles.get(id_) or _name(group), _edges(id_, builders))
         if id_ in titles:
-            entries.append(_beside_declaration(filled.entry))
-            filled.told.clear()
+            entries.append(_beside_declaration(entry))
         else:
-            entries.append(filled.entry)
+            entries.append(entry)
+            told += [{"entry": id_, "column": column, "reason": reason} for column, reason in filler.told]
         for row, how in zip(group.rows, group.how, strict=True):
             where[row.by, row.row] = (id_, how)
-        told += [{"entry": id_, "column": column, "reason": reason} for column, reason in filled.told]
     return entries, where, sorted(told, key=lambda each: (each["entry"], each["column"]))
 
 
@@ -228,10 +216,10 @@ def _edges(id_: str, builders: list[index.Entry]) -> tuple[Overlap, ...]:
     return tuple(found)
 
 
-def summary(made: Made) -> str:
+def summary(made: Mapping[Path, str]) -> str:
     """Counts and shares, for a reader."""
-    entries = [json.loads(each) for each in made.entries.splitlines()]
-    lines = [json.loads(each) for each in made.ledger.splitlines()]
+    entries = [json.loads(each) for each in made[FILE].splitlines()]
+    lines = [json.loads(each) for each in made[ledger.FILE].splitlines()]
     rows = [each for each in lines if "list" in each]
     count = Counter(each["list"] for each in rows)
     broken = sum(1 for each in rows if each.get("broken"))
@@ -247,11 +235,3 @@ def summary(made: Made) -> str:
             f"{every[column][1]}); promised {ledger.GOALS[column]:.0%}"
         )
     return "\n".join(text)
-
-
-def files() -> dict[Path, str]:
-    """Where each text goes -> field of `Made`."""
-    return {FILE: "entries", ledger.FILE: "ledger"}
-
-
-__all__ = ["Made", "NoListsError", "files", "key", "make", "read", "spell_reg", "summary"]

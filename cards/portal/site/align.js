@@ -3,7 +3,7 @@
 import { ABSENT, IGNORE } from "./semantics.js";
 import { PlanError, fusionError, repr, sorted, unique } from "./python.js";
 
-export const OUTPUTS = ["mask", "classes", "boxes", "measures"];
+const OUTPUTS = ["mask", "classes", "boxes", "measures"];
 const KINDS = ["direct", "narrower", "wider", "none"];
 const TASKS = [
   ["mask", ["segmentation"]],

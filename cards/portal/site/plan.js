@@ -3,7 +3,7 @@
 // `new Planner(data).plan(asked)` gives what `medimg.fuse(..., plan=True).to_dict()` gives with the same manifests, or
 // throws a PlanError with the same words. A source of one's own is taken to hold every member that is asked for.
 
-import { Aligner, OUTPUTS, kindFor } from "./align.js";
+import { Aligner, kindFor } from "./align.js";
 import { DeclaredMember } from "./declared.js";
 import { Licenses } from "./licenses.js";
 import { PlanError, casefold, closeMatches, fusionError, partition, repr, requestError, sorted, unique } from "./python.js";
@@ -11,7 +11,7 @@ import { requestOf, splitFused } from "./request.js";
 import { Semantics } from "./semantics.js";
 import { Vocabulary } from "./vocabulary.js";
 
-export { PlanError, OUTPUTS };
+export { PlanError };
 
 const MINIATURE = "miniature";
 const OFFICIAL = "official";

@@ -142,11 +142,6 @@ export class PlanError extends Error {
     if (text && !/[.!?:…\n]$/.test(text)) text += ".";
     return this.nextStep ? `${text} Next: ${this.nextStep}` : text;
   }
-
-  toJSON() {
-    const { kind, problem, dataset, nextStep, text } = this;
-    return { kind, problem, dataset, next_step: nextStep, text };
-  }
 }
 
 export const requestError = (problem, nextStep = null) => new PlanError("RequestError", problem, { nextStep });

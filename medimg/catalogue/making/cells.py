@@ -41,11 +41,8 @@ class Cell:
 
     def line(self) -> dict[str, Any]:
         """As the ledger holds it, without what is empty."""
-        said = {"values": self.values, "moved": [list(each) for each in self.moved]}
-        return {key: value for key, value in (said | self._not_taken()).items() if value}
-
-    def _not_taken(self) -> dict[str, Any]:
-        return {"absent": self.absent, "rejected": self.rejected}
+        said = {**vars(self), "moved": [list(each) for each in self.moved]}
+        return {key: value for key, value in said.items() if value}
 
     @property
     def silent(self) -> bool:
@@ -69,18 +66,14 @@ def terms(vocabulary: Vocabulary, texts: str | Iterable[str] | None) -> Cell:
     for text in [texts] if isinstance(texts, str) else texts or ():
         parsed = vocabulary.parse(plain(text))
         cell.values += [id_ for id_ in parsed.ids if id_ not in cell.values]
-        for part, reason in parsed.rejected.items():
+        unknown = dict.fromkeys(parsed.unknown, f"not in the {vocabulary.name} vocabulary")
+        for part, reason in (parsed.rejected | unknown).items():
             if _SILENT.match(reason) or part == "...":
                 cell.absent[part] = reason
             elif found := _elsewhere(vocabulary, part):
                 cell.moved += [each for each in found if each not in cell.moved]
             else:
                 cell.rejected[part] = reason
-        for part in parsed.unknown:
-            if found := _elsewhere(vocabulary, part):
-                cell.moved += [each for each in found if each not in cell.moved]
-            else:
-                cell.rejected[part] = f"not in the {vocabulary.name} vocabulary"
     return cell
 
 

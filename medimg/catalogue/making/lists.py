@@ -29,11 +29,7 @@ _DATATYPES = {
 }
 """BIDS datatypes that hold images (bids-standard/bids-specification, "Modality specific files")."""
 _NO_IMAGES = {
-    "eeg": "a signal, not an image",
-    "ieeg": "a signal, not an image",
-    "meg": "a signal, not an image",
-    "nirs": "a signal, not an image",
-    "motion": "a signal, not an image",
+    **dict.fromkeys(("eeg", "ieeg", "meg", "nirs", "motion"), "a signal, not an image"),
     "beh": "behavior, not an image",
 }
 _PLACES = {
@@ -146,7 +142,7 @@ def _shifted_back(row: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
 
 def where(folder: Path) -> Iterator[Said]:
     """imaging_x_where.csv: where each name of both lists lives, and which builder or collection it is."""
-    for number, row in enumerate(_csv(folder / "queue" / "imaging_x_where.csv"), 1):
+    for number, row in enumerate(table(folder / "queue" / "imaging_x_where.csv"), 1):
         place = _PLACES.get(row["where"], row["where"])
         yield Said(
             by=WHERE,
@@ -161,7 +157,7 @@ def where(folder: Path) -> Iterator[Said]:
 
 def openneuro(folder: Path) -> Iterator[Said]:
     """openneuro.tsv: BIDS datasets; all are neuroimaging, and the license is that of dataset_description.json."""
-    rows = _csv(folder / "catalogue" / "openneuro.tsv", "\t")
+    rows = table(folder / "catalogue" / "openneuro.tsv", "\t")
     for number, row in enumerate(rows, 1):
         modality, signals = Cell(), Cell()
         for datatype in ast.literal_eval(row["datatypes"]):
@@ -191,6 +187,7 @@ def openneuro(folder: Path) -> Iterator[Said]:
         )
 
 
-def _csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+def table(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    """The rows of a file with one header."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter=delimiter))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 from medimg import vocab
 from medimg.catalogue.making import cells
 from medimg.catalogue.making.cells import Cell
-from medimg.catalogue.making.lists import SPLIT
+from medimg.catalogue.making.lists import SPLIT, table
 from medimg.catalogue.making.said import Said, addresses
 
 CANDIDATES, NEXT, TORCH_EM = "candidates", "next", "torch-em"
@@ -22,13 +21,13 @@ _CUT = 40
 
 def candidates(folder: Path) -> Iterator[Said]:
     """candidates.csv; modality, organ and counts come from regular expressions."""
-    for number, row in enumerate(_rows(folder / "queue" / "candidates.csv"), 1):
+    for number, row in enumerate(table(folder / "queue" / "candidates.csv"), 1):
         yield _said(CANDIDATES, number, row)
 
 
 def following(folder: Path) -> Iterator[Said]:
     """next.csv: the first of them, with a caution where a copy's terms differ from the source's."""
-    for number, row in enumerate(_rows(folder / "queue" / "next.csv"), 1):
+    for number, row in enumerate(table(folder / "queue" / "next.csv"), 1):
         said = _said(NEXT, number, row)
         said.notes["caution"] = bool(row["caution"])
         yield said
@@ -125,8 +124,3 @@ def _labels(labels: dict[str, Any]) -> Cell:
         elif found not in cell.values:
             cell.values.append(found)
     return cell
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))

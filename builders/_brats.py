@@ -70,4 +70,4 @@ def patient(make, folder, *, labels=(2, 1, 4), keys=KEYS):
     for key in keys:
         make.nifti(f"{folder}/{case}_{key}.nii.gz", low=0, high=1500, **SIZE)
     if labels:
-        make.nifti(f"{folder}/{case}_seg.nii.gz", labels=labels, dtype="uint8", **SIZE)
+        make.nifti(f"{folder}/{case}_seg.nii.gz", labels=labels, **SIZE)

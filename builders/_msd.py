@@ -149,6 +149,6 @@ def miniature(make, dataset, train, test, *, channels=(), shape=(12, 14, 10), ca
                 size = (*shape, len(channels)) if channels else shape
                 tar.nifti(f"{archive}/{folder}/{case}.nii.gz", size, **own[case])
                 continue
-            mask = {"labels": tuple(dataset.legend), "dtype": "uint8", "nested": False}
+            mask = {"labels": tuple(dataset.legend), "nested": False}
             mask |= {key: own[case][key] for key in ("affine", "spacing") if key in own[case]}
             tar.nifti(f"{archive}/labelsTr/{case}.nii.gz", shape, **mask)

@@ -38,8 +38,8 @@ DATASET = Dataset(
     labels=GROUPS,
     splits={"train": 0},
     configs=(
-        Config(name="functional", title="Preprocessed time series (func_preproc)", splits={"train": 0}),
-        Config(name="derivatives", title="Maps derived from the time series", splits={"train": 0}),
+        Config(name="functional", title="Preprocessed time series (func_preproc)"),
+        Config(name="derivatives", title="Maps derived from the time series"),
     ),
     subject="SUB_ID, the last five digits of FILE_ID",
     keys=(

@@ -51,9 +51,7 @@ DATASET = Dataset(
     legend={1: ("right ventricle cavity",), 2: ("left ventricle myocardium",), 3: ("left ventricle cavity",)},
     splits={"train": 200, "test": 100},
     configs=(
-        Config(
-            name="frames", title="End-diastole and end-systole, outlined", splits={"train": 200, "test": 100}
-        ),
+        Config(name="frames", title="End-diastole and end-systole, outlined"),
         Config(name="cine", title="The whole cardiac cycle, not outlined", splits={"train": 100, "test": 50}),
     ),
     parts=(Part(config="cine"),),
@@ -150,5 +148,4 @@ def miniature(make):
             inner.nifti(f"{stem}_4d.nii.gz", (12, 10, 4, 3), **image)
             for frame in (diastole, systole):
                 inner.nifti(f"{stem}_frame{frame:02d}.nii.gz", (12, 10, 4), **image)
-                mask = {"labels": (1, 2, 3), "dtype": "uint8"}
-                inner.nifti(f"{stem}_frame{frame:02d}_gt.nii.gz", (12, 10, 4), **(image | mask))
+                inner.nifti(f"{stem}_frame{frame:02d}_gt.nii.gz", (12, 10, 4), labels=(1, 2, 3), **image)

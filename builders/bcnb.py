@@ -57,13 +57,8 @@ DATASET = Dataset(
     legend={1: ("breast cancer",), 255: ()},
     splits=dict.fromkeys(SPLITS.values(), 0),
     configs=(
-        Config(name="tiles", title="Tiles of the slides", splits=dict.fromkeys(SPLITS.values(), 0)),
-        Config(
-            name="patches",
-            title="Patches of outlined tumor, as in the paper",
-            task="classification",
-            splits=dict.fromkeys(SPLITS.values(), 0),
-        ),
+        Config(name="tiles", title="Tiles of the slides"),
+        Config(name="patches", title="Patches of outlined tumor, as in the paper", task="classification"),
     ),
     parts=(Part(config="patches"),),
     subject="the slide's number, 1 to 1058",

@@ -50,11 +50,7 @@ DATASET = Dataset(
     legend={1: ("left ventricle cavity",), 2: ("left ventricle myocardium",), 3: ("left atrium",)},
     splits={"train": 1600, "validation": 200, "test": 200},
     configs=(
-        Config(
-            name="frames",
-            title="End-diastole and end-systole",
-            splits={"train": 1600, "validation": 200, "test": 200},
-        ),
+        Config(name="frames", title="End-diastole and end-systole"),
         Config(
             name="sequences",
             title="All frames from end-diastole to end-systole",

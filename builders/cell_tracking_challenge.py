@@ -58,7 +58,6 @@ NUCLEI, CELLS = {1: ("nucleus",)}, {1: ("cell",)}
 HOST = "http://data.celltrackingchallenge.net"
 LOADER = "constantinpape/torch-em:torch_em/data/datasets/light_microscopy/ctc.py@6f71247c"
 PAGE = "http://celltrackingchallenge.net/datasets/"
-FRAMES = {"train": 0, "test": 0}
 TRACKS = ("tracks-2d", "tracks-3d")
 SEQUENCE = (
     r"(?:(?:^|/)(?P<part>train|test)[^/]*/(?:[^/]+/)*?)?"
@@ -96,7 +95,7 @@ DATASET = Dataset(
         ),
         Source(url=PAGE, kind="page"),
     ),
-    splits=FRAMES,
+    splits={"train": 0, "test": 0},
     configs=(
         *(
             Config(
@@ -105,7 +104,6 @@ DATASET = Dataset(
                 dimension="3d" if "3D" in name else "2d",
                 modality=MODALITIES[name.split("-")[0]],
                 task="instance segmentation",
-                splits=FRAMES,
             )
             for name in TRAINING
         ),

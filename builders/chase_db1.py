@@ -34,8 +34,8 @@ DATASET = Dataset(
     legend={1: ("retinal vessel",)},
     splits={"train": 28},
     configs=(
-        Config(name="first-observer", title="Vessels outlined by the first observer", splits={"train": 28}),
-        Config(name="second-observer", title="Vessels outlined by the second observer", splits={"train": 28}),
+        Config(name="first-observer", title="Vessels outlined by the first observer"),
+        Config(name="second-observer", title="Vessels outlined by the second observer"),
     ),
     subject="the number in the file name: one child, both eyes",
     keys="eye; observer",

@@ -85,8 +85,8 @@ DATASET = Dataset(
     legend={1: ("lung",)},
     labels=LABELS,
     configs=(
-        Config(name="images", title="X-rays, and CT slices as pictures", splits={"train": 0}),
-        Config(name="volumes", title="CT volumes", dimension="3d", modality="CT", splits={"train": 0}),
+        Config(name="images", title="X-rays, and CT slices as pictures"),
+        Config(name="volumes", title="CT volumes", dimension="3d", modality="CT"),
     ),
     parts=(
         Part(config="images", modality="X-ray", legend={1: ("lung",)}, names=(*FOUND, *LUNGS)),

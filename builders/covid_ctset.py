@@ -41,7 +41,7 @@ DATASET = Dataset(
     ),
     labels=LABELS,
     configs=(
-        Config(name="raw", title="16-bit slices of every person", splits={"train": 63849}),
+        Config(name="raw", title="16-bit slices of every person"),
         Config(name="folds", title="Selected slices in five folds, 32-bit", splits={"train": 12058}),
     ),
     splits={"train": 63849},

@@ -72,4 +72,4 @@ def miniature(make):
     # Two sizes: a mask of another case would not fit.
     for case, shape in (("covid_001", (14, 12, 6)), ("cap_001", (12, 14, 5))):
         make.nifti(f"3DLSC-COVID/imagesTr/{case}.nii.gz", shape)
-        make.nifti(f"3DLSC-COVID/labelsTr/{case}.nii", shape, labels=(1,), dtype="uint8")
+        make.nifti(f"3DLSC-COVID/labelsTr/{case}.nii", shape, labels=(1,))

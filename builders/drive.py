@@ -41,11 +41,7 @@ DATASET = Dataset(
     parts=(Part(legend=BOTH), Part(legend=VIEW)),
     splits={"train": 20, "test": 20},
     configs=(
-        Config(
-            name="first-observer",
-            title="Vessels outlined by the first observer",
-            splits={"train": 20, "test": 20},
-        ),
+        Config(name="first-observer", title="Vessels outlined by the first observer"),
         Config(name="second-observer", title="Vessels outlined by the second observer", splits={"test": 20}),
     ),
     subject="the number in the file name: one photograph per patient",

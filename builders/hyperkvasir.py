@@ -102,7 +102,7 @@ DATASET = Dataset(
     legend=POLYP,
     splits={"train": 10662},
     configs=(
-        Config(name="labeled", title="Labeled images", task="classification", splits={"train": 10662}),
+        Config(name="labeled", title="Labeled images", task="classification"),
         Config(
             name="segmented",
             title="Segmented polyps",

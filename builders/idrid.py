@@ -14,7 +14,6 @@ from medimg.schema import Point, Row
 HOME = "https://idrid.grand-challenge.org/"
 PORT = "https://ieee-dataport.org/open-access/indian-diabetic-retinopathy-image-dataset-idrid"
 COPY = "huggingface.co/datasets/amin-nejad/idrid-disease-grading"
-GRADED = {"train": 413, "test": 103}
 DRAWN = {
     "MA": "microaneurysm",
     "HE": "retinal hemorrhage",
@@ -73,7 +72,7 @@ DATASET = Dataset(
     ),
     labels=GRADES,
     legend=LEGEND,
-    splits=GRADED,
+    splits={"train": 413, "test": 103},
     configs=(
         Config(
             name="segmentation",
@@ -81,8 +80,8 @@ DATASET = Dataset(
             task="segmentation",
             splits={"train": 54, "test": 27},
         ),
-        Config(name="grading", title="B. Disease grading", task="grading", splits=GRADED),
-        Config(name="localization", title="C. Localization", task="landmark localization", splits=GRADED),
+        Config(name="grading", title="B. Disease grading", task="grading"),
+        Config(name="localization", title="C. Localization", task="landmark localization"),
     ),
     parts=(
         Part(config="segmentation", legend=LEGEND, names=()),

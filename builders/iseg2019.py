@@ -105,5 +105,4 @@ def miniature(make):
                         f"{top}/{top}/subject-{case}-{kind}.hdr", size, labels=tissues, dtype="int16"
                     )
                 if part == "Training":
-                    mask = {"labels": (10, 150, 250), "dtype": "uint8"}
-                    inner.analyze(f"{top}/{top}/subject-{case}-label.hdr", size, **mask)
+                    inner.analyze(f"{top}/{top}/subject-{case}-label.hdr", size, labels=(10, 150, 250))

@@ -55,7 +55,6 @@ DATASET = _isic.challenge(
             name="lesion",
             title="Lesion segmentation and diagnosis (parts 1, 3, 3B)",
             task=("segmentation", "classification"),
-            splits={"train": 900, "test": 379},
         ),
         Config(
             name="features",

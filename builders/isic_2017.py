@@ -11,7 +11,6 @@ from medimg.readers import masks
 from medimg.schema import Row, Skipped
 
 PAGES = f"{_isic.SITE}:stade/core/templates"
-COUNTS = {"train": 2000, "validation": 150, "test": 600}
 SPLITS = {"Training": "train", "Validation": "validation", "Test_v2": "test"}
 FEATURES = {
     "network": "pigment network",
@@ -46,17 +45,14 @@ DATASET = _isic.challenge(
         doi="10.1109/ISBI.2018.8363547",
     ),
     labels=DIAGNOSES,
-    splits=COUNTS,
+    splits={"train": 2000, "validation": 150, "test": 600},
     configs=(
         Config(
             name="lesion",
             title="Lesion segmentation and diagnosis (parts 1 and 3)",
             task=("segmentation", "classification"),
-            splits=COUNTS,
         ),
-        Config(
-            name="features", title="Dermoscopic features (part 2)", task="attribute detection", splits=COUNTS
-        ),
+        Config(name="features", title="Dermoscopic features (part 2)", task="attribute detection"),
     ),
     parts=(
         Part(config="lesion", legend=_isic.LESION, names=ASSESSED),

@@ -67,12 +67,7 @@ DATASET = _isic.challenge(
             license="CC0-1.0",
             splits=SEGMENTED,
         ),
-        Config(
-            name="task3",
-            title="Disease classification",
-            task="classification",
-            splits={"train": 10015, "validation": 193, "test": 1512},
-        ),
+        Config(name="task3", title="Disease classification", task="classification"),
     ),
     parts=(
         Part(config="task1", legend=_isic.LESION, names=()),

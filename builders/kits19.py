@@ -128,8 +128,8 @@ def miniature(make):
                 f"data/case_{case:05d}/imaging.nii.gz", shape, affine=affine, dtype="float32", high=300
             )
         if case < LABELED:
-            mask = {"labels": (1, 2), "dtype": "uint8", "affine": affine}
-            make.nifti(f"data/case_{case:05d}/segmentation.nii.gz", shape or (6, 12, 10), **mask)
+            mask = f"data/case_{case:05d}/segmentation.nii.gz"
+            make.nifti(mask, shape or (6, 12, 10), affine=affine, labels=(1, 2))
     spacing = {"x_spacing": 0.92, "y_spacing": 0.92, "z_spacing": 3.0}
     clinical = {"age_at_nephrectomy": 49, "gender": "male", "malignant": True, "voxel_spacing": spacing}
     entries = [{"case_id": f"case_{case:05d}"} | clinical for case in cases if case < LABELED]

@@ -101,7 +101,7 @@ def miniature(make):
         ("Traing Batch 2", 28, identity),
     )
     for batch, case, affine in cases:
-        make.nifti(f"{batch}/volume-{case}.nii", affine=affine, spacing=(0.7, 0.7, 5), high=300)
-        mask = {"labels": (1, 2), "dtype": "uint8"}
-        make.nifti(f"{batch}/segmentation-{case}.nii", affine=affine, spacing=(0.7, 0.7, 5), **mask)
+        grid = {"affine": affine, "spacing": (0.7, 0.7, 5)}
+        make.nifti(f"{batch}/volume-{case}.nii", high=300, **grid)
+        make.nifti(f"{batch}/segmentation-{case}.nii", labels=(1, 2), **grid)
     make.nifti("test-volume-0.nii", spacing=(0.7, 0.7, 5), high=300)

@@ -55,7 +55,7 @@ DATASET = Dataset(
     legend=NODULE,
     parts=(Part(legend=NODULE, names=NODULES),),
     configs=(
-        Config(name="rad1", title="Masks of the first reader", splits={"train": 236, "test": 58}),
+        Config(name="rad1", title="Masks of the first reader"),
         Config(name="rad2", title="Masks of the second reader", splits={"train": 177}),
         Config(name="rad3", title="Masks of the third reader", splits={"train": 67}),
     ),
@@ -176,11 +176,10 @@ def miniature(make):
     scan = {"spacing": (0.7, 0.7, 1.0), "origin": (-150.0, -160.0, -270.0)}
     readers = {"0001": ("rad1", "rad2", "rad3"), "0312": ("rad1",), "0009": ()}
     for digits, drawn in readers.items():
-        make.metaimage(f"data{int(digits) % 6}/LNDb-{digits}.mhd", (12, 10, 6), **scan)
+        make.metaimage(f"data{int(digits) % 6}/LNDb-{digits}.mhd", **scan)
         for number, reader in enumerate(drawn, 1):
             # The same nodule has another id in every reader's mask; those under 3 mm (4 and 9) have none.
-            labels = {"labels": (number,), "dtype": "uint8"}
-            make.metaimage(f"masks/LNDb-{digits}_{reader}.mhd", (12, 10, 6), **scan, **labels)
+            make.metaimage(f"masks/LNDb-{digits}_{reader}.mhd", labels=(number,), **scan)
     with make.zip("trainset_csv.zip") as inner:
         inner.csv("trainCTs.csv", ["LNDbID", "RadN"], [(1, 3), (312, 1)])
         inner.csv("trainFleischner.csv", ["LNDbID", "Fleischner"], [(1, 2), (312, 0)])

@@ -116,7 +116,7 @@ def miniature(make):
     turned = {"direction": (-1, 0, 0, 0, -1, 0, 0, 0, 1), "origin": (50, 60, -70)}
     scans = {first: (0, {}), second: (0, turned), third: (7, {"spacing": (0.7, 0.7, 1.25)})}
     scans |= {series: (subset, {}) for subset, series in zip((2, 6), TWICE, strict=True)}
-    lungs = {"labels": (3, 4, 5), "nested": False, "dtype": "uint8", "data_suffix": ".zraw"}
+    lungs = {"labels": (3, 4, 5), "nested": False, "data_suffix": ".zraw"}
     for subset in (0, 2, 6, 7):
         with make.zip(f"subset{subset}.zip") as inner:
             for series, (place, geometry) in scans.items():

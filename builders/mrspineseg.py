@@ -79,6 +79,6 @@ def miniature(make):
         # "Case" is capital in the images' names alone; the last one shows L5 and S1 only.
         for case, values in ((1, range(1, 20)), (10, (1, 2, 11)), (198, range(1, 20))):
             inner.nifti(f"train/MR/Case{case}.nii.gz", low=0, high=900, **image)
-            mask = {"labels": tuple(values), "nested": False, "dtype": "uint8"}
-            inner.nifti(f"train/Mask/mask_case{case}.nii.gz", **mask, **image)
+            mask = f"train/Mask/mask_case{case}.nii.gz"
+            inner.nifti(mask, labels=tuple(values), nested=False, **image)
         inner.nifti("test/MR/Case173.nii.gz", low=0, high=900, **image)

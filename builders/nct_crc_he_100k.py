@@ -51,7 +51,7 @@ DATASET = Dataset(
     },
     splits={"train": 100000, "validation": 7180},
     configs=(
-        Config(name="normalized", title="Colors normalized", splits={"train": 100000, "validation": 7180}),
+        Config(name="normalized", title="Colors normalized"),
         Config(name="unnormalized", title="Colors as scanned", splits={"train": 100000}),
     ),
     no_subject="no patient is named; those of the 7K are others than those of the 100K",

@@ -18,7 +18,6 @@ NAMES = {
     4: ("retinal vessel", "uncertain retinal vessel"),
 }
 VESSEL = {1: ("retinal vessel",)}
-SPLITS = {"train": 20, "test": 20}
 
 DATASET = Dataset(
     name="rite",
@@ -42,10 +41,10 @@ DATASET = Dataset(
     sources=(Source(url=PAGE, kind="page"),),
     legend=NAMES,
     parts=(Part(config="vessel", legend=VESSEL),),
-    splits=SPLITS,
+    splits={"train": 20, "test": 20},
     configs=(
-        Config(name="artery-vein", title="Arteries, veins, crossings and uncertain vessels", splits=SPLITS),
-        Config(name="vessel", title="All vessels", splits=SPLITS),
+        Config(name="artery-vein", title="Arteries, veins, crossings and uncertain vessels"),
+        Config(name="vessel", title="All vessels"),
     ),
     subject="the number in the file name, which is that of DRIVE",
     overlaps=(Overlap(dataset="drive", relation="same images", evidence=PAGE),),

@@ -65,10 +65,7 @@ DATASET = Dataset(
     splits={"train": 397},
     configs=(
         Config(
-            name="diagnoses",
-            title="All photographs with their diagnoses",
-            task="multi-label classification",
-            splits={"train": 397},
+            name="diagnoses", title="All photographs with their diagnoses", task="multi-label classification"
         ),
         *(
             Config(name=name, title=f"Vessels of the {name}", task="segmentation", splits={"train": 20})

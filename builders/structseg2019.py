@@ -120,5 +120,5 @@ def miniature(make):
             for case in (1, 50):
                 seed = f"{'lung' if number > 2 else 'npc'}{case}"
                 inner.nifti(f"{task}/{case}/data.nii.gz", (24, 10, 6), seed=seed)
-                labels = {"labels": tuple(legend), "nested": False, "dtype": "uint8"}
-                inner.nifti(f"{task}/{case}/label.nii.gz", (24, 10, 6), **labels)
+                mask = f"{task}/{case}/label.nii.gz"
+                inner.nifti(mask, (24, 10, 6), labels=tuple(legend), nested=False)

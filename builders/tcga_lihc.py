@@ -28,7 +28,7 @@ DATASET = Dataset(
     ),
     splits={"train": 1688},
     configs=(
-        Config(name="volumes", title="CT, MRI and PET", splits={"train": 1688}),
+        Config(name="volumes", title="CT, MRI and PET"),
         Config(
             name="slides",
             title="Tiles of the pathology slides",

@@ -177,7 +177,7 @@ def miniature(make):
     # The same scans as the challenge had them, under other names.
     challenge = "verse20_miccai_challenge/03_test/GL195/GL195_CT_ax"
     make.nifti(f"{challenge}.nii.gz", (10, 14, 8), affine=las, high=1200)
-    make.nifti(f"{challenge}_seg.nii.gz", (10, 14, 8), affine=las, labels=(28, 8), dtype="uint8")
+    make.nifti(f"{challenge}_seg.nii.gz", (10, 14, 8), affine=las, labels=(28, 8))
     make.json(
         f"{challenge}_iso-ctd.json", [{"direction": list("LPS")}, {"label": 28, "X": 2, "Y": 3, "Z": 4}]
     )

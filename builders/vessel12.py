@@ -110,17 +110,16 @@ def point(line):
 
 def miniature(make):
     size, place = (14, 12, 6), {"spacing": (0.7, 0.7, 0.8), "origin": (-150, -140, -300)}
-    lung = {"labels": (1,), "dtype": "uint8"}
     # One archive's name has an underscore where the others have a dash.
     for archive, number in (("VESSEL12_01-05", "01"), ("VESSEL12_11_15", "11")):
         with make.tar(f"{archive}.tar.bz2") as inner:
             inner.metaimage(f"{archive}/VESSEL12_{number}.mhd", size, **place)
     with make.tar("VESSEL12_01-20_Lungmasks.tar.bz2") as inner:
         for number in ("01", "11"):
-            inner.metaimage(f"VESSEL12_01-20_Lungmasks/VESSEL12_{number}.mhd", size, **place, **lung)
+            inner.metaimage(f"VESSEL12_01-20_Lungmasks/VESSEL12_{number}.mhd", size, labels=(1,), **place)
     with make.tar("VESSEL12_ExampleScans.tar.bz2") as inner:
         root = "VESSEL12_ExampleScans"
         inner.metaimage(f"{root}/Scans/VESSEL12_21.mhd", size, **place)
-        inner.metaimage(f"{root}/Lungmasks/VESSEL12_21.mhd", size, **place, **lung)
+        inner.metaimage(f"{root}/Lungmasks/VESSEL12_21.mhd", size, labels=(1,), **place)
         points = [(4, 5, 2, 1), (9, 3, 2, 0), (6, 6, 4, 1)]
         inner.csv(f"{root}/Annotations/VESSEL12_21_Annotations.csv", None, points)

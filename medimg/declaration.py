@@ -102,7 +102,7 @@ class Evidence(Frozen):
 
 
 class Config(Frozen):
-    """A sub-collection with its own Hub config. None takes the dataset's value."""
+    """A sub-collection with its own Hub config. None, and no splits, take the dataset's value."""
 
     name: str
     title: str
@@ -310,10 +310,10 @@ class Dataset(Frozen):
         if own is None:
             if self.configs or name != "default":
                 raise KeyError(name)
-            own = Config(name="default", title=self.title, splits=self.splits)
+            own = Config(name="default", title=self.title)
         inherited = {
             key: getattr(self, key)
-            for key in ("dimension", "modality", "organ", "task", "license")
-            if getattr(own, key) is None
+            for key in ("dimension", "modality", "organ", "task", "license", "splits")
+            if getattr(own, key) in (None, {})
         }
         return own.model_copy(update=inherited)

@@ -3,8 +3,8 @@
 `<collection>/<PatientID>/<study>/<series>/*.dcm`, where study and series are called by date and description or
 by UID. Names tell nothing that headers do not: all is read from the headers.
 
-What a collection declares (`source`, `values`, `legend`), how its series are found (`folders`, `patients`), then rows:
-of collections without drawings (`rows`), and of those that have some (`drawn_on`, `segmented`, `contoured`).
+What a collection declares (`declared`, `values`, `legend`), how its series are found (`folders`, `patients`), then
+rows: of collections without drawings (`rows`), and of those that have some (`drawn_on`, `segmented`, `contoured`).
 """
 
 import re
@@ -13,7 +13,7 @@ from itertools import combinations, groupby
 from operator import or_
 from typing import NamedTuple
 
-from medimg.declaration import Source
+from medimg.declaration import Dataset, Evidence, Source
 from medimg.errors import FormatError, LabelError, MedimgError
 from medimg.readers import dicom, dicom_seg, dicom_slides, dicom_stacks, drawn, grids, rtstruct, volumes
 from medimg.schema import Row, Skipped
@@ -45,11 +45,30 @@ def collection(slug):
     return slug.replace("-", "_")
 
 
-def source(slug):
-    """Page and sources of a collection; those that are in the Imaging Data Commons are streamed from its buckets."""
+def declared(slug, license, *, labels_evidence, layout_evidence=None, license_evidence=None, **declaration):
+    """The declaration of a collection; those that are in the Imaging Data Commons are streamed from its buckets.
+
+    Where nothing else is said its layout and patients were read in the index of the Commons, its license on its page.
+    """
     home = f"https://www.cancerimagingarchive.net/collection/{slug}/"
     commons = (Source(url=f"idc://{collection(slug)}"),) if slug in COMMONS else ()
-    return {"homepage": home, "sources": (*commons, Source(url=home, kind="page"))}
+    index = f"idc-index-data 25.0.5, collection {collection(slug)}"
+    terms, _, version = license.removeprefix("CC-").rpartition("-")
+    return Dataset(
+        name=slug,
+        dimension="3d",
+        license=license,
+        homepage=home,
+        sources=(*commons, Source(url=home, kind="page")),
+        evidence=Evidence(
+            layout=layout_evidence or index,
+            labels=labels_evidence,
+            license=license_evidence or f"the collection's page (CC {terms} {version})",
+            subject=index,
+        ),
+        bad_files="quarantine",
+        **declaration,
+    )
 
 
 def values(structures):

@@ -5,18 +5,16 @@ treatment works. Dynamic and static PET come with the CT of each session.
 """
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence
+from medimg.declaration import Citation
 
-DATASET = Dataset(
-    name="acrin-flt-breast",
+DATASET = _tcia.declared(
+    "acrin-flt-breast",
     title="ACRIN-FLT-Breast (ACRIN 6688)",
     aliases=("ACRIN 6688", "ACRIN 66", "ACRIN 66"),
-    dimension="3d",
     modality=("PET", "CT"),
     organ="breast",
     task="treatment response",
     license="CC-BY-3.0",
-    **_tcia.source("acrin-flt-breast"),
     citation=Citation(
         title="Data from ACRIN-FLT-Breast",
         authors="Kinahan P, Muzi M, Bialecki B, Coombs L",
@@ -27,13 +25,10 @@ DATASET = Dataset(
     splits={"train": 0},
     subject="PatientID of the DICOM header (ACRIN-FLT-Breast_001 …); up to three sessions",
     keys="SeriesInstanceUID; SeriesNumber; frame",
-    evidence=Evidence(
-        layout="idc-index-data 25.0.5, collection acrin_flt_breast (series, modalities, descriptions)",
-        labels="idc-index-data 25.0.5, collection acrin_flt_breast: series of PT, CT and OT alone, so nothing is "
-        "drawn on the images; the clinical forms are not read",
-        license="the collection's page (CC BY 3.0 for images and clinical data)",
-        subject="idc-index-data 25.0.5, collection acrin_flt_breast",
-    ),
+    layout_evidence="idc-index-data 25.0.5, collection acrin_flt_breast (series, modalities, descriptions)",
+    labels_evidence="idc-index-data 25.0.5, collection acrin_flt_breast: series of PT, CT and OT alone, so nothing is "
+    "drawn on the images; the clinical forms are not read",
+    license_evidence="the collection's page (CC BY 3.0 for images and clinical data)",
     notes=(
         "Rows are unlabelled. Complete response, Ki-67 and SUV stand in the collection's clinical forms "
         "(Demographic, Follow-Up, Measurement), which are joined by PatientID and are not part of the rows.",
@@ -42,7 +37,6 @@ DATASET = Dataset(
         "something. Three patients have no CT.",
         "Not to be confused with ACRIN 6698 (diffusion MRI of the breast).",
     ),
-    bad_files="quarantine",
 )
 
 

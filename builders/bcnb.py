@@ -90,7 +90,14 @@ PATCH = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
 
 
 def rows(files):
-    about, parts = clinical(files), {}
+    about = tables.lines_by(
+        files,
+        r"(?:^|/)patient-clinical-data\.xlsx$",
+        "Patient ID",
+        lost="receptors and other findings are",
+        named=lambda number: number.removesuffix(".0"),
+    )
+    parts = {}
     for file, part in files.match(r"(?:^|/)(train|val|test)_id\.txt$"):
         parts |= dict.fromkeys(tables.lines(file), SPLITS[part])
     outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$", lost="outlines of the tumors are")
@@ -112,15 +119,6 @@ def rows(files):
                 yield from tiles(image, patient, parts[patient], line, outlines.get(patient))
     for image, _ in files.match(r"(?:^|/)(\d{6})(?:_\w+)?\.jpg$"):
         yield Skipped(file=image, reason="a sample slide of the repository, none of 1 to 1058")
-
-
-def clinical(files):
-    """The clinical table's lines by patient."""
-    found, lost = tables.Lines(files), "receptors and other findings are"
-    for (table,) in files.match(r"(?:^|/)patient-clinical-data\.xlsx$", lost=lost):
-        for line in tables.rows(table):
-            found.add(line["Patient ID"].strip().removesuffix(".0"), line, "Patient ID")
-    return found
 
 
 def tiles(file, patient, split, line, outline):

@@ -8,7 +8,7 @@ import re
 from functools import partial
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence, Part
+from medimg.declaration import Citation, Part
 from medimg.schema import Row
 
 ROIS = {
@@ -25,16 +25,14 @@ ROIS = {
     "(gold-?)?(marker|fiducial)": ("fiducial marker",),
 }
 
-DATASET = Dataset(
-    name="4d-lung",
+DATASET = _tcia.declared(
+    "4d-lung",
     title="4D-Lung",
     aliases=("4D Lung", "Data from 4D Lung Imaging of NSCLC Patients"),
-    dimension="3d",
     modality=("4D CT", "CBCT"),
     organ="lung",
     task=("segmentation", "registration"),
     license="CC-BY-3.0",
-    **_tcia.source("4d-lung"),
     citation=Citation(
         title="A longitudinal four-dimensional computed tomography and cone beam computed tomography dataset "
         "for image-guided radiation therapy research in lung cancer",
@@ -48,15 +46,10 @@ DATASET = Dataset(
     splits={"train": 5890},
     subject="PatientID of the DICOM header (100_HM10395 … 119_HM10395)",
     keys="SeriesInstanceUID; SeriesNumber; phase_percent; RTSTRUCT; ROIs; ROINumber; ROIName; contours",
-    evidence=Evidence(
-        layout="idc-index-data 25.0.5, collection 4d_lung",
-        labels="constantinpape/torch-em:torch_em/data/datasets/medical/four_d_lung.py@4fa51acf and public readers "
-        "(Tumor_c00, LN_c00, Carina_c00, Vertebra_c00, Esophagus_c00; in patient 115 'Tumor_ c00'); "
-        "alexprotom/rust-dicom-station:docs/example-data.md@22e8a11e (also cord, lungs, heart and four gold "
-        "markers, whose exact names were not read: what no pattern matches goes into no mask)",
-        license="the collection's page (CC BY 3.0)",
-        subject="idc-index-data 25.0.5, collection 4d_lung",
-    ),
+    labels_evidence="constantinpape/torch-em:torch_em/data/datasets/medical/four_d_lung.py@4fa51acf and public readers "
+    "(Tumor_c00, LN_c00, Carina_c00, Vertebra_c00, Esophagus_c00; in patient 115 'Tumor_ c00'); "
+    "alexprotom/rust-dicom-station:docs/example-data.md@22e8a11e (also cord, lungs, heart and four gold "
+    "markers, whose exact names were not read: what no pattern matches goes into no mask)",
     notes=(
         "One row is one phase of one acquisition: keep all rows of a patient in one split.",
         "Only fan-beam CT have contours: one acquisition in patients 100 to 106, four to eight in the others. "
@@ -67,7 +60,6 @@ DATASET = Dataset(
         "2 slices and ten have 98; about 50 are usual.",
         "Dates, which are also in the folders' names, are shifted: only differences between them mean something.",
     ),
-    bad_files="quarantine",
 )
 
 

@@ -1,7 +1,7 @@
 """Lung-PET-CT-Dx: CT and PET of 355 patients with lung cancer of four kinds, with boxes around the tumor."""
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence
+from medimg.declaration import Citation
 from medimg.readers import tables
 from medimg.readers.boxes import voc
 from medimg.schema import Box, Row
@@ -13,16 +13,14 @@ KINDS = {
     "G": "lung squamous cell carcinoma",
 }
 
-DATASET = Dataset(
-    name="lung-pet-ct-dx",
+DATASET = _tcia.declared(
+    "lung-pet-ct-dx",
     title="Lung-PET-CT-Dx",
     aliases=("Lung PET-CT Dx",),
-    dimension="3d",
     modality=("CT", "PET"),
     organ="lung",
     task=("detection", "classification"),
     license="CC-BY-4.0",
-    **_tcia.source("lung-pet-ct-dx"),
     citation=Citation(
         title="A large-scale CT and PET/CT dataset for lung cancer diagnosis",
         authors="Li P, Wang S, Li T, Lu J, HuangFu Y, Wang D",
@@ -37,22 +35,17 @@ DATASET = Dataset(
         "SeriesInstanceUID; No.; NewPatientID; Sex; Age; weight (kg); T-Stage; "
         "Histopathological grading; SOPInstanceUID; name; box; N-Stage; M-Stage; Smoking History"
     ),
-    evidence=Evidence(
-        layout="idc-index-data 25.0.5, collection lung_pet_ct_dx; public code that reads "
-        "manifest-1608669183333 and Annotations-XML-Files-rev12222020",
-        labels="the collection's page (letter of the PatientID; it prints C for large cell, the ids use E); "
-        "deepakri201/SR_for_Lung_PET_CT_Dx@8a277c1 (30,776 boxes as DICOM reports of the cloud copy, found by "
-        "SOPInstanceUID, with xmin to ymax as image coordinates: from the first pixel's corner)",
-        license="the collection's page (CC BY 4.0)",
-        subject="idc-index-data 25.0.5, collection lung_pet_ct_dx",
-    ),
+    layout_evidence="idc-index-data 25.0.5, collection lung_pet_ct_dx; public code that reads "
+    "manifest-1608669183333 and Annotations-XML-Files-rev12222020",
+    labels_evidence="the collection's page (letter of the PatientID; it prints C for large cell, the ids use E); "
+    "deepakri201/SR_for_Lung_PET_CT_Dx@8a277c1 (30,776 boxes as DICOM reports of the cloud copy, found by "
+    "SOPInstanceUID, with xmin to ymax as image coordinates: from the first pixel's corner)",
     notes=(
         "A box belongs to the series that holds its slice, and is one slice thick. Other reconstructions of "
         "the study and PET have none, although the tumor is there.",
         "The kind of cancer is that of the patient. Kinds are unbalanced: 251 A, 38 B, 5 E, 61 G.",
         "Use the annotations rev12222020, not those of October; where a copy has both, the later count.",
     ),
-    bad_files="quarantine",
 )
 
 

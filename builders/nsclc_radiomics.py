@@ -7,7 +7,7 @@ known. Which organs are outlined differs between patients.
 from functools import partial
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence
+from medimg.declaration import Citation
 from medimg.readers import tables
 from medimg.schema import Measure, Row
 
@@ -29,16 +29,14 @@ KINDS = {
 LOADER = "constantinpape/torch-em:torch_em/data/datasets/medical/nsclc_radiomics.py@3db1c5ef"
 NSCLC = "non-small cell lung carcinoma"
 
-DATASET = Dataset(
-    name="nsclc-radiomics",
+DATASET = _tcia.declared(
+    "nsclc-radiomics",
     title="NSCLC-Radiomics (Lung1)",
     aliases=("Lung1", "NSCLC Radiomics"),
-    dimension="3d",
     modality="CT",
     organ=("lung", "heart", "esophagus", "spinal cord"),
     task=("segmentation", "survival", "classification"),
     license="CC-BY-NC-3.0",
-    **_tcia.source("nsclc-radiomics"),
     citation=Citation(
         title="Decoding tumour phenotype by noninvasive imaging using a quantitative radiomics approach",
         authors="Aerts HJWL, Velazquez ER, Leijenaar RTH, et al.",
@@ -55,13 +53,9 @@ DATASET = Dataset(
         "Histology; gender; Survival.time; RTSTRUCT; ROIs; ROINumber; ROIName; contours; "
         "Clinical.M.Stage; deadstatus.event"
     ),
-    evidence=Evidence(
-        layout=f"{LOADER}; idc-index-data 25.0.5, collection nsclc_radiomics",
-        labels=f"{LOADER} (names of the contours and how many patients have each); public scripts that read columns "
-        "Histology, Survival.time and deadstatus.event",
-        license="the collection's page (CC BY-NC 3.0)",
-        subject="idc-index-data 25.0.5, collection nsclc_radiomics",
-    ),
+    layout_evidence=f"{LOADER}; idc-index-data 25.0.5, collection nsclc_radiomics",
+    labels_evidence=f"{LOADER} (names of the contours and how many patients have each); public scripts that read "
+    "columns Histology, Survival.time and deadstatus.event",
     notes=(
         "A structure that was not outlined is unknown, not absent: see `assessed`. The heart is outlined in "
         "127 patients, the esophagus in 355, lungs and spinal cord in 411.",
@@ -69,7 +63,6 @@ DATASET = Dataset(
         "Masks are made of the RTSTRUCT, which all 422 patients have. The DICOM SEG of the collection (421) "
         "hold the same contours, those of others in the IDC were made by programs; both are left out.",
     ),
-    bad_files="quarantine",
 )
 
 

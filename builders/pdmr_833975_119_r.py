@@ -7,18 +7,16 @@ out of training sets of human images.
 from functools import partial
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence
+from medimg.declaration import Citation
 
-DATASET = Dataset(
-    name="pdmr-833975-119-r",
+DATASET = _tcia.declared(
+    "pdmr-833975-119-r",
     title="PDMR-833975-119-R, mouse xenografts of pancreatic adenocarcinoma",
     aliases=("PDMR", "PDMR"),
-    dimension="3d",
     modality="MRI",
     organ=("pancreas", "abdomen"),
     task="longitudinal",
     license="CC-BY-3.0",
-    **_tcia.source("pdmr-833975-119-r"),
     citation=Citation(
         title="Imaging tissue characterization of a patient derived xenograft model of adenocarcinoma pancreas: "
         "PDMR-833975-119-R",
@@ -30,19 +28,14 @@ DATASET = Dataset(
     splits={"train": 80},
     subject="PatientID of the DICOM header: one mouse (833975-119-R-1565 … 1584)",
     keys="SeriesInstanceUID; species",
-    evidence=Evidence(
-        layout="idc-index-data 25.0.5, collection pdmr_833975_119_r",
-        labels="none: there are no masks; https://wiki.cancerimagingarchive.net/pages/viewpage.action?pageId="
-        "70226465 (mouse, MR and SR)",
-        license="idc-index-data 25.0.5 (CC BY 3.0)",
-        subject="idc-index-data 25.0.5, collection pdmr_833975_119_r",
-    ),
+    labels_evidence="none: there are no masks; https://wiki.cancerimagingarchive.net/pages/viewpage.action?pageId="
+    "70226465 (mouse, MR and SR)",
+    license_evidence="idc-index-data 25.0.5 (CC BY 3.0)",
     notes=(
         "The animals are mice (meta.species).",
         "Of the two series of each study, the one with a single image is left out.",
         "Measurements of the tumor are structured reports in studies of their own, which are not read.",
     ),
-    bad_files="quarantine",
 )
 
 

@@ -4,21 +4,19 @@ Whether the tumor responded completely is known; the two kinds of images come fr
 """
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence
+from medimg.declaration import Citation
 from medimg.readers import tables
 
 RESPONSES = {"pcr": "complete pathologic response", "non-pcr": "no pathologic complete response"}
 
-DATASET = Dataset(
-    name="qin-breast",
+DATASET = _tcia.declared(
+    "qin-breast",
     title="QIN-BREAST",
     aliases=("QIN Breast",),
-    dimension="3d",
     modality=("PET", "CT", "MRI"),
     organ="breast",
     task=("treatment response", "classification"),
     license="CC-BY-3.0",
-    **_tcia.source("qin-breast"),
     citation=Citation(
         title="Data From QIN-Breast",
         authors="Li X, Abramson RG, Arlinghaus LR, et al.",
@@ -30,14 +28,10 @@ DATASET = Dataset(
     splits={"train": 0},
     subject="PatientID of the DICOM header (QIN-BREAST-01-0001 … 0068); up to three visits",
     keys="SeriesInstanceUID; TemporalPositionIdentifier; Response",
-    evidence=Evidence(
-        layout="idc-index-data 25.0.5, collection qin_breast; public scripts that read manifest-1542731172463 "
-        "with QIN-Breast_TreatmentResponse(2014-12-16).xlsx",
-        labels="public scripts that read columns Patient ID and Response, and map pCR and non-pCR in lower "
-        "case",
-        license="the collection's page (CC BY 3.0)",
-        subject="idc-index-data 25.0.5, collection qin_breast",
-    ),
+    layout_evidence="idc-index-data 25.0.5, collection qin_breast; public scripts that read manifest-1542731172463 "
+    "with QIN-Breast_TreatmentResponse(2014-12-16).xlsx",
+    labels_evidence="public scripts that read columns Patient ID and Response, and map pCR and non-pCR in lower "
+    "case",
     notes=(
         "43 patients have PET and CT, 41 have MRI, 16 have both.",
         "MR series hold several volumes (time points of contrast, flip angles), which are rows of their own; "
@@ -45,7 +39,6 @@ DATASET = Dataset(
         "The response is that of the patient, at the end of treatment: all visits carry it.",
         "Masks of others in the IDC were made by programs and are left out.",
     ),
-    bad_files="quarantine",
 )
 
 

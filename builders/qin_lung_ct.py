@@ -6,20 +6,18 @@ For ten of them three segmentation algorithms outlined the nodule three times ea
 from functools import partial
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence, Overlap
+from medimg.declaration import Citation, Overlap
 from medimg.readers import dicom_seg, votes
 from medimg.schema import Row, Skipped
 
-DATASET = Dataset(
-    name="qin-lung-ct",
+DATASET = _tcia.declared(
+    "qin-lung-ct",
     title="QIN LUNG CT",
     aliases=("TCIA QIN LUNG", "QIN-LungCT-Seg"),
-    dimension="3d",
     modality="CT",
     organ="lung",
     task=("segmentation", "radiomics"),
     license="CC-BY-3.0",
-    **_tcia.source("qin-lung-ct"),
     citation=Citation(
         title="Data from QIN LUNG CT",
         authors="Goldgof D, Hall L, Hawkins S, et al.",
@@ -38,14 +36,10 @@ DATASET = Dataset(
         ),
     ),
     keys="SeriesInstanceUID; SEG; label",
-    evidence=Evidence(
-        layout="idc-index-data 25.0.5, collection qin_lung_ct; "
-        "openmedlab/Awesome-Medical-Dataset:resources/QIN-LungCT-Seg.md@81da0eee",
-        labels="constantinpape/torch-em:torch_em/data/datasets/medical/qin_lungct_seg.py@e38c9cf9 (one "
-        "segmentation per SEG, paired by ReferencedSeriesSequence); 10.7937/K9/TCIA.2015.1BUVFJR7",
-        license="the collection's page (CC BY 3.0)",
-        subject="idc-index-data 25.0.5, collection qin_lung_ct",
-    ),
+    layout_evidence="idc-index-data 25.0.5, collection qin_lung_ct; "
+    "openmedlab/Awesome-Medical-Dataset:resources/QIN-LungCT-Seg.md@81da0eee",
+    labels_evidence="constantinpape/torch-em:torch_em/data/datasets/medical/qin_lungct_seg.py@e38c9cf9 (one "
+    "segmentation per SEG, paired by ReferencedSeriesSequence); 10.7937/K9/TCIA.2015.1BUVFJR7",
     notes=(
         "The mask counts segmentations: value n is where n of up to nine (three algorithms, three runs) "
         "include the voxel. `label.source` lists their files.",
@@ -54,7 +48,6 @@ DATASET = Dataset(
         "programs of others, in the IDC) are left out.",
         "Segmentations stand in studies of their own, later than the CT.",
     ),
-    bad_files="quarantine",
 )
 
 

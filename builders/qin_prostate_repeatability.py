@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Dataset, Evidence
+from medimg.declaration import Citation
 from medimg.readers import dicom_seg
 
 SEGMENTS = {
@@ -19,16 +19,14 @@ SEGMENTS = {
 }
 BITS = {label: 1 << n for n, label in enumerate(SEGMENTS)}
 
-DATASET = Dataset(
-    name="qin-prostate-repeatability",
+DATASET = _tcia.declared(
+    "qin-prostate-repeatability",
     title="QIN-PROSTATE-Repeatability",
     aliases=("QIN PROSTATE", "QIN-PROSTATE"),
-    dimension="3d",
     modality="MRI",
     organ="prostate",
     task=("segmentation", "repeatability"),
     license="CC-BY-4.0",
-    **_tcia.source("qin-prostate-repeatability"),
     citation=Citation(
         title="An annotated test-retest collection of prostate multiparametric MRI",
         authors="Fedorov A, Schwier M, Clunie D, et al.",
@@ -41,14 +39,11 @@ DATASET = Dataset(
     splits={"train": 150},
     subject="PatientID of the DICOM header (PCAMPMRI-00001 …); both visits belong to one man",
     keys="SeriesInstanceUID; SEG; segments",
-    evidence=Evidence(
-        layout="idc-index-data 25.0.5, collection qin_prostate_repeatability; "
-        "openmedlab/Awesome-Medical-Dataset:resources/QIN-PROSTATE-Repeatability.md@81da0eee",
-        labels="constantinpape/torch-em:torch_em/data/datasets/medical/qin_prostate.py@42ae0ff7",
-        license="constantinpape/torch-em:torch_em/data/datasets/medical/qin_prostate.py@42ae0ff7 and "
-        "idc-index-data 25.0.5 (CC BY 4.0)",
-        subject="idc-index-data 25.0.5, collection qin_prostate_repeatability",
-    ),
+    layout_evidence="idc-index-data 25.0.5, collection qin_prostate_repeatability; "
+    "openmedlab/Awesome-Medical-Dataset:resources/QIN-PROSTATE-Repeatability.md@81da0eee",
+    labels_evidence="constantinpape/torch-em:torch_em/data/datasets/medical/qin_prostate.py@42ae0ff7",
+    license_evidence="constantinpape/torch-em:torch_em/data/datasets/medical/qin_prostate.py@42ae0ff7 and "
+    "idc-index-data 25.0.5 (CC BY 4.0)",
     notes=(
         "Structures overlap: a mask value is a set of bits (1 normal tissue, 2 peripheral zone, 4 lesion, 8 "
         "prostate), and the legend names every combination.",
@@ -56,7 +51,6 @@ DATASET = Dataset(
         "are not assessed.",
         "Diffusion series hold one volume per b-value, which are rows of their own.",
     ),
-    bad_files="quarantine",
 )
 
 

@@ -7,19 +7,17 @@ the first of them.
 import re
 
 from medimg.builders import _tcia
-from medimg.declaration import Citation, Dataset, Evidence
+from medimg.declaration import Citation
 from medimg.readers import votes
 
-DATASET = Dataset(
-    name="rider-breast-mri",
+DATASET = _tcia.declared(
+    "rider-breast-mri",
     title="RIDER Breast MRI",
     aliases=("RIDER Breast",),
-    dimension="3d",
     modality="MRI",
     organ="breast",
     task=("repeatability", "segmentation"),
     license="CC-BY-3.0",
-    **_tcia.source("rider-breast-mri"),
     citation=Citation(
         title="Data From RIDER Breast MRI",
         authors="Meyer CR, Chenevert TL, Galbán CJ, et al.",
@@ -31,21 +29,16 @@ DATASET = Dataset(
     splits={"train": 35},
     subject="PatientID of the DICOM header (RIDER-1125105682)",
     keys="SeriesInstanceUID; exam; mask; series; ADC factor",
-    evidence=Evidence(
-        layout="idc-index-data 25.0.5, collection rider_breast_mri; public readers that tell series by "
-        "SeriesDescription ('reference VOI mask', 'early anatomical reference', 'B0')",
-        labels="unverified: that all values of the mask but 0 are tumor. Read: idc-index-data 25.0.5 (the mask is "
-        "an MR series of the first exam); two public programs take it whole as the mask of that exam",
-        license="the collection's page (CC BY 3.0)",
-        subject="idc-index-data 25.0.5, collection rider_breast_mri",
-    ),
+    layout_evidence="idc-index-data 25.0.5, collection rider_breast_mri; public readers that tell series by "
+    "SeriesDescription ('reference VOI mask', 'early anatomical reference', 'B0')",
+    labels_evidence="unverified: that all values of the mask but 0 are tumor. Read: idc-index-data 25.0.5 (the mask is "
+    "an MR series of the first exam); two public programs take it whole as the mask of that exam",
     notes=(
         "The mask goes with every series of its own exam that lies on its grid. The second exam has none.",
         "All studies carry one date (1880-09-09); the study's description tells t+0 from t+15 minutes (meta.exam).",
         "ADC are scaled integers: meta has the factor as the header writes it.",
         "There are no labels of treatment response.",
     ),
-    bad_files="quarantine",
 )
 
 

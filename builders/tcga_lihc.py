@@ -7,18 +7,16 @@ Genomic Data Commons.
 import re
 
 from medimg.builders import _tcia, _tcia_phantom
-from medimg.declaration import Citation, Config, Dataset, Evidence, Part
+from medimg.declaration import Citation, Config, Part
 
-DATASET = Dataset(
-    name="tcga-lihc",
+DATASET = _tcia.declared(
+    "tcga-lihc",
     title="TCGA-LIHC",
     aliases=("The Cancer Genome Atlas Liver Hepatocellular Carcinoma",),
-    dimension="3d",
     modality=("CT", "MRI", "PET", "whole-slide image"),
     organ="liver",
     task=("genomics", "survival"),
     license="CC-BY-3.0",
-    **_tcia.source("tcga-lihc"),
     citation=Citation(
         title="Data from The Cancer Genome Atlas Liver Hepatocellular Carcinoma (TCGA-LIHC) collection",
         authors="Erickson BJ, Kirk S, Lee Y, et al.",
@@ -40,12 +38,7 @@ DATASET = Dataset(
     subject="PatientID of the DICOM header: the TCGA barcode (TCGA-BC-4073)",
     parts=(Part(names="hepatocellular carcinoma"),),
     keys="SeriesInstanceUID; level; x; y; downsample; tissue; phase",
-    evidence=Evidence(
-        layout="idc-index-data 25.0.5, collection tcga_lihc",
-        labels="none: every patient of the collection has hepatocellular carcinoma (the collection's page)",
-        license="the collection's page (CC BY 3.0)",
-        subject="idc-index-data 25.0.5, collection tcga_lihc",
-    ),
+    labels_evidence="none: every patient of the collection has hepatocellular carcinoma (the collection's page)",
     notes=(
         "Every patient has hepatocellular carcinoma, which is said in `classes`; nothing is outlined, and a "
         "single series need not show the tumor.",
@@ -57,7 +50,6 @@ DATASET = Dataset(
         "has at most 1,024 tiles. The SVS files of the GDC are not read.",
         "Clinical and genomic data: https://portal.gdc.cancer.gov, by the barcode.",
     ),
-    bad_files="quarantine",
 )
 
 

@@ -81,7 +81,7 @@ class Lookup(_Beside):
 
 def lines(
     pattern: str,
-    column: str,
+    column: str | Sequence[str] | None,
     *,
     key: str | tuple[str, ...] | Callable[[Case], Any],
     skip: str | None = None,
@@ -95,9 +95,9 @@ def lines(
 
     Args:
         pattern: of the tables' paths; what it captures stands before the column's text in the key.
-        column: whose text is the key.
+        column: whose text is the key; of several the first that the table has; None is the table's first.
         key, skip, tell, lost, when, rest: see `Lookup`.
-        options: of `tables.rows`.
+        options: of `tables.lines_by`.
     """
     read = partial(tables.lines_by, pattern=pattern, column=column, lost=lost, **options)
     return Lookup(read, key, skip=skip, tell=tell, lost=lost, when=when, rest=rest)

@@ -194,24 +194,38 @@ def file_name(text: str) -> str:
     return lower_suffix(text)
 
 
-def lines_by(files: Files, pattern: str, column: str, *, lost: str | None = None, **options: Any) -> Lines:
+def lines_by(
+    files: Files,
+    pattern: str,
+    column: str | Sequence[str] | None,
+    *,
+    lost: str | None = None,
+    named: Callable[[str], str] = str,
+    **options: Any,
+) -> Lines:
     """The lines of all tables whose path matches, by the text of a column.
 
     Args:
         files: the source.
         pattern: of the tables' paths. What it captures stands before the column's text; the key is a tuple then.
-        column: whose text, without blanks around it, is the key.
+        column: whose text, without blanks around it, is the key; of several the first that the table has; None is the
+            table's first.
         lost: what rows lack where there is no such table; it is then told (`Files.tell`).
+        named: that text -> as the key has it.
         options: of `rows`.
 
     Raises:
         FormatError: no table, or a column is missing.
     """
     found = Lines(files)
+    several = (column,) if isinstance(column, str) else column
     for table, *captured in files.match(pattern, lost=lost):
         for line in rows(table, **options):
-            text = line[column].strip()
-            found.add((*captured, text) if captured else text, line, column)
+            which = (
+                next((each for each in several if each in line), several[-1]) if several else next(iter(line))
+            )
+            text = named(line[which].strip())
+            found.add((*captured, text) if captured else text, line, which)
     return found
 
 

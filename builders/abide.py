@@ -103,7 +103,7 @@ rows = Join(
 
 
 def miniature(make):
-    header = ["", *"SUB_ID SITE_ID FILE_ID DX_GROUP DSM_IV_TR AGE_AT_SCAN SEX FIQ func_mean_fd".split()]
+    header = ",SUB_ID,SITE_ID,FILE_ID,DX_GROUP,DSM_IV_TR,AGE_AT_SCAN,SEX,FIQ,func_mean_fd"
     table = [
         (1, 50002, "PITT", "no_filename", 1, 1, 16.77, 1, 103, ""),
         (9, 50005, "PITT", "no_filename", 2, 0, 13.73, 2, 113, ""),

@@ -184,7 +184,7 @@ def miniature(make):
     # An irregular series: slices are missing in between.
     write_series(make, "006_S_6441", "Axial_fcMRI", "S900100_I1234567", 2)
     write_series(make, "006_S_6441", "Axial_fcMRI", "S900100_I1234567", 2, start=4)
-    header = "Image Data ID,Subject,Group,Sex,Age,Visit,Modality,Description,Type,Acq Date,Format".split(",")
+    header = "Image Data ID,Subject,Group,Sex,Age,Visit,Modality,Description,Type,Acq Date,Format"
     scans = [("I45108", "002_S_0295", "bl"), ("I118671", "002_S_0295", "m12"), ("I7700", "011_S_0021", "bl")]
     scans.append(("I305432", "019_S_4293", "v06"))
     table = [(*one[:2], "MCI", "M", 84, one[2], "MRI", "MPR", "Processed", "4/18/2006", "") for one in scans]
@@ -193,10 +193,9 @@ def miniature(make):
         ("111306", "136_S_0426", "Patient", "M", 82, 6, "MRI", "MPR", "Processed", "6/10/2008", "NiFTI")
     )
     make.csv("ADNI1_Collection.csv", header, table)
-    columns = "Phase,PTID,VISCODE,DXCHANGE,DXCURREN,DIAGNOSIS".split(",")
     diagnoses = [("ADNI1", *scans[0][1:], -4, 1, ""), ("ADNI2", *scans[1][1:], 5, "", "")]
     diagnoses.append(("ADNI3", *scans[3][1:], -4, -4, 3))
-    make.csv("DXSUM_PDXCONV_ADNIALL.csv", columns, diagnoses)
+    make.csv("DXSUM_PDXCONV_ADNIALL.csv", "Phase,PTID,VISCODE,DXCHANGE,DXCURREN,DIAGNOSIS", diagnoses)
 
 
 def write_nifti(make, subject, description, series, image, folder=None):

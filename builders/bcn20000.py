@@ -101,23 +101,15 @@ rows = Join(
 
 def miniature(make):
     # Folders are nested twice, in two spellings, and so are names of tables; cells may be blank.
-    header = [
-        "bcn_filename",
-        "age_approx",
-        "anatom_site_general",
-        "diagnosis",
-        "lesion_id",
-        "capture_date",
-        "sex",
-    ]
+    header = "bcn_filename,age_approx,anatom_site_general,diagnosis,lesion_id,capture_date,sex,split"
     train = [
         ("BCN_0000000001.jpg", 55.0, "anterior torso", "MEL", "BCN_0003884", "2012-05-16", "male", "train"),
         ("BCN_0000000003.jpg", 50.0, "anterior torso", "MEL", "BCN_0003884", "2015-07-07", "female", "train"),
         ("BCN_0000000004.jpg", None, None, "SCC", "BCN_0000019", "2014-02-16", None, "train"),
     ]
     test = [("BCN_0000000002.jpg", 85.0, "head/neck", "BCN_0003883", "2011-09-20", "female", "test")]
-    make.csv("bcn_20k_train.csv", [*header, "split"], train)
-    make.csv("BCN_20k_test.csv", [*header[:3], *header[4:], "split"], test)
+    make.csv("bcn_20k_train.csv", header, train)
+    make.csv("BCN_20k_test.csv", header.replace("diagnosis,", ""), test)
     for split, cases in (("train", train), ("test", test)):
         with make.zip(f"BCN_20k_{split}.zip") as inner:
             for row in cases:

@@ -179,18 +179,10 @@ def tumor(drawn, place, file):
 def miniature(make):
     """Slides of three patients, of one without outlines; patches of the paper."""
     splits = {"train": 1, "val": 2, "test": 1058}
-    columns = [
-        "Patient ID",
-        "Age(years)",
-        "Tumour Size(cm)",
-        "Tumour Type",
-        "ER",
-        "PR",
-        "HER2",
-        "HER2 Expression",
-    ]
-    columns += ["Histological grading", "Surgical", "Ki67", "Molecular subtype"]
-    columns += ["Number of lymph node metastases", "ALN status"]
+    columns = (
+        "Patient ID,Age(years),Tumour Size(cm),Tumour Type,ER,PR,HER2,HER2 Expression,Histological grading,"
+        "Surgical,Ki67,Molecular subtype,Number of lymph node metastases,ALN status"
+    )
     vertices = [[300, 120], [900, 130], [880, 420], [310.5, 400]]
     with make.zip("BCNB.zip") as inner:
         for part, patient in splits.items():
@@ -215,10 +207,9 @@ def miniature(make):
         inner.text("BCNB/README.txt", "Thanks for your interest in our BCNB\n")
     # Of the repository: a sample slide, which is none of 1 to 1058, and a table of standardized numbers.
     make.image("BALNMP/WSI Samples/N+(＞2)/351899/351899.jpg", (60, 40), mode="RGB")
-    standard = ["p_id", "age", "tumor_size", "is_er_negative", "is_pr_negative", "is_her2_negative"]
-    make.xlsx(
-        "BALNMP/code/dataset/clinical_data/preprocessed-type-0.xlsx", standard, [(1, -0.7, 0.2, 1, 0, 1)]
-    )
+    standard = "p_id,age,tumor_size,is_er_negative,is_pr_negative,is_her2_negative"
+    path = "BALNMP/code/dataset/clinical_data/preprocessed-type-0.xlsx"
+    make.xlsx(path, standard, [(1, -0.7, 0.2, 1, 0, 1)])
     with make.zip("paper_patches.zip") as inner:
         for patient in splits.values():
             for x in (300, 556):

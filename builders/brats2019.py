@@ -98,18 +98,14 @@ def miniature(make):
     names = ("HGG/BraTS19_2013_10_1", "HGG/BraTS19_CBICA_ASH_1", "LGG/BraTS19_TCIA13_653_1")
     with make.zip(f"{top}.zip") as inner:  # mirrors double the top folder
         for name in names:
-            _brats.patient(
-                inner, f"{top}/{top}/{name}", labels=(2, 1) if name.startswith("LGG") else (2, 1, 4)
-            )
+            labels = (2, 1) if name.startswith("LGG") else (2, 1, 4)
+            _brats.patient(inner, f"{top}/{top}/{name}", labels=labels)
         header = (
             "Grade,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID"
         )
         mapping = [(name[:3], "NA", name[4:].replace("19", "18", 1), "NA", name[4:]) for name in names]
-        inner.csv(f"{top}/{top}/name_mapping.csv", header.split(","), mapping)
-        inner.csv(
-            f"{top}/{top}/survival_data.csv",
-            ["BraTS19ID", "Age", "Survival", "ResectionStatus"],
-            [("BraTS19_CBICA_ASH_1", 61.5, 421, "GTR")],
-        )
+        inner.csv(f"{top}/{top}/name_mapping.csv", header, mapping)
+        header, lines = "BraTS19ID,Age,Survival,ResectionStatus", [("BraTS19_CBICA_ASH_1", 61.5, 421, "GTR")]
+        inner.csv(f"{top}/{top}/survival_data.csv", header, lines)
     with make.zip("MICCAI_BraTS_2019_Data_Validation.zip") as inner:
         _brats.patient(inner, "MICCAI_BraTS_2019_Data_Validation/BraTS19_CBICA_AAM_1", labels=None)

@@ -142,7 +142,7 @@ def miniature(make):
     make.csv("all.csv", ["filename", "class"], kinds)
     for part in ("train1", "test1", "train2", "test2"):
         make.csv(f"CSV/{part}.csv", ["filename", "class"], [one for one in kinds if part in names[one[0]]])
-    head = ["Patient ID", "SEX", "AGE", "Date", "COVID-19 Infection"]
-    head += [f"SR_{n} Folder thickness(mm)" for n in (2, 3, 4)]
+    head = "Patient ID,SEX,AGE,Date,COVID-19 Infection,SR_2 Folder thickness(mm),SR_3 Folder thickness(mm),"
+    head += "SR_4 Folder thickness(mm)"
     people = "patient1,F,053Y,20200407,Positive,4,6,1.5", "patient146,F,055Y,20200323,Negative,6,5,"
     make.csv("Patient_details.csv", head, [person.split(",") for person in people])

@@ -130,7 +130,7 @@ def polygon(chords):
 
 
 def miniature(make):
-    head = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split".split(",")
+    head = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"
     names = [f"0X{n:016X}" for n in range(0x1002E8FBACD08477, 0x1002E8FBACD08477 + 5)]
     table = [
         (name, 60.5 - n, 21.25, 53.75, 112, 112, 50, 6, split)
@@ -144,4 +144,4 @@ def miniature(make):
     chords = [(60, 20, 55, 80), (58, 30, 64, 30.5), (50, 45, 70, 45), (48.2, 60, 72.7, 60), (50, 78, 66, 78)]
     traced = [(name, frame) for name in names[:3] for frame in (1, 4)][:-1]
     lines = [(f"{name}.avi", *line, frame) for name, frame in traced for line in chords]
-    make.csv("EchoNet-Dynamic/VolumeTracings.csv", ["FileName", "X1", "Y1", "X2", "Y2", "Frame"], lines)
+    make.csv("EchoNet-Dynamic/VolumeTracings.csv", COLUMNS, lines)

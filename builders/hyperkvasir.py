@@ -239,13 +239,11 @@ def miniature(make):
                 tract, kind = group.split("/")
                 listed.append((uuid, "Lower GI" if tract.startswith("lower") else "Upper GI", name, kind))
                 folds.append((f"{uuid}.jpg", SPELLED.get(name, name), n % 2))
-        inner.csv(
-            "labeled-images/image-labels.csv", ["Video file", "Organ", "Finding", "Classification"], listed
-        )
+        inner.csv("labeled-images/image-labels.csv", "Video file,Organ,Finding,Classification", listed)
         inner.text("labeled-images/license.txt", "CC BY 4.0")
     for number in (2, 5):
-        header = ["file-name", "class-name", "split-index"]
-        make.csv(f"official_splits/{number}_fold_split.csv", header, folds, delimiter=";")
+        path = f"official_splits/{number}_fold_split.csv"
+        make.csv(path, "file-name;class-name;split-index", folds, delimiter=";")
     with make.zip("hyper-kvasir-segmented-images.zip") as inner:
         name = next(name.removesuffix(".jpg") for name, kind, _ in folds if kind == "polyp")
         inner.image(f"segmented-images/images/{name}.jpg", (62, 53), mode="RGB", seed="polyps")

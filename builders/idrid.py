@@ -231,10 +231,10 @@ def miniature(make):
             for name in names:
                 path = f"{letter}/1. Original Images/{part}/{name}.jpg"
                 make.image(path, (64, 42), mode="RGB", seed=f"{place}/{name}")
-        header = ["Image name", "Retinopathy grade", "Risk of macular edema "]
+        header = "Image name,Retinopathy grade,Risk of macular edema ,,,,,,,,,"
         table = [(names[0], 3, 2, *[""] * 8, " "), (names[1], 0, 0, *[""] * 9)]
         path = f"B. Disease Grading/2. Groundtruths/{place}. IDRiD_Disease Grading_{name_of} Labels.csv"
-        make.csv(path, [*header, *[""] * 9], table)
+        make.csv(path, header, table)
         for folder, stem in (
             ("1. Optic Disc Center Location", f"{place}. IDRiD_OD"),
             ("2. Fovea Center Location", "IDRiD_Fovea"),

@@ -186,8 +186,7 @@ def miniature(make):
                 path = f"{head}_Data/{name}_superpixels.png"
                 inner.image(path, (60, 45), labels=(1, 2, 3), colors=_isic_features.COLORS)
             table = [(names[0], 55, "female"), (names[1], "unknown", "unknown")]
-            header = ["image_id", "age_approximate", "sex"]
-            inner.csv(f"{head}_Data/{head}_Data_metadata.csv", header, table)
+            inner.csv(f"{head}_Data/{head}_Data_metadata.csv", "image_id,age_approximate,sex", table)
         with make.zip(f"{head}_Part1_GroundTruth.zip") as inner:
             for name in names:
                 inner.image(f"{head}_Part1_GroundTruth/{name}_segmentation.png", (60, 45), labels=(255,))

@@ -216,8 +216,4 @@ def miniature(make):
             inner.csv(path, ["image", *_isic.DIAGNOSES], answers)
     groups = [(name, "HAM_0000550", "serial imaging showing no change") for name in images["Training"][:2]]
     groups.append(("ISIC_0024323", "HAM_0003521", "histopathology"))
-    make.csv(
-        "ISIC2018_Task3_Training_LesionGroupings.csv",
-        ["image", "lesion_id", "diagnosis_confirm_type"],
-        groups,
-    )
+    make.csv("ISIC2018_Task3_Training_LesionGroupings.csv", "image,lesion_id,diagnosis_confirm_type", groups)

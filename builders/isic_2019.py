@@ -119,5 +119,5 @@ def miniature(make):
         header = ["image", *DIAGNOSES, *(("score_weight", "validation_weight") if test else ())]
         make.csv(f"ISIC_2019_{split}_GroundTruth.csv", header, answers)
         table = [(name, *people.get(name, (None, None, None, None))) for name in names]
-        header = ["image", "age_approx", "anatom_site_general", "lesion_id", "sex"]
+        header = "image,age_approx,anatom_site_general,lesion_id,sex"
         make.csv(f"ISIC_2019_{split}_Metadata.csv", header, table)

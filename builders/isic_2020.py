@@ -89,5 +89,4 @@ def miniature(make):
     make.csv("ISIC_2020_Training_GroundTruth_v2.csv", [*header[:2], "lesion_id", *header[2:]], second)
     pair = [(train[2][0], train[3][0])]
     make.csv("ISIC_2020_Training_Duplicates.csv", ["image_name_1", "image_name_2"], pair)
-    header = ["image", "patient", "sex", "age_approx", "anatom_site_general"]
-    make.csv("ISIC_2020_Test_Metadata.csv", header, test)
+    make.csv("ISIC_2020_Test_Metadata.csv", "image,patient,sex,age_approx,anatom_site_general", test)

@@ -181,27 +181,22 @@ def miniature(make):
             # The same nodule has another id in every reader's mask; those under 3 mm (4 and 9) have none.
             make.metaimage(f"masks/LNDb-{digits}_{reader}.mhd", labels=(number,), **scan)
     with make.zip("trainset_csv.zip") as inner:
-        inner.csv("trainCTs.csv", ["LNDbID", "RadN"], [(1, 3), (312, 1)])
-        inner.csv("trainFleischner.csv", ["LNDbID", "Fleischner"], [(1, 2), (312, 0)])
-        inner.csv("trainFolds.csv", ["Fold0", "Fold1", "Fold2", "Fold3"], [(1, 312, None, None)])
-        head = "LNDbID RadID RadFindingID FindingID x y z AgrLevel Nodule Volume Text".split()
-        rows = [(1, "1,2,3", "1,2,3", 1, -146.5, -156.8, -267, 3, 1, 120.5, 5)]
-        rows += [
+        inner.csv("trainCTs.csv", "LNDbID,RadN", [(1, 3), (312, 1)])
+        inner.csv("trainFleischner.csv", "LNDbID,Fleischner", [(1, 2), (312, 0)])
+        inner.csv("trainFolds.csv", "Fold0,Fold1,Fold2,Fold3", [(1, 312, None, None)])
+        rows = [
+            (1, "1,2,3", "1,2,3", 1, -146.5, -156.8, -267, 3, 1, 120.5, 5),
             (1, "1", "4", 2, -144.4, -155.4, -266, 1, 1, 9.0, 4),
             (1, "2", "9", 3, -145, -157, -268, 1, 0, 4, 5),
             (312, "1", "1", 1, -146.5, -156.8, -267, 1, 1, 90.5, 5),
         ]
-        inner.csv("trainNodules_gt.csv", head, rows)
-        head = "LNDbID RadID FindingID x y z Nodule Volume Text".split()
-        inner.csv(
-            "trainNodules.csv",
-            head,
-            [(1, 1, 1, -146.5, -156.8, -267, 1, 118.2, 5), (1, 1, 4, -144.4, -155.4, -266, 1, 9, 4)],
-        )
+        header = "LNDbID,RadID,RadFindingID,FindingID,x,y,z,AgrLevel,Nodule,Volume,Text"
+        inner.csv("trainNodules_gt.csv", header, rows)
+        rows = [(1, 1, 1, -146.5, -156.8, -267, 1, 118.2, 5), (1, 1, 4, -144.4, -155.4, -266, 1, 9, 4)]
+        inner.csv("trainNodules.csv", "LNDbID,RadID,FindingID,x,y,z,Nodule,Volume,Text", rows)
     # Of the record with the test CT: further tables, and cubes around candidates.
     make.csv("testCTs.csv", ["LNDbID"], [(9,)])
-    make.csv(
-        "LNDbAcqParams.csv", ["LNDbID", "Manufacturer", "KVP"], [(1, "SIEMENS", 120), (9, "SIEMENS", 100)]
-    )
+    scanners = [(1, "SIEMENS", 120), (9, "SIEMENS", 100)]
+    make.csv("LNDbAcqParams.csv", "LNDbID,Manufacturer,KVP", scanners)
     make.csv("report.csv", ["num_report", "loc_0", "unc_0", "rem_0"], [(1, "right upper lobe", None, "5 mm")])
     make.npy("predictedNodulesB/1.npy", (4, 4, 4))

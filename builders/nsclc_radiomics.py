@@ -119,7 +119,7 @@ def miniature(make):
             labels=(1,),
             dtype="int16",
         )
-    header = "PatientID age clinical.T.Stage Clinical.N.Stage Overall.Stage Histology gender Survival.time"
+    header = "PatientID,age,clinical.T.Stage,Clinical.N.Stage,Overall.Stage,Histology,gender,Survival.time"
     people = [("LUNG1-001", 78.7515, 2, 3, "IIIb", "large cell", "male", 2165)]
     people += [("LUNG1-128", 64.1, 2, 2, "IIIa", "NA", "female", 155)]
-    make.csv("NSCLC-Radiomics-Lung1.clinical-version3-Oct-2019.csv", header.split(), people)
+    make.csv("NSCLC-Radiomics-Lung1.clinical-version3-Oct-2019.csv", header, people)

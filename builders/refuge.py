@@ -117,9 +117,7 @@ def miniature(make):
         for folder, name in train:
             write_mask(inner, f"Annotation-Training400/Disc_Cup_Masks/{folder}/{name}.bmp", (53, 51))
         table = [(n, f"{name}.jpg", 25.5, 24.25) for n, (_, name) in enumerate(train, 1)]
-        inner.xlsx(
-            "Annotation-Training400/Fovea_location.xlsx", ["ID", "ImgName", "Fovea_X", "Fovea_Y"], table
-        )
+        inner.xlsx("Annotation-Training400/Fovea_location.xlsx", "ID,ImgName,Fovea_X,Fovea_Y", table)
     test, validation = GLAUCOMA
     rest = (
         ("Validation400", "Validation400-GT", "V0001", "Fovea_locations", validation, 0),
@@ -131,7 +129,7 @@ def miniature(make):
             inner.image(f"{images}/{name}.jpg", (41, 41), mode="RGB")
         with make.zip(f"{truth}.zip") as inner:
             write_mask(inner, f"{truth}/Disc_Cup_Masks/{mask}.bmp", (41, 41))
-            header = ["ID", "ImgName", column, "Fovea_X", "Fovea_Y"]
+            header = f"ID,ImgName,{column},Fovea_X,Fovea_Y"
             inner.xlsx(f"{truth}/{workbook}.xlsx", header, [(1, f"{name}.jpg", value, 20.5, 19.75)])
     # Kaggle's copy: a folder called REFUGE2, no workbooks, masks as PNG for the validation set alone.
     for part, name, suffix in (("train", "n0002", "bmp"), ("val", "V0002", "png"), ("test", "T0002", "bmp")):

@@ -111,16 +111,14 @@ def miniature(make):
     with make.zip("boneage-training-dataset.zip") as inner:
         for name in (1377, 1378):
             inner.image(f"boneage-training-dataset/boneage-training-dataset/{name}.png", (36, 48))
-    make.csv(
-        "boneage-training-dataset.csv", ["id", "boneage", "male"], [(1377, 180, "False"), (1378, 12, "True")]
-    )
+    table = [(1377, 180, "False"), (1378, 12, "True")]
+    make.csv("boneage-training-dataset.csv", "id,boneage,male", table)
     with make.zip("Bone+Age+Validation+Set.zip") as inner:
         for number, name in ((1, 1386), (2, 9709)):
             with inner.zip(f"Bone Age Validation Set/boneage-validation-dataset-{number}.zip") as images:
                 images.image(f"boneage-validation-dataset-{number}/{name}.png", (36, 48))
         table = [(1386, "TRUE", 30.003), (9709, "FALSE", 94.0)]
-        path = "Bone Age Validation Set/Validation Dataset.csv"
-        inner.csv(path, ["Image ID", "male", "Bone Age (months)"], table)
+        inner.csv("Bone Age Validation Set/Validation Dataset.csv", "Image ID,male,Bone Age (months)", table)
     with make.zip("Bone+Age+Test+Set.zip") as inner:
         for name in (4360, 4361):
             inner.image(f"Bone Age Test Set/Test Set Images/{name}.png", (36, 48))

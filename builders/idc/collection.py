@@ -83,11 +83,11 @@ class CommonsCollection:
     def DATASET(self):
         """The declaration."""
         terms = {one for _, found in self.wanted.values() for one in found}
-        shown = {kind(one): set() for one in self.series if kind(one)}
+        shown = {}
         for one in self.series:
-            if kind(one):
-                shown[kind(one)].add(modality(one))
-        organs = self.organs
+            if what := kind(one):
+                shown.setdefault(what, set()).add(modality(one))
+        results = "; ".join(part.citation for part in self.about.sources[1:])
         drawn_on = any(one.modality in OBJECTS for one in self.series)
         configs = [
             Config(
@@ -116,7 +116,7 @@ class CommonsCollection:
             aliases=(self.ADDRESS,),
             dimension=DIMENSION.get(next(iter(self.wanted), ("volumes",))[0]),
             modality=tuple(sorted(set().union(*shown.values()))),
-            organ=organs,
+            organ=self.organs,
             task=("segmentation",) if drawn_on else (),
             license=one_of(terms),
             homepage=index.HOME + self.selection.collection,
@@ -143,15 +143,7 @@ class CommonsCollection:
                 "Built from the index and the DICOM headers; nobody has looked at this collection by hand.",
                 "A row has the license of its series, or that of what was drawn on it where this is stricter.",
                 "Series of one patient are several rows: keep all rows of a patient in one split.",
-                *(
-                    (
-                        "Cite the analysis results beside the collection: "
-                        + "; ".join(part.citation for part in self.about.sources[1:])
-                        + ".",
-                    )
-                    if self.about.sources[1:]
-                    else ()
-                ),
+                *([f"Cite the analysis results beside the collection: {results}."] if results else []),
             ),
             bad_files="quarantine",
         )
@@ -167,7 +159,7 @@ class CommonsCollection:
 
     def rows(self, files, config=None):
         """Rows and skipped files of one config, or of all."""
-        known = index.by_uid(self.series)
+        known = {one.uid: one for one in self.series}
         for folders in _tcia.patients(files):
             images, objects = [], {}
             for members in folders:
@@ -254,12 +246,12 @@ def commercial(id):
 
 def cited(about):
     """The citation of the collection; the index has one text."""
-    text = about.sources[0].citation if about.sources else about.title
-    year = re.search(r"\b(19|20)\d\d\b", text)
+    first = about.sources[0] if about.sources else index.Reference(about.title, "", about.title)
+    year = re.search(r"\b(19|20)\d\d\b", first.citation)
     return Citation(
-        title=about.sources[0].title if about.sources else about.title,
-        authors=text.split(" (")[0],
+        title=first.title,
+        authors=first.citation.split(" (")[0],
         year=int(year[0]) if year else 0,
         venue="Imaging Data Commons",
-        doi=(about.sources[0].doi or None) if about.sources else None,
+        doi=first.doi or None,
     )

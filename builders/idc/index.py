@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
@@ -371,18 +371,7 @@ def holdings() -> tuple[Holding, ...]:
     )
 
 
-def by_uid(all_series: Sequence[ListedSeries]) -> Mapping[str, ListedSeries]:
-    """Series by SeriesInstanceUID."""
-    return {one.uid: one for one in all_series}
-
-
 def patients(all_series: Sequence[ListedSeries]) -> Iterator[tuple[str, list[ListedSeries]]]:
     """(PatientID, series) in order."""
-    group: list[ListedSeries] = []
-    for one in all_series:
-        if group and group[0].patient != one.patient:
-            yield group[0].patient, group
-            group = []
-        group.append(one)
-    if group:
-        yield group[0].patient, group
+    for patient, held in groupby(all_series, key=lambda one: one.patient):
+        yield patient, list(held)

@@ -34,7 +34,6 @@ def patient(make, name, held):
 
 def _phantom_volume(make, one):
     tags = {"SeriesInstanceUID": one.uid, "StudyInstanceUID": one.study, "SOPClassUID": one.sop_class}
-    more = {"intercept": -1024 if one.modality == "CT" else 0}
     return make.dicom_series(
         one.folder,
         4,
@@ -42,21 +41,21 @@ def _phantom_volume(make, one):
         patient=one.patient,
         names=f"i{one.uid[-6:]}-{{:04d}}.dcm",
         tags=tags | ({"BodyPartExamined": one.body_part} if one.body_part else {}),
-        **more,
+        intercept=-1024 if one.modality == "CT" else 0,
     )
 
 
 def _phantom_image(make, one, frames=1):
     tags = {"SeriesInstanceUID": one.uid, "StudyInstanceUID": one.study, "SOPClassUID": one.sop_class}
-    more = {"NumberOfFrames": frames} if frames > 1 else {}
-    size = (16, 12 * frames)
+    if frames > 1:
+        tags |= {"NumberOfFrames": frames, "Rows": 12}
     make.dicom(
         f"{one.folder}/i{one.uid[-6:]}.dcm",
-        size,
+        (16, 12 * frames),
         modality=one.modality,
         patient=one.patient,
         dtype="uint16",
-        tags=tags | more | ({"Rows": 12} if frames > 1 else {}),
+        tags=tags,
     )
 
 

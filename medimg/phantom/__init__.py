@@ -85,7 +85,7 @@ class Phantom:
     ) -> None:
         """Write a table; cells that hold the delimiter, a quote or a line end are quoted; None is empty.
 
-        The header is written as given, without quoting, so that headers which themselves hold delimiters keep them.
+        The header, a line or its names, is written as given: one that itself holds delimiters keeps them.
         """
         stream = io.StringIO()
         stream.write("\ufeff" if bom else "")
@@ -95,15 +95,20 @@ class Phantom:
         self.text(path, stream.getvalue(), encoding=encoding)
 
     def xlsx(
-        self, path: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, sheet: str = "Sheet1"
+        self,
+        path: str,
+        header: str | Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        sheet: str = "Sheet1",
     ) -> None:
-        """Write an Excel workbook with one sheet."""
+        """Write an Excel workbook with one sheet; a header that is a text has its names between commas."""
         need("tables", FORMAT, "openpyxl")
         import openpyxl
 
         book = openpyxl.Workbook()
         book.active.title = sheet
-        for row in (header, *rows):
+        for row in (header.split(",") if isinstance(header, str) else header, *rows):
             book.active.append(list(row))
         stream = io.BytesIO()
         book.save(stream)

@@ -5,10 +5,11 @@ T1-DUAL (in and out of phase) and T2-SPIR. Half of each is outlined: the liver i
 spleen in MRI.
 """
 
+from medimg.builders import _tcia
 from medimg.declaration import Citation, Dataset, Evidence, Part, Source
 from medimg.errors import LabelError
 from medimg.readers import dicom, masks, raster, volumes
-from medimg.schema import Row, Skipped
+from medimg.schema import Row
 
 ZENODO = "https://zenodo.org/records/3431873"
 CT = {1: ("liver",)}
@@ -85,16 +86,14 @@ def rows(files):
         # The ground truth of T1-DUAL is named as the slices in phase.
         named = series.get((*case, "InPhase")) if phase == "OutPhase" else slices
         if (part == "Train" and not truths) or (truths and not named):
-            yield from (
-                Skipped(file=file, reason="no ground truth in this copy that it pairs with")
-                for file in slices
-            )
+            yield from _tcia.skipped(slices, "no ground truth in this copy that it pairs with")
             continue
         used.add(tuple(case))
         ct, subject = modality == "CT", f"{modality}-{number}".lower()
-        image = dicom.series(slices)
+        image, mask = dicom.series(slices), None
         with files.row(*slices, *(truths or ())):
-            mask = volumes.on_grid(ground_truth(named, truths, ct), image, reason=PAIRED) if truths else None
+            if truths:
+                mask = volumes.on_grid(ground_truth(named, truths, ct), image, reason=PAIRED)
             yield Row(
                 id="-".join(filter(None, (subject, sequence, phase))).lower(),
                 split="train" if truths else "test",
@@ -106,10 +105,9 @@ def rows(files):
                 legend=CT if ct else None,
                 meta={"sequence": sequence, "phase": phase} if sequence else {},
             )
-    for truths in (drawn[case] for case in drawn if case not in used):
-        yield from (
-            Skipped(file=file, reason="ground truth whose slices are not in this copy") for file in truths
-        )
+    for case, truths in drawn.items():
+        if case not in used:
+            yield from _tcia.skipped(truths, "ground truth whose slices are not in this copy")
 
 
 def ground_truth(named, truths, ct):

@@ -105,26 +105,25 @@ def rows(files):
             yield from sort(found, readings)
     for folder, members in series.items():
         yield from sort(texts.get(folder, ()), readings)
-        _, tags = _tcia.headed(members)
-        if "problem" in tags:
-            yield from _tcia.skipped(members, f"quarantined: {tags['problem']}")
+        scan = _tcia.headed(members)
+        if "problem" in scan.tags:
+            yield from scan.skip(f"quarantined: {scan.tags['problem']}")
             continue
-        patient, uid = tags["PatientID"], tags["SeriesInstanceUID"]
-        if uid not in readings and no_ct(tags.get("Modality")) is None:
+        reason, label = no_ct(scan.tags.get("Modality")), {}
+        if scan.uid not in readings and reason is None:
             files.tell(members[0], "no reading of it is in this copy: its nodules are not known")
+        yield from corrected(readings.get(scan.uid, []))
         image = dicom.series(members, modality="CT", allow_gaps=True)
-        yield from corrected(readings.get(uid, []))
-        reason, label = no_ct(tags.get("Modality")), {}
         try:
-            label = {} if reason else annotated(readings.get(uid), image)
+            label = {} if reason else annotated(readings.get(scan.uid), image)
         except MedimgError as error:
             reason = f"quarantined: {error}"
         if reason:
-            yield from _tcia.skipped(members, reason)
+            yield from scan.skip(reason)
             continue
-        about = {name: people[patient] for name, people in known.items() if patient in people}
-        meta = {"SeriesInstanceUID": uid} | about
-        yield Row(id=f"{patient}_{uid}", subject=patient, image=image, meta=meta, **label)
+        about = {name: people[scan.patient] for name, people in known.items() if scan.patient in people}
+        meta = {"SeriesInstanceUID": scan.uid} | about
+        yield Row(id=scan.id, subject=scan.patient, image=image, meta=meta, **label)
 
 
 def sort(texts, readings):
@@ -144,9 +143,9 @@ def sort(texts, readings):
 def corrected(texts):
     """Take out of the texts of one series those that TCIA replaced, where the new one is there."""
     kept = [text for text in texts if CORRECTED in text.name] or texts
-    yield from (
-        Skipped(file=text, reason=f"replaced by {kept[0].name}") for text in texts if text not in kept
-    )
+    for text in texts:
+        if text not in kept:
+            yield Skipped(file=text, reason=f"replaced by {kept[0].name}")
     texts[:] = kept
 
 

@@ -57,12 +57,7 @@ class Settings:
 
 
 class Job(contextlib.AbstractContextManager["Job"]):
-    """One dataset in one run. What was built is kept until it is published, also where it is planned anew.
-
-    Args:
-        run: what is the same for all datasets.
-        builder: of the dataset.
-    """
+    """One dataset in one run. What was built is kept until it is published, also where it is planned anew."""
 
     def __init__(self, run: Settings, builder: Builder) -> None:
         self.run = run

@@ -20,8 +20,6 @@ def made(name: str, origin: Origin, fingerprint: Mapping[str, str], **found: Any
     """A manifest of this version of medimg.
 
     Args:
-        name: of the dataset.
-        origin: of its rows.
         fingerprint: what it was made from.
         found: further fields; without them it holds no data.
     """

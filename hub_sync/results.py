@@ -94,7 +94,6 @@ def report(results: Iterable[Result], about: Mapping[str, Any] | None = None) ->
     """The run as JSON.
 
     Args:
-        results: by dataset.
         about: further facts of the run, before the datasets.
     """
     keys = ("name", "status", "reason", "commits", "rows", "uploaded_bytes", "seconds", "publish", "address")

@@ -53,11 +53,9 @@ def sync(
 
     Args:
         names: datasets (slugs or aliases); empty means all.
-        hub: where to publish.
         root: folder or URL with one folder or archive per dataset, "official", or None for miniatures.
         dry_run: plan only; nothing is written.
         check: read what was published back through plain `datasets`.
-        watcher: progress.
         restore: build also the named datasets that were retired or rolled back.
         collections: keep the topic collections up to date.
         pages: keep the portal up to date and, in a run over all datasets, the published catalogue.

@@ -110,8 +110,6 @@ def open_hub(
 
     Args:
         address: of a Hub; None serves the store.
-        namespace: organization.
-        store: folder of the embedded Hub.
         new: a store may be begun there.
         dry: nothing is written: where there is no store yet, an empty one aside stands for it.
 

@@ -120,8 +120,6 @@ def hub(
 
     Args:
         address: of a Hub; None serves the store, where there is one or the set is to be pushed.
-        namespace: organization.
-        store: folder of the embedded Hub.
         wanted: the set is to be pushed.
         usual: the store that is meant where none is named.
         sourced: members are read from originals, so that a set may begin a new store.

@@ -102,7 +102,6 @@ def build(folder: Path, namespace: str, hub: Hub | None, address: str | None) ->
     """Write the site; returns how many files, bytes and datasets it has, and whether the volume viewer is in it.
 
     Args:
-        folder: where.
         namespace: organization of the published datasets.
         hub: is asked what is published and may be shown; None builds from the declarations alone.
         address: of that Hub, as links name it; None for a store, whose pages are at no lasting address.

@@ -69,8 +69,6 @@ def files(entries: Sequence[Entry], namespace: str, previous: str | None = None)
     """Path in the repository -> bytes.
 
     Args:
-        entries: of the catalogue.
-        namespace: organization.
         previous: the published card, whose hand-written block is kept.
     """
     whole = json.dumps([each.to_dict() for each in entries], ensure_ascii=False, indent=0)

@@ -137,9 +137,6 @@ def page(entry: Entry, namespace: str, *, width: int = 100, bold: bool = False) 
     """What the catalogue says of a dataset, as text.
 
     Args:
-        entry: the dataset.
-        namespace: organization on the Hub.
-        width: characters of a line.
         bold: headings are marked for a terminal.
     """
     loaded = snippet(entry, namespace)

@@ -55,10 +55,6 @@ def update(hub: Hub, results: Iterable[Result]) -> bool:
     """Bring the portal of the namespace up to date after a run; returns whether anything was pushed.
 
     A run over some datasets that changed nothing does not even look.
-
-    Args:
-        hub: where the datasets are.
-        results: of the run.
     """
     results = list(results)
     known = registry.names()
@@ -95,7 +91,6 @@ def push(hub: Hub, manifests: Mapping[str, Manifest]) -> bool:
     """Publish the portal; returns whether anything differed.
 
     Args:
-        hub: where.
         manifests: dataset -> what is published of it.
 
     Raises:

@@ -23,8 +23,6 @@ def columns(
     """Lines of a table without rules: rich takes a third of a second for as many cells as there are datasets.
 
     Args:
-        header: names of the columns.
-        rows: cells.
         width: characters of a line; None is as wide as it gets.
         folded: columns whose cells may be folded, where the lines would be longer.
     """
@@ -69,10 +67,7 @@ def page(
     """What a declaration says of its dataset, as text.
 
     Args:
-        entry: the dataset.
-        namespace: organization on the Hub.
         published: whether and where it is published, where a Hub was asked.
-        width: characters of a line.
         bold: headings are marked for a terminal.
     """
     said = entry.declared

@@ -41,10 +41,6 @@ def update(hub: Hub, results: Iterable[Result]) -> int:
     """Bring the collections of the namespace up to date; returns how many were changed.
 
     A run over some datasets that changed nothing does not even look.
-
-    Args:
-        hub: where.
-        results: of a run.
     """
     results = list(results)
     known = set(registry.names())

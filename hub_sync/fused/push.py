@@ -63,11 +63,9 @@ def push(
     Args:
         name: of the repository; no dataset's.
         request: arguments of `medimg.fuse`. Without `source`, members are read from the Hub of HF_ENDPOINT.
-        hub: where to publish.
         verbatim: copy the members' shards within the Hub, as they are, instead of fusing labels.
         check: read everything back through plain `datasets` afterwards.
         shard_bytes: size at which a shard ends.
-        on_row: progress.
 
     Raises:
         LicenseError: the set may not be passed on; names the members that stand in the way.

@@ -19,7 +19,6 @@ def check_terms(
     """The terms under which the set may be passed on.
 
     Args:
-        plan: of the set.
         verbatim: the members' files are copied as they are.
         rows: member whose rows state licenses of their own -> license id -> rows (see `row_licenses`). Without it,
             the terms are those of the other members alone.

@@ -50,11 +50,7 @@ _UNOWNED = re.compile(
 
 
 class Hub:
-    """All routes.
-
-    Args:
-        desk: the store and who may do what.
-    """
+    """All routes."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -221,11 +217,7 @@ def create_app(
     """Make the ASGI application.
 
     Args:
-        store: what is served.
-        token: where given, writes, private and gated repositories need it.
-        reader: another token, which opens private and gated repositories and writes nothing.
-        base_url: the address in links; where not given, the one the client used.
-        user: the name that owns repositories created without a namespace.
+        token, reader, base_url, user: as of `Desk`.
         loopback: answer only to requests that name this machine, which keeps web pages out.
     """
     hub = Hub(Desk(store, token, base_url, user, reader))

@@ -62,7 +62,6 @@ class Desk:
     """The store and who may do what with it.
 
     Args:
-        store: what is served.
         token: where given, writes, private and gated repositories need it; else any token opens the latter.
         reader: another token, which opens private and gated repositories and writes nothing.
         base_url: the address in links; where not given, the one the client used.
@@ -181,11 +180,7 @@ class Desk:
 
 
 class Routes:
-    """Handlers of requests about one thing.
-
-    Args:
-        desk: the store and who may do what.
-    """
+    """Handlers of requests about one thing."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk

@@ -141,7 +141,6 @@ class Front:
     """Give the router the undecoded path, and stop what web pages of other sites make a browser send.
 
     Args:
-        app: what is guarded.
         loopback: answer only to requests that name this machine, since a page may have its own name lead to us.
     """
 

@@ -92,7 +92,6 @@ class Objects:
 
     Args:
         root: the directory; made if it does not exist.
-        limits: sizes that are enforced.
     """
 
     def __init__(self, root: str | os.PathLike[str], limits: Limits | None = None) -> None:

@@ -17,7 +17,6 @@ class HubRefusal(HubError):
     """A request the embedded Hub refuses, with what the HTTP answer needs.
 
     Args:
-        status: HTTP status.
         problem: what is wrong, in one sentence.
         code: the `X-Error-Code` that Hub clients turn into their own exceptions.
         headers: further headers of the answer.

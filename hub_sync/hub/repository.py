@@ -24,9 +24,7 @@ class Repository:
     """One repository of a store.
 
     Args:
-        store: the store it is in.
         type: dataset, model or space.
-        id: namespace and name.
     """
 
     def __init__(self, store: Objects, type: str, id: str) -> None:

@@ -31,7 +31,6 @@ class EmbeddedHub:
         port: port to listen on; 0 takes a free one.
         token: where given, writes, private and gated repositories need it.
         reader: another token, which opens private and gated repositories and writes nothing.
-        limits: sizes that the store enforces.
     """
 
     def __init__(
@@ -96,15 +95,7 @@ def serve(
     token: str | None = None,
     reader: str | None = None,
 ) -> None:
-    """Serve a store until Ctrl-C; prints the address and how to use it.
-
-    Args:
-        store_dir: where the Hub keeps what it gets.
-        host: address to listen on; beyond loopback a token is required.
-        port: port to listen on; 0 takes a free one.
-        token: where given, writes, private and gated repositories need it.
-        reader: another token, which opens private and gated repositories and writes nothing.
-    """
+    """Serve a store until Ctrl-C; prints the address and how to use it. The arguments are those of `EmbeddedHub`."""
     _require_token(host, token, reader)
     store = Store(store_dir)
     listener = _listen(host, port)

@@ -35,7 +35,6 @@ class Store(Objects):
 
     Args:
         root: the directory; made if it does not exist.
-        limits: sizes that are enforced.
     """
 
     # ---- repositories

@@ -82,9 +82,7 @@ def fingerprint(
     """Digests by part.
 
     Args:
-        builder: the builder.
         files: the source; not needed for a miniature, which is a function of its code.
-        origin: what the source is.
         known: an earlier fingerprint; what was made of the very same text is taken from it.
     """
     known = known or {}
@@ -142,8 +140,6 @@ def texts(builder: Builder, namespace: str, known: str = "") -> str:
     rendered anew.
 
     Args:
-        builder: the builder.
-        namespace: organization on the Hub.
         known: an earlier answer; it is given again where it was made of the very same text.
     """
     declared = json.dumps(builder.dataset.model_dump(mode="json"), sort_keys=True)

@@ -55,9 +55,6 @@ def make_plan(
     they cannot be built anew now, the plan is blocked and says what to do.
 
     Args:
-        builder: the dataset.
-        hub: where to publish.
-        state: what is published now.
         source: of the dataset; opened where its fingerprint is wanted, and left open.
         asked: the dataset was named by the user, so that a missing source is an error.
         restore: build also what was retired or rolled back.

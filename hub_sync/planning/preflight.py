@@ -147,7 +147,6 @@ def preflight(
 
     Args:
         names: datasets (slugs or aliases); empty means all.
-        hub: where to publish.
         root, restore: as for `sync`.
         rate: MB/s of an upload.
 
@@ -187,7 +186,6 @@ def may_write(who: Mapping[str, Any], namespace: str, *, anywhere: bool = False)
 
     Args:
         who: the answer of `whoami-v2`.
-        namespace: user or organization.
         anywhere: the Hub asks for no membership.
     """
     user = str(who.get("name", ""))

@@ -20,7 +20,6 @@ class DatasetSource(contextlib.AbstractContextManager["DatasetSource"]):
     """To be used with `with`.
 
     Args:
-        builder: of the dataset.
         root: folder or URL with the originals of many datasets, "official", or None for the miniature.
     """
 

@@ -54,7 +54,6 @@ class Hub:
 
     Args:
         endpoint: address, e.g. https://huggingface.co or that of an embedded Hub.
-        namespace: organization or user.
         token: None takes the one of `hf auth login` or HF_TOKEN.
         patience: how often requests are repeated.
     """
@@ -105,7 +104,6 @@ class Hub:
         """Call the Hub, again where that may help.
 
         Args:
-            name: dataset, for messages.
             call: may be called several times.
 
         Raises:

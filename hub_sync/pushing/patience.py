@@ -86,8 +86,6 @@ class Patience:
         """Seconds until the next try; None where there is none.
 
         Args:
-            tries: how often it was tried.
-            trouble: what went wrong last.
             waited: seconds waited for this call so far.
         """
         if tries >= self.attempts:

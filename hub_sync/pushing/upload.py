@@ -15,12 +15,7 @@ from medimg.hub_sync.pushing.state import OWNED, Published
 
 
 class Upload:
-    """The files of one coming commit.
-
-    Args:
-        hub: where to.
-        name: dataset.
-    """
+    """The files of one coming commit."""
 
     def __init__(self, hub: Hub, name: str) -> None:
         self._hub = hub
@@ -63,7 +58,6 @@ class Upload:
             files: path in the repository -> local file, content or copy within the Hub; all that the repository
                 shall hold below `owned`.
             parent: the state that was planned against; a moved `main` is an error, nothing is overwritten.
-            message: commit message.
             owned: how paths begin that may be deleted.
 
         Returns:

@@ -45,8 +45,6 @@ def rollback(hub: Hub, name: str, to: str, *, reason: str = "", reader: Reader |
     """A new commit whose data, card and manifest are those of a tag; no byte of data is uploaded.
 
     Args:
-        hub: where.
-        name: dataset.
         to: tag (or revision).
         reason: kept in the mark and in the commit message.
         reader: one that runs already.
@@ -106,7 +104,6 @@ def retire(hub: Hub, name: str, reason: str, *, purge: bool = False, reader: Rea
     That is the earlier revisions, and the fused sets with copies. They stay shut until they are purged.
 
     Args:
-        hub: where.
         name: dataset, or fused set.
         reason: shown on the card.
         purge: also remove the history: all tags, all earlier revisions and, where the Hub can, the stored objects.

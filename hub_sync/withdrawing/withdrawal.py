@@ -66,11 +66,7 @@ class Holder:
 
 
 class Retired:
-    """Which datasets of the organization were taken back; each is looked at once.
-
-    Args:
-        hub: where.
-    """
+    """Which datasets of the organization were taken back; each is looked at once."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -108,9 +104,7 @@ def exposed(
     """Revisions of a repository, the present one included, with rows that may not be shown any more.
 
     Args:
-        hub: where.
         name: dataset or fused set.
-        state: what is published now.
         retired: it is taken back, so that no row may be shown.
         members: which members of a fused set were.
         of: of a fused set, only rows of this dataset.
@@ -152,8 +146,6 @@ def withdrawn_rows(manifest: FusedManifest, retired: Retired, of: str | None = N
     """Why -> rows of members that may not be shown any more: retired, or under a license that has turned.
 
     Args:
-        manifest: of a fused set.
-        retired: which members were taken back.
         of: only rows of this dataset.
     """
     found: Counter[str] = Counter()
@@ -236,10 +228,6 @@ def fused_sets(hub: Hub) -> dict[str, tuple[Published, str]]:
 def holders(hub: Hub, name: str) -> list[Holder]:
     """Fused sets of the organization, in any revision, with rows of a dataset that may not be shown any more.
 
-    Args:
-        hub: where.
-        name: the dataset.
-
     Raises:
         HubError: the Hub does not answer.
     """
@@ -255,10 +243,6 @@ def holders(hub: Hub, name: str) -> list[Holder]:
 
 def shut_holders(hub: Hub, name: str) -> str:
     """Shut the fused sets that hold rows of a dataset which may not be shown any more; a sentence on them.
-
-    Args:
-        hub: where.
-        name: the dataset.
 
     Returns:
         Text for the terminal; empty where there is none.
@@ -340,11 +324,6 @@ def settle(hub: Hub, name: str, state: Published) -> tuple[Published, str]:
 
     Where none does any more, it is opened again.
 
-    Args:
-        hub: where.
-        name: dataset.
-        state: what is published now.
-
     Returns:
         The state after it, and a sentence for the terminal, empty where there is nothing to say.
     """
@@ -389,8 +368,6 @@ def purge(hub: Hub, name: str, *, note: str = "purged") -> str:
     """Remove everything but the files of `main`: tags, other branches, earlier revisions, stored objects.
 
     Args:
-        hub: where.
-        name: repository of a dataset or of a fused set.
         note: message of the one commit that is left.
 
     Returns:
@@ -430,7 +407,6 @@ def forget(hub: Hub, name: str, note: str) -> str:
 
     Args:
         hub: where, of datasets or of Spaces.
-        name: repository.
         note: message of the one commit that is left.
 
     Returns:

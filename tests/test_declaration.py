@@ -131,7 +131,7 @@ def test_a_sub_collection_takes_what_it_does_not_say() -> None:
         {"train": 7},
     )
     assert (volumes.dimension, volumes.license, volumes.organ) == ("3d", "CC-BY-4.0", ("liver",))
-    assert volumes.task == ("detection",) and dict(volumes.splits) == {}
+    assert volumes.task == ("detection",) and dict(volumes.splits) == {"train": 3, "test": 0}
     for name in ("default", "other"):
         with pytest.raises(KeyError):
             dataset.config(name)

@@ -8,7 +8,7 @@ import re
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.join import Join, Lookup, Partner
-from medimg.readers import raster, slides, tables, volumes
+from medimg.readers import raster, slide_files, tables, volumes
 from medimg.schema import Row, Skipped
 
 TRAINING = {
@@ -270,4 +270,4 @@ def write_frame(make, path, volume, labels=None):
     inner = type(make)()
     for number in range(3):
         inner.image(f"{number}.png", seed=f"{path}/{number}", **picture)
-    make.bytes(path, slides.multipage(list(inner.files.values())))
+    make.bytes(path, slide_files.multipage(list(inner.files.values())))

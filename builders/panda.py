@@ -6,7 +6,7 @@ score, most have an outlined mask.
 
 from medimg.declaration import Citation, Dataset, Evidence, Part, Source
 from medimg.join import Join, Partner, lines
-from medimg.readers import masks, slides
+from medimg.readers import masks, slide_files, slides
 from medimg.schema import Measure, Row, Skipped
 
 KAGGLE = "https://www.kaggle.com/c/prostate-cancer-grade-assessment/data"
@@ -135,8 +135,8 @@ def miniature(make):
         inner = type(make)()
         for path, colors in (("slide", shades), ("mask", {value: (value, 0, 0) for value in (0, *values)})):
             inner.image(f"{path}.png", (1200 + 16 * number, 600), labels=values, colors=colors)
-        slide = slides.pyramid(inner.files["slide.png"], tile=256, micrometers=0.48)
+        slide = slide_files.pyramid(inner.files["slide.png"], tile=256, micrometers=0.48)
         make.bytes(f"train_images/{name}.tiff", slide)
         if name != table[2][0]:
-            mask = slides.pyramid(inner.files["mask.png"], tile=256, packed="deflate")
+            mask = slide_files.pyramid(inner.files["mask.png"], tile=256, packed="deflate")
             make.bytes(f"train_label_masks/{name}_mask.tiff", mask)

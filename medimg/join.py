@@ -21,6 +21,7 @@ from typing import Any
 from medimg.errors import DeclarationError, SourceError
 from medimg.files import File, Files
 from medimg.readers import tables
+from medimg.readers.table_lines import Lines
 from medimg.schema import Row, Skipped
 
 UNASKED = "rows like that of its image do not use it"
@@ -69,9 +70,9 @@ class Lookup(_Beside):
     """What is said of an image elsewhere, as in tables.
 
     Attributes:
-        read: source -> a mapping, read once: `tables.Lines`, or a dictionary.
+        read: source -> a mapping, read once: `table_lines.Lines`, or a dictionary.
         key: the name of the case whose value is the key; several for a tuple; or case -> the key.
-        rest: told of every line that no image has asked for (of `tables.Lines`).
+        rest: told of every line that no image has asked for (of `table_lines.Lines`).
     """
 
     read: Callable[[Files], Mapping[Any, Any]]
@@ -296,7 +297,7 @@ class Join:
         ]
         if (why := next((one.skip for one, _ in lacks if one.skip), None)) is not None:
             for name, one in self._beside.items():
-                if isinstance(one, Lookup) and isinstance(said := found[name], tables.Lines):
+                if isinstance(one, Lookup) and isinstance(said := found[name], Lines):
                     said.cover(_key(case, one.key))
             yield from case.skip(why)
             return
@@ -323,7 +324,7 @@ class Join:
                 used.add(file)
                 yield Skipped(file=file, reason=reason)
         for name, one in self._beside.items():
-            if isinstance(one, Lookup) and one.rest and isinstance(said := found[name], tables.Lines):
+            if isinstance(one, Lookup) and one.rest and isinstance(said := found[name], Lines):
                 said.tell_rest(one.rest)
 
 

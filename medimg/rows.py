@@ -30,7 +30,7 @@ from medimg.errors import (
 from medimg.files import File, Files
 from medimg.manifest import Origin
 from medimg.pixels import Clip, Image, Picture, Pixels, Volume
-from medimg.readers import grids, levels, nifti, raster, volumes
+from medimg.readers import frames, grids, levels, nifti, raster, volumes
 from medimg.registry import Builder
 from medimg.report import UNCOVERED, LoadReport
 from medimg.schema import Dimension, Label, Row, Skipped
@@ -263,7 +263,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
     image = stripped(image, "image", row.image)
     mask = None if mask is None else stripped(mask, "mask", label.mask)
     target = None if target is None else stripped(target, "target", label.target)
-    image, mask, target = raster.one_frame(dataset.frame, image, mask, target, placed=row.placed)
+    image, mask, target = frames.one_frame(dataset.frame, image, mask, target, placed=row.placed)
     image = places.checked(label, image)
     legend: dict[int, tuple[str, ...]] = {}
     counts: dict[int, int] = {}

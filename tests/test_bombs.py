@@ -18,7 +18,19 @@ import pytest
 from medimg.errors import BombError, FormatError, MedimgError
 from medimg.files import Files, Limits
 from medimg.loading import limits_of
-from medimg.readers import arrays, dicom, dicom_file, hdf5, image, matlab, raster, slides, tables, video
+from medimg.readers import (
+    arrays,
+    dicom,
+    dicom_file,
+    hdf5,
+    image,
+    matlab,
+    raster,
+    slides,
+    tables,
+    video,
+    workbooks,
+)
 from medimg.registry import get
 
 MiB = 1 << 20
@@ -385,7 +397,7 @@ def test_chunks_of_hdf5(tmp_path: Path) -> None:
 
 
 def test_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "MAX_ROWS", 1000)
+    monkeypatch.setattr(workbooks, "MAX_ROWS", 1000)
     openpyxl = pytest.importorskip("openpyxl")
     book, out = openpyxl.Workbook(), io.BytesIO()
     book.active.append(["a"])

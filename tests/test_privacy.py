@@ -28,7 +28,7 @@ from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.errors import SourceError
 from medimg.files import Files
 from medimg.phantom import Phantom
-from medimg.readers import metaimage, nifti, raster
+from medimg.readers import dicom_file, metaimage, nifti, raster
 from medimg.registry import Builder
 from medimg.report import LoadReport
 from medimg.rows import iterate, materialize
@@ -459,3 +459,9 @@ def test_manifests_name_files_in_known_words_alone() -> None:
     assert public.skipped["no mask in this copy"].examples == ["Training Batch 1/volume-13.nii"]
     assert public.left_out == report.left_out == 2
     assert CANARY in str(report), "the maintainer's own report has the names"
+
+
+def test_the_gate_has_its_own_list_and_no_reader_tells_more_or_less() -> None:
+    told, gate = set(dicom_file.META), set(privacy.HEADER)
+    assert told <= gate
+    assert gate - told <= {*dicom_file.GROUPING, *metaimage._VALUES}

@@ -37,7 +37,7 @@ from medimg.errors import (
 )
 from medimg.files import File
 from medimg.pixels import Array, Clip, Picture, Pixels, Volume
-from medimg.readers import arrays, boxes, masks, raster, tables, video
+from medimg.readers import arrays, boxes, depth, frames, masks, raster, raster_tiff, tables, video
 from medimg.readers.boxes import CocoObject, coco, voc
 from medimg.schema import Box, Label, Measure, Point
 
@@ -203,7 +203,7 @@ def test_a_picture_is_had_as_shown_and_as_stored(kind: str, orientation: int, si
     turn = PILLOW_TURNS.get(orientation)
     assert np.array_equal(shown.array, before if turn is None else Image.fromarray(before).transpose(turn))
     assert data == file.data and shown.orientation == orientation
-    back = raster.stored(shown)
+    back = frames.stored(shown)
     again, suffix = raster.encode(back)
     assert np.array_equal(back.array, before) and np.array_equal(stock(again), before)
     assert back.orientation == 1 and suffix == {"JPEG": ".jpg", "TIFF": ".tif"}.get(kind, f".{kind.lower()}")
@@ -236,7 +236,7 @@ def test_an_orientation_in_xmp_turns_and_is_taken_out_again(packed: bool) -> Non
             file = tiff(array, compression="zlib", extratags=[(700, 1, len(xmp(6)), xmp(6), True)])
         shown, _, _ = check(raster.picture(file))
         assert shown.orientation == 6 and shown.shape == (14, 9), file.path
-        back = raster.stored(shown)
+        back = frames.stored(shown)
         assert np.array_equal(back.array, as_stored(file))
         assert np.array_equal(stock(raster.encode(back)[0]), back.array)
 
@@ -254,7 +254,7 @@ def test_an_orientation_in_a_place_that_cannot_be_patched_costs_no_pixel() -> No
     for image in (Image.fromarray(noise((9, 14, 3), "uint8")), colors):
         shown, _, _ = check(raster.picture(saved(image, "PNG", pnginfo=info)))
         assert shown.orientation == 8
-        back = raster.stored(shown)
+        back = frames.stored(shown)
         seen = StockImage().decode_example({"bytes": raster.encode(back)[0], "path": None})
         assert np.array_equal(np.asarray(seen), np.asarray(image)) and seen.mode == image.mode
         assert seen.convert("RGB").tobytes() == image.convert("RGB").tobytes()
@@ -265,18 +265,18 @@ def test_sixteen_bits_and_types_that_pillow_lacks_follow_their_orientation() -> 
     exif = Image.Exif()
     exif[0x0112] = 5
     shown, _, _ = check(raster.picture(saved(deep, "PNG", exif=exif)))
-    assert np.array_equal(shown.array, deep.T) and np.array_equal(raster.stored(shown).array, deep)
+    assert np.array_equal(shown.array, deep.T) and np.array_equal(frames.stored(shown).array, deep)
     for array in (noise((9, 14), "int8"), noise((9, 14), "uint32") >> 2):
         for options in ({}, {"compression": "zlib"}, {"bigtiff": True}, {"byteorder": ">"}):
             file = tiff(array, extratags=[(274, 3, 1, 6, True)], **cast(Any, options))
             shown, _, _ = check(raster.picture(file))
             assert shown.orientation == 6 and np.array_equal(shown.array, np.rot90(array, -1))
-            back = raster.stored(shown)
+            back = frames.stored(shown)
             assert np.array_equal(back.array, array) and np.array_equal(stock(raster.encode(back)[0]), array)
     # Four channels of ink and no plain form: only the source's own bytes can hold them.
     ink = saved(Image.fromarray(noise((16, 8, 4), "uint8"), "CMYK"), "JPEG", exif=exif)
     shown, _, _ = check(raster.picture(ink))
-    assert np.array_equal(stock(raster.encode(raster.stored(shown))[0]), as_stored(ink))
+    assert np.array_equal(stock(raster.encode(frames.stored(shown))[0]), as_stored(ink))
 
 
 def test_a_mask_follows_the_orientation_of_its_files() -> None:
@@ -290,9 +290,9 @@ def test_a_mask_follows_the_orientation_of_its_files() -> None:
     ):
         mask = picture(pixels)
         assert mask.orientation == 6 and np.array_equal(mask.array, np.rot90(drawn // 255, -1))
-        assert np.array_equal(raster.stored(mask).array, drawn // 255)
+        assert np.array_equal(frames.stored(mask).array, drawn // 255)
     kept = picture(masks.mask(file))
-    assert np.array_equal(stock(raster.encode(raster.stored(kept))[0]), drawn)
+    assert np.array_equal(stock(raster.encode(frames.stored(kept))[0]), drawn)
     with pytest.raises(GeometryError, match=r"different EXIF orientations, \[1, 6\]"):
         masks.union([(plain, 1), (file, 2)]).read()
 
@@ -316,21 +316,21 @@ def test_a_row_stands_in_one_frame(frame: Any, image: int, mask: int | None, tar
     for placed in (False, True):
         if frame is None and (placed or not same):
             with pytest.raises(GeometryError, match="nobody says whether they were drawn"):
-                raster.one_frame(frame, *given_, placed=placed)
+                frames.one_frame(frame, *given_, placed=placed)
             continue
-        found = raster.one_frame(frame, *given_, placed=placed)
+        found = frames.one_frame(frame, *given_, placed=placed)
         for before, after in zip(given_, found, strict=True):
             if before is not None:
                 assert isinstance(after, Picture)
-                wanted = raster.stored(before) if frame == "stored" else before
+                wanted = frames.stored(before) if frame == "stored" else before
                 assert np.array_equal(after.array, wanted.array) and after.encoded == wanted.encoded
 
 
 def test_a_picture_without_places_may_be_turned_and_one_that_is_not_turned_is_never_refused() -> None:
     for frame in ("stored", "shown", None):
-        image, *_ = raster.one_frame(cast(Any, frame), *tags_of(6), placed=False)
+        image, *_ = frames.one_frame(cast(Any, frame), *tags_of(6), placed=False)
         assert isinstance(image, Picture) and image.orientation == (1 if frame == "stored" else 6)
-        assert raster.one_frame(cast(Any, frame), *tags_of(1, 1, 1), placed=True)[1] is not None
+        assert frames.one_frame(cast(Any, frame), *tags_of(1, 1, 1), placed=True)[1] is not None
 
 
 def test_colors_that_are_no_rgb_are_named_and_are_no_mask() -> None:
@@ -354,7 +354,7 @@ def test_what_a_decoder_passes_over_in_a_tiff_is_said() -> None:
     deep, gray = noise((20, 30), "uint16"), noise((20, 30), "uint8")
     for compression in (None, "zlib"):
         white = picture(raster.picture(tiff(deep, photometric="miniswhite", compression=compression)))
-        assert np.array_equal(white.array, deep) and white.meta["photometric"] == raster.MIN_IS_WHITE
+        assert np.array_equal(white.array, deep) and white.meta["photometric"] == raster_tiff.MIN_IS_WHITE
         plain = picture(raster.picture(tiff(gray, photometric="miniswhite", compression=compression)))
         assert np.array_equal(plain.array, 255 - gray) and plain.meta == {}
         more = {"extrasamples": ["unspecified"], "compression": compression, "planarconfig": "contig"}
@@ -641,7 +641,7 @@ def test_encode_is_lossless(dtype: str, height: int, width: int, seed: int) -> N
     array = np.frombuffer(raw, dtype="u1" if dtype == "bool" else dtype).reshape(height, width)
     array = array > 127 if dtype == "bool" else array
     seen = stock(raster.encode(Picture(array))[0])
-    expected = raster.storable(array)
+    expected = depth.storable(array)
     assert seen.dtype == expected.dtype
     assert np.array_equal(seen, expected, equal_nan=expected.dtype.kind == "f")
     assert np.array_equal(expected.astype(dtype), array, equal_nan=expected.dtype.kind == "f")
@@ -651,19 +651,19 @@ def test_encode_is_lossless(dtype: str, height: int, width: int, seed: int) -> N
 @FAST
 def test_label_maps_take_the_smallest_dtype(values: list[int]) -> None:
     array = np.array([values], dtype=np.int64)
-    small = raster.narrowed(array)
+    small = depth.narrowed(array)
     assert np.array_equal(small, array) and np.array_equal(
-        stock(raster.encode(raster.label_picture(array))[0]), array
+        stock(raster.encode(depth.label_picture(array))[0]), array
     )
     expected = "uint8" if 0 <= min(values) and max(values) < 256 else "uint16"
     assert small.dtype == (expected if 0 <= min(values) and max(values) < 65536 else "int32")
 
 
 def test_label_maps_refuse_what_is_no_label() -> None:
-    assert raster.narrowed(np.array([[1.0, 300.0]])).dtype == np.uint16
+    assert depth.narrowed(np.array([[1.0, 300.0]])).dtype == np.uint16
     for bad in ([[0.5]], [[math.nan]], [[2.0**40]]):
         with pytest.raises(FormatError):
-            raster.narrowed(np.array(bad))
+            depth.narrowed(np.array(bad))
 
 
 # ------------------------------------------------------------------------------------------------------ masks

@@ -16,7 +16,7 @@ from PIL import Image
 
 from medimg.errors import BombError, FormatError, GeometryError, PickleError
 from medimg.files import File, Files, Limits
-from medimg.readers import masks, safe_pickle, slides
+from medimg.readers import masks, safe_pickle, slide_files, slides
 
 
 def picture(width: int = 300, height: int = 200) -> np.ndarray:
@@ -45,7 +45,9 @@ def placed(folder: Path, name: str, data: bytes) -> File:
 @pytest.mark.parametrize("packed", ["deflate", "jpeg"])
 def test_every_tile_equals_its_part_of_the_slide(tmp_path: Path, packed: str) -> None:
     array = picture()
-    file = placed(tmp_path, "a.tiff", slides.pyramid(png(array), (1, 2, 4), packed=packed, micrometers=0.5))
+    file = placed(
+        tmp_path, "a.tiff", slide_files.pyramid(png(array), (1, 2, 4), packed=packed, micrometers=0.5)
+    )
     with slides.Slide(file) as slide:
         assert slide.levels == [(300, 200), (150, 100), (75, 50)]
         for level, step in enumerate((1, 2, 4)):
@@ -61,7 +63,7 @@ def test_every_tile_equals_its_part_of_the_slide(tmp_path: Path, packed: str) ->
 
 
 def test_only_tissue_is_taken_and_closed_slides_open_again(tmp_path: Path) -> None:
-    file = placed(tmp_path, "a.tiff", slides.pyramid(png(picture()), (1, 4)))
+    file = placed(tmp_path, "a.tiff", slide_files.pyramid(png(picture()), (1, 4)))
     found = list(slides.tiles(file, 50))
     assert [(place.x, place.y) for _, place in found] == [
         (x, y) for y in (50, 100) for x in (50, 100, 150, 200)
@@ -104,9 +106,11 @@ def test_what_pillow_writes(tmp_path: Path, compression: str, mode: str) -> None
 def test_a_mask_has_the_slides_grid(tmp_path: Path) -> None:
     label = np.zeros((200, 300, 3), np.uint8)
     label[60:140, 80:220, 0] = 3
-    slide = slides.Slide(placed(tmp_path, "a.tiff", slides.pyramid(png(picture()))))
-    truth = slides.Slide(placed(tmp_path, "m.tiff", slides.pyramid(png(label), packed="deflate")), fill=0)
-    other = slides.Slide(placed(tmp_path, "n.tiff", slides.pyramid(png(label[:190]), packed="deflate")))
+    slide = slides.Slide(placed(tmp_path, "a.tiff", slide_files.pyramid(png(picture()))))
+    truth = slides.Slide(
+        placed(tmp_path, "m.tiff", slide_files.pyramid(png(label), packed="deflate")), fill=0
+    )
+    other = slides.Slide(placed(tmp_path, "n.tiff", slide_files.pyramid(png(label[:190]), packed="deflate")))
     for _, place in slide.tiles(64, 1):
         part = masks.mask(truth.tile(place), channel=0).read()
         whole = label[::4, ::4, 0]
@@ -135,7 +139,7 @@ def test_a_plain_jpeg_is_read_at_the_scale_of_its_level(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [0, 3, 8, 60, 900, -30])
 def test_damaged_slides_are_named(tmp_path: Path, cut: int) -> None:
-    data = slides.pyramid(png(picture()), (1, 4))
+    data = slide_files.pyramid(png(picture()), (1, 4))
     file = placed(tmp_path, "a.tiff", data[:cut])
     with pytest.raises(FormatError) as caught:
         for tile, _ in slides.tiles(file, 64):
@@ -144,7 +148,7 @@ def test_damaged_slides_are_named(tmp_path: Path, cut: int) -> None:
 
 
 def test_left_out_tiles_are_filled(tmp_path: Path) -> None:
-    data = bytearray(slides.pyramid(png(picture()), (1,), packed="deflate"))
+    data = bytearray(slide_files.pyramid(png(picture()), (1,), packed="deflate"))
     with tifffile.TiffFile(io.BytesIO(bytes(data))) as tiff:
         counts = tiff.pages[0].tags[325].valueoffset  # type: ignore[union-attr]
     data[counts : counts + 4] = b"\0\0\0\0"

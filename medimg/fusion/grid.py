@@ -43,7 +43,7 @@ from medimg.fusion.scene_rows import (
 )
 from medimg.fusion.semantics import above
 from medimg.pixels import Array
-from medimg.readers import raster
+from medimg.readers import depth
 from medimg.schema import Dimension
 
 Plane = Literal["sagittal", "coronal", "axial"] | int
@@ -351,7 +351,7 @@ def _plain(picture: Scene, channel: tuple[int, ...], scalings: Scalings) -> Scen
     labels = {}
     for place, array in picture.labels.items():
         slope, inter = scalings[place]
-        labels[place] = raster.narrowed(array if (slope, inter) == (1.0, 0.0) else array * slope + inter)
+        labels[place] = depth.narrowed(array if (slope, inter) == (1.0, 0.0) else array * slope + inter)
     return replace(picture, images=images, labels=labels)
 
 

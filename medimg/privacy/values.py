@@ -31,6 +31,7 @@ HEADER = frozenset(
     """.split()
 )
 """What a source's header may tell: technical attributes of DICOM, and sex, age and weight; keys of MetaImage."""
+# Not derived from what readers tell (`dicom_file.META`): a tag that one begins to tell goes out once it is here, too.
 NOTES = frozenset(
     """
     RescaleSlope RescaleIntercept rescale pixel_offset spacing_from slice_spacing_from spacing_unknown uneven

@@ -22,7 +22,7 @@ import numpy as np
 from medimg.errors import BombError, FormatError, MedimgError, PickleError
 from medimg.files import File
 from medimg.pixels import Array, Image, Picture, Pixels, Volume
-from medimg.readers.raster import storable
+from medimg.readers.depth import storable
 
 Kind = Literal["picture", "volume"]
 Affine = Sequence[Sequence[float]]

@@ -19,8 +19,8 @@ from medimg.errors import FormatError, LabelError
 from medimg.files import File
 from medimg.pixels import Picture, Pixels
 from medimg.readers.contours import rasterize
+from medimg.readers.depth import label_picture
 from medimg.readers.promises import Promised, naming
-from medimg.readers.raster import label_picture
 from medimg.readers.tables import json_value, xml
 
 BoxValues = tuple[float, float, float, float]

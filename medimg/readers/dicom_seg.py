@@ -12,12 +12,7 @@ from medimg.pixels import Array, Pixels, Volume
 from medimg.readers.dicom import series
 from medimg.readers.dicom_file import (
     META,
-    TO_RAS,
-    Plane,
-    check_size,
-    decoded_frames,
     frame_groups,
-    frame_plane,
     group_item,
     key_of,
     number_of,
@@ -25,6 +20,8 @@ from medimg.readers.dicom_file import (
     tell,
     value_of,
 )
+from medimg.readers.dicom_pixels import check_size, decoded_frames
+from medimg.readers.dicom_planes import TO_RAS, Plane, frame_plane
 from medimg.readers.grids import FRACTION, Grid, VolumePixels, apart, grid_of
 from medimg.readers.levels import pieces
 from medimg.readers.promises import PromisedVolume, reading

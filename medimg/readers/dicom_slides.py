@@ -16,7 +16,8 @@ import numpy as np
 from medimg.errors import FormatError
 from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels
-from medimg.readers.dicom_file import check_frames, check_size, library, open_dataset
+from medimg.readers.dicom_file import library, open_dataset
+from medimg.readers.dicom_pixels import check_frames, check_size
 from medimg.readers.promises import Promised, reading
 from medimg.readers.slides import TISSUE, Position, stained, tissue_in
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from medimg.errors import BombError, FormatError, MissingExtraError
 from medimg.pixels import Picture, Pixels
+from medimg.readers.depth import storable
 from medimg.readers.promises import Promised, reading
-from medimg.readers.raster import storable
 
 if TYPE_CHECKING:
     from medimg.files import File

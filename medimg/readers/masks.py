@@ -19,8 +19,9 @@ from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels
 from medimg.readers import contours
 from medimg.readers.contours import Bools
+from medimg.readers.depth import label_picture, narrowed
 from medimg.readers.levels import counted, looked_up
-from medimg.readers.raster import as_pixels, label_picture, narrowed, palette
+from medimg.readers.raster import as_pixels, palette
 
 Source = File | Pixels
 Color = tuple[int, ...]

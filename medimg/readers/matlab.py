@@ -16,8 +16,9 @@ from medimg.errors import BombError, FormatError, MedimgError
 from medimg.files import File
 from medimg.files.decoders import CODECS, beginning, exceeds
 from medimg.pixels import Picture, Pixels
+from medimg.readers.depth import label_picture
 from medimg.readers.promises import Promised
-from medimg.readers.raster import label_picture, what_it_is
+from medimg.readers.raster import what_it_is
 
 MAX_VALUES = 1 << 28
 """A matrix of more values than this is not loaded."""

@@ -21,7 +21,8 @@ import numpy as np
 from medimg.errors import FormatError, GeometryError
 from medimg.pixels import Array
 from medimg.readers.contours import rasterize
-from medimg.readers.dicom_file import TO_RAS, clusters, key_of, open_dataset, value_of
+from medimg.readers.dicom_file import key_of, open_dataset, value_of
+from medimg.readers.dicom_planes import TO_RAS, clusters
 from medimg.readers.grids import Grid, VolumePixels, grid_of
 from medimg.readers.promises import reading
 from medimg.readers.volumes import Painter

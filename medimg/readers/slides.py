@@ -9,10 +9,8 @@ Positions are pixels of the level, x to the right and y down; level 0 is the sli
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -26,6 +24,7 @@ from medimg.files import File
 from medimg.pixels import Picture, Pixels
 from medimg.readers import exif
 from medimg.readers.promises import Promised, naming
+from medimg.readers.slide_files import RATIONAL, SHORT, UNDEFINED, little_tags, little_tiff
 
 Bytes = npt.NDArray[np.uint8]
 TISSUE = 0.25
@@ -375,23 +374,23 @@ def _check_orientation(stated: object) -> None:
 _ORIENTATION = 274
 _COMPRESSIONS = {1, 5, 7, 8, 32773, 32946}
 """None, LZW, JPEG, deflate, PackBits, old deflate."""
-_SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
-_KEPT = {317: _SHORT, 338: _SHORT, 530: _SHORT, 532: _RATIONAL}
+
+_KEPT = {317: SHORT, 338: SHORT, 530: SHORT, 532: RATIONAL}
 """Predictor, ExtraSamples, YCbCrSubSampling, ReferenceBlackWhite."""
 
 
 def _decoded(page: Any, data: bytes, width: int, height: int) -> Bytes:
     """One tile, as the only strip of a small TIFF that Pillow's libtiff decodes."""
     channels = page.samplesperpixel
-    tags: dict[int, tuple[int, Any]] = _tags(
+    tags: dict[int, tuple[int, Any]] = little_tags(
         width, height, channels, int(page.compression), int(page.photometric)
     )
     for code, kind in _KEPT.items():
         if (found := page.tags.get(code)) is not None:
             tags[code] = (kind, found.value if isinstance(found.value, tuple) else (found.value,))
     if page.jpegtables:
-        tags[347] = (_UNDEFINED, bytes(page.jpegtables))
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO(_tiff([(tags, [data])])))
+        tags[347] = (UNDEFINED, bytes(page.jpegtables))
+    image = TiffImagePlugin.TiffImageFile(io.BytesIO(little_tiff([(tags, [data])])))
     image.load()
     array = np.asarray(image)
     if (
@@ -410,117 +409,3 @@ def _resolution(page: Any) -> tuple[float, float] | None:
         return None
     y, x = (unit * one[1] / one[0] for one in found if one is not None)
     return (y, x) if all(5e-5 < one < 0.02 for one in (x, y)) else None
-
-
-def _tags(
-    width: int, height: int, channels: int, compression: int, photometric: int
-) -> dict[int, tuple[int, Any]]:
-    return {
-        256: (_LONG, (width,)),
-        257: (_LONG, (height,)),
-        258: (_SHORT, (8,) * channels),
-        259: (_SHORT, (compression,)),
-        262: (_SHORT, (photometric,)),
-        277: (_SHORT, (channels,)),
-        278: (_LONG, (height,)),
-        284: (_SHORT, (1,)),
-    }
-
-
-def _tiff(pages: Sequence[tuple[Mapping[int, tuple[int, Any]], Sequence[bytes]]]) -> bytes:
-    """A little-endian TIFF of pages (tags, tiles or strips); offsets and counts are filled in."""
-    out = bytearray(b"II*\0\0\0\0\0")
-    link = 4
-    for given, segments in pages:
-        offsets = []
-        for segment in segments:
-            offsets.append(len(out))
-            out += segment
-        tiled = 322 in given
-        tags = dict(given)
-        tags[324 if tiled else 273] = (_LONG, tuple(offsets))
-        tags[325 if tiled else 279] = (_LONG, tuple(map(len, segments)))
-        entries = []
-        for code, (kind, values) in sorted(tags.items()):
-            if kind == _RATIONAL:
-                flat = [int(part) for part in np.ravel(values)]
-                count, packed = len(flat) // 2, struct.pack(f"<{len(flat)}I", *flat)
-            elif kind == _UNDEFINED:
-                count, packed = len(values), values
-            else:
-                letter = "H" if kind == _SHORT else "I"
-                count, packed = len(values), struct.pack(f"<{len(values)}{letter}", *map(int, values))
-            if len(packed) > 4:
-                out += b"\0" * (len(out) % 2)
-                place, packed = len(out), packed
-                out += packed
-                packed = struct.pack("<I", place)
-            entries.append(struct.pack("<HHI", code, kind, count) + packed.ljust(4, b"\0"))
-        out += b"\0" * (len(out) % 2)
-        struct.pack_into("<I", out, link, len(out))
-        out += struct.pack("<H", len(entries)) + b"".join(entries)
-        link = len(out)
-        out += b"\0\0\0\0"
-    return bytes(out)
-
-
-# for miniatures
-
-
-def pyramid(
-    picture: bytes,
-    factors: Sequence[int] = (1, 4, 16),
-    *,
-    tile: int = 64,
-    packed: str = "jpeg",
-    micrometers: float | None = None,
-) -> bytes:
-    """A picture as a tiled TIFF with a page for each factor, as scanners write it; for miniatures.
-
-    Args:
-        picture: a PNG or another format that Pillow opens.
-        factors: each level has every n-th pixel.
-        tile: pixels along a side of the TIFF's tiles, a multiple of 16.
-        packed: "jpeg" or "deflate".
-        micrometers: per pixel of level 0, written as resolution.
-    """
-    with Image.open(io.BytesIO(picture)) as opened:
-        array = np.asarray(opened.convert("RGB"))
-    pages: list[tuple[Mapping[int, tuple[int, Any]], list[bytes]]] = []
-    for factor in factors:
-        level = array[::factor, ::factor]
-        height, width = level.shape[:2]
-        tags = _tags(width, height, 3, 7 if packed == "jpeg" else 8, 6 if packed == "jpeg" else 2)
-        del tags[278]
-        tags |= {322: (_LONG, (tile,)), 323: (_LONG, (tile,))}
-        if packed == "jpeg":
-            tags[530] = (_SHORT, (2, 2))
-        if micrometers and factor == 1:
-            resolution = ((round(1e4 / micrometers * 100), 100),)
-            tags |= {282: (_RATIONAL, resolution), 283: (_RATIONAL, resolution), 296: (_SHORT, (3,))}
-        rows, columns = -(-height // tile), -(-width // tile)
-        border = ((0, rows * tile - height), (0, columns * tile - width), (0, 0))
-        padded = np.pad(level, border, mode="edge")
-        segments = []
-        for row in range(rows):
-            for column in range(columns):
-                part = padded[row * tile : (row + 1) * tile, column * tile : (column + 1) * tile]
-                segments.append(_pack(np.ascontiguousarray(part), packed))
-        pages.append((tags, segments))
-    return _tiff(pages)
-
-
-def _pack(part: Bytes, packed: str) -> bytes:
-    if packed == "deflate":
-        return zlib.compress(part.tobytes(), 6)
-    stream = io.BytesIO()
-    Image.fromarray(part).save(stream, "JPEG", quality=90, subsampling="4:2:0")
-    return stream.getvalue()
-
-
-def multipage(pictures: Sequence[bytes]) -> bytes:
-    """Pictures of one mode as the pages of one LZW-packed TIFF; for miniatures."""
-    images = [Image.open(io.BytesIO(picture)) for picture in pictures]
-    stream = io.BytesIO()
-    images[0].save(stream, "TIFF", save_all=True, append_images=images[1:], compression="tiff_lzw")
-    return stream.getvalue()

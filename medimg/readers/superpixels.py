@@ -10,8 +10,9 @@ import numpy as np
 from medimg.errors import FormatError, LabelError
 from medimg.files import File
 from medimg.pixels import Picture, Pixels
+from medimg.readers.depth import label_picture
 from medimg.readers.promises import Promised
-from medimg.readers.raster import label_picture, picture
+from medimg.readers.raster import picture
 
 
 def mask(file: File, values: Sequence[int]) -> Pixels:

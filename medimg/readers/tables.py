@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import codecs
 import csv
-import datetime as dt
 import io
 import itertools
 import json
 import math
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
-from medimg.errors import BombError, FormatError, MedimgError, MissingExtraError
+from medimg.errors import BombError, FormatError
 from medimg.files import File
 from medimg.files.decoders import Inflated
-from medimg.files.names import lower_key, lower_suffix
+from medimg.files.names import lower_suffix
 from medimg.readers.promises import naming
+from medimg.readers.table_lines import NOT_GIVEN, Line, Lines
+from medimg.readers.workbooks import cell, xls, xlsx
 
 if TYPE_CHECKING:
     from medimg.files import Files
@@ -34,159 +34,11 @@ MAX_LINE = 64 << 20
 """Characters in one line of text; a longer one is no table."""
 MAX_TEXT = 512 << 20
 """Characters in a JSON file, which is read whole."""
-MAX_WORKBOOK = 512 << 20
-"""Unpacked bytes of an .xlsx."""
-MAX_ROWS = 1 << 20
-"""Rows of a worksheet, as Excel has them; a number beyond would be filled up with empty rows."""
+
+
 MAX_XML = 64 << 20
 """Bytes of an XML file; as a tree it takes some thirty times as much."""
 _DELIMITERS = (",", ";", "\t")
-
-
-class Line(dict[str, str]):
-    """One line of a table: column -> text. Knows its table and its number, so that a bad cell can be named.
-
-    A column that is not there is a FormatError that says which there are; `get` gives None, as of any dict.
-    """
-
-    __slots__ = ("at", "file")
-
-    def __init__(
-        self, cells: Mapping[str, str] | Iterable[tuple[str, str]] = (), file: str = "", at: int = 0
-    ):
-        super().__init__(cells)
-        self.file = file
-        self.at = at
-
-    def __missing__(self, column: object) -> str:
-        raise FormatError(
-            f"has no column {column!r}; there are {list(self)}",
-            file=self.file or None,
-            next_step="Take the table of the original download; columns may have been renamed or removed in this one.",
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Line, (dict(self), self.file, self.at)
-
-    def wrong(self, column: str, why: str) -> FormatError:
-        """The error that names table, line, column and cell.
-
-        Args:
-            column: of the cell.
-            why: what is wrong with it, e.g. "is no number".
-        """
-        return FormatError(
-            f"line {self.at}, column {column!r}: {self.get(column)!r} {why}",
-            file=self.file or None,
-            next_step="Mend the cell, or take the table of the original download (a spreadsheet may have changed it).",
-        )
-
-    def number(self, column: str) -> float:
-        """A finite number.
-
-        Raises:
-            FormatError: there is none in the cell.
-        """
-        value = self.number_or_none(column)
-        if value is None:
-            raise self.wrong(column, "is no number")
-        return value
-
-    def number_or_none(self, column: str) -> float | None:
-        """A finite number; None where the cell says that there is none: blank, or one of `NOT_GIVEN`.
-
-        Raises:
-            FormatError: the cell holds something else.
-        """
-        text = self[column].strip()
-        if text.casefold() in NOT_GIVEN:
-            return None
-        try:
-            value = float(text)
-        except ValueError:
-            raise self.wrong(column, "is no number") from None
-        if not math.isfinite(value):
-            raise self.wrong(column, "is not finite")
-        return value
-
-    def integer(self, column: str) -> int:
-        """A whole number; "3.0" is one.
-
-        Raises:
-            FormatError: there is none in the cell.
-        """
-        value = self.number(column)
-        if value != int(value):
-            raise self.wrong(column, "is no whole number")
-        return int(value)
-
-    def one_of(self, column: str, known: Mapping[str, Any]) -> Any:
-        """What `known` has for the cell, e.g. `DATASET.labels`.
-
-        Raises:
-            FormatError: nothing; labels are never guessed.
-        """
-        try:
-            return known[self[column]]
-        except KeyError:
-            raise self.wrong(column, f"is none of {', '.join(map(repr, list(known)[:12]))}") from None
-
-
-NOT_GIVEN = frozenset({"", "na", "n/a", "nan", "none", "null", "not available", "unknown", "?", "-"})
-"""What tables write, in any case, where there is no number."""
-
-
-class Lines(dict[Any, Line]):
-    """Lines of tables by a key, with what is wrong among them kept for the row that it concerns.
-
-    `get` and `[]` raise a FormatError for a key of which two lines say different things; two equal ones count once.
-    The suffix of a file name counts in lower case, in the table and where it is asked for.
-    """
-
-    def __init__(self, files: Files) -> None:
-        super().__init__()
-        self._files = files
-        self._contradict: dict[Any, FormatError] = {}
-        self._asked: set[Any] = set()
-
-    def add(self, key: Any, line: Line, column: str) -> None:
-        """One more line; one that belongs to nothing, for its key is blank, is told."""
-        parts = key if isinstance(key, tuple) else (key,)
-        if not all(str(part).strip() for part in parts if part is not None):
-            self._files.tell(line.file, f"a line of the table belongs to nothing: its {column!r} is blank")
-            return
-        key = lower_key(key)
-        other = self.setdefault(key, line)
-        if other is not line and dict(other) != dict(line):
-            differ = [name for name in line if line[name] != other.get(name)]
-            where = f"line {other.at}" if other.file == line.file else f"line {other.at} of {other.file}"
-            self._contradict[key] = line.wrong(
-                column, f"stands in {where}, too, with another {', '.join(map(repr, differ[:3]))}"
-            )
-
-    def __contains__(self, key: object) -> bool:
-        return super().__contains__(lower_key(key))
-
-    def __getitem__(self, key: Any) -> Line:
-        key = lower_key(key)
-        self._asked.add(key)
-        if key in self._contradict:
-            raise self._contradict[key]
-        return super().__getitem__(key)
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        """The line of a key, `default` where there is none."""
-        return self[key] if key in self else default
-
-    def cover(self, key: Any) -> None:
-        """Count a key as asked for: what becomes of its line is told otherwise."""
-        self._asked.add(lower_key(key))
-
-    def tell_rest(self, reason: str) -> None:
-        """Say of every line that nobody has asked for that it is no row, and why; to be called after the last row."""
-        for key, line in self.items():
-            if key not in self._asked:
-                self._files.tell(line.file, f"a line of the table is no row: {reason}")
 
 
 def file_name(text: str) -> str:
@@ -291,7 +143,7 @@ def rows(
     Raises:
         FormatError: not the kind of table that the name claims, a ragged row (with its line), a column
             missing.
-        BombError: a workbook that unpacks beyond `MAX_WORKBOOK`.
+        BombError: a workbook that unpacks beyond `workbooks.MAX_WORKBOOK`.
         MissingExtraError: a workbook without the `tables` extra.
     """
     kind = _suffix(file)
@@ -306,9 +158,9 @@ def rows(
                 yield Line(cells, file.path, number)
             return
         if kind == ".xlsx" or kind == ".xlsm":
-            records, pad = _xlsx(file, sheet), True
+            records, pad = xlsx(file, sheet), True
         elif kind == ".xls":
-            records, pad = _xls(file, sheet), True
+            records, pad = xls(file, sheet), True
         else:
             records = _csv(file, delimiter, encoding, skip)
             skip = 0
@@ -628,92 +480,4 @@ def _required(found: Iterable[dict[str, str]], columns: Sequence[str] | None) ->
 
 
 def _cells(value: Mapping[str, Any]) -> dict[str, str]:
-    return {key: _cell(one) for key, one in value.items()}
-
-
-def _cell(value: Any) -> str:
-    """A value of a workbook or of JSON as text, exactly."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dt.datetime):
-        return (value.date() if value.time() == dt.time() else value).isoformat()
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    if isinstance(value, list | Mapping):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
-
-
-def _sheet_cell(value: Any) -> str:
-    """Workbooks know floats only: an integral one is shown without ".0"."""
-    integral = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-    return str(int(value)) if integral else _cell(value)
-
-
-def _missing() -> MissingExtraError:
-    return MissingExtraError("workbooks need openpyxl and xlrd.", next_step='pip install "medimg[tables]"')
-
-
-def _pick(names: Sequence[str], sheet: str | int | None) -> str:
-    if isinstance(sheet, str) and sheet in names:
-        return sheet
-    if not isinstance(sheet, str) and 0 <= (sheet or 0) < len(names):
-        return names[sheet or 0]
-    raise FormatError(f"no worksheet {sheet!r}; there are {list(names)}")
-
-
-def _xlsx(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]:
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise _missing() from error
-    with file.open() as stream:
-        try:
-            with zipfile.ZipFile(stream) as archive:
-                if sum(member.file_size for member in archive.infolist()) > MAX_WORKBOOK:
-                    raise BombError(f"a workbook that unpacks to more than {MAX_WORKBOOK} bytes")
-            stream.seek(0)
-            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-            leaf = book[_pick(book.sheetnames, sheet)]
-            # The stored extent is wrong in files of some writers; without it every row is read.
-            leaf.reset_dimensions()
-            for number, record in enumerate(leaf.iter_rows(values_only=True), 1):
-                if number > MAX_ROWS:
-                    raise FormatError(f"a row beyond the {MAX_ROWS:,} that a worksheet may have")
-                yield number, [_sheet_cell(value) for value in record]
-        except MedimgError:
-            raise
-        except Exception as error:  # openpyxl raises KeyError, ValueError, BadZipFile, ParseError and more
-            raise FormatError(f"not an Excel workbook, or a damaged one ({error})") from error
-
-
-def _xls(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]:
-    try:
-        import xlrd
-    except ImportError as error:
-        raise _missing() from error
-    try:
-        book = xlrd.open_workbook(
-            file_contents=file.read(MAX_WORKBOOK), logfile=io.StringIO(), on_demand=True
-        )
-        leaf = book.sheet_by_name(_pick(book.sheet_names(), sheet))
-        for index in range(leaf.nrows):
-            record = []
-            for cell in leaf.row(index):
-                value = cell.value
-                if cell.ctype == xlrd.XL_CELL_DATE:
-                    value = xlrd.xldate.xldate_as_datetime(value, book.datemode)
-                elif cell.ctype == xlrd.XL_CELL_BOOLEAN:
-                    value = bool(value)
-                elif cell.ctype == xlrd.XL_CELL_ERROR:
-                    value = xlrd.error_text_from_code.get(value, "#ERROR")
-                record.append(_sheet_cell(value))
-            yield index + 1, record
-    except MedimgError:
-        raise
-    except Exception as error:
-        raise FormatError(f"not an Excel workbook, or a damaged one ({error})") from error
+    return {key: cell(one) for key, one in value.items()}

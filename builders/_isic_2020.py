@@ -1,6 +1,6 @@
 """ISIC 2020, as the archive and as Kaggle distribute it: rows and diagnoses."""
 
-from medimg.readers import tables
+from medimg.readers import table_lines, tables
 from medimg.schema import Row, Skipped
 
 DIAGNOSES = {
@@ -81,7 +81,7 @@ def _row(name, split, image, lines, twins):
         for column, cell in line.items():
             if said.setdefault(column, cell) != cell:
                 raise line.wrong(column, f"is another than in line {lines[0].at} of {lines[0].file}")
-    line = tables.Line(said, lines[-1].file, lines[-1].at)
+    line = table_lines.Line(said, lines[-1].file, lines[-1].at)
     meta = {key: cell for key, cell in said.items() if key not in _LABEL}
     if twins:
         meta["duplicates"] = twins

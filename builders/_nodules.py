@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from medimg.readers import tables, world
+from medimg.readers import table_lines, tables, world
 from medimg.schema import Box, Measure, Point
 
 SERIES = "seriesuid"
@@ -23,7 +23,7 @@ class Stated(NamedTuple):
     """
 
     source: dict[str, list[str]]
-    nodules: list[tables.Line]
+    nodules: list[table_lines.Line]
 
 
 def by_series(files, needed="annotations.csv"):

@@ -4,7 +4,8 @@ The Preprocessed Connectomes Project ran four pipelines with four strategies eac
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
-from medimg.join import Join, lines
+from medimg.join import Join, Lookup
+from medimg.readers import table_lines, tables
 from medimg.schema import Row
 
 BUCKET = "https://s3.amazonaws.com/fcp-indi/data/Projects/ABIDE_Initiative"
@@ -37,8 +38,8 @@ DATASET = Dataset(
     labels=GROUPS,
     splits={"train": 0},
     configs=(
-        Config(name="functional", title="Preprocessed time series (func_preproc)"),
-        Config(name="derivatives", title="Maps derived from the time series"),
+        Config(name="functional", title="Preprocessed time series (func_preproc)", splits={"train": 0}),
+        Config(name="derivatives", title="Maps derived from the time series", splits={"train": 0}),
     ),
     subject="SUB_ID, the last five digits of FILE_ID",
     keys=(
@@ -66,6 +67,16 @@ DATASET = Dataset(
 )
 
 
+def phenotypes(files):
+    """FILE_ID -> its line."""
+    about = table_lines.Lines(files)
+    for (table,) in files.match(r"Phenotypic_V1_0b_preprocessed\w*\.csv$", lost="diagnoses, age and sex are"):
+        for line in tables.rows(table):
+            if (name := line["FILE_ID"].strip()) != "no_filename":
+                about.add(name, line, "FILE_ID")
+    return about
+
+
 def row(case):
     line = case.line or {}
     said = {key: cell for key, cell in line.items() if cell not in MISSING and key}
@@ -89,10 +100,9 @@ rows = Join(
     r"(?P<pipeline>cpac|dparsf|ccs|niak)/(?P<strategy>(?:no)?filt_(?:no)?global)/(?:\w+/)?"
     r"(?P<name>[A-Za-z]+(?:_\w)?_(?P<number>\d{7}))_(?P<derivative>[a-z_]+)\.nii(?:\.gz)?$",
     row,
-    line=lines(
-        r"Phenotypic_V1_0b_preprocessed\w*\.csv$",
-        "FILE_ID",
-        key="name",
+    line=Lookup(
+        phenotypes,
+        "name",
         tell="the table has no line for it: diagnosis, age and sex are not known",
         lost="diagnoses, age and sex are",
     ),
@@ -103,7 +113,7 @@ rows = Join(
 
 
 def miniature(make):
-    header = ",SUB_ID,SITE_ID,FILE_ID,DX_GROUP,DSM_IV_TR,AGE_AT_SCAN,SEX,FIQ,func_mean_fd"
+    header = ["", *"SUB_ID SITE_ID FILE_ID DX_GROUP DSM_IV_TR AGE_AT_SCAN SEX FIQ func_mean_fd".split()]
     table = [
         (1, 50002, "PITT", "no_filename", 1, 1, 16.77, 1, 103, ""),
         (9, 50005, "PITT", "no_filename", 2, 0, 13.73, 2, 113, ""),

@@ -5,7 +5,7 @@ a copy holds what its owner selected in the image archive.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Part, Source
-from medimg.readers import dicom, tables
+from medimg.readers import dicom, table_lines, tables
 from medimg.schema import Row
 
 PREP = "IDOJI/ADNIprep: R/RS.fMRI_1_Data.Selection___Diagnosis.R"
@@ -130,7 +130,7 @@ def rows(files):
 
 def listed(files):
     """Lines of the image search by the image, and of DXSUM by the person and the visit."""
-    images, visits = tables.Lines(files), tables.Lines(files)
+    images, visits = table_lines.Lines(files), table_lines.Lines(files)
     for (table,) in files.match(r"\.csv$"):
         for line in tables.rows(table, pad=True):
             if "Image Data ID" in line:

@@ -6,7 +6,8 @@ nails and mucosa, and those that are hard to segment, are among them.
 
 from medimg.builders import _isic
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.join import Join, lines
+from medimg.join import Join, Lookup
+from medimg.readers import table_lines, tables
 from medimg.schema import Row
 
 RECORD = (
@@ -61,6 +62,15 @@ DATASET = Dataset(
 )
 
 
+def said(files):
+    """Name of an image without its suffix, in lower case as spellings differ -> its line."""
+    found = table_lines.Lines(files)
+    for (table,) in files.match(r"(?i)(?:^|/)bcn_20k_(?:train|test)\.csv$"):
+        for line in tables.rows(table, columns=("bcn_filename", "lesion_id")):
+            found.add(line["bcn_filename"].strip().lower().removesuffix(".jpg"), line, "bcn_filename")
+    return found
+
+
 def row(case):
     split, code = case.part.lower(), case.line.get("diagnosis")
     assessed = ()
@@ -86,13 +96,9 @@ def row(case):
 rows = Join(
     r"(?i)bcn_20k_(?P<part>train|test)/(?:.*/)?[^/]+\.jpe?g$",
     row,
-    # Spellings differ in case.
-    line=lines(
-        r"(?i)(?:^|/)bcn_20k_(?:train|test)\.csv$",
-        "bcn_filename",
+    line=Lookup(
+        said,
         key=lambda case: case.stem.lower(),
-        named=lambda name: name.lower().removesuffix(".jpg"),
-        columns=("bcn_filename", "lesion_id"),
         skip="no table in this copy has a row for it",
         rest="its image is not in this copy",
     ),
@@ -101,15 +107,23 @@ rows = Join(
 
 def miniature(make):
     # Folders are nested twice, in two spellings, and so are names of tables; cells may be blank.
-    header = "bcn_filename,age_approx,anatom_site_general,diagnosis,lesion_id,capture_date,sex,split"
+    header = [
+        "bcn_filename",
+        "age_approx",
+        "anatom_site_general",
+        "diagnosis",
+        "lesion_id",
+        "capture_date",
+        "sex",
+    ]
     train = [
         ("BCN_0000000001.jpg", 55.0, "anterior torso", "MEL", "BCN_0003884", "2012-05-16", "male", "train"),
         ("BCN_0000000003.jpg", 50.0, "anterior torso", "MEL", "BCN_0003884", "2015-07-07", "female", "train"),
         ("BCN_0000000004.jpg", None, None, "SCC", "BCN_0000019", "2014-02-16", None, "train"),
     ]
     test = [("BCN_0000000002.jpg", 85.0, "head/neck", "BCN_0003883", "2011-09-20", "female", "test")]
-    make.csv("bcn_20k_train.csv", header, train)
-    make.csv("BCN_20k_test.csv", header.replace("diagnosis,", ""), test)
+    make.csv("bcn_20k_train.csv", [*header, "split"], train)
+    make.csv("BCN_20k_test.csv", [*header[:3], *header[4:], "split"], test)
     for split, cases in (("train", train), ("test", test)):
         with make.zip(f"BCN_20k_{split}.zip") as inner:
             for row in cases:

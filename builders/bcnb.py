@@ -5,7 +5,7 @@ status, molecular subtype and the state of the axillary lymph nodes.
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
-from medimg.readers import masks, slides, tables
+from medimg.readers import masks, slides, table_lines, tables
 from medimg.schema import Row, Skipped
 
 REPOSITORY = "bupt-ai-cz/BALNMP"
@@ -57,8 +57,13 @@ DATASET = Dataset(
     legend={1: ("breast cancer",), 255: ()},
     splits=dict.fromkeys(SPLITS.values(), 0),
     configs=(
-        Config(name="tiles", title="Tiles of the slides"),
-        Config(name="patches", title="Patches of outlined tumor, as in the paper", task="classification"),
+        Config(name="tiles", title="Tiles of the slides", splits=dict.fromkeys(SPLITS.values(), 0)),
+        Config(
+            name="patches",
+            title="Patches of outlined tumor, as in the paper",
+            task="classification",
+            splits=dict.fromkeys(SPLITS.values(), 0),
+        ),
     ),
     parts=(Part(config="patches"),),
     subject="the slide's number, 1 to 1058",
@@ -90,14 +95,7 @@ PATCH = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
 
 
 def rows(files):
-    about = tables.lines_by(
-        files,
-        r"(?:^|/)patient-clinical-data\.xlsx$",
-        "Patient ID",
-        lost="receptors and other findings are",
-        named=lambda number: number.removesuffix(".0"),
-    )
-    parts = {}
+    about, parts = clinical(files), {}
     for file, part in files.match(r"(?:^|/)(train|val|test)_id\.txt$"):
         parts |= dict.fromkeys(tables.lines(file), SPLITS[part])
     outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$", lost="outlines of the tumors are")
@@ -119,6 +117,15 @@ def rows(files):
                 yield from tiles(image, patient, parts[patient], line, outlines.get(patient))
     for image, _ in files.match(r"(?:^|/)(\d{6})(?:_\w+)?\.jpg$"):
         yield Skipped(file=image, reason="a sample slide of the repository, none of 1 to 1058")
+
+
+def clinical(files):
+    """The clinical table's lines by patient."""
+    found, lost = table_lines.Lines(files), "receptors and other findings are"
+    for (table,) in files.match(r"(?:^|/)patient-clinical-data\.xlsx$", lost=lost):
+        for line in tables.rows(table):
+            found.add(line["Patient ID"].strip().removesuffix(".0"), line, "Patient ID")
+    return found
 
 
 def tiles(file, patient, split, line, outline):
@@ -179,10 +186,18 @@ def tumor(drawn, place, file):
 def miniature(make):
     """Slides of three patients, of one without outlines; patches of the paper."""
     splits = {"train": 1, "val": 2, "test": 1058}
-    columns = (
-        "Patient ID,Age(years),Tumour Size(cm),Tumour Type,ER,PR,HER2,HER2 Expression,Histological grading,"
-        "Surgical,Ki67,Molecular subtype,Number of lymph node metastases,ALN status"
-    )
+    columns = [
+        "Patient ID",
+        "Age(years)",
+        "Tumour Size(cm)",
+        "Tumour Type",
+        "ER",
+        "PR",
+        "HER2",
+        "HER2 Expression",
+    ]
+    columns += ["Histological grading", "Surgical", "Ki67", "Molecular subtype"]
+    columns += ["Number of lymph node metastases", "ALN status"]
     vertices = [[300, 120], [900, 130], [880, 420], [310.5, 400]]
     with make.zip("BCNB.zip") as inner:
         for part, patient in splits.items():
@@ -207,9 +222,10 @@ def miniature(make):
         inner.text("BCNB/README.txt", "Thanks for your interest in our BCNB\n")
     # Of the repository: a sample slide, which is none of 1 to 1058, and a table of standardized numbers.
     make.image("BALNMP/WSI Samples/N+(＞2)/351899/351899.jpg", (60, 40), mode="RGB")
-    standard = "p_id,age,tumor_size,is_er_negative,is_pr_negative,is_her2_negative"
-    path = "BALNMP/code/dataset/clinical_data/preprocessed-type-0.xlsx"
-    make.xlsx(path, standard, [(1, -0.7, 0.2, 1, 0, 1)])
+    standard = ["p_id", "age", "tumor_size", "is_er_negative", "is_pr_negative", "is_her2_negative"]
+    make.xlsx(
+        "BALNMP/code/dataset/clinical_data/preprocessed-type-0.xlsx", standard, [(1, -0.7, 0.2, 1, 0, 1)]
+    )
     with make.zip("paper_patches.zip") as inner:
         for patient in splits.values():
             for x in (300, 556):

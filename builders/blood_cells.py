@@ -5,7 +5,7 @@ photographs, sorted by the kind of white cell.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.readers import tables
+from medimg.readers import table_lines, tables
 from medimg.readers.boxes import voc
 from medimg.schema import Box, Row, Skipped
 
@@ -132,7 +132,7 @@ def augmented(files):
 
 def kinds_of(files):
     """Number of the photograph -> line of labels.csv, of which the Kaggle set has two equal ones."""
-    found = tables.Lines(files)
+    found = table_lines.Lines(files)
     for (table,) in files.match(r"(?:^|/)labels\.csv$"):
         for line in tables.rows(table):
             found.add(line.integer("Image"), line, "Image")

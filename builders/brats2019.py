@@ -6,7 +6,8 @@ Four co-registered MRI sequences of patients with high- or low-grade glioma, sku
 
 from medimg.builders import _brats
 from medimg.declaration import Citation, Evidence, Overlap, Source
-from medimg.join import lines
+from medimg.join import Lookup, lines
+from medimg.readers import table_lines, tables
 
 CONVERSION = "MIC-DKFZ/nnUNet:nnunetv2/dataset_conversion/Dataset043_BraTS19.py@0e495086"
 PAGE = "https://www.med.upenn.edu/cbica/brats2019/data.html"
@@ -84,12 +85,21 @@ def describe(case):
     }
 
 
+def survival(files):
+    """Case -> what the tables of survival say of it; their first column is called in several ways."""
+    found = table_lines.Lines(files)
+    for (table,) in files.match(r"survival[^/]*\.csv$"):
+        for line in tables.rows(table):
+            column = next(iter(line))
+            found.add(line[column].strip(), line, column)
+    return found
+
+
 rows = _brats.rows(
     r"BraTS19_\w+?",
     describe,
     mapped=lines(r"name_mapping[^/]*\.csv$", "BraTS_2019_subject_ID", key="name"),
-    # The first column is called in several ways.
-    survival=lines(r"survival[^/]*\.csv$", None, key="name"),
+    survival=Lookup(survival, key="name"),
 )
 
 
@@ -98,14 +108,18 @@ def miniature(make):
     names = ("HGG/BraTS19_2013_10_1", "HGG/BraTS19_CBICA_ASH_1", "LGG/BraTS19_TCIA13_653_1")
     with make.zip(f"{top}.zip") as inner:  # mirrors double the top folder
         for name in names:
-            labels = (2, 1) if name.startswith("LGG") else (2, 1, 4)
-            _brats.patient(inner, f"{top}/{top}/{name}", labels=labels)
+            _brats.patient(
+                inner, f"{top}/{top}/{name}", labels=(2, 1) if name.startswith("LGG") else (2, 1, 4)
+            )
         header = (
             "Grade,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID"
         )
         mapping = [(name[:3], "NA", name[4:].replace("19", "18", 1), "NA", name[4:]) for name in names]
-        inner.csv(f"{top}/{top}/name_mapping.csv", header, mapping)
-        header, lines = "BraTS19ID,Age,Survival,ResectionStatus", [("BraTS19_CBICA_ASH_1", 61.5, 421, "GTR")]
-        inner.csv(f"{top}/{top}/survival_data.csv", header, lines)
+        inner.csv(f"{top}/{top}/name_mapping.csv", header.split(","), mapping)
+        inner.csv(
+            f"{top}/{top}/survival_data.csv",
+            ["BraTS19ID", "Age", "Survival", "ResectionStatus"],
+            [("BraTS19_CBICA_ASH_1", 61.5, 421, "GTR")],
+        )
     with make.zip("MICCAI_BraTS_2019_Data_Validation.zip") as inner:
         _brats.patient(inner, "MICCAI_BraTS_2019_Data_Validation/BraTS19_CBICA_AAM_1", labels=None)

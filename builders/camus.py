@@ -6,7 +6,7 @@ every frame between; ejection fraction and image quality are stated for each vie
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
 from medimg.join import Join, Lookup, Partner
-from medimg.readers import tables
+from medimg.readers import table_lines, tables
 from medimg.schema import Measure, Row
 
 HOST = "https://humanheart-project.creatis.insa-lyon.fr/database"
@@ -106,7 +106,7 @@ def row(case):
     prefix = "testing-" if case.part == "testing" else ""
     info = tables.key_values(case.info) if case.info else {}
     place = case.info.path if case.info else ""
-    stated = tables.Line({key: info.pop(key) for key in MEASURES if key in info}, place)
+    stated = table_lines.Line({key: info.pop(key) for key in MEASURES if key in info}, place)
     measured = [(*MEASURES[key], stated.number(key)) for key in stated]
     return Row(
         id=prefix + case.name,

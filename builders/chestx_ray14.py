@@ -4,7 +4,7 @@ Fourteen findings were mined from the radiology reports; 880 images have boxes a
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.readers import tables
+from medimg.readers import table_lines, tables
 from medimg.schema import Box, Row, Skipped
 
 TABLES = "mlmed/torchxrayvision:torchxrayvision/data/*.csv.gz@f4087a0b"
@@ -101,7 +101,7 @@ DATASET = Dataset(
 
 def rows(files):
     entry = files.find(r"Data_Entry_2017_v2020\.csv$") or files.need(r"(Data_Entry_2017|sample_labels)\.csv$")
-    entries = tables.Lines(files)
+    entries = table_lines.Lines(files)
     for line in tables.rows(entry):
         entries.add(line["Image Index"], line, "Image Index")
     boxes = drawn(files)

@@ -7,7 +7,7 @@ own license and clinical notes.
 from medimg import licenses
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.errors import LabelError
-from medimg.readers import masks, tables
+from medimg.readers import masks, table_lines, tables
 from medimg.readers.boxes import coco
 from medimg.schema import Box, Measure, Row, Skipped
 
@@ -223,7 +223,7 @@ def scores(table):
     found = {}
     lines = [line.split(",") for line in tables.lines(table) if line[0] != "#"][1:] if table else []
     for at, (name, *cells) in enumerate(lines, 1):
-        line = tables.Line(zip(SCORES, cells, strict=False), table.path, at)
+        line = table_lines.Line(zip(SCORES, cells, strict=False), table.path, at)
         found[tables.file_name(name)] = [
             Measure(name=kind, value=line.number(kind), unit="1") for kind in SCORES
         ]

@@ -2,7 +2,7 @@
 
 from medimg.builders import _tcia
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.readers import dicom, dicom_stacks, tables
+from medimg.readers import dicom, dicom_stacks, table_lines, tables
 from medimg.schema import Row
 
 KAGGLE = "https://www.kaggle.com/c/data-science-bowl-2017"
@@ -75,11 +75,11 @@ def rows(files):
 
 def listed(files):
     """Person -> line of the tables; and whether who of stage 1 has none is for testing."""
-    told, tables_here = tables.Lines(files), set()
+    told, tables_here = table_lines.Lines(files), set()
     for table, name in files.match(r"(stage[12]_(?:labels|solution))\.csv$"):
         for line in tables.rows(table):
             tables_here.add(name)
-            told.add(line["id"].strip(), tables.Line({**line, "table": name}, line.file, line.at), "id")
+            told.add(line["id"].strip(), table_lines.Line({**line, "table": name}, line.file, line.at), "id")
     if "stage1_labels" not in tables_here:
         files.tell(
             "stage1_labels.csv", "it is not in this copy: which patients are for training is not known"

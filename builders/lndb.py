@@ -6,7 +6,7 @@ has the class of the Fleischner guideline for its follow-up.
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.join import Join, Lookup, Partner
-from medimg.readers import tables, world
+from medimg.readers import table_lines, tables, world
 from medimg.schema import Measure, Point, Row
 
 NODULE = {1: ("lung nodule",)}
@@ -93,7 +93,7 @@ def said(files):
     told = {name: {} for name in ("CTs", "Nodules", "Nodules_gt", "Fleischner", "Folds")}
     for table, part, name in files.match(r"(train|test)(CTs|Nodules|Nodules_gt|Fleischner)\.csv$"):
         for line in tables.rows(table):
-            listed = tables.Line({**line, "list": part}, line.file, line.at)
+            listed = table_lines.Line({**line, "list": part}, line.file, line.at)
             told[name].setdefault(line.integer("LNDbID"), []).append(listed)
     for table, name in files.match(rf"(?:^|/)({MORE})\.csv$"):
         for line in tables.rows(table):

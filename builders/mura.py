@@ -5,7 +5,8 @@ labeled the 14,863 studies as a whole.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.join import Join, lines
+from medimg.join import Join, Lookup
+from medimg.readers import table_lines, tables
 from medimg.schema import Row
 
 HOME = "https://stanfordmlgroup.github.io/competitions/mura/"
@@ -56,6 +57,18 @@ DATASET = Dataset(
 )
 
 
+LABELED = "the labels of the studies, beside those of the folders, are"
+
+
+def labels(files):
+    """Study -> line of the tables, which have no header; paths begin with the folder of the release."""
+    found = table_lines.Lines(files)
+    for (table,) in files.match(r"(?:^|/)(?:train|valid)_labeled_studies\.csv$", lost=LABELED):
+        for line in tables.rows(table, header=False, columns=("study", "label")):
+            found.add(line["study"].strip().replace("\\", "/").strip("/").split("/", 1)[-1], line, "study")
+    return found
+
+
 def row(case):
     source = {"folder": f"{case.number}_{case.kind}"}
     if case.line:
@@ -79,17 +92,12 @@ rows = Join(
     r"(?:^|/)(?P<study>(?P<split>train|valid)/XR_(?P<part>[A-Z]+)/(?P<patient>patient\d+)/"
     r"(?P<number>study\d+)_(?P<kind>negative|positive))/image\d+\.png$",
     row,
-    # Tables have no header, and paths that begin with the folder of the release.
-    line=lines(
-        r"(?:^|/)(?:train|valid)_labeled_studies\.csv$",
-        "study",
+    line=Lookup(
+        labels,
         key="study",
-        named=lambda path: path.replace("\\", "/").strip("/").split("/", 1)[-1],
-        lost="the labels of the studies, beside those of the folders, are",
+        lost=LABELED,
         tell="no table in this copy has a line for its study: the label is that of the folder alone",
         rest="no image of its study is in this copy",
-        header=False,
-        columns=("study", "label"),
     ),
 )
 

@@ -7,7 +7,7 @@ Two clinical trials, PRIME (diabetic retinopathy) and TREX-DME (diabetic macular
 import re
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
-from medimg.readers import tables
+from medimg.readers import table_lines, tables
 from medimg.schema import Measure, Row, Skipped
 
 REPOSITORY = "olivesgatech/OLIVES_Dataset"
@@ -110,10 +110,10 @@ def rows(files):
             continue
         seen.add(key)
         with files.row(image):
-            about = tables.Line()
+            about = table_lines.Line()
             for lines in stated:
                 if (line := lines.get(key)) is not None:
-                    about = tables.Line({**about, **line}, line.file, line.at)
+                    about = table_lines.Line({**about, **line}, line.file, line.at)
             yield scan(image, key, about, patients.get(key[:3]), prime)
 
 
@@ -146,7 +146,7 @@ def lines_of(files):
     """(lines of each table by the scan's path, patient by trial, arm and folder)."""
     found, patients = [], {}
     for name, lost in TABLES.items():
-        lines = tables.Lines(files)
+        lines = table_lines.Lines(files)
         found.append(lines)
         for (table,) in files.match(rf"(?:^|/){name}\.(?:csv|xlsx)$", lost=lost):
             for one in tables.rows(table):
@@ -159,7 +159,7 @@ def lines_of(files):
                 trial, *rest = path.groups()
                 key = (trial.replace("_DME", " DME"), *rest)
                 cells = {name: cell for name, cell in one.items() if name != column}
-                lines.add(key, tables.Line(cells, one.file, one.at), column)
+                lines.add(key, table_lines.Line(cells, one.file, one.at), column)
                 if one.get("Patient_ID", "").strip():
                     patients.setdefault(key[:3], one["Patient_ID"].strip())
     return found, patients

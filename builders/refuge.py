@@ -5,8 +5,8 @@ or not.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Part, Source
-from medimg.join import Join, Partner, lines
-from medimg.readers import masks
+from medimg.join import Join, Lookup, Partner
+from medimg.readers import masks, table_lines, tables
 from medimg.schema import Point, Row
 
 DISC = {1: ("optic disc",), 2: ("optic disc", "optic cup")}
@@ -90,6 +90,15 @@ def row(case):
     )
 
 
+def located(files):
+    """The lines of all workbooks by the name of the photograph."""
+    found = table_lines.Lines(files)
+    for table, _ in files.match(r"(Fovea_locations?)\.xlsx$"):
+        for line in tables.rows(table):
+            found.add(line["ImgName"].rpartition(".")[0], line, "ImgName")
+    return found
+
+
 rows = Join(
     r"(?:^|/)(?P<name>(?P<letter>[gnVT])\d{4})\.jpg$",
     row,
@@ -97,13 +106,7 @@ rows = Join(
         r"(?:^|/)(?P<name>[gnVT]\d{4})\.(?:bmp|png)$",
         skip="a photograph whose mask is not in this copy",
     ),
-    line=lines(
-        r"Fovea_locations?\.xlsx$",
-        "ImgName",
-        key="name",
-        named=lambda name: name.rpartition(".")[0],
-        tell="no workbook in this copy has a line for it: its fovea is not known",
-    ),
+    line=Lookup(located, "name", tell="no workbook in this copy has a line for it: its fovea is not known"),
 )
 
 
@@ -117,7 +120,9 @@ def miniature(make):
         for folder, name in train:
             write_mask(inner, f"Annotation-Training400/Disc_Cup_Masks/{folder}/{name}.bmp", (53, 51))
         table = [(n, f"{name}.jpg", 25.5, 24.25) for n, (_, name) in enumerate(train, 1)]
-        inner.xlsx("Annotation-Training400/Fovea_location.xlsx", "ID,ImgName,Fovea_X,Fovea_Y", table)
+        inner.xlsx(
+            "Annotation-Training400/Fovea_location.xlsx", ["ID", "ImgName", "Fovea_X", "Fovea_Y"], table
+        )
     test, validation = GLAUCOMA
     rest = (
         ("Validation400", "Validation400-GT", "V0001", "Fovea_locations", validation, 0),
@@ -129,7 +134,7 @@ def miniature(make):
             inner.image(f"{images}/{name}.jpg", (41, 41), mode="RGB")
         with make.zip(f"{truth}.zip") as inner:
             write_mask(inner, f"{truth}/Disc_Cup_Masks/{mask}.bmp", (41, 41))
-            header = f"ID,ImgName,{column},Fovea_X,Fovea_Y"
+            header = ["ID", "ImgName", column, "Fovea_X", "Fovea_Y"]
             inner.xlsx(f"{truth}/{workbook}.xlsx", header, [(1, f"{name}.jpg", value, 20.5, 19.75)])
     # Kaggle's copy: a folder called REFUGE2, no workbooks, masks as PNG for the validation set alone.
     for part, name, suffix in (("train", "n0002", "bmp"), ("val", "V0002", "png"), ("test", "T0002", "bmp")):

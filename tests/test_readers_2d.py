@@ -37,7 +37,18 @@ from medimg.errors import (
 )
 from medimg.files import File
 from medimg.pixels import Array, Clip, Picture, Pixels, Volume
-from medimg.readers import arrays, boxes, depth, frames, masks, raster, raster_tiff, tables, video
+from medimg.readers import (
+    arrays,
+    boxes,
+    depth,
+    frames,
+    masks,
+    raster,
+    raster_tiff,
+    table_lines,
+    tables,
+    video,
+)
 from medimg.readers.boxes import CocoObject, coco, voc
 from medimg.schema import Box, Label, Measure, Point
 
@@ -958,7 +969,7 @@ def test_rle_instances() -> None:
 
 
 def runs_of(cells: list[str], nothing: str | None) -> list[str]:
-    lines = [tables.Line({"runs": cell}, "train-rle.csv", at) for at, cell in enumerate(cells, 2)]
+    lines = [table_lines.Line({"runs": cell}, "train-rle.csv", at) for at, cell in enumerate(cells, 2)]
     return tables.run_lengths(lines, "runs", nothing=nothing)
 
 
@@ -1279,7 +1290,7 @@ def test_objects_by_a_field_need_a_list_of_objects() -> None:
     "text", ["", " ", "NA", "n/a", "NaN", "None", "null", "Not available", "unknown", "?", "-"]
 )
 def test_a_cell_that_says_that_there_is_no_number_is_none_and_named_where_one_is_needed(text: str) -> None:
-    line = tables.Line({"mm": text}, "t.csv", 3)
+    line = table_lines.Line({"mm": text}, "t.csv", 3)
     assert line.number_or_none("mm") is None
     copy = pickle.loads(pickle.dumps(line))
     assert copy == line and (copy.file, copy.at) == ("t.csv", 3)

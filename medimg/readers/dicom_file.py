@@ -73,7 +73,7 @@ def library() -> ModuleType:
     return module
 
 
-class Stream:
+class Unnamed:
     """A stream for pydicom, which takes a BufferedReader for a file on disk and asks for its name."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -101,7 +101,7 @@ def open_dataset(stream: BinaryIO, tags: Sequence[str] | None = None, *, pixels:
     if not bare:
         deflated(stream)
     dataset = pydicom.dcmread(
-        Stream(stream),
+        Unnamed(stream),
         stop_before_pixels=not pixels,
         specific_tags=None if tags is None else list(tags),
         force=bare,

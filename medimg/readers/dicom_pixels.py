@@ -15,7 +15,7 @@ from medimg.pixels import Array, Volume
 
 if TYPE_CHECKING:
     from medimg.files import File
-from medimg.readers.dicom_file import PIXEL, Stream, deflated, library, number_of, open_dataset
+from medimg.readers.dicom_file import PIXEL, Unnamed, deflated, library, number_of, open_dataset
 from medimg.readers.dicom_planes import Layout
 
 
@@ -213,7 +213,7 @@ def decoded_frames(stream: BinaryIO) -> Iterator[Array]:
     stream.seek(0)
     start = stream.read(132)
     stream.seek(0)
-    source: Any = Stream(stream)
+    source: Any = Unnamed(stream)
     if start[128:132] != b"DICM" or deflated(stream):
         source = open_dataset(stream, pixels=True)
         if not hasattr(source, "file_meta"):

@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse
 
 from medimg.hub_sync.hub.commits import Commit
 from medimg.hub_sync.hub.parsing import read_yaml
-from medimg.hub_sync.hub.refusals import HubRefusal, Json, entry_not_found
+from medimg.hub_sync.hub.refusals import HubRefusal, Json
 from medimg.hub_sync.hub.repository import Repository
 from medimg.text import size_text
 
@@ -37,7 +37,6 @@ CONTENT_SECURITY_POLICY = (
 CARD_BYTES = 2 << 20
 _MARKDOWN_LENGTH = 128 << 10
 _MARKDOWN_LINES = 5000
-_VIEW_BYTES = 512 << 10
 PORTAL = "medimg-portal"
 """Tag of the Space that is the first page."""
 _FACETS = ("task_categories", "language", "size_categories", "annotations_creators", "source_datasets")
@@ -204,6 +203,7 @@ def page(template: str, code: int = 200, /, **values: object) -> HTMLResponse:
 _COMMENT = re.compile(r"^<!--.*?-->$", re.MULTILINE)
 
 
+@lru_cache(maxsize=64)
 def render_markdown(text: str, *, links: str, images: str) -> Markup:
     """Render Markdown, raw HTML escaped but for a few tags; relative links and images are led to the given folders.
 
@@ -227,11 +227,6 @@ def render_markdown(text: str, *, links: str, images: str) -> Markup:
     return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
 
 
-@lru_cache(maxsize=64)
-def _render(text: str, links: str, images: str) -> Markup:
-    return render_markdown(text, links=links, images=images)
-
-
 def _lead(target: str, folder: str) -> str:
     if target.startswith(("/", "#")) or urlsplit(target).scheme:
         return target
@@ -246,90 +241,6 @@ def _anchor_headings(tokens: list[Token]) -> None:
                 "".join(char if char.isalnum() else " " for char in inline.content.lower()).split()
             )
             token.attrSet("id", f"card-{slug}")
-
-
-def index(repositories: list[tuple[Repository, Commit]], collections: list[Json], query: str) -> HTMLResponse:
-    """List the repositories, with the numbers that their cards give, and collections."""
-    rows = []
-    for repository, commit in repositories:
-        if query.lower() not in repository.id.lower():
-            continue
-        read = card(repository, commit)
-        row = {"card": read, "commit": commit, "size": commit.size}
-        rows.append({"repository": repository, "url": repository.url, **row})
-    return page("index.html", rows=rows, query=query, collections=collections)
-
-
-def _frame(repository: Repository, revision: str, base: str) -> Json:
-    return {
-        "repository": repository,
-        "settings": repository.settings(),
-        "url": repository.url,
-        "revision": revision,
-        "base": base,
-        "branches": list(repository.refs("heads")),
-        "tags": list(repository.refs("tags")),
-    }
-
-
-def show_card(repository: Repository, base: str) -> HTMLResponse:
-    """Show a repository's card."""
-    commit = repository.commit()
-    read = card(repository, commit)
-    url = repository.url
-    html = _render(read.text, f"{url}/blob/main", f"{url}/resolve/main")
-    return page(
-        "card.html",
-        card=read,
-        html=html,
-        commit=commit,
-        size=commit.size,
-        loadable=not read.without_data and any(map(_may_hold_rows, commit.files)),
-        static=static_url(repository) if is_static(repository, commit) else None,
-        **_frame(repository, "main", base),
-    )
-
-
-def _may_hold_rows(path: str) -> bool:
-    """Whether `load_dataset` looks at a file: not at the card, and not at what is hidden."""
-    return path != "README.md" and not any(part.startswith(".") for part in path.split("/"))
-
-
-def show_tree(repository: Repository, revision: str, folder: str, base: str) -> HTMLResponse:
-    """List the files of a folder."""
-    commit = repository.commit(revision)
-    entries = sorted(commit.listing(folder), key=lambda entry: (entry.file is not None, entry.path))
-    return page(
-        "tree.html", commit=commit, folder=folder, entries=entries, **_frame(repository, revision, base)
-    )
-
-
-def show_file(repository: Repository, revision: str, path: str, base: str) -> HTMLResponse:
-    """Show a text file, or offer any other for download."""
-    commit = repository.commit(revision)
-    file = commit.file(path)
-    text = None
-    if file.lfs and file.sha256 in repository.deleted():
-        raise entry_not_found(f"{path} (it was deleted for good)", commit.id)
-    if file.size <= _VIEW_BYTES:
-        data = repository.store.read(file, path)
-        text = None if b"\0" in data else data.decode("utf-8", "replace")
-    return page(
-        "blob.html", commit=commit, path=path, file=file, text=text, **_frame(repository, revision, base)
-    )
-
-
-def show_commits(repository: Repository, revision: str, base: str) -> HTMLResponse:
-    """List the last commits."""
-    history = [
-        commit for commit, _ in zip(repository.history(repository.commit(revision)), range(200), strict=False)
-    ]
-    return page("commits.html", commits=history, **_frame(repository, revision, base))
-
-
-def show_collection(collection: Json) -> HTMLResponse:
-    """List the items of a collection."""
-    return page("collection.html", collection=collection)
 
 
 def show_refusal(refusal: HubRefusal) -> HTMLResponse:

@@ -192,6 +192,8 @@ class Job(contextlib.AbstractContextManager["Job"]):
             self.run.watcher.note(f"{self.name}: comparing {path} ({total / 1e9:.1f} GB) with its checksum")
 
     def _built(self, plan: Plan) -> Built:
+        if self.run.check:
+            self.run.reader.soon()
         folder = self._stack.enter_context(scratch(f"build-{self.name}")).path
         files = self.source.files()
         files.checks.progress = self._comparing

@@ -46,12 +46,13 @@ class Measures:
         if isinstance(image, Volume):
             slope, inter = image.scaling
             sample = sample * slope + inter
-        sample = sample[np.isfinite(sample)]
+        if array.dtype.kind == "f" and not np.isfinite(sample).all():
+            sample = sample[np.isfinite(sample)]
         if not sample.size:
             return
         self._count += sample.size
         self._sum += float(sample.sum())
-        self._squares += float(sample @ sample)
+        self._squares += float(np.square(sample).sum())  # a product of vectors would wake the threads of BLAS
         self._low, self._high = min(self._low, float(sample.min())), max(self._high, float(sample.max()))
 
     def result(self) -> Measured | None:

@@ -26,7 +26,7 @@ READBACK = Path(__file__).with_name("readback.py")
 
 
 class Reader:
-    """A process that loads with plain `datasets`; started when it is first asked, used with `with`.
+    """A process that loads with plain `datasets`; started when it is first asked or will be soon, used with `with`.
 
     Args:
         hub: where to read.
@@ -44,6 +44,11 @@ class Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+
+    def soon(self) -> None:
+        """Start it while there is other work: its imports take seconds."""
+        if self._process is None:
+            self._start()
 
     def read(self, repo: str, revision: str | None, *, deep: bool) -> dict[str, Any]:
         """What plain `datasets` finds in one repository; {"error": …} where it cannot load it."""

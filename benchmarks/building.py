@@ -1,0 +1,104 @@
+"""Figures on making: a build, against the least that any tool must do with the same files."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from figures import Figure, See, Way
+from PIL import Image
+from sources import picture_files, pictures, volume_files, volumes
+
+from medimg import registry
+from medimg.files import Files
+from medimg.hub_sync.building.build import build
+
+
+def made(name: str, root: Path, folder: Path) -> Way:
+    """All that sync makes of a source, but for the texts: shards, metadata, previews, counts."""
+
+    def way(see: See) -> None:
+        with tempfile.TemporaryDirectory(dir=folder) as out, Files.open(root, dataset=name) as files:
+            build(registry.get(name), files, Path(out), origin="source", fingerprint={})
+
+    return way
+
+
+def decoded(root: Path) -> Way:
+    """PIL decodes image and mask."""
+
+    def way(see: See) -> None:
+        for pair in picture_files(root):
+            for path in pair:
+                with Image.open(path) as image:
+                    see(np.asarray(image))
+
+    return way
+
+
+def packed(root: Path, folder: Path) -> Way:
+    """Gunzip, ZSTD 3 into Parquet, SHA-256 of the voxels and of the file."""
+
+    def way(see: See) -> None:
+        path = folder / "floor.parquet"
+        schema = pa.schema([("image", pa.binary()), ("mask", pa.binary())])
+        with pq.ParquetWriter(
+            path, schema, compression="zstd", compression_level=3, use_dictionary=False
+        ) as writer:
+            for pair in volume_files(root):
+                values = [gzip.decompress(file.read_bytes()) for file in pair]
+                hashlib.sha256(values[0]).digest()
+                writer.write_table(pa.table([[value] for value in values], schema=schema))
+        with path.open("rb") as stream:
+            hashlib.file_digest(stream, "sha256")
+
+    return way
+
+
+def copied(root: Path, folder: Path) -> Way:
+    """Read, SHA-256 and write."""
+
+    def way(see: See) -> None:
+        with tempfile.TemporaryDirectory(dir=folder) as out:
+            for number, path in enumerate(path for pair in picture_files(root) for path in pair):
+                shutil.copyfile(path, Path(out) / str(number))
+                hashlib.sha256(path.read_bytes()).digest()
+
+    return way
+
+
+FIGURES = (
+    Figure(
+        "build-2d",
+        "a build of pictures and masks",
+        "PIL decodes both",
+        "cost",
+        1.5,
+        lambda folder: (made("ham10000", pictures(folder), folder), decoded(pictures(folder))),
+        equal=False,
+    ),
+    Figure(
+        "build-3d",
+        "a build of volumes and masks",
+        "gunzip, ZSTD 3 and SHA-256 of both",
+        "cost",
+        1.5,
+        lambda folder: (made("msd-spleen", volumes(folder), folder), packed(volumes(folder), folder)),
+        equal=False,
+    ),
+    Figure(
+        "build-copy",
+        "a build of pictures and masks",
+        "copy and SHA-256 of the files",
+        "cost",
+        2.5,
+        lambda folder: (made("ham10000", pictures(folder), folder), copied(pictures(folder), folder)),
+        equal=False,
+    ),
+)

@@ -67,7 +67,7 @@ def terms(vocabulary: Vocabulary, texts: str | Iterable[str] | None) -> Cell:
         parsed = vocabulary.parse(plain(text))
         cell.values += [id_ for id_ in parsed.ids if id_ not in cell.values]
         unknown = dict.fromkeys(parsed.unknown, f"not in the {vocabulary.name} vocabulary")
-        for part, reason in (parsed.rejected | unknown).items():
+        for part, reason in {**parsed.rejected, **unknown}.items():
             if _SILENT.match(reason) or part == "...":
                 cell.absent[part] = reason
             elif found := _elsewhere(vocabulary, part):

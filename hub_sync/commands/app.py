@@ -34,18 +34,18 @@ class _Commands(TyperGroup):
 COMMANDS = {
     "sync": "sync:sync",
     "portal": "portal:portal",
-    "preflight": "preflight:preflight",
+    "preflight": "sync:preflight",
     "hub": "hub:hub",
     "list": "browse:list_",
     "search": "browse:search",
     "show": "browse:show",
-    "verify": "verify:verify",
+    "verify": "published:verify",
     "fuse": "fuse:fuse",
-    "export": "export:export",
-    "rollback": "withdraw:rollback",
-    "retire": "withdraw:retire",
-    "purge": "withdraw:purge",
-    "mcp": "mcp:mcp",
+    "export": "browse:export",
+    "rollback": "published:rollback",
+    "retire": "published:retire",
+    "purge": "published:purge",
+    "mcp": "hub:mcp",
     "vocab": "browse:vocab",
     "new": "new:new",
 }
@@ -103,7 +103,7 @@ def _only_our_warnings() -> None:
         from medimg.report import MedimgWarning
 
         if issubclass(category, MedimgWarning):
-            err.print(plain(str(message)), highlight=False)
+            err.print(plain(str(message)))
 
     warnings.simplefilter("default")
     warnings.showwarning = show  # type: ignore[assignment]
@@ -122,5 +122,5 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        out.print(__version__, highlight=False)
+        out.print(__version__)
         raise typer.Exit

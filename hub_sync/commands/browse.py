@@ -1,21 +1,24 @@
-"""What there is: `medimg list`, `search`, `show` and `vocab`."""
+"""What there is: `medimg list`, `search`, `show`, `vocab` and `export`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medimg import collections, index, registry
-from medimg.errors import MissingExtraError, UnknownDatasetError
+from medimg.errors import MedimgError, MissingExtraError, UnknownDatasetError
 from medimg.hub_sync.commands.console import (
     NAMESPACE,
     STORE,
+    HubOption,
     JsonOption,
     NamespaceOption,
+    StoreOption,
     err,
     open_hub,
     out,
@@ -139,7 +142,8 @@ def _list_collections(prefix: str, modality: str | None, organ: str | None, as_j
         )
     wide_console().print(table)
     out.print(
-        f"{len(shown)} collections, {sum(one.series for one in shown):,} series (index {source.version()})"
+        f"{len(shown)} collections, {sum(one.series for one in shown):,} series (index {source.version()})",
+        highlight=True,
     )
 
 
@@ -169,7 +173,7 @@ def _tell_unlisted() -> None:
     from medimg.hub_sync.discovery.show import unlisted
 
     if said := unlisted():
-        err.print(plain(said), highlight=False)
+        err.print(plain(said))
 
 
 def search(ctx: typer.Context) -> None:
@@ -293,7 +297,7 @@ def vocab(
             print(line)
     if not found:
         nearest = _nearest(text, [kind] if kind else KINDS)
-        err.print(f"nothing is called {plain(text)!r}; closest: {nearest}", highlight=False)
+        err.print(f"nothing is called {plain(text)!r}; closest: {nearest}")
         raise typer.Exit(1)
 
 
@@ -304,3 +308,57 @@ def _nearest(text: str, kinds: Iterable[str]) -> str:
 
     ids = [id for kind in kinds for id in getattr(vocabularies, kind).ids]
     return ", ".join(difflib.get_close_matches(text, ids, 3, 0)) or "nothing"
+
+
+def export(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Datasets: ids of the catalogue or any name; none means the whole catalogue."),
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", help="mdfp: the files of Project Imaging-X's metadata standard.")
+    ] = "mdfp",
+    out_folder: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the files.")] = Path(
+        "export"
+    ),
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Originals: a root (SOURCE/<name>), the dataset's own folder or archive, `official` or `miniature`. "
+            "Without it, rows are read from the Hub.",
+        ),
+    ] = None,
+    rows: Annotated[
+        bool, typer.Option("--rows/--no-rows", help="Also one line for each labeled row and task.")
+    ] = True,
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what is known of datasets, and the labels of their rows, for other tools.
+
+    Examples:
+      medimg export --out catalogue
+
+      medimg export hc18 lits --source miniature --out mdfp
+
+      medimg export openneuro/ds000001 --no-rows
+    """
+    if format_ != "mdfp":
+        raise MedimgError(f"there is no format {format_!r}", next_step="use --format mdfp.")
+    with contextlib.ExitStack() as stack:
+        if names and rows and source is None:
+            from medimg.hub_sync.commands import fusing
+
+            stack.enter_context(fusing.hub(hub, namespace, store))
+        from medimg.hub_sync.discovery import export as engine
+
+        written = engine.mdfp_files(
+            names or [], out_folder, rows=rows, source=source or None, namespace=namespace
+        )
+    if as_json:
+        print(json.dumps({"folder": str(out_folder), "lines": written}))
+    else:
+        for name, lines in written.items():
+            out.print(f"{out_folder / name}: {lines} lines")

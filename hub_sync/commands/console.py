@@ -1,4 +1,4 @@
-"""What commands share: their two outputs, how things are shown there, and the options of many."""
+"""What commands share: their two outputs, how things are shown there, the options of many, and the Hub they mean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medimg.errors import MedimgError
+from medimg.errors import HubError, MedimgError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,7 @@ class _Late:
     def console(self) -> Console:
         from rich.console import Console
 
-        return Console(soft_wrap=True, **self._how)
+        return Console(soft_wrap=True, highlight=False, **self._how)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.console, name)
@@ -58,7 +58,7 @@ StoreOption = Annotated[Path, typer.Option("--store", file_okay=False, help="Fol
 
 def tell(error: MedimgError) -> None:
     """One line on standard error."""
-    err.print(f"[bold red]medimg:[/bold red] {plain(str(error))}", highlight=False)
+    err.print(f"[bold red]medimg:[/bold red] {plain(str(error))}")
 
 
 def terminal_width() -> tuple[int | None, bool]:
@@ -102,37 +102,75 @@ def plain(text: str) -> str:
     return escape("\n".join(map(visible, text.split("\n"))))
 
 
+def is_store(folder: Path) -> bool:
+    """Whether an embedded Hub has kept its repositories there."""
+    return (folder / "repos").is_dir() and (folder / "objects").is_dir()
+
+
+def check_store(folder: Path, *, new: bool) -> None:
+    """Refuse a folder that is no store, before anything is written there.
+
+    Args:
+        folder: of the embedded Hub.
+        new: a store may be begun, where there is nothing yet.
+
+    Raises:
+        HubError: there is none, or the folder holds something else.
+    """
+    if is_store(folder):
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise HubError(
+            f"{folder} is no store of an embedded Hub, it holds something else",
+            next_step="pass --store with the folder that `medimg sync` wrote, or with a new one.",
+        )
+    if not new:
+        raise HubError(
+            f"there is no store at {folder}, so nothing is published there",
+            next_step="pass --store with the folder that `medimg sync` wrote, or --hub with the address of a Hub.",
+        )
+
+
 @contextlib.contextmanager
 def open_hub(
-    address: str | None, namespace: str, store: Path, *, new: bool = False, dry: bool = False
+    address: str | None,
+    namespace: str,
+    store: Path,
+    *,
+    new: bool = False,
+    dry: bool = False,
+    reading: bool = False,
 ) -> Iterator[Hub]:
     """The Hub of an address, or of a store that is served while this lasts.
 
     Args:
-        address: of a Hub; None serves the store.
+        address: of a Hub; without one the store is served.
         new: a store may be begun there.
         dry: nothing is written: where there is no store yet, an empty one aside stands for it.
+        reading: rows are read there through `datasets`, too; to be entered before `huggingface_hub` is imported.
 
     Raises:
         HubError: there is no store.
     """
-    from medimg.hub_sync.commands.stores import check_store, is_store
-
-    if not address:
-        from medimg.hub_sync.hub import EmbeddedHub  # first: it names the extra that is not installed
-
-        check_store(store, new=new)
-    from medimg.hub_sync.pushing.client import OFFICIAL_HUB, Hub
-
-    if (address or "").rstrip("/") != OFFICIAL_HUB:
-        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    if address:
-        yield Hub(address, namespace)
-        return
     with contextlib.ExitStack() as stack:
-        if dry and not is_store(store):
-            import tempfile
+        if not address:
+            from medimg.hub_sync.hub import EmbeddedHub  # first: it names the extra that is not installed
 
-            store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medimg-plan-")))
-        running = stack.enter_context(EmbeddedHub(store))
-        yield Hub(running.url, namespace)
+            check_store(store, new=new)
+            if dry and not is_store(store):
+                import tempfile
+
+                store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medimg-plan-")))
+            os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+            endpoint = stack.enter_context(EmbeddedHub(store)).url
+        else:
+            endpoint = address.rstrip("/")
+        if reading:
+            os.environ["HF_ENDPOINT"] = endpoint
+            if not address:
+                os.environ.setdefault("HF_TOKEN", "embedded")  # gated members ask for any token
+        from medimg.hub_sync.pushing.client import OFFICIAL_HUB, Hub
+
+        if endpoint != OFFICIAL_HUB:
+            os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        yield Hub(endpoint, namespace)

@@ -138,13 +138,13 @@ def fuse(
         served = None
         if wanted or "source" not in asked:
             served = stack.enter_context(
-                fusing.hub(hub, namespace, store, wanted=wanted, usual=STORE, sourced="source" in asked)
+                fusing.hub(hub, namespace, store, wanted=wanted, sourced="source" in asked)
             )
         if push is not None and wanted and served is not None:
-            from medimg.hub_sync.commands.progress import lines
+            from medimg.hub_sync.commands.progress import Lines
             from medimg.hub_sync.fused.push import push as pushing
 
-            progress, name = lines(), push
+            progress, name = Lines(), push
             served.note = progress.note
             pushed = pushing(
                 push,
@@ -156,10 +156,9 @@ def fuse(
             if as_json:
                 print(json.dumps(dataclasses.asdict(pushed), indent=1))
             else:
-                out.print(
-                    f"{namespace}/{push}: {pushed.status}, {pushed.rows} rows, ", end="", highlight=False
-                )
-                out.print(f"{human_size(pushed.uploaded_bytes)} uploaded, {pushed.publish}", highlight=False)
+                size = human_size(pushed.uploaded_bytes)
+                told = f"{pushed.rows} rows, {size} uploaded, {pushed.publish}"
+                out.print(f"{namespace}/{push}: {pushed.status}, {told}")
             return
         import medimg
 
@@ -176,4 +175,4 @@ def fuse(
             from medimg.hub_sync.fused.push import check_name
 
             check_name(push)
-            (err if as_json else out).print(fusing.verdict(made, verbatim=verbatim), highlight=False)
+            (err if as_json else out).print(fusing.verdict(made, verbatim=verbatim))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -17,7 +16,7 @@ from medimg import licenses
 from medimg.errors import MedimgError
 from medimg.fusion.choices import Order, Weights
 from medimg.fusion.request import CHOICES, Request
-from medimg.hub_sync.commands.stores import check_store, is_store
+from medimg.hub_sync.commands.console import STORE, is_store, open_hub
 
 if TYPE_CHECKING:
     from medimg.fusion import Plan
@@ -112,42 +111,20 @@ def told() -> Iterator[None]:
         raise MedimgError(str(error), next_step="see `medimg fuse --help`.") from error
 
 
-@contextmanager
 def hub(
-    address: str | None, namespace: str, store: Path, *, wanted: bool, usual: Path, sourced: bool
-) -> Iterator[Hub | None]:
-    """The Hub that members are read from and the set goes to; to be entered before `huggingface_hub` is imported.
+    address: str | None, namespace: str, store: Path, *, wanted: bool = False, sourced: bool = False
+) -> AbstractContextManager[Hub | None]:
+    """The Hub that members are read from and the set goes to: see `open_hub`.
+
+    It is None, and the one of HF_ENDPOINT is read as in Python, where no Hub and no store is named and none is there.
 
     Args:
-        address: of a Hub; None serves the store, where there is one or the set is to be pushed.
         wanted: the set is to be pushed.
-        usual: the store that is meant where none is named.
         sourced: members are read from originals, so that a set may begin a new store.
-
-    Raises:
-        HubError: there is no store where one was named, or where members are to be read.
     """
-    if address is None:
-        if not wanted and store == usual and not is_store(store):
-            yield None  # the Hub of HF_ENDPOINT, as in Python
-            return
-        check_store(store, new=wanted and sourced)
-    if address is not None:
-        os.environ["HF_ENDPOINT"] = address.rstrip("/")
-        from medimg.hub_sync.pushing.client import OFFICIAL_HUB, Hub
-
-        if os.environ["HF_ENDPOINT"] != OFFICIAL_HUB:
-            os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-        yield Hub(address, namespace)
-        return
-    from medimg.hub_sync.hub import EmbeddedHub
-
-    with EmbeddedHub(store) as running:
-        os.environ.update(HF_ENDPOINT=running.url, HF_HUB_DISABLE_TELEMETRY="1")
-        os.environ.setdefault("HF_TOKEN", "embedded")  # gated members ask for any token
-        from medimg.hub_sync.pushing.client import Hub
-
-        yield Hub(running.url, namespace)
+    if not address and not wanted and store == STORE and not is_store(store):
+        return nullcontext()
+    return open_hub(address, namespace, store, new=wanted and sourced, reading=True)
 
 
 def lines(stream: Any, limit: int, plan: Plan, *, as_json: bool) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`medimg hub`."""
+"""What serves: `medimg hub`, and `medimg mcp` for agents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from medimg.hub_sync.commands.console import PORT, STORE, StoreOption, err, human_size, out
+from medimg.hub_sync.commands.console import (
+    PORT,
+    STORE,
+    StoreOption,
+    check_store,
+    err,
+    human_size,
+    is_store,
+    out,
+)
 
 
 def hub(
@@ -36,7 +45,6 @@ def hub(
 
       medimg hub --gc --store /data/hub
     """
-    from medimg.hub_sync.commands.stores import check_store, is_store
     from medimg.hub_sync.hub import serve
 
     if gc:
@@ -44,20 +52,32 @@ def hub(
         return
     check_store(store, new=True)
     if not is_store(store):
-        err.print(f"{store} is new: nothing is published there yet.", highlight=False)
+        err.print(f"{store} is new: nothing is published there yet.")
     tokens = (os.environ.get(name) for name in ("MEDIMG_HUB_TOKEN", "MEDIMG_HUB_READ_TOKEN"))
     serve(store, host, port, *tokens)
 
 
 def _collect_garbage(store: Path, grace: float) -> None:
-    from medimg.hub_sync.commands.stores import check_store
     from medimg.hub_sync.hub.collect import collect
     from medimg.hub_sync.hub.store import Store
 
     check_store(store, new=False)
     found = collect(Store(store), grace * 3600)
-    out.print(
-        f"{store}: {found.objects} objects ({human_size(found.bytes)}) and {found.unfinished} unfinished uploads "
-        "removed",
-        highlight=False,
-    )
+    freed = f"{found.objects} objects ({human_size(found.bytes)})"
+    out.print(f"{store}: {freed} and {found.unfinished} unfinished uploads removed")
+
+
+def mcp() -> None:
+    """Serve the catalogue to agents (Model Context Protocol, on standard input and output). It only reads.
+
+    The tools are search, show, load_snippet and plan. Needs the extra `mcp`.
+
+    Example, as agents' configurations have it:
+      {"mcpServers": {"medimg": {"command": "medimg", "args": ["mcp"]}}}
+    """
+    from medimg.errors import need
+
+    need("mcp", "the MCP server", "mcp")
+    from medimg.hub_sync.discovery.agents import serve
+
+    serve()

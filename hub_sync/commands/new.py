@@ -62,8 +62,8 @@ def new(
       medimg new my-dataset && python -m pytest tests/test_contract.py -k my-dataset
     """
     path = scaffold(name, folder)
-    out.print(f"wrote {path}", highlight=False)
-    out.print(f"next: fill it in, then  python -m pytest tests/test_contract.py -k {name}", highlight=False)
+    out.print(f"wrote {path}")
+    out.print(f"next: fill it in, then  python -m pytest tests/test_contract.py -k {name}")
 
 
 def scaffold(name: str, folder: Path) -> Path:

@@ -72,9 +72,9 @@ def portal(
             about |= build(place, namespace, target, hub)
         if folder is not None:
             told = f"{about['files']} files, {human_size(about['bytes'])}, {about['datasets']:,} datasets: {place}"
-            print(json.dumps(about, indent=1)) if as_json else out.print(told, highlight=False)
+            print(json.dumps(about, indent=1)) if as_json else out.print(told)
             if not about["viewer"]:
-                err.print(NO_VIEWER, highlight=False)
+                err.print(NO_VIEWER)
             return
         serve(place, port, browser=not no_open, tell=lambda address: _tell_portal(address, about, as_json))
 
@@ -85,7 +85,7 @@ def _tell_portal(address: str, about: dict[str, Any], as_json: bool) -> None:
         return
     print(f"{about['datasets']:,} datasets on {address}  (Ctrl-C ends)", flush=True)
     if not about["viewer"]:
-        err.print(NO_VIEWER, highlight=False)
+        err.print(NO_VIEWER)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def watching(*, quiet: bool) -> Iterator[Watcher]:
-    """What shows the progress of a run: nothing, bars on a terminal, or lines."""
+def watching(path: Path | None, about: dict[str, Any], *, quiet: bool) -> Iterator[Reporting]:
+    """What shows the progress of a run, in bars on a terminal, in lines or not at all, and writes its report."""
     if quiet:
-        yield Watcher()
-        return
-    if not err.is_terminal:
-        yield lines()
-        return
-    with bars(err.console) as shown:
-        yield shown
+        yield Reporting(path, about)
+    elif not err.is_terminal:
+        yield Lines(path, about)
+    else:
+        with bars(err.console, path, about) as shown:
+            yield shown
 
 
 @contextlib.contextmanager
-def bars(console: Console) -> Iterator[Watcher]:
+def bars(
+    console: Console, path: Path | None = None, about: Mapping[str, Any] | None = None
+) -> Iterator[Reporting]:
     """Bars on a console, which go when it is over."""
     from rich.progress import (
         BarColumn,
@@ -51,42 +52,20 @@ def bars(console: Console) -> Iterator[Watcher]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield _Bars(progress)
-
-
-def lines() -> Watcher:
-    """A line for each event, for logs."""
-    return _Lines()
+        yield _Bars(path, about, progress)
 
 
 class Reporting(Watcher):
-    """Passes progress on and writes the run report, also in between: a crash leaves what was done so far."""
+    """Writes the run report, also in between: a crash leaves what was done so far."""
 
-    def __init__(self, path: Path | None, about: dict[str, Any], shown: Watcher) -> None:
-        self.path, self.shown = path, shown
-        self.about = {"medimg": __version__, **about, "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    def __init__(self, path: Path | None = None, about: Mapping[str, Any] | None = None) -> None:
+        self.path = path
+        self.about = {"medimg": __version__, **(about or {}), "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         self.results: list[Result] = []
         self.began = self.written = time.monotonic()
 
-    def begin(self, names: Sequence[str]) -> None:
-        """As it is shown."""
-        self.shown.begin(names)
-
-    def start(self, plan: Plan) -> None:
-        """As it is shown."""
-        self.shown.start(plan)
-
-    def row(self, name: str, rows: int, size: int) -> None:
-        """As it is shown."""
-        self.shown.row(name, rows, size)
-
-    def note(self, text: str) -> None:
-        """As it is shown."""
-        self.shown.note(text)
-
     def end(self, result: Result) -> None:
         """Kept, and written every few seconds."""
-        self.shown.end(result)
         self.results.append(result)
         if time.monotonic() - self.written > 5:
             self.write(done=False)
@@ -103,52 +82,57 @@ class Reporting(Watcher):
         aside.replace(self.path)
 
 
-class _Lines(Watcher):
+class Lines(Reporting):
     """One line per event, for logs."""
 
-    def __init__(self) -> None:
-        self.rows = self.size = self.done = self.total = 0
-        self.last = self.began = time.monotonic()
+    rows = size = total = 0
+    last = 0.0
 
     def begin(self, names: Sequence[str]) -> None:
+        """How many there are."""
         self.total = len(names)
 
     def start(self, plan: Plan) -> None:
+        """What is done, and why."""
         self.rows = self.size = 0
         self.last = time.monotonic()
         if plan.action != "none":
-            err.print(f"{plan.name}: {plan.action} ({plain(plan.reason)})", highlight=False)
+            err.print(f"{plan.name}: {plan.action} ({plain(plan.reason)})")
 
     def row(self, name: str, rows: int, size: int) -> None:
+        """Every ten seconds."""
         self.rows += rows
         self.size += size
         if time.monotonic() - self.last > 10:
             self.last = time.monotonic()
-            err.print(f"{name}: {self.rows} rows, {human_size(self.size)}", highlight=False)
+            err.print(f"{name}: {self.rows} rows, {human_size(self.size)}")
 
     def note(self, text: str) -> None:
-        err.print(plain(text), highlight=False)
+        """At once."""
+        err.print(plain(text))
 
     def end(self, result: Result) -> None:
-        self.done += 1
-        spent = time.monotonic() - self.began
-        left = spent / self.done * (self.total - self.done)
-        more = f", about {human_time(left)} left" if self.done < self.total and spent > 10 else ""
+        """What came of it, and how long the others may take."""
+        super().end(result)
+        done, spent = len(self.results), time.monotonic() - self.began
+        left = spent / done * (self.total - done)
+        more = f", about {human_time(left)} left" if done < self.total and spent > 10 else ""
         said = f"{result.name}: {result.status}, {result.rows} rows, {result.seconds} s"
         if result.status != "unchanged" and result.left_out:
             said += f"; {result.left_out}"
-        err.print(f"[{self.done}/{self.total}] {said}{more}", highlight=False, markup=False)
+        err.print(f"[{done}/{self.total}] {said}{more}", markup=False)
 
 
-class _Bars(Watcher):
+class _Bars(Reporting):
     """A bar over all datasets, and one per dataset against its declared number of images."""
 
     task: Any = None
     overall: Any = None
     total: int | None = None
-    rows = size = whole = every = done = names = 0
+    rows = size = whole = every = names = 0
 
-    def __init__(self, progress: Any) -> None:
+    def __init__(self, path: Path | None, about: Mapping[str, Any] | None, progress: Any) -> None:
+        super().__init__(path, about)
         self.progress = progress
 
     def begin(self, names: Sequence[str]) -> None:
@@ -175,15 +159,15 @@ class _Bars(Watcher):
         self.progress.update(self.overall, count=self._count(), size=human_size(self.whole))
 
     def _count(self) -> str:
-        return f"{self.done}/{self.names} datasets, {self.every} rows"
+        return f"{len(self.results)}/{self.names} datasets, {self.every} rows"
 
     def note(self, text: str) -> None:
         self.progress.console.print(plain(text), highlight=False)
 
     def end(self, result: Result) -> None:
+        super().end(result)
         if self.task is not None:
             self.progress.remove_task(self.task)
             self.task = None
-        self.done += 1
         self.progress.update(self.overall, advance=1, count=self._count())
         self.progress.console.print(f"{result.name}: {result.status}, {result.rows} rows", highlight=False)

@@ -1,7 +1,8 @@
-"""`medimg sync`."""
+"""`medimg sync`, and `medimg preflight`, which looks at what it would need."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -27,6 +28,7 @@ from medimg.hub_sync.commands.console import (
 )
 
 if TYPE_CHECKING:
+    from medimg.hub_sync.planning.preflight import Preflight
     from medimg.hub_sync.results import Result
 
 REPORT = "sync-report.json"
@@ -78,18 +80,17 @@ def sync(
       medimg sync --source official --hub https://huggingface.co --namespace my-org --dry-run
     """
     from medimg.hub_sync import sync as engine
-    from medimg.hub_sync.commands.progress import Reporting, watching
+    from medimg.hub_sync.commands.progress import watching
     from medimg.hub_sync.results import report
 
     if report_file is None and not dry_run:
         report_file = Path(REPORT) if hub else store / REPORT
-    with open_hub(hub, namespace, store, new=True, dry=dry_run) as target, watching(quiet=as_json) as watcher:
-        about = {
-            "hub": target.endpoint if hub else str(store),
-            "namespace": namespace,
-            "source": source or "miniature",
-        }
-        kept = Reporting(report_file, about, watcher)
+    where = hub.rstrip("/") if hub else str(store)
+    about = {"hub": where, "namespace": namespace, "source": source or "miniature"}
+    with (
+        open_hub(hub, namespace, store, new=True, dry=dry_run) as target,
+        watching(report_file, about, quiet=as_json) as watcher,
+    ):
         try:
             results = engine.sync(
                 names or [],
@@ -97,21 +98,21 @@ def sync(
                 root=source or None,
                 dry_run=dry_run,
                 check=not no_verify,
-                watcher=kept,
+                watcher=watcher,
                 restore=restore,
                 collections=not no_collections,
                 pages=not no_collections,
             )
         except BaseException:
-            kept.write(done=False)
+            watcher.write(done=False)
             raise
-    kept.write(done=True)
+    watcher.write(done=True)
     if as_json:
         print(report(results))
     else:
         _print_results(results, own_store=None if hub else store, namespace=namespace, dry_run=dry_run)
         if report_file is not None:
-            err.print(f"report: {report_file}", highlight=False)
+            err.print(f"report: {report_file}")
     if not all(result.good for result in results):
         raise typer.Exit(1)
 
@@ -142,7 +143,9 @@ def _print_results(results: list[Result], *, own_store: Path | None, namespace: 
     counts: dict[str, int] = {}
     for result in results:
         counts[result.status] = counts.get(result.status, 0) + 1
-    out.print(", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to do")
+    out.print(
+        ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to do", highlight=True
+    )
     published = [
         result.name for result in results if result.status in ("published", "unchanged") and result.rows
     ]
@@ -154,14 +157,11 @@ def _print_results(results: list[Result], *, own_store: Path | None, namespace: 
     if own_store is not None:
         endpoint = f"http://127.0.0.1:{PORT}"
         where = "" if own_store == STORE else f" --store {shlex.quote(str(own_store))}"
-        out.print(
-            f"  {_typed('medimg')} hub{where}    # serves the cards and the data on {endpoint}",
-            highlight=False,
-        )
+        out.print(f"  {_typed('medimg')} hub{where}    # serves the cards and the data on {endpoint}")
     load = f'load_dataset("{namespace}/{name}", streaming=True, split="train")'
     line = f"from datasets import load_dataset; print(next(iter({load})))"
     prefix = f"HF_ENDPOINT={endpoint} " if own_store is not None else ""
-    out.print(f"  {prefix}{_typed('python')} -c '{line}'", highlight=False, markup=False)
+    out.print(f"  {prefix}{_typed('python')} -c '{line}'", markup=False)
 
 
 def _typed(program: str) -> str:
@@ -171,3 +171,69 @@ def _typed(program: str) -> str:
     if not beside.exists() or (found is not None and Path(found) == beside):
         return program
     return shlex.quote(str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside))
+
+
+def preflight(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Datasets (slugs or aliases); none means all.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="As for sync: a root, an fsspec URL of one, or `official`.")
+    ] = None,
+    hub: HubOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+    store: StoreOption = STORE,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Also what was retired or rolled back, as sync would.")
+    ] = False,
+    rate: Annotated[
+        float, typer.Option(help="MB/s of the upload, for the time that it takes.", min=0.01)
+    ] = 20.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Before the first push: may the token write, which names are taken, what would be uploaded? Writes nothing.
+
+    Exits with 1 where something must be mended first.
+
+    Examples:
+      medimg preflight lits hc18 --source ~/originals --hub https://huggingface.co --namespace my-org
+
+      medimg preflight --source official --hub https://huggingface.co --namespace my-org --json
+    """
+    from medimg.hub_sync.planning import preflight as looking
+
+    with open_hub(hub, namespace, store, new=True, dry=True) as target:
+        found = looking.preflight(names or [], target, root=source or None, restore=restore, rate=rate)
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=1))
+    else:
+        _print_preflight(found)
+    if not found.ready:
+        raise typer.Exit(1)
+
+
+def _print_preflight(found: Preflight) -> None:
+    from rich.table import Table
+
+    who = found.access
+    told = f"{who.user or 'nobody'} ({who.role or 'no role'})"
+    out.print(f"{found.hub}, namespace {found.namespace}: {told}", highlight=True)
+    table = Table(box=None, pad_edge=False)
+    for column in ("dataset", "name is", "sync would", "about", "files", "readers", "reason"):
+        table.add_column(column, justify="right" if column in ("about", "files") else "left")
+    for each in found.datasets:
+        size = "?" if each.bytes is None else human_size(each.bytes)
+        shown = (size, str(each.files), each.gate) if each.commits else ("", "", "")
+        table.add_row(each.name, each.at, each.action, *shown, plain(each.reason))
+    wide_console().print(table)
+    commits = sum(each.commits for each in found.datasets)
+    out.print(
+        f"about {human_size(found.bytes)} in {commits} commits, {found.requests:,} requests, "
+        f"{found.seconds / 3600:.1f} h at {found.rate:g} MB/s; building reads each source once besides"
+    )
+    for doubt in found.doubts:
+        out.print(f"note: {plain(doubt)}")
+    for problem in found.problems:
+        out.print(f"[bold red]first:[/bold red] {plain(problem)}")
+    if found.ready:
+        out.print("ready: nothing stands in the way of sync")

@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from medimg import layout, policy
 from medimg.declaration import Dataset
@@ -56,26 +54,18 @@ class Settings:
     pages: bool
 
 
-class Job(contextlib.AbstractContextManager["Job"]):
+class Job(contextlib.ExitStack):
     """One dataset in one run. What was built is kept until it is published, also where it is planned anew."""
 
     def __init__(self, run: Settings, builder: Builder) -> None:
+        super().__init__()
         self.run = run
         self.hub = run.hub
         self.builder = builder
         self.name = builder.name
         self.upload = Upload(run.hub, builder.name)
         self.built: Built | None = None
-        self._stack = contextlib.ExitStack()
-        self.source = self._stack.enter_context(DatasetSource(builder, run.root))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+        self.source = self.enter_context(DatasetSource(builder, run.root))
 
     def attempt(self, look: Callable[[], Published]) -> Result | None:
         """Plan and do. Raises MovedError where somebody else committed in between."""
@@ -194,7 +184,7 @@ class Job(contextlib.AbstractContextManager["Job"]):
     def _built(self, plan: Plan) -> Built:
         if self.run.check:
             self.run.reader.soon()
-        folder = self._stack.enter_context(scratch(f"build-{self.name}")).path
+        folder = self.enter_context(scratch(f"build-{self.name}")).path
         files = self.source.files()
         files.checks.progress = self._comparing
         built = build(

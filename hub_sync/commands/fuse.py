@@ -141,10 +141,10 @@ def fuse(
                 fusing.hub(hub, namespace, store, wanted=wanted, sourced="source" in asked)
             )
         if push is not None and wanted and served is not None:
-            from medimg.hub_sync.commands.progress import Lines
+            from medimg.hub_sync.commands.progress import LogLines
             from medimg.hub_sync.fused.push import push as pushing
 
-            progress, name = Lines(), push
+            progress, name = LogLines(), push
             served.note = progress.note
             pushed = pushing(
                 push,

@@ -23,7 +23,7 @@ def watching(path: Path | None, about: dict[str, Any], *, quiet: bool) -> Iterat
     if quiet:
         yield Reporting(path, about)
     elif not err.is_terminal:
-        yield Lines(path, about)
+        yield LogLines(path, about)
     else:
         with bars(err.console, path, about) as shown:
             yield shown
@@ -82,7 +82,7 @@ class Reporting(Watcher):
         aside.replace(self.path)
 
 
-class Lines(Reporting):
+class LogLines(Reporting):
     """One line per event, for logs."""
 
     rows = size = total = 0

@@ -5,23 +5,20 @@ It is written at the end of a run over all datasets, in one commit, and only whe
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from huggingface_hub import CommitOperationAdd
-
 from medimg import catalogue, layout
 from medimg.cards import human
 from medimg.catalogue import Entry
 from medimg.catalogue.making import ledger
 from medimg.errors import MedimgError
-from medimg.hub_sync.digests import git_oid
 from medimg.hub_sync.discovery.export import META, data_meta
 from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.pushing.upload import Upload
 
 NAME = "catalogue"
 PARQUET = "data/catalogue.parquet"
@@ -183,15 +180,8 @@ def update(hub: Hub) -> str | None:
             next_step="move it, or publish under another namespace",
         )
     wanted = files(catalogue.entries(), hub.namespace, state.card)
-    changed = {path: data for path, data in wanted.items() if state.files.get(path) not in _digests(data)}
-    if not changed:
-        return None
     if state.sha is None:
         hub.create(NAME)
         state, _ = hub.found(NAME)
-    operations = [CommitOperationAdd(path, data) for path, data in sorted(changed.items())]
-    return hub.commit(NAME, operations, f"The catalogue: {len(catalogue.entries())} datasets", state)
-
-
-def _digests(data: bytes) -> set[str]:
-    return {hashlib.sha256(data).hexdigest(), git_oid(data)}
+    message = f"The catalogue: {len(catalogue.entries())} datasets"
+    return Upload(hub, NAME).commit(wanted, state, message, owned=())

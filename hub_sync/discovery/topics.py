@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from medimg import registry
@@ -83,27 +84,16 @@ def _bring(
     hub: Hub, title: str, slug: str | None, members: list[str], known: set[str], description: str
 ) -> None:
     """Make one collection hold these datasets."""
-
-    def ask_slug() -> str:
-        made = hub.api.create_collection(title, namespace=hub.namespace, exists_ok=True)
-        return str(made.slug)
-
-    place = slug or hub.ask("collections", ask_slug)
+    create = partial(hub.api.create_collection, title, namespace=hub.namespace, exists_ok=True)
+    place = slug or str(hub.ask("collections", create).slug)
     listed = hub.ask("collections", lambda: hub.api.get_collection(place))
     items = {item.item_id: item.item_object_id for item in listed.items if item.item_type == "dataset"}
     for name in members:
         if hub.repo(name) not in items:
-            _add(hub, place, hub.repo(name))
+            add = partial(hub.api.add_collection_item, place, hub.repo(name), "dataset", exists_ok=True)
+            hub.ask("collections", add)
     for repo, item in items.items():
         namespace, _, name = repo.partition("/")
         if namespace == hub.namespace and name in known and name not in members:
-            _remove(hub, place, item)
+            hub.ask("collections", partial(hub.api.delete_collection_item, place, item, missing_ok=True))
     hub.ask("collections", lambda: hub.api.update_collection_metadata(place, description=description))
-
-
-def _add(hub: Hub, slug: str, repo: str) -> None:
-    hub.ask("collections", lambda: hub.api.add_collection_item(slug, repo, "dataset", exists_ok=True))
-
-
-def _remove(hub: Hub, slug: str, item: str) -> None:
-    hub.ask("collections", lambda: hub.api.delete_collection_item(slug, item, missing_ok=True))

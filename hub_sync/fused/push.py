@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -230,15 +231,8 @@ def _collect(hub: Hub, work: Work, manifest: FusedManifest) -> str:
     there = {item.item_id for item in collection.items}
     for repo in [hub.repo(work.name), *members]:
         if repo not in there:
-            _add_item(hub, work.name, collection.slug, repo)
+            note = "the fused set" if repo == hub.repo(work.name) else "a member"
+            if hub.ask(work.name, partial(hub.api.repo_exists, repo, repo_type="dataset")):
+                add = partial(hub.api.add_collection_item, collection.slug, repo, "dataset")
+                hub.ask(work.name, partial(add, note=note, exists_ok=True))
     return str(collection.slug)
-
-
-def _add_item(hub: Hub, name: str, slug: str, repo: str) -> None:
-    note = "the fused set" if repo == hub.repo(name) else "a member"
-
-    def add() -> None:
-        if hub.api.repo_exists(repo, repo_type="dataset"):
-            hub.api.add_collection_item(slug, repo, "dataset", note=note, exists_ok=True)
-
-    hub.ask(name, add)

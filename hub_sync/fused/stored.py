@@ -88,7 +88,7 @@ def published(hub: Hub, name: str) -> tuple[Published, FusedManifest | None]:
         FusionError: the repository holds something else.
     """
     state, found = hub.found(name)
-    fused = found is not None and '"kind": "fused"' in found
+    fused = withdrawal.is_fused(found)
     foreign = [path for path in state.files if path not in (".gitattributes", layout.CARD_PATH)]
     if not fused and (found is not None or foreign):
         raise FusionError(

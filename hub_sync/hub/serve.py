@@ -7,7 +7,6 @@ import socket
 import sys
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 import uvicorn
@@ -80,9 +79,7 @@ class EmbeddedHub:
             time.sleep(0.005)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._server and self._thread:
             self._server.should_exit = True
             self._thread.join(_START_SECONDS)

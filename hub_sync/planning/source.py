@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from types import TracebackType
-from typing import Self
 
 from medimg.errors import SourceError
 from medimg.files import Files
@@ -16,7 +14,7 @@ from medimg.phantom import Phantom
 from medimg.registry import Builder
 
 
-class DatasetSource(contextlib.AbstractContextManager["DatasetSource"]):
+class DatasetSource(contextlib.ExitStack):
     """To be used with `with`.
 
     Args:
@@ -24,19 +22,11 @@ class DatasetSource(contextlib.AbstractContextManager["DatasetSource"]):
     """
 
     def __init__(self, builder: Builder, root: str | None) -> None:
+        super().__init__()
         self.root = root
         self.origin: Origin = "miniature" if root is None else "official" if root == OFFICIAL else "source"
         self._builder = builder
         self._files: Files | None = None
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
 
     @functools.cached_property
     def _place(self) -> str | None:
@@ -56,7 +46,7 @@ class DatasetSource(contextlib.AbstractContextManager["DatasetSource"]):
         """
         if self._files is None:
             if self.origin == "miniature":
-                folder = self._stack.enter_context(scratch(f"miniature-{self._builder.name}")).path
+                folder = self.enter_context(scratch(f"miniature-{self._builder.name}")).path
                 self._builder.miniature(Phantom(folder))
                 files = Files.open(
                     str(folder), dataset=self._builder.name, limits=limits_of(self._builder.dataset)
@@ -64,7 +54,7 @@ class DatasetSource(contextlib.AbstractContextManager["DatasetSource"]):
             else:
                 assert self._place is not None
                 files = open_source(self._builder, self._place)
-            self._files = self._stack.enter_context(files)
+            self._files = self.enter_context(files)
         return self._files
 
     def check_unchanged(self, fingerprint: str) -> None:

@@ -117,27 +117,32 @@ class Hub:
         except MedimgError:
             raise
         except Exception as error:
-            told = self._told(name, error)
-            if told is None:
+            if (told := _meant(name, error, self.patience.attempts)) is None:
                 raise
+            told.problem = self.redacted(told.problem)
             raise told from error
 
-    def published(self, name: str) -> Published:
-        """The state of the repository at `main`; empty where there is none."""
-        state, text = self.found(name)
+    def call(self, name: str, method: Callable[..., T], *args: Any, **options: Any) -> T:
+        """`ask` for a method of `api` that is about one repository."""
+        return self.ask(name, lambda: method(self.repo(name), *args, repo_type=self.kind, **options))
+
+    def published(self, name: str, revision: str | None = None) -> Published:
+        """The state of the repository at `main`, or at another revision; empty where there is none."""
+        state, text = self.found(name, revision)
         return state if text is None else replace(state, manifest=manifests.read(text, name))
 
     def _sleep(self, seconds: float) -> None:
         if self.stopped.wait(seconds):
             raise HubError("the run was stopped")
 
-    def found(self, name: str) -> tuple[Published, str | None]:
+    def found(self, name: str, revision: str | None = None) -> tuple[Published, str | None]:
         """`published` without its manifest, and the manifest's text, which need not be a dataset's."""
-        repo = self.repo(name)
 
         def look() -> tuple[Published, str | None]:
+            if revision is not None:
+                return self._tree(name, revision, {})
             try:
-                refs = self.api.list_repo_refs(repo, repo_type=self.kind)
+                refs = self.api.list_repo_refs(self.repo(name), repo_type=self.kind)
             except RepositoryNotFoundError:
                 return Published(None, None), None
             sha = next((ref.target_commit for ref in refs.branches if ref.name == "main"), None)
@@ -145,15 +150,6 @@ class Hub:
             return self._tree(name, sha, tags)
 
         return self.ask(name, look)
-
-    def at(self, name: str, revision: str) -> Published:
-        """The state of the repository at another revision."""
-        state, text = self.found_at(name, revision)
-        return state if text is None else replace(state, manifest=manifests.read(text, name))
-
-    def found_at(self, name: str, revision: str) -> tuple[Published, str | None]:
-        """`found` at another revision."""
-        return self.ask(name, lambda: self._tree(name, revision, {}))
 
     def _tree(self, name: str, revision: str | None, tags: Mapping[str, str]) -> tuple[Published, str | None]:
         repo = self.repo(name)
@@ -172,27 +168,22 @@ class Hub:
                 files[entry.path] = entry.lfs.sha256 if entry.lfs else entry.blob_id
         return files
 
-    def _text(self, repo: str, path: str, revision: str | None) -> str:
-        return self._bytes(repo, path, revision).decode("utf-8")
-
-    def _bytes(self, repo: str, path: str, revision: str | None) -> bytes:
+    def _address(self, repo: str, path: str, revision: str | None) -> dict[str, Any]:
+        """Where a file is read, as arguments of the client's session."""
         url = hf_hub_url(repo, path, repo_type=self.kind, revision=revision, endpoint=self.endpoint)
-        headers = build_hf_headers(token=self.api.token, library_name="medimg")
-        response = get_session().get(url, headers=headers)
+        return {"url": url, "headers": build_hf_headers(token=self.api.token, library_name="medimg")}
+
+    def _text(self, repo: str, path: str, revision: str | None) -> str:
+        response = get_session().get(**self._address(repo, path, revision))
         hf_raise_for_status(response)
-        content: bytes = response.content
-        return content
+        return str(response.content, "utf-8")
 
     def digest(self, name: str, path: str, revision: str | None) -> str:
         """SHA-256 of a file's bytes, read through."""
-        url = hf_hub_url(
-            self.repo(name), path, repo_type=self.kind, revision=revision, endpoint=self.endpoint
-        )
-        headers = build_hf_headers(token=self.api.token, library_name="medimg")
 
         def read() -> str:
             digest = hashlib.sha256()
-            with get_session().stream("GET", url, headers=headers) as response:
+            with get_session().stream("GET", **self._address(self.repo(name), path, revision)) as response:
                 hf_raise_for_status(response)
                 for chunk in response.iter_bytes():
                     digest.update(chunk)
@@ -203,14 +194,11 @@ class Hub:
     def create(self, name: str) -> None:
         """Create the repository where there is none."""
         sdk = "static" if self.kind == "space" else None
-        self.ask(
-            name,
-            lambda: self.api.create_repo(self.repo(name), repo_type=self.kind, space_sdk=sdk, exist_ok=True),
-        )
+        self.call(name, self.api.create_repo, space_sdk=sdk, exist_ok=True)
 
     def gate_of(self, name: str) -> Gate:
         """Who may read the files now."""
-        found = self.ask(name, lambda: self.api.repo_info(self.repo(name), repo_type=self.kind).gated)
+        found = self.call(name, self.api.repo_info).gated
         return found if found in ("auto", "manual") else False
 
     def gated(self, name: str) -> bool:
@@ -219,19 +207,11 @@ class Hub:
 
     def gate(self, name: str, gated: Gate = "auto") -> None:
         """Say who may read the files, of all revisions; to be called before any data is there."""
-        self.ask(
-            name,
-            lambda: self.api.update_repo_settings(self.repo(name), repo_type=self.kind, gated=gated),
-        )
+        self.call(name, self.api.update_repo_settings, gated=gated)
 
     def tag(self, name: str, tag: str, revision: str) -> None:
         """Tag a revision; a tag that is there already stays where it is."""
-        self.ask(
-            name,
-            lambda: self.api.create_tag(
-                self.repo(name), tag=tag, revision=revision, repo_type=self.kind, exist_ok=True
-            ),
-        )
+        self.call(name, self.api.create_tag, tag=tag, revision=revision, exist_ok=True)
 
     def commit(
         self,
@@ -296,12 +276,6 @@ class Hub:
             return None
         same = all(found[path] in loose.get(path, {expected.get(path, "")}) for path in found)
         return sha if same else None
-
-    def _told(self, name: str, error: Exception) -> HubError | None:
-        told = _meant(name, error, self.patience.attempts)
-        if told is not None:
-            told.problem = self.redacted(told.problem)
-        return told
 
     def redacted(self, text: str) -> str:
         """Text without the token and without the queries of addresses, which carry signatures."""

@@ -35,12 +35,7 @@ class Upload:
     def _send(self, operations: list[CommitOperationAdd]) -> None:
         """Upload what goes through LFS. Each try asks first which objects the Hub has."""
         before = TRAFFIC.uploaded
-        self._hub.ask(
-            self._name,
-            lambda: self._hub.api.preupload_lfs_files(
-                self._hub.repo(self._name), operations, repo_type=self._hub.kind
-            ),
-        )
+        self._hub.call(self._name, self._hub.api.preupload_lfs_files, operations)
         self.bytes += TRAFFIC.uploaded - before
         if not huggingface_hub.constants.HF_HUB_DISABLE_XET:  # its own connections are not counted
             self.bytes += sum(each.upload_info.size for each in operations if clients.is_uploaded(each))

@@ -59,7 +59,7 @@ def rollback(hub: Hub, name: str, to: str, *, reason: str = "", reader: Reader |
     if sha is None and not (len(to) == 40 and set(to) <= set("0123456789abcdef")):
         known = ", ".join(sorted(state.tags)) or "none"
         raise HubError(f"there is no tag {to!r}", dataset=name, next_step=f"Tags: {known}.")
-    target = hub.at(name, sha or to)
+    target = hub.published(name, sha or to)
     if target.manifest is None:
         raise HubError(f"{to} holds no manifest, so it was not published by sync", dataset=name)
     problems = stored(target)

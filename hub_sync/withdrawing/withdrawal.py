@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,18 +47,11 @@ class Exposed:
 
 @dataclass(frozen=True)
 class Holder:
-    """A fused set with rows that may not be shown any more.
-
-    Attributes:
-        name: of the set; `address`: its page.
-        now: why -> rows that it shows now.
-        earlier: revisions before that hold such rows.
-    """
+    """A fused set with rows that may not be shown any more: its name, its page, and why -> rows that it shows now."""
 
     name: str
     address: str
     now: Mapping[str, int]
-    earlier: tuple[Exposed, ...]
 
     def __str__(self) -> str:
         rows = f"{sum(self.now.values()):,} rows now" if self.now else "earlier revisions only"
@@ -112,7 +105,7 @@ def exposed(
     members = members or Retired(hub)
     found = []
     for revision, tags in _revisions(hub, name, state):
-        at, text = hub.found_at(name, revision)
+        at, text = hub.found(name, revision)
         if rows := withheld(name, at, text, members, retired=retired, of=of):
             found.append(Exposed(revision, tags, rows))
     return tuple(found)
@@ -188,8 +181,7 @@ def _dataset(name: str) -> Dataset | None:
 
 def _revisions(hub: Hub, name: str, state: Published) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Every commit that a branch or tag leads to, with its tags; the present one of `main` first."""
-    repo = hub.repo(name)
-    refs = hub.ask(name, lambda: hub.api.list_repo_refs(repo, repo_type="dataset"))
+    refs = hub.call(name, hub.api.list_repo_refs)
     tags: dict[str, list[str]] = {}
     for tag in refs.tags:
         tags.setdefault(tag.target_commit, []).append(tag.name)
@@ -198,16 +190,12 @@ def _revisions(hub: Hub, name: str, state: Published) -> Iterator[tuple[str, tup
     for start in dict.fromkeys([*([state.sha] if state.sha else []), *heads, *tags]):
         if start in seen:
             continue
-
-        def listed(start: str = start) -> list[str]:
-            commits = hub.api.list_repo_commits(repo, repo_type="dataset", revision=start)
-            return [commit.commit_id for commit in commits]
-
-        for commit in hub.ask(name, listed):
-            if commit in seen:
+        for commit in hub.call(name, hub.api.list_repo_commits, revision=start):
+            id = commit.commit_id
+            if id in seen:
                 break
-            seen.add(commit)
-            yield commit, tuple(tags.get(commit, ()))
+            seen.add(id)
+            yield id, tuple(tags.get(id, ()))
 
 
 # fused sets with copies
@@ -233,11 +221,9 @@ def holders(hub: Hub, name: str) -> list[Holder]:
     """
     members, found = Retired(hub), []
     for fused, (state, text) in fused_sets(hub).items():
-        every = exposed(hub, fused, state, members=members, of=name)
-        if every:
+        if exposed(hub, fused, state, members=members, of=name):
             now = withheld(fused, state, text, members, of=name)
-            earlier = tuple(each for each in every if each.revision != state.sha)
-            found.append(Holder(fused, hub.address(fused), now, earlier))
+            found.append(Holder(fused, hub.address(fused), now))
     return found
 
 
@@ -273,28 +259,15 @@ def mark(state: Published) -> Gate | None:
     return before if before in ("auto", SHUT, False) else SHUT
 
 
-def marked(before: Gate) -> bytes:
-    """Content of the mark."""
-    return (json.dumps({"gate": before}) + "\n").encode()
-
-
-def shut(hub: Hub, name: str, state: Published) -> bytes:
-    """Shut a repository at once, and mark it in a commit of its own where it was open until now.
-
-    Returns:
-        The mark.
-    """
-    before = mark(state)
-    if before is not None:
-        if hub.gate_of(name) != SHUT:
-            hub.gate(name, SHUT)
-        return marked(before)
+def shut(hub: Hub, name: str, state: Published) -> None:
+    """Shut a repository at once, and mark it in a commit of its own where it was open until now."""
     before = hub.gate_of(name)
-    hub.gate(name, SHUT)
-    content = marked(before)
-    operation = CommitOperationAdd(path_in_repo=MARK_PATH, path_or_fileobj=content)
-    hub.commit(name, [operation], "Shut: it holds rows that may not be shown any more", state)
-    return content
+    if before != SHUT:
+        hub.gate(name, SHUT)
+    if mark(state) is None:
+        content = (json.dumps({"gate": before}) + "\n").encode()
+        operation = CommitOperationAdd(path_in_repo=MARK_PATH, path_or_fileobj=content)
+        hub.commit(name, [operation], "Shut: it holds rows that may not be shown any more", state)
 
 
 def told(name: str, found: Iterable[Exposed], *, shut: bool = True) -> str:
@@ -412,30 +385,20 @@ def forget(hub: Hub, name: str, note: str) -> str:
     Returns:
         What is gone, and what is left to do by hand.
     """
-    repo = hub.repo(name)
-    refs = hub.ask(name, lambda: hub.api.list_repo_refs(repo, repo_type=hub.kind))
+    refs = hub.call(name, hub.api.list_repo_refs)
     for tag in refs.tags:
-        _gone(hub, name, lambda tag=tag: hub.api.delete_tag(repo, tag=tag.name, repo_type=hub.kind))
+        hub.call(name, _unless_gone(hub.api.delete_tag), tag=tag.name)
     for branch in refs.branches:
         if branch.name != "main":
-            _gone(
-                hub,
-                name,
-                lambda branch=branch: hub.api.delete_branch(repo, branch=branch.name, repo_type=hub.kind),
-            )
+            hub.call(name, _unless_gone(hub.api.delete_branch), branch=branch.name)
     _squash(hub, name, note)
     told = "tags and history are gone"
     try:
-        files = hub.ask(name, lambda: list(hub.api.list_lfs_files(repo, repo_type=hub.kind)))
+        files = hub.ask(name, lambda: list(hub.api.list_lfs_files(hub.repo(name), repo_type=hub.kind)))
         used = set(hub.found(name)[0].files.values())
         unused = [file for file in files if file.file_oid not in used]
         if unused:
-            hub.ask(
-                name,
-                lambda: hub.api.permanently_delete_lfs_files(
-                    repo, unused, rewrite_history=False, repo_type=hub.kind
-                ),
-            )
+            hub.call(name, hub.api.permanently_delete_lfs_files, unused, rewrite_history=False)
         told = f"tags, history and {len(unused)} stored objects are gone"
     except HubError as error:
         told += f", stored objects are not ({error.problem}): delete them in the settings of the repository"
@@ -446,18 +409,17 @@ def forget(hub: Hub, name: str, note: str) -> str:
 
 
 def _squash(hub: Hub, name: str, note: str) -> None:
-    repo = hub.repo(name)
-    hub.ask(name, lambda: hub.api.super_squash_history(repo, repo_type=hub.kind, commit_message=note))
+    hub.call(name, hub.api.super_squash_history, commit_message=note)
 
 
-def _gone(hub: Hub, name: str, call: Any) -> None:
+def _unless_gone(delete: Callable[..., None]) -> Callable[..., None]:
     """Delete what may be gone already."""
 
-    def once() -> None:
+    def once(*args: Any, **options: Any) -> None:
         try:
-            call()
+            delete(*args, **options)
         except HfHubHTTPError as error:
             if error.response.status_code != 404:
                 raise
 
-    hub.ask(name, once)
+    return once

@@ -111,7 +111,6 @@ def check_store(folder: Path, *, new: bool) -> None:
     """Refuse a folder that is no store, before anything is written there.
 
     Args:
-        folder: of the embedded Hub.
         new: a store may be begun, where there is nothing yet.
 
     Raises:

@@ -18,7 +18,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 from medimg.errors import ArchiveError, MedimgError, SourceError
 from medimg.files.blobs import (
-    AGAIN,
     UNPACK,
     Blob,
     BlobStream,
@@ -26,6 +25,7 @@ from medimg.files.blobs import (
     MiB,
     Sparse,
     Window,
+    broken,
     buffered,
     not_an_archive,
 )
@@ -126,7 +126,7 @@ class Archive(ABC):
             self._failure = error
             raise
         except RecursionError:
-            self._failure = ArchiveError("its headers are nested endlessly", next_step=AGAIN)
+            self._failure = broken("its headers are nested endlessly")
             raise self._failure from None
 
     def _take(self, member: ArchiveMember) -> None:
@@ -196,9 +196,9 @@ class ZipArchive(Archive):
         except zipfile.BadZipFile as error:
             raise not_an_archive(blob, "zip") from error
         except (ValueError, struct.error, NotImplementedError, OverflowError) as error:
-            raise ArchiveError(f"its directory is damaged ({error})", next_step=AGAIN) from error
+            raise broken(f"its directory is damaged ({error})") from error
         if not infos and blob.size > 22:
-            raise ArchiveError("is damaged: its directory is empty", next_step=AGAIN)
+            raise broken("is damaged: its directory is empty")
         if any(info.volume for info in infos):
             raise ArchiveError(
                 "is one part of a zip in several parts",
@@ -213,15 +213,9 @@ class ZipArchive(Archive):
                 continue
             packed, encrypted = info.compress_size, bool(info.flag_bits & 1)
             if not 0 <= info.header_offset <= start - 30 - packed:
-                raise ArchiveError(
-                    "is truncated or damaged: the member's data lie beyond the archive",
-                    file=path,
-                    next_step=AGAIN,
-                )
+                raise broken("is truncated or damaged: the member's data lie beyond the archive", path)
             if info.compress_type == 0 and info.file_size != packed and not encrypted:
-                raise ArchiveError(
-                    "is damaged: it is stored, but states two sizes", file=path, next_step=AGAIN
-                )
+                raise broken("is damaged: it is stored, but states two sizes", path)
             member = ArchiveMember(
                 path,
                 info.file_size,
@@ -251,11 +245,7 @@ class ZipArchive(Archive):
             )
         header = self.blob.read_at(member.offset, 30)
         if len(header) < 30 or not header.startswith(b"PK\3\4"):
-            raise ArchiveError(
-                "is truncated or damaged: the member is not where the directory says",
-                file=member.path,
-                next_step=AGAIN,
-            )
+            raise broken("is truncated or damaged: the member is not where the directory says", member.path)
         name_size, extra_size = struct.unpack("<2H", header[26:30])
         packed = Window(self.blob, member.offset + 30 + name_size + extra_size, member.packed)
         if codec is None:
@@ -340,15 +330,11 @@ class TarArchive(Archive):
             if end == "EmptyHeaderError" and self.lazy:
                 return None  # a complete compressed stream is proof enough of the end
             if end in ("EmptyHeaderError", "TruncatedHeaderError"):
-                raise ArchiveError(
-                    "is truncated: the tar ends without its end mark", next_step=AGAIN
-                ) from error
-            raise ArchiveError(
-                f"is damaged: no tar header at byte {tar.offset:,}", next_step=AGAIN
-            ) from error
+                raise broken("is truncated: the tar ends without its end mark") from error
+            raise broken(f"is damaged: no tar header at byte {tar.offset:,}") from error
         except _BARE as error:
-            raise ArchiveError(
-                f"is damaged: the tar header at byte {tar.offset:,} cannot be read ({error})", next_step=AGAIN
+            raise broken(
+                f"is damaged: the tar header at byte {tar.offset:,} cannot be read ({error})"
             ) from error
 
     def _member(self, info: tarfile.TarInfo) -> None:
@@ -376,9 +362,7 @@ class TarArchive(Archive):
         else:
             end = info.offset_data + info.size
             if info.size < 0 or (self.blob.size is not None and end > self.blob.size):
-                raise ArchiveError(
-                    "is truncated: the member's data lie beyond the tar", file=path, next_step=AGAIN
-                )
+                raise broken("is truncated: the member's data lie beyond the tar", path)
             self._take(ArchiveMember(path, info.size, self, info.offset_data, info.size))
 
     def _sparse(self, info: tarfile.TarInfo, path: str, extents: tuple[tuple[int, int], ...]) -> None:
@@ -390,15 +374,9 @@ class TarArchive(Archive):
         if any(size < 0 or offset < end for (offset, size), end in zip(extents, ends, strict=False)) or (
             ends[-1] > size
         ):
-            raise ArchiveError(
-                "is damaged: the map of the holes of a sparse file contradicts itself",
-                file=path,
-                next_step=AGAIN,
-            )
+            raise broken("is damaged: the map of the holes of a sparse file contradicts itself", path)
         if self.blob.size is not None and info.offset_data + packed > self.blob.size:
-            raise ArchiveError(
-                "is truncated: the member's data lie beyond the tar", file=path, next_step=AGAIN
-            )
+            raise broken("is truncated: the member's data lie beyond the tar", path)
         self._take(ArchiveMember(path, size, self, info.offset_data, packed, extents=extents))
 
     def content(self, member: ArchiveMember, *, kept: bool) -> Blob:
@@ -429,7 +407,7 @@ class _Headers(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0 or size > MiB:
-            raise ArchiveError("is hostile or damaged: a tar header of more than 1 MiB", next_step=AGAIN)
+            raise broken("is hostile or damaged: a tar header of more than 1 MiB")
         data = self._blob.read_at(self._position, size)
         self._position += len(data)
         return data

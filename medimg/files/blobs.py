@@ -236,9 +236,8 @@ class BlobStream(io.RawIOBase):
         try:
             data = self._blob.read_at(self._start + self._position, count)
             if len(data) < count:
-                raise ArchiveError(
-                    f"is cut: {self._size:,} bytes are declared, {self._position + len(data):,} are there",
-                    next_step=AGAIN,
+                raise broken(
+                    f"is cut: {self._size:,} bytes are declared, {self._position + len(data):,} are there"
                 )
             if self._crc is not None and self._summed == self._position:
                 self._sum = zlib.crc32(data, self._sum)
@@ -267,11 +266,14 @@ def buffered(raw: BlobStream, size: int) -> BinaryIO:
     return io.BufferedReader(raw, buffer_size=max(8 * KiB, min(256 * KiB, size)))
 
 
+def broken(problem: str, file: str | None = None) -> ArchiveError:
+    """The error for an archive, or a file of one, that is not as it was made: it must be had again."""
+    return ArchiveError(problem, file=file, next_step=AGAIN)
+
+
 def crc_error(expected: int, found: int) -> ArchiveError:
     """The error for bytes whose CRC-32 is another than the stated one."""
-    return ArchiveError(
-        f"is damaged: its CRC-32 is {found:08x}, the archive states {expected:08x}", next_step=AGAIN
-    )
+    return broken(f"is damaged: its CRC-32 is {found:08x}, the archive states {expected:08x}")
 
 
 def not_an_archive(blob: Blob, kind: str) -> ArchiveError:
@@ -281,10 +283,10 @@ def not_an_archive(blob: Blob, kind: str) -> ArchiveError:
     if found == "html":
         return html_error()
     if not head:
-        return ArchiveError(f"is empty, not a {kind} archive", next_step=AGAIN)
+        return broken(f"is empty, not a {kind} archive")
     if found and found != kind:
         return other_kind(found, kind)
-    return ArchiveError(f"is truncated or no {kind} archive: it starts with {head[:8]!r}", next_step=AGAIN)
+    return broken(f"is truncated or no {kind} archive: it starts with {head[:8]!r}")
 
 
 def other_kind(found: str, kind: str | None = None) -> ArchiveError:

@@ -12,9 +12,9 @@ import zlib
 from bisect import bisect_right
 
 from medimg.errors import ArchiveError, BombError
-from medimg.files.blobs import AGAIN, Blob, KiB, MiB, crc_error, not_an_archive
+from medimg.files.blobs import Blob, KiB, MiB, broken, crc_error, not_an_archive
 from medimg.files.decoders import FAULTS, Codec, Decoder
-from medimg.files.limits import Budget, Checkpoints, Point
+from medimg.files.limits import Budget, Checkpoints, Point, too_much
 
 _INPUT = 128 * KiB
 _OUTPUT = 512 * KiB
@@ -72,16 +72,15 @@ class _Cursor:
             try:
                 out, rest = decoder.decode(data, _OUTPUT)
             except FAULTS as error:
-                raise owner.damaged(end, error) from error
+                raise owner.undecoded(end, error) from error
             self.tail = rest + self.tail
             if decoder.eof:
                 self.decoder = None
             elif not out and self.dry and not self.tail and decoder.hungry:
                 if not self.offset:
                     raise not_an_archive(owner.source, owner.codec.name)
-                raise ArchiveError(
-                    f"is cut: its {owner.codec.name} data end early, after {end:,} decompressed bytes",
-                    next_step=AGAIN,
+                raise broken(
+                    f"is cut: its {owner.codec.name} data end early, after {end:,} decompressed bytes"
                 )
             if out:
                 if owner.crc is not None:
@@ -209,32 +208,23 @@ class Decompressed(Blob):
                     next_step="do not unpack this archive; get it from the dataset's official address",
                 )
         elif end > limits.total_bytes:
-            raise BombError(
-                f"expands to more than {limits.total_bytes:,} bytes",
-                next_step="if the source is to be trusted, raise Limits.total_bytes",
-            )
+            raise too_much(f"expands to more than {limits.total_bytes:,} bytes", "total_bytes")
         if end > limits.ratio_floor and end > limits.ratio * taken:
-            raise BombError(
-                f"{taken:,} compressed bytes expand to {end:,}; at most {limits.ratio}:1 is allowed",
-                next_step="if the source is to be trusted, raise Limits.ratio",
+            raise too_much(
+                f"{taken:,} compressed bytes expand to {end:,}; at most {limits.ratio}:1 is allowed", "ratio"
             )
 
     def ended(self, end: int, crc: int) -> None:
         """A cursor has come to the end of the stream."""
         if self._stated is not None and end != self._stated:
-            raise ArchiveError(
-                f"expands to {end:,} bytes, the archive states {self._stated:,}", next_step=AGAIN
-            )
+            raise broken(f"expands to {end:,} bytes, the archive states {self._stated:,}")
         if self.crc is not None and crc != self.crc:
             raise crc_error(self.crc, crc)
         self.size = end
 
-    def damaged(self, end: int, error: Exception) -> ArchiveError:
+    def undecoded(self, end: int, error: Exception) -> ArchiveError:
         """The error for data that do not decode."""
         magic = self.codec.magic
         if magic and not end and not self.source.read_at(0, len(magic)).startswith(magic):
             return not_an_archive(self.source, self.codec.name)
-        return ArchiveError(
-            f"is damaged: its {self.codec.name} data do not decode after {end:,} bytes ({error})",
-            next_step=AGAIN,
-        )
+        return broken(f"is damaged: its {self.codec.name} data do not decode after {end:,} bytes ({error})")

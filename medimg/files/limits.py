@@ -68,6 +68,12 @@ class Limits:
         )
 
 
+def too_much(problem: str, limit: str, file: str | None = None) -> BombError:
+    """The error for what goes beyond one of the limits."""
+    step = f"if the source is to be trusted, raise Limits.{limit}"
+    return BombError(problem, file=file, next_step=step)
+
+
 class Point(NamedTuple):
     """A copied state: where it stands in the output and in the input, and the sum of what came before."""
 
@@ -132,26 +138,18 @@ class Budget:
             self._bytes += size
             members, total = self._members, self._bytes
         if size > limits.member_bytes:
-            raise BombError(
-                f"declares {size:,} bytes; at most {limits.member_bytes:,} are allowed",
-                file=name,
-                next_step="if the source is to be trusted, raise Limits.member_bytes",
+            raise too_much(
+                f"declares {size:,} bytes; at most {limits.member_bytes:,} are allowed", "member_bytes", name
             )
         if packed is not None and size > limits.ratio_floor and size > limits.ratio * packed:
-            raise BombError(
+            raise too_much(
                 f"declares {size:,} bytes from {packed:,} compressed; at most {limits.ratio}:1 is allowed",
-                file=name,
-                next_step="if the source is to be trusted, raise Limits.ratio",
+                "ratio",
+                name,
             )
         if members > limits.members:
-            raise BombError(
-                f"the archives hold more than {limits.members:,} members",
-                file=name,
-                next_step="if the source is to be trusted, raise Limits.members",
-            )
+            raise too_much(f"the archives hold more than {limits.members:,} members", "members", name)
         if total > limits.total_bytes:
-            raise BombError(
-                f"the archives expand to more than {limits.total_bytes:,} bytes",
-                file=name,
-                next_step="if the source is to be trusted, raise Limits.total_bytes",
+            raise too_much(
+                f"the archives expand to more than {limits.total_bytes:,} bytes", "total_bytes", name
             )

@@ -179,17 +179,14 @@ class LocalStream(io.FileIO):
         self._blame = blame
         try:
             super().__init__(where, "rb")
-            told = pointer(os.pread(self.fileno(), _POINTER, 0)) if self._may_point(size) else None
+            short = size < _POINTER and hasattr(os, "pread")
+            told = pointer(os.pread(self.fileno(), _POINTER, 0)) if short else None
         except OSError as error:
             raise self._named(error) from error
         if told:
             self.close()
             problem, _, step = told.partition(": ")
             raise blame(SourceError(problem, next_step=step))
-
-    @staticmethod
-    def _may_point(size: int) -> bool:
-        return size < _POINTER and hasattr(os, "pread")
 
     def _named(self, error: OSError) -> MedimgError:
         return self._blame(

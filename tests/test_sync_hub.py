@@ -780,7 +780,7 @@ def test_rollback(
     change = history.rollback(hub, NAME, "v1.0.0", reason="shifted masks", reader=reader)
     state = hub.published(NAME)
     assert change.revision == state.sha and "4 rows" in change.said
-    before = dict(hub.at(NAME, first).files)
+    before = dict(hub.published(NAME, first).files)
     now = {path: digest for path, digest in state.files.items() if path not in (HOLD_PATH, "note.txt")}
     assert now == before, "the tagged tree, card and manifest included"
     assert "note.txt" in state.files, "files of others stay"
@@ -820,7 +820,7 @@ def test_retire(
     assert history.retire(hub, NAME, why, reader=reader).revision is None
     held = run(hub, tmp_path, NAME)[NAME]
     assert (held.status, held.commits) == ("card-only", 0) and held.reason.startswith("retired: Consent")
-    assert hub.at(NAME, state.tags["v1.0.0"]).manifest is not None, "history is still there"
+    assert hub.published(NAME, state.tags["v1.0.0"]).manifest is not None, "history is still there"
     history.retire(hub, NAME, why, purge=True, reader=reader)
     state = hub.published(NAME)
     assert state.tags == {} and state.hold and state.hold["kind"] == "retired"

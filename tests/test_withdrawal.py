@@ -19,7 +19,6 @@ from tiny_datasets import verdict
 
 from medimg import licenses, registry
 from medimg.errors import HubError
-from medimg.hub_sync.hub.collect import collect
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.hub.store import Store
 from medimg.hub_sync.pushing.client import Hub
@@ -309,17 +308,17 @@ def test_garbage_is_collected_beside_uploads(server: EmbeddedHub, tmp_path: Path
     operation = CommitOperationAdd("w.bin", waiting)
     api.preupload_lfs_files("a/kept", [operation], repo_type="dataset")
     (store.root / "tmp" / "incoming-dead").write_bytes(b"x")
-    assert collect(store, grace=3600).objects == 0, "everything is younger"
+    assert store.collect(grace=3600).objects == 0, "everything is younger"
     old = time.time() - 7200
     for path in [*(store.root / "objects").glob("*/*"), store.root / "tmp" / "incoming-dead"]:
         os.utime(path, (old, old))
     again = CommitOperationAdd("w.bin", waiting)
     api.preupload_lfs_files("a/kept", [again], repo_type="dataset")
-    found = collect(store, grace=3600)
+    found = store.collect(grace=3600)
     assert (found.objects, found.bytes, found.unfinished) == (1, len(b"left") * 999, 1)
     api.create_commit("a/kept", [again], commit_message="w", repo_type="dataset")
     assert store.check(deep=True) == []
-    assert collect(store, grace=0).objects == 0
+    assert store.collect(grace=0).objects == 0
 
 
 def test_command_line(server: EmbeddedHub, tmp_path: Path) -> None:

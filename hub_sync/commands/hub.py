@@ -58,11 +58,10 @@ def hub(
 
 
 def _collect_garbage(store: Path, grace: float) -> None:
-    from medimg.hub_sync.hub.collect import collect
-    from medimg.hub_sync.hub.store import Store
+    from medimg.hub_sync.hub import Store
 
     check_store(store, new=False)
-    found = collect(Store(store), grace * 3600)
+    found = Store(store).collect(grace * 3600)
     freed = f"{found.objects} objects ({human_size(found.bytes)})"
     out.print(f"{store}: {freed} and {found.unfinished} unfinished uploads removed")
 

@@ -9,6 +9,7 @@ from typing import Any
 from medimg import collections
 from medimg.catalogue import Entry
 from medimg.catalogue.search import Hit, Hits
+from medimg.hub_sync.discovery import show
 from medimg.hub_sync.discovery.show import CODE, DIMENSIONS, columns, laid_out
 from medimg.text import clean, cut
 
@@ -96,12 +97,12 @@ def snippet(entry: Entry, namespace: str) -> dict[str, str | None]:
         `code` with plain `datasets` where the license lets it be published (None where not), `own_copy` with medimg
         (None where there is no builder), `how` in words.
     """
-    name = json.dumps(entry.id)
     if entry.loadable == "not yet":
         where = ", ".join(clean(link) for link in entry.links[:3])
         held = f" The data is at {where}." if where else ""
         return {"code": None, "own_copy": None, "how": f"Nobody has written a builder for it yet.{held}"}
     if entry.loadable == "collection":
+        name = json.dumps(entry.id)
         code = f'import medimg\nrows = medimg.load({name}, source="official", split="train", streaming=True)'
         prefix = entry.id.partition("/")[0]
         title = collections.SOURCES[prefix].title
@@ -111,12 +112,8 @@ def snippet(entry: Entry, namespace: str) -> dict[str, str | None]:
         return {"code": code, "own_copy": None, "how": how}
     from medimg import registry
 
-    said = registry.entry(entry.id).declared
-    config = json.dumps(said["configs"][0]["name"]) if said["configs"] else None
-    splits: dict[str, int] = said["splits"] or next((each["splits"] for each in said["configs"]), {})
-    chosen = f", {config}" if config else ""
-    split = json.dumps(next(iter(splits), "train"))
-    own = f'import medimg\nrows = medimg.load({name}{chosen}, source="…", split={split}, streaming=True)'
+    declared = registry.entry(entry.id)
+    said, (code, own) = declared.declared, show.code(declared, namespace)
     copy = said["how"] or f"The original is at {said['homepage']}."
     if entry.loadable == "own copy only":
         return {
@@ -124,10 +121,6 @@ def snippet(entry: Entry, namespace: str) -> dict[str, str | None]:
             "own_copy": own,
             "how": f"Its license lets nothing be published: pass your own copy as `source`. {copy}",
         }
-    code = (
-        "from datasets import load_dataset\n"
-        f"rows = load_dataset({json.dumps(f'{namespace}/{entry.id}')}{chosen}, split={split}, streaming=True)"
-    )
     gate = " Its terms are accepted there first." if entry.verdict == "gated" else ""
     how = f"From a Hub that has it (set HF_ENDPOINT for another than huggingface.co), or from your own copy.{gate}"
     return {"code": code, "own_copy": own, "how": f"{how} {copy}"}

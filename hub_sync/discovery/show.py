@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -182,18 +183,28 @@ def _not_asked(entry: Entry) -> str:
     )
 
 
+def code(entry: Entry, namespace: str) -> tuple[str, str]:
+    """The code that loads a dataset: from a Hub with plain `datasets`, and from an own copy with medimg."""
+    said = entry.declared
+    config = f", {json.dumps(said['configs'][0]['name'])}" if said["configs"] else ""
+    splits: dict[str, int] = said["splits"] or next((each["splits"] for each in said["configs"]), {})
+    chosen = f"split={json.dumps(next(iter(splits), 'train'))}, streaming=True)"
+    name, own = json.dumps(f"{namespace}/{entry.name}"), json.dumps(entry.name)
+    return (
+        f"from datasets import load_dataset\nrows = load_dataset({name}{config}, {chosen}",
+        f'import medimg\nrows = medimg.load({own}{config}, source="…", {chosen}',
+    )
+
+
 def _loading(entry: Entry, namespace: str) -> Iterator[str]:
     said = entry.declared
-    own = f', "{entry.config_names[0]}"' if said["configs"] else ""
-    split = next(iter(said["splits"] or next((each["splits"] for each in said["configs"]), {})), "train")
+    plain, own = (textwrap.indent(each, CODE) for each in code(entry, namespace))
     if entry.publish != "recipe":
         gate = " Accept its terms there and run `hf auth login` first." if entry.publish == "gated" else ""
         yield f"From a Hub that has it, with plain `datasets`:{gate}"
-        rows = f'load_dataset("{namespace}/{entry.name}"{own}, split="{split}", streaming=True)'
-        yield f"{CODE}from datasets import load_dataset\n{CODE}rows = {rows}"
+        yield plain
     yield "From your own copy, a folder or the original archives:"
-    rows = f'medimg.load("{entry.name}"{own}, source="…", split="{split}", streaming=True)'
-    yield f"{CODE}import medimg\n{CODE}rows = {rows}"
+    yield own
     files = any(source["kind"] == "file" for source in said["sources"])
     yield (
         'To try it out, source="miniature" makes phantoms in the layout of the original.'

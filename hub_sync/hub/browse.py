@@ -9,7 +9,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.calls import Call, Desk, Routes
 from medimg.hub_sync.hub.community import Collections
-from medimg.hub_sync.hub.refusals import entry_not_found
 from medimg.hub_sync.hub.repository import MAIN, Repository
 from medimg.hub_sync.hub.store import REPO_TYPES
 
@@ -80,10 +79,7 @@ class Pages(Routes):
         path, repository = call.args["path"], self.desk.repository(call)
         self.desk.gate(call, repository)
         commit = repository.commit(call.args["rev"])
-        file = commit.file(path)
-        text = None
-        if file.lfs and file.sha256 in repository.deleted():
-            raise entry_not_found(f"{path} (it was deleted for good)", commit.id)
+        file, text = repository.file(commit, path), None
         if file.size <= _VIEW_BYTES:
             data = repository.store.read(file, path)
             text = None if b"\0" in data else data.decode("utf-8", "replace")

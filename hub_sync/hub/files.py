@@ -17,7 +17,7 @@ from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.calls import Call, Routes, no_pull_request
 from medimg.hub_sync.hub.commits import LFS_SUFFIXES, Commit, Entry
 from medimg.hub_sync.hub.parsing import matches_etag, objects, text, texts, truth, whole
-from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_path, entry_not_found, lost
+from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_path, lost
 from medimg.hub_sync.hub.repository import Repository
 
 _NO_SCRIPT = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
@@ -122,9 +122,7 @@ class Files(Routes):
         media_type: str,
         policy: Mapping[str, str],
     ) -> Response:
-        file = commit.file(path)
-        if file.lfs and file.sha256 in repository.deleted():
-            raise entry_not_found(f"{path} (it was deleted for good)", commit.id)
+        file = repository.file(commit, path)
         tag = f'"{file.sha256 if file.lfs else file.oid}"'
         headers = {**policy, "ETag": tag, "X-Repo-Commit": commit.id}
         if file.lfs:

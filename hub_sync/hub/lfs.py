@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from medimg.hub_sync.hub import collect
 from medimg.hub_sync.hub.calls import Call, Routes
 from medimg.hub_sync.hub.objects import Incoming
 from medimg.hub_sync.hub.parsing import objects, text, texts, truth, whole
@@ -149,7 +148,7 @@ class LargeFiles(Routes):
         digests = [check_sha256(each) for each in shas]
         rewrite = truth(asked, "rewriteHistory") is not False
         self.desk.repository(call).delete_large(digests, rewrite=rewrite)
-        collect.drop(self.store, digests)
+        self.store.drop(digests)
         return JSONResponse({})
 
 

@@ -8,7 +8,7 @@ import hashlib
 
 from starlette.responses import JSONResponse, Response
 
-from medimg.hub_sync.hub import collect, pages
+from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.calls import PLURALS, Call, Routes, no_pull_request
 from medimg.hub_sync.hub.commits import Commit, File
 from medimg.hub_sync.hub.parsing import read_object, text, truth, whole
@@ -260,7 +260,7 @@ class Repositories(Routes):
         """Replace a branch's history by one commit."""
         message = text(call.json(), "message") or f"Super-squash branch {call.args['rev']}"
         made, gone = self.desk.repository(call).squash(call.args["rev"], message)
-        collect.drop(self.store, gone)
+        self.store.drop(gone)
         return JSONResponse({"commitOid": made.id})
 
 

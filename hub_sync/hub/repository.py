@@ -92,6 +92,19 @@ class Repository:
             return self._commit(revision)
         raise HubRefusal(404, f"Invalid rev id: {revision}", code="RevisionNotFound")
 
+    def file(self, commit: Commit, path: str) -> File:
+        """Return a file of a commit; refuses one that is not there, or was deleted for good."""
+        file = commit.file(path)
+        if file.lfs and file.sha256 in self.deleted():
+            raise entry_not_found(f"{path} (it was deleted for good)", commit.id)
+        return file
+
+    def _head(self, branch: str) -> Commit:
+        target = self.ref("heads", branch)
+        if target is None:
+            raise HubRefusal(404, f"Invalid rev id: {branch}", code="RevisionNotFound")
+        return self._commit(target)
+
     def history(self, commit: Commit | None) -> Iterator[Commit]:
         """Yield a commit and its parents, last first."""
         while commit:
@@ -152,10 +165,8 @@ class Repository:
         """
         with self.store.locked(self.lock):
             self.settings()
-            target = self.ref("heads", branch.removeprefix("refs/heads/"))
-            if target is None:
-                raise HubRefusal(404, f"Invalid rev id: {branch}", code="RevisionNotFound")
-            head = self._commit(target)
+            branch = branch.removeprefix("refs/heads/")
+            head = self._head(branch)
             if parent is not None and (len(parent) < 7 or not head.id.startswith(parent)):
                 raise HubRefusal(412, "A commit has happened since. Please refresh and try again.")
             files = dict(head.files)
@@ -178,7 +189,7 @@ class Repository:
                 return head
             self._uploaded_again(add or {})
             commit = self.write_commit(head.id, message, description, files)
-            self.write_ref("heads", branch.removeprefix("refs/heads/"), commit.id)
+            self.write_ref("heads", branch, commit.id)
         return commit
 
     def squash(self, branch: str, message: str) -> tuple[Commit, set[str]]:
@@ -188,10 +199,7 @@ class Repository:
             The commit, and digests of regular files of revisions that are gone now.
         """
         with self.store.locked(self.lock):
-            target = self.ref("heads", branch)
-            if target is None:
-                raise HubRefusal(404, f"Invalid rev id: {branch}", code="RevisionNotFound")
-            commit = self.write_commit(None, message, "", self._commit(target).files)
+            commit = self.write_commit(None, message, "", self._head(branch).files)
             self.write_ref("heads", branch, commit.id)
             return commit, self._prune()
 

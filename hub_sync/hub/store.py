@@ -11,7 +11,7 @@ tmp/ uploads/ locks/ secret         unfinished files, parts of large files, lock
 Every file is written aside, flushed and moved into place, and a commit's objects and JSON come before its
 ref: whatever happens, a commit is there as a whole or not at all. Writers of one repository wait for each
 other through a lock file, so several threads and processes may share one store. Who makes a commit shares the
-lock `objects`; who deletes contents has it alone (`medimg.hub_sync.hub.collect`).
+lock `objects`; who deletes contents has it alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from medimg.hub_sync.hub.commits import GITATTRIBUTES
 from medimg.hub_sync.hub.objects import Objects, now, remove, sync_folder
@@ -28,6 +31,16 @@ from medimg.hub_sync.hub.repository import MAIN, Repository
 
 _LOG = logging.getLogger(__name__)
 REPO_TYPES = ("dataset", "model", "space")
+GRACE = 24 * 3600.0
+"""Seconds for which a content that nobody holds stays: its commit may be on the way."""
+
+
+class Collected(NamedTuple):
+    """What was removed: objects with their bytes, and files and parts of uploads that nobody went on with."""
+
+    objects: int
+    bytes: int
+    unfinished: int
 
 
 class Store(Objects):
@@ -132,6 +145,40 @@ class Store(Objects):
     def _collection(self, slug: str) -> Path:
         namespace, _, name = slug.partition("/")
         return self.root / "collections" / check_name(namespace) / f"{check_name(name)}.json"
+
+    # ---- contents that no revision holds
+
+    def collect(self, grace: float = GRACE) -> Collected:
+        """Remove contents that no revision holds and nobody has asked for within `grace` seconds.
+
+        Uploads may go on meanwhile: what was uploaded, or asked for by somebody who uploads, is younger than that.
+        """
+        oldest = time.time() - grace
+        objects = size = 0
+        with self.locked("objects"):
+            held = self._held()
+            for path in sorted((self.root / "objects").glob("*/*")):
+                status = path.stat()
+                if path.parent.name + path.name not in held and status.st_mtime <= oldest:
+                    path.unlink()
+                    objects, size = objects + 1, size + status.st_size
+        return Collected(objects, size, self.clean(grace))
+
+    def drop(self, digests: Iterable[str]) -> None:
+        """Remove these contents at once where no revision of any repository holds them."""
+        with self.locked("objects"):
+            for digest in set(digests) - self._held():
+                self.object_path(digest).unlink(missing_ok=True)
+
+    def _held(self) -> set[str]:
+        held: set[str] = set()
+        for repository in (each for kind in REPO_TYPES for each in self.repositories(kind)):
+            deleted = repository.deleted()
+            for commit in repository.commits():
+                held |= {
+                    file.sha256 for file in commit.files.values() if not (file.lfs and file.sha256 in deleted)
+                }
+        return held
 
     def check(self, *, deep: bool = False) -> list[str]:
         """List what is wrong in the store.

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -33,34 +33,20 @@ def folder() -> Path:
     return Path(HF_HOME) / "medimg" / "checksums"
 
 
-def key(address: str, size: int | None, version: str, digests: dict[str, str]) -> str | None:
-    """The name under which it is remembered; None where nothing tells whether the file has changed."""
-    if not version:
-        return None
-    stated = " ".join(f"{name}:{value}" for name, value in sorted(digests.items()))
-    return hashlib.sha256(f"{address}\0{size}\0{version}\0{stated}".encode()).hexdigest()
-
-
-def known(name: str | None) -> bool:
+def known(mark: Path | None) -> bool:
     """Whether this very file was found equal before."""
     try:
-        return name is not None and (folder() / name).exists()
+        return mark is not None and mark.exists()
     except OSError:
         return False
 
 
-def remember(name: str | None) -> None:
-    """The file was found equal. An empty file says so, which any number of processes may write at once.
-
-    A cache that cannot be written costs the next reading alone.
-    """
-    if name is None:
-        return
-    try:
-        folder().mkdir(parents=True, exist_ok=True)
-        (folder() / name).touch()
-    except OSError:
-        return
+def remember(mark: Path | None) -> None:
+    """The file was found equal. A cache that cannot be written costs the next reading alone."""
+    if mark is not None:
+        with suppress(OSError):
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
 
 
 @contextmanager
@@ -152,10 +138,17 @@ def compare(source: Declared, item: LocalFile | RemoteFile, progress: Progress) 
             )
 
 
-def remembered(source: Declared, item: LocalFile | RemoteFile) -> str | None:
-    """The name under which it is remembered that this very file has its declared digests."""
+def mark_of(source: Declared, item: LocalFile | RemoteFile) -> Path | None:
+    """The empty file that says that this very file has its declared digests; any number of processes may write it.
+
+    None where nothing tells whether the file has changed.
+    """
+    if not item.token:
+        return None
     place = shown(item.url) if isinstance(item, RemoteFile) else os.path.realpath(item.where)
-    return key(place, item.size, item.token, digests(source))
+    stated = " ".join(f"{name}:{value}" for name, value in sorted(digests(source).items()))
+    name = hashlib.sha256(f"{place}\0{item.size}\0{item.token}\0{stated}".encode()).hexdigest()
+    return folder() / name
 
 
 class Checks:
@@ -195,19 +188,19 @@ class Checks:
             if id(item) not in self._unsure:  # another thread has done it
                 return
             source, file = self._unsure[id(item)]
-            name = remembered(source, file)
+            mark = mark_of(source, file)
             if (
-                not known(name)
+                not known(mark)
                 and isinstance(file, RemoteFile)
                 and (file.size is None or file.size > self._most)
             ):
                 reason = f"its checksum was not compared: it is read by ranges and has more than {self._most:,} bytes"
                 self.told.append((file.path, f"{reason}; pass a downloaded copy to have that done"))
-            elif not known(name):
+            elif not known(mark):
                 try:
                     with bar() as shown_bar:
                         compare(source, file, self.progress or shown_bar)
                 except MedimgError as error:
                     raise error.within(dataset=self._dataset, file=file.path) from error.__cause__
-                remember(name)
+                remember(mark)
             del self._unsure[id(item)]

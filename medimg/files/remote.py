@@ -131,16 +131,11 @@ def explain(error: BaseException, url: str) -> MedimgError:
 def describe(fs: Any, path: str, url: str) -> dict[str, Any]:
     """What the server says of one address: type, size, version."""
     try:
-        return _info(fs, path, url)
+        return dict(retry(lambda: fs.info(path), url))
     except SourceError as error:
         if path.endswith("/") and "is not there" in error.problem and not is_http(fs):
-            return _info(fs, path.rstrip("/"), url)
+            return dict(retry(lambda: fs.info(path.rstrip("/")), url))
         raise
-
-
-def _info(fs: Any, path: str, url: str) -> dict[str, Any]:
-    info: dict[str, Any] = retry(lambda: dict(fs.info(path)), url)
-    return info
 
 
 def walk(fs: Any, path: str, url: str) -> dict[str, dict[str, Any]]:

@@ -10,39 +10,18 @@ key of its images: The Cancer Imaging Archive, the Imaging Data Commons, and wha
 """
 
 from medimg.privacy.identity import identifying
-from medimg.privacy.pixels import burned_in, check_burned_in, stripped
-from medimg.privacy.values import (
-    HEADER,
-    NOTES,
-    OVER,
-    Gate,
-    Left,
-    age,
-    gate,
-    is_age,
-    is_date,
-    other_uid,
-    shown,
-    year,
-)
+from medimg.privacy.pixels import check_burned_in, stripped
+from medimg.privacy.values import HEADER, Gate, Left, gate, other_uid
 from medimg.privacy.words import Words
 
 __all__ = [
     "HEADER",
-    "NOTES",
-    "OVER",
     "Gate",
     "Left",
     "Words",
-    "age",
-    "burned_in",
     "check_burned_in",
     "gate",
     "identifying",
-    "is_age",
-    "is_date",
     "other_uid",
-    "shown",
     "stripped",
-    "year",
 ]

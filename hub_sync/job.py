@@ -15,7 +15,7 @@ from medimg.hub_sync import manifests
 from medimg.hub_sync.building import texts
 from medimg.hub_sync.building.build import Built, build
 from medimg.hub_sync.discovery import portal
-from medimg.hub_sync.planning.plan import RECIPE, Plan, by_license, make_plan
+from medimg.hub_sync.planning.plan import RECIPE, SyncPlan, by_license, make_plan
 from medimg.hub_sync.planning.source import DatasetSource
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.state import MARK_PATH, OWNED, Published
@@ -125,7 +125,7 @@ class Job(contextlib.ExitStack):
         assert manifest is not None
         return self._card(state, manifest, plan)
 
-    def _build(self, state: Published, plan: Plan) -> Result:
+    def _build(self, state: Published, plan: SyncPlan) -> Result:
         dataset = self.builder.dataset
         if self.built is None or dict(self.built.manifest.fingerprint) != plan.fingerprint:
             self.built = self._built(plan)
@@ -181,7 +181,7 @@ class Job(contextlib.ExitStack):
         if done <= checksums.PIECE and total and total > LONG:
             self.run.watcher.note(f"{self.name}: comparing {path} ({total / 1e9:.1f} GB) with its checksum")
 
-    def _built(self, plan: Plan) -> Built:
+    def _built(self, plan: SyncPlan) -> Built:
         if self.run.check:
             self.run.reader.soon()
         folder = self.enter_context(scratch(f"build-{self.name}")).path
@@ -215,12 +215,12 @@ class Job(contextlib.ExitStack):
                 return old
         return next_tag(version, state.tags)
 
-    def _no_rows(self, state: Published, plan: Plan, manifest: Manifest) -> Result:
+    def _no_rows(self, state: Published, plan: SyncPlan, manifest: Manifest) -> Result:
         """All rows are withheld: a card, and no data any more. A source without any row is an error before this."""
         why = f"no row is published: {by_license(manifest.withheld)} are withheld"
         return replace(self._card(state, manifest, plan), reason=why)
 
-    def _card(self, state: Published, manifest: Manifest, plan: Plan) -> Result:
+    def _card(self, state: Published, manifest: Manifest, plan: SyncPlan) -> Result:
         """Update the texts; data files stay as they are. A recipe keeps no data file."""
         dataset = self.builder.dataset
         kept = {MARK_PATH}

@@ -7,7 +7,7 @@ from typing import Any
 
 from medimg import __version__
 from medimg.errors import HubError
-from medimg.manifest import MANIFEST_PATH, LeftOut, Manifest, Origin, Shard
+from medimg.manifest import MANIFEST_PATH, Affected, Manifest, Origin, Shard
 from medimg.report import OTHER, Reason
 from medimg.schema import SCHEMA_VERSION
 
@@ -66,14 +66,14 @@ def placed(shard: Shard, path: str) -> Shard:
     return shard.model_copy(update={"path": path})
 
 
-def by_reason(reasons: Mapping[str, Reason]) -> dict[str, LeftOut]:
+def by_reason(reasons: Mapping[str, Reason]) -> dict[str, Affected]:
     """Of a report, what a manifest keeps: the commonest reasons, and the others in one."""
     commonest = sorted(reasons.items(), key=lambda one: (one[0] == OTHER, -one[1].count, one[0]))
     apart, rest = commonest[:REASONS], commonest[REASONS:]
-    found = {text: LeftOut(count=one.count, examples=tuple(one.examples[:EXAMPLES])) for text, one in apart}
+    found = {text: Affected(count=one.count, examples=tuple(one.examples[:EXAMPLES])) for text, one in apart}
     if rest:
         examples = [path for _, one in rest for path in one.examples[:1]]
-        found[OTHER] = LeftOut(count=sum(one.count for _, one in rest), examples=tuple(examples[:EXAMPLES]))
+        found[OTHER] = Affected(count=sum(one.count for _, one in rest), examples=tuple(examples[:EXAMPLES]))
     return found
 
 

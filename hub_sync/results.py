@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from medimg.hub_sync import manifests
-from medimg.manifest import LeftOut, Manifest
+from medimg.manifest import Affected, Manifest
 from medimg.report import LoadReport
 
 if TYPE_CHECKING:
-    from medimg.hub_sync.planning.plan import Plan
+    from medimg.hub_sync.planning.plan import SyncPlan
 
 SHOWN = 3
 """Reasons that are named in one line."""
@@ -40,9 +40,9 @@ class Result:
     seconds: float = 0.0
     publish: str = ""
     address: str = ""
-    skipped: Mapping[str, LeftOut] = field(default_factory=dict)
+    skipped: Mapping[str, Affected] = field(default_factory=dict)
     withheld: Mapping[str, int] = field(default_factory=dict)
-    incomplete: Mapping[str, LeftOut] = field(default_factory=dict)
+    incomplete: Mapping[str, Affected] = field(default_factory=dict)
     manifest: Manifest | None = field(default=None, repr=False)
 
     def told(self, manifest: Manifest, report: LoadReport | None = None) -> Result:
@@ -77,7 +77,7 @@ class Watcher:
     def begin(self, names: Sequence[str]) -> None:
         """The run begins."""
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: SyncPlan) -> None:
         """A dataset begins."""
 
     def row(self, name: str, rows: int, size: int) -> None:

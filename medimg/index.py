@@ -23,7 +23,7 @@ _CODE = re.compile(r"^(?:def |class |@)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """One dataset.
 
     Attributes:
@@ -75,11 +75,11 @@ class Entry:
 
 
 @functools.cache
-def written() -> dict[str, Entry]:
+def written() -> dict[str, IndexEntry]:
     """Module -> what `index.jsonl` says, true or not; empty where there is no such file."""
     if not FILE.exists():
         return {}
-    entries = [Entry(**json.loads(line)) for line in FILE.read_text("utf-8").splitlines()]
+    entries = [IndexEntry(**json.loads(line)) for line in FILE.read_text("utf-8").splitlines()]
     return {entry.module: entry for entry in entries}
 
 
@@ -132,7 +132,7 @@ def _declaring(text: str) -> str:
     return _IMPORT.sub("", text[: end.start()] if end else text)
 
 
-def text(entries: Iterable[Entry]) -> str:
+def text(entries: Iterable[IndexEntry]) -> str:
     """The file."""
     return "".join(f"{entry.line()}\n" for entry in sorted(entries, key=lambda entry: entry.module))
 

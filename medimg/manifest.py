@@ -17,7 +17,7 @@ Origin = Literal["miniature", "source", "official"]
 """miniature: phantoms in the original layout; source: somebody's copy; official: the declared addresses."""
 
 
-class LeftOut(Frozen):
+class Affected(Frozen):
     """Files under one reason: how many, and the first few paths."""
 
     count: int
@@ -141,9 +141,9 @@ class Manifest(Frozen):
     preview: Shard | None = None
     assets: Mapping[str, str] = Field(default_factory=dict)
     """Path -> sha256 of the card's pictures."""
-    skipped: Mapping[str, LeftOut] = Field(default_factory=dict)
+    skipped: Mapping[str, Affected] = Field(default_factory=dict)
     """Reason -> files of the source that are no row."""
-    incomplete: Mapping[str, LeftOut] = Field(default_factory=dict)
+    incomplete: Mapping[str, Affected] = Field(default_factory=dict)
     """Reason -> files whose row lacks something that the source is expected to say."""
     private: Mapping[str, int] = Field(default_factory=dict)
     """Keys and places in files of what the source says and no row may tell -> rows; never a value."""
@@ -163,7 +163,7 @@ class Manifest(Frozen):
         for path, reason in value:
             found.setdefault(reason, []).append(path)
         return {
-            reason: LeftOut(count=len(paths), examples=tuple(paths[:5])) for reason, paths in found.items()
+            reason: Affected(count=len(paths), examples=tuple(paths[:5])) for reason, paths in found.items()
         }
 
     def config(self, name: str) -> ConfigStats | None:

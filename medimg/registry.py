@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from medimg import collections, index
 from medimg.collections import Holding
 from medimg.errors import DeclarationError, UnknownDatasetError
-from medimg.index import Entry
+from medimg.index import IndexEntry
 
 if TYPE_CHECKING:
     from medimg.declaration import Dataset
@@ -183,7 +183,7 @@ def builders() -> list[Builder]:
     return sorted((_load(name) for name in module_names()), key=lambda builder: builder.name)
 
 
-def entries() -> list[Entry]:
+def entries() -> list[IndexEntry]:
     """Every dataset at a glance, by name: from the index, or from the builder where that says something else by now."""
     return sorted((_entry(module) for module in module_names()), key=lambda entry: entry.name)
 
@@ -198,7 +198,7 @@ def unlisted() -> list[str]:
     )
 
 
-def entry_of(builder: Builder) -> Entry:
+def entry_of(builder: Builder) -> IndexEntry:
     """A dataset at a glance."""
     from medimg import licenses
 
@@ -206,7 +206,7 @@ def entry_of(builder: Builder) -> Entry:
     module = builder.source_module.removeprefix(f"{PACKAGE}.")
     ids = dict.fromkeys([dataset.license, *(each.license for each in dataset.configs if each.license)])
     terms = (licenses.get(id_) for id_ in ids)
-    return Entry(
+    return IndexEntry(
         module=module,
         mark=_mark(module),
         description=builder.description,
@@ -222,7 +222,7 @@ def entry_of(builder: Builder) -> Entry:
     )
 
 
-def _entry(module: str) -> Entry:
+def _entry(module: str) -> IndexEntry:
     written = index.written().get(module)
     if written is not None and written.mark == _mark(module):
         return written
@@ -269,7 +269,7 @@ def get(name: str) -> Builder:
     return _load(_find(name).module)
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> IndexEntry:
     """A dataset at a glance, by what `get` takes, and with its errors."""
     name = name.removeprefix("medimg/")
     if collections.split(name):
@@ -279,10 +279,10 @@ def entry(name: str) -> Entry:
     return _find(name)
 
 
-def _find(name: str) -> Entry:
+def _find(name: str) -> IndexEntry:
     """The dataset of this alias or title."""
     wanted = _key(name)
-    known: dict[str, Entry] = {}
+    known: dict[str, IndexEntry] = {}
     for each in entries():
         for text in each.called():
             known.setdefault(_key(text), each)

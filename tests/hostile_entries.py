@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medimg.catalogue import Entry, Overlap, Stated
+from medimg.catalogue import Entry, OverlapEdge, Stated
 from medimg.catalogue.entry import FIELDS
 
 NAMES = {
@@ -31,7 +31,7 @@ def entry(id: str, name: str) -> Entry:
         **{"dimension": ("3d",), "count": 10**18, "unit": "volumes", "links": (f"javascript:{name}", name)},
         **{"license": name, "license_by": "list", "verdict": "unknown", "access": "open"},
         **{
-            "overlaps": (Overlap(name, name),),
+            "overlaps": (OverlapEdge(name, name),),
             "loadable": "not yet",
             "stated": (Stated(name, (1,), (name,)),),
         },

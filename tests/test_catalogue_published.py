@@ -148,7 +148,7 @@ FIELDS = tuple(
 """As the paper names them (arXiv:2603.27460, section 6.1)."""
 
 
-def declared(name: str) -> index.Entry:
+def declared(name: str) -> index.IndexEntry:
     return registry.entry(name)
 
 

@@ -21,7 +21,7 @@ from scipy import ndimage
 from medimg import registry
 from medimg.errors import FormatError
 from medimg.fusion.duplicates import DuplicateError, declared_overlaps, disjoint, find_duplicates
-from medimg.fusion.entries import Entry, preference, scan
+from medimg.fusion.entries import Scanned, preference, scan
 from medimg.fusion.matching import Matcher, similarity
 from medimg.fusion.report import DeclaredOverlap, Drop
 from medimg.fusion.signatures import THRESHOLD, Signature, signature
@@ -276,14 +276,14 @@ NEAR = [signed(texture(number, (64, 64)) * -3) for number in range(3)]
 
 
 @st.composite
-def fused(draw: st.DrawFn) -> list[Entry]:
+def fused(draw: st.DrawFn) -> list[Scanned]:
     """Rows of three datasets: six images, two and two of which are near duplicates, and three without a signature."""
     entries = []
     for number in range(draw(st.integers(0, 14))):
         image = draw(st.integers(0, 8))
         dataset = draw(st.sampled_from(SOURCES))
         entries.append(
-            Entry(
+            Scanned(
                 key=f"{dataset}/{number}",
                 content=f"content {image}",
                 signature=(IMAGES + NEAR)[image] if image < 6 else None,
@@ -296,16 +296,16 @@ def fused(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-def image_of(entry: Entry) -> int:
+def image_of(entry: Scanned) -> int:
     number = int(entry.content.split()[1])
     return number % 3 if number < 6 else number
 
 
-def person_of(entry: Entry) -> tuple[str, str] | None:
+def person_of(entry: Scanned) -> tuple[str, str] | None:
     return None if entry.subject is None else (entry.dataset, entry.subject)
 
 
-def linked(entries: list[Entry]) -> Iterator[list[Entry]]:
+def linked(entries: list[Scanned]) -> Iterator[list[Scanned]]:
     """Brute force: entries that belong together over any number of steps."""
     left = list(entries)
     while left:
@@ -321,7 +321,7 @@ def linked(entries: list[Entry]) -> Iterator[list[Entry]]:
 
 @settings(max_examples=300, deadline=None)
 @given(entries=fused(), within=st.sampled_from(("keep", "exact", "near")))
-def test_what_stays_and_what_goes(entries: list[Entry], within: Any) -> None:
+def test_what_stays_and_what_goes(entries: list[Scanned], within: Any) -> None:
     report = find_duplicates(entries, within=within)
     by_key = {entry.key: entry for entry in entries}
     staying = [entry for entry in entries if entry.key not in report.keys]
@@ -378,16 +378,16 @@ def test_what_stays_and_what_goes(entries: list[Entry], within: Any) -> None:
         assert find_duplicates(entries, within=within, on_duplicate="error") == report
 
 
-def only_drop(entries: list[Entry], **options: Any) -> Drop:
+def only_drop(entries: list[Scanned], **options: Any) -> Drop:
     (drop,) = find_duplicates(entries, **options).dropped
     return drop
 
 
 def test_who_stays() -> None:
-    few = Entry("a/1", "x", assessed=("liver",), license="CC0-1.0")
-    many = Entry("b/1", "x", assessed=("liver", "liver tumor"), license="CC-BY-NC-4.0")
-    strict = Entry("c/1", "x", assessed=("liver",), license="CC-BY-NC-4.0")
-    free = Entry("d/1", "x", assessed=("liver",), license="CC0-1.0")
+    few = Scanned("a/1", "x", assessed=("liver",), license="CC0-1.0")
+    many = Scanned("b/1", "x", assessed=("liver", "liver tumor"), license="CC-BY-NC-4.0")
+    strict = Scanned("c/1", "x", assessed=("liver",), license="CC-BY-NC-4.0")
+    free = Scanned("d/1", "x", assessed=("liver",), license="CC0-1.0")
     assert only_drop([few, many]).key == "a/1"
     assert only_drop([strict, free]).key == "c/1"
     assert only_drop([few, free]).key == "d/1"
@@ -403,11 +403,11 @@ def test_who_stays() -> None:
 
 def test_one_person_with_two_names_is_known_by_a_shared_image() -> None:
     rows = [
-        Entry("a/1", "shared", subject="ann", split="test"),
-        Entry("b/1", "shared", subject="patient 7", split="train"),
-        Entry("b/2", "another", subject="patient 7", split="train"),
-        Entry("b/3", "third", subject="patient 8", split="train"),
-        Entry("c/1", "fourth", subject="ann", split="train"),  # another dataset's ann
+        Scanned("a/1", "shared", subject="ann", split="test"),
+        Scanned("b/1", "shared", subject="patient 7", split="train"),
+        Scanned("b/2", "another", subject="patient 7", split="train"),
+        Scanned("b/3", "third", subject="patient 8", split="train"),
+        Scanned("c/1", "fourth", subject="ann", split="train"),  # another dataset's ann
     ]
     dropped = disjoint(rows)
     assert [(drop.key, drop.reason) for drop in dropped] == [("b/1", "leak: image"), ("b/2", "leak: linked")]
@@ -418,12 +418,12 @@ def test_one_person_with_two_names_is_known_by_a_shared_image() -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", "\t", "\u00a0"])
 def test_blank_subjects_are_no_one_person(blank: str) -> None:
-    rows = [Entry(f"a/{n}", f"image {n}", subject=blank, split="test" if n else "train") for n in range(4)]
+    rows = [Scanned(f"a/{n}", f"image {n}", subject=blank, split="test" if n else "train") for n in range(4)]
     assert find_duplicates(rows).dropped == () and disjoint(rows) == ()
 
 
 def test_keys_are_unique() -> None:
-    rows = [Entry("a/1", "x"), Entry("a/1", "y")]
+    rows = [Scanned("a/1", "x"), Scanned("a/1", "y")]
     for ask in (find_duplicates, disjoint):
         with pytest.raises(ValueError, match="'a/1'"):
             ask(rows)
@@ -435,7 +435,12 @@ def test_declared_overlaps_are_compared_with_what_is_found() -> None:
     (declared,) = declared_overlaps([liver, lits, hippocampus])
     assert (declared.dataset, declared.other, declared.found) == ("lits", "msd-liver", None)
     assert declared.evidence
-    rows = [Entry("lits/1", "x"), Entry("msd-liver/1", "x"), Entry("lits/2", "y"), Entry("msd-liver/2", "y")]
+    rows = [
+        Scanned("lits/1", "x"),
+        Scanned("msd-liver/1", "x"),
+        Scanned("lits/2", "y"),
+        Scanned("msd-liver/2", "y"),
+    ]
     report = find_duplicates(rows, overlaps=[declared])
     assert [each.found for each in report.overlaps] == [2] and report.warnings == ()
     assert "2 of msd-liver: exact duplicate (lits stays)" in str(report)
@@ -447,7 +452,7 @@ def test_declared_overlaps_are_compared_with_what_is_found() -> None:
     assert find_duplicates([rows[0]], overlaps=[declared]).warnings == (), "the other has no rows here"
 
     report = find_duplicates(
-        [*rows, Entry("other/1", "y")], overlaps=[DeclaredOverlap("lits", "msd-liver", "same", "seen")]
+        [*rows, Scanned("other/1", "y")], overlaps=[DeclaredOverlap("lits", "msd-liver", "same", "seen")]
     )
     assert [w.split(" share")[0] for w in report.warnings] == ["lits and other", "msd-liver and other"]
 
@@ -472,7 +477,7 @@ def test_scan_signs_each_content_once() -> None:
     }
     cache: dict[str, str] = {}
     (entry,) = scan([row], split="train", member="lits (train)", cache=cache)
-    assert entry == Entry(
+    assert entry == Scanned(
         "lits/1",
         volume.content(),
         signature(volume),

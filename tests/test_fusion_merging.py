@@ -23,14 +23,14 @@ import medimg
 from medimg.errors import FormatError
 from medimg.files import Files
 from medimg.fusion import fuse, scanning, sources
+from medimg.fusion.donors import Donor, Donors, merged_license, refusal, with_donors
 from medimg.fusion.duplicates import DuplicateError, find_duplicates
-from medimg.fusion.entries import Entry
+from medimg.fusion.entries import Scanned
 from medimg.fusion.errors import RequestError
 from medimg.fusion.facts import Facts, looked_for
 from medimg.fusion.labels import Harmonizer
 from medimg.fusion.locating import look
 from medimg.fusion.merging import merge
-from medimg.fusion.partners import Partner, Partners, merged_license, refusal, with_partners
 from medimg.fusion.report import Report
 from medimg.phantom import Phantom
 from medimg.pixels import Array, Volume
@@ -245,16 +245,16 @@ def test_a_mask_of_another_shape_gives_nothing_and_says_so() -> None:
     strange = made_row("c/1", {1: ("spleen",)}, square((WHOLE, LEFT, 9)))
     gone = FormatError("is cut")
 
-    class Read(Partners):
-        def read(self, partner: Partner) -> dict[str, Any]:
+    class Read(Donors):
+        def read(self, donor: Donor) -> dict[str, Any]:
             found = {"b/1": wrong, "c/1": strange, "d/1": {**wrong, "content": "other"}}
-            if partner.id not in found:
+            if donor.id not in found:
                 raise gone
-            return found[partner.id]
+            return found[donor.id]
 
-    every = [Partner(key[0], "train", key) for key in ("b/1", "c/1", "d/1", "e/1")]
+    every = [Donor(key[0], "train", key) for key in ("b/1", "c/1", "d/1", "e/1")]
     harmonizer = Harmonizer(["liver", "spleen"])
-    fused, merged, terms, told = with_partners(Read({}, {"a/1": every}), harmonizer, row, "2d")
+    fused, merged, terms, told = with_donors(Read({}, {"a/1": every}), harmonizer, row, "2d")
     assert fused == harmonizer(row, "2d") and terms == "CC-BY-4.0" and told == []
     problems = [str(each["problem"]) for each in merged]
     for problem, word in zip(problems, ("shape (3, 3)", "values [9]", "other pixels", "is cut"), strict=True):
@@ -308,11 +308,11 @@ def test_the_stricter_license_or_none(one: str, other: str, license: str | None)
 
 
 def test_lost_and_merged_labels_are_counted() -> None:
-    kept = Entry("a/1", "x", assessed=("liver", "spleen"))
-    copy = Entry("b/1", "x", assessed=("liver", "liver tumor"))
-    third = Entry("c/1", "x", assessed=("liver tumor",))
-    elsewhere = Entry("d/1", "y", subject="p", split="test", assessed=("liver",))
-    leak = Entry("d/2", "z", subject="p", assessed=("liver",))
+    kept = Scanned("a/1", "x", assessed=("liver", "spleen"))
+    copy = Scanned("b/1", "x", assessed=("liver", "liver tumor"))
+    third = Scanned("c/1", "x", assessed=("liver tumor",))
+    elsewhere = Scanned("d/1", "y", subject="p", split="test", assessed=("liver",))
+    leak = Scanned("d/2", "z", subject="p", assessed=("liver",))
     rows = [kept, copy, third, elsewhere, leak]
     report = find_duplicates(rows)
     assert report.lost == {"liver": 1, "liver tumor": 2} and report.merged == {}
@@ -327,8 +327,8 @@ def test_lost_and_merged_labels_are_counted() -> None:
 
 
 def test_labels_of_a_leak_go_to_the_copy_that_stays_in_the_other_split() -> None:
-    test = [Entry("a/1", "x", split="test", assessed=("liver",)), Entry("b/1", "x", split="test")]
-    train = Entry("c/1", "x", assessed=("spleen",))
+    test = [Scanned("a/1", "x", split="test", assessed=("liver",)), Scanned("b/1", "x", split="test")]
+    train = Scanned("c/1", "x", assessed=("spleen",))
     for order in ([*test, train], [test[1], test[0], train]):
         report = find_duplicates(order, refusal=lambda one, other: "")
         assert {drop.key: drop.into for drop in report.dropped}["c/1"] == "a/1"
@@ -337,7 +337,8 @@ def test_labels_of_a_leak_go_to_the_copy_that_stays_in_the_other_split() -> None
 
 def test_rows_that_nobody_has_looked_at_are_nobodys_duplicates() -> None:
     rows = [
-        Entry(f"a/{n}", "", subject="p" if n else None, split="train" if n < 2 else "test") for n in range(4)
+        Scanned(f"a/{n}", "", subject="p" if n else None, split="train" if n < 2 else "test")
+        for n in range(4)
     ]
     report = find_duplicates(rows)
     assert report.hashed == 0 and report.groups == ()
@@ -671,10 +672,10 @@ def test_published_rows_are_looked_up_by_file_and_number(
     for options in ({}, {"prefer": ["lits"]}):
         expected = masks(fused(root, **options))
         ranks = {"lits": 0} if options else {}
-        report, partners = scanning.find(members, on_duplicate="drop", near=None, ranks=ranks)
-        assert report.signed == 0 and len(partners) == 3 and len(report.dropped) == 3
+        report, donors = scanning.find(members, on_duplicate="drop", near=None, ranks=ranks)
+        assert report.signed == 0 and len(donors) == 3 and len(report.dropped) == 3
         found = {}
-        for member in (each.without(report, partners) for each in members):
+        for member in (each.without(report, donors) for each in members):
             for item in member.open(0):
                 for piece in member.expand(item):
                     row = member.finish(piece)
@@ -690,10 +691,10 @@ def test_a_published_row_that_is_not_where_it_was_is_told(
     tmp_path: Path, published: Callable[..., list[sources.Rows]]
 ) -> None:
     lits, abdomen = published(originals(tmp_path / "own"))
-    wrong = Partners({"lits": lits, "abdomenct-1k": abdomen}, {"x": [Partner("lits", "train", "lits/0", 1)]})
+    wrong = Donors({"lits": lits, "abdomenct-1k": abdomen}, {"x": [Donor("lits", "train", "lits/0", 1)]})
     with pytest.raises(FormatError, match="not where it was"):
         wrong.read(wrong.of("x")[0])
-    right = Partner("lits", "train", "lits/0", 0)
+    right = Donor("lits", "train", "lits/0", 0)
     assert wrong.read(right)["id"] == "lits/0" and "image" not in wrong.read(right)
 
 

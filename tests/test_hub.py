@@ -41,7 +41,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import get_session
 
 from medimg.errors import HubError
-from medimg.hub_sync.hub import EmbeddedHub, HubRefusal, Limits, Store, serve
+from medimg.hub_sync.hub import EmbeddedHub, HubLimits, HubRefusal, Store, serve
 from medimg.hub_sync.hub.commits import GITATTRIBUTES
 from medimg.hub_sync.hub.pages import parse_card, render_markdown
 from medimg.hub_sync.hub.refusals import check_path
@@ -49,7 +49,7 @@ from medimg.hub_sync.hub.repository import Repository
 
 pytestmark = pytest.mark.clients
 
-LIMITS = Limits(multipart_above=300_000, part=100_000, regular_file=50_000, body=2_000_000)
+LIMITS = HubLimits(multipart_above=300_000, part=100_000, regular_file=50_000, body=2_000_000)
 DATASET: dict[str, Any] = {"repo_type": "dataset"}
 
 

@@ -20,10 +20,10 @@ import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.utils import get_session
 
-from medimg.hub_sync.hub import EmbeddedHub, Limits, Store
+from medimg.hub_sync.hub import EmbeddedHub, HubLimits, Store
 from medimg.hub_sync.hub.pages import parse_card, render_markdown
 
-LIMITS = Limits(
+LIMITS = HubLimits(
     connections=24, header_seconds=0.4, body_seconds=0.4, body_rate=2000, regular_file=50_000, body=2_000_000
 )
 DATASET: dict[str, Any] = {"repo_type": "dataset"}

@@ -25,7 +25,7 @@ import pytest
 from medimg import catalogue, vocab
 from medimg.cards import portal
 from medimg.cards.portal.previews import Preview, Sample
-from medimg.catalogue import Entry, Overlap, Stated
+from medimg.catalogue import Entry, OverlapEdge, Stated
 from medimg.hub_sync.commands import portal as command
 from medimg.manifest import ConfigStats, Manifest, Shard, SplitStats
 
@@ -104,7 +104,7 @@ def hostile() -> Entry:
         verdict="unknown",
         loadable="not yet",
         links=("javascript:alert(1)", "https://example.org/a"),
-        overlaps=(Overlap("lits", HOSTILE),),
+        overlaps=(OverlapEdge("lits", HOSTILE),),
         stated=(Stated(HOSTILE, (1, 2), ("name", "license")),),
     )
 

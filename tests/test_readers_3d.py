@@ -507,25 +507,25 @@ def test_a_grid_is_compared_in_parts_of_a_voxel(origin: Any, sizes: Any) -> None
     affine = np.diag([*sizes, 1.0])
     affine[:3, 3] = origin
     shape = (512, 512, 120)
-    grid = grids.Grid(shape, affine)
+    grid = grids.VoxelGrid(shape, affine)
     for axis in range(3):
         for part in (1.0, 0.5, 0.2, -0.2):
             moved = affine.copy()
             moved[:3, 3] += part * affine[:3, axis]
-            assert "affines differ" in str(grid.differs(grids.Grid(shape, moved))), (axis, part)
+            assert "affines differ" in str(grid.differs(grids.VoxelGrid(shape, moved))), (axis, part)
         moved = affine.copy()
         moved[:3, 3] += 0.1 * affine[:3, axis]
-        assert grid.differs(grids.Grid(shape, moved)) is None, axis
+        assert grid.differs(grids.VoxelGrid(shape, moved)) is None, axis
         for angle in (1e-3, -1e-3, 3e-4):
             noisy = turned(affine, angle, axis).astype(np.float32).astype(np.float64)
-            assert grid.differs(grids.Grid(shape, noisy)) is None, (axis, angle)
+            assert grid.differs(grids.VoxelGrid(shape, noisy)) is None, (axis, angle)
             noisy[:3, 3] += affine[:3, axis]
-            assert grid.differs(grids.Grid(shape, noisy)), "rounded directions do not excuse a shift"
-        assert grid.differs(grids.Grid(shape, turned(affine, 0.01, axis)))
+            assert grid.differs(grids.VoxelGrid(shape, noisy)), "rounded directions do not excuse a shift"
+        assert grid.differs(grids.VoxelGrid(shape, turned(affine, 0.01, axis)))
         stretched = affine.copy()
         stretched[:3, axis] *= 1 + 1 / shape[axis]
-        assert grid.differs(grids.Grid(shape, stretched)), "one voxel at the far end"
-    assert grid.differs(grids.Grid(shape, affine.astype(np.float32).astype(np.float64))) is None
+        assert grid.differs(grids.VoxelGrid(shape, stretched)), "one voxel at the far end"
+    assert grid.differs(grids.VoxelGrid(shape, affine.astype(np.float32).astype(np.float64))) is None
 
 
 def test_series_that_lack_different_slices_are_not_one_grid() -> None:
@@ -535,7 +535,9 @@ def test_series_that_lack_different_slices_are_not_one_grid() -> None:
 
     for one, other in (((3,), (5,)), ((0,), (8,)), ((3, 4), (3, 6)), ((1, 2, 3), (5, 6, 7))):
         a, b = without(*one), without(*other)
-        assert a.grid().differs(b.grid()) and grids.Grid.of(a.read()).differs(grids.Grid.of(b.read())), one
+        assert a.grid().differs(b.grid()) and grids.VoxelGrid.of(a.read()).differs(
+            grids.VoxelGrid.of(b.read())
+        ), one
         with pytest.raises(GeometryError, match="cannot be stacked"):
             volumes.stack([a, b]).read()
         with pytest.raises(GeometryError, match="different grids"):
@@ -545,7 +547,7 @@ def test_series_that_lack_different_slices_are_not_one_grid() -> None:
     # A file that knows only an affine is not on slices that no affine can say.
     even = dicom.series(written(oblique(8)))
     assert even.grid().differs(without(3).grid()) and without(3).grid().differs(even.grid())
-    assert grids.Grid.of(even.read()).differs(grids.Grid.of(without(3).read()))
+    assert grids.VoxelGrid.of(even.read()).differs(grids.VoxelGrid.of(without(3).read()))
     assert without(8).grid().differs(even.grid()) is None, "the last slice is missing: what is left is even"
 
 

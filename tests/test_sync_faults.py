@@ -23,7 +23,7 @@ import tiny_datasets as tiny
 from fault_proxy import FAULTS, FaultProxy, Seen
 
 from medimg.errors import HubError
-from medimg.hub_sync.hub.limits import Limits
+from medimg.hub_sync.hub.limits import HubLimits
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing import patience
 from medimg.hub_sync.pushing.client import Hub
@@ -43,7 +43,7 @@ BUSY = 600
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
     # Data shards have more than these bytes and go up in two parts; metadata and previews have less.
-    limits = Limits(multipart_above=15_500, part=9_000)
+    limits = HubLimits(multipart_above=15_500, part=9_000)
     with EmbeddedHub(tmp_path_factory.mktemp("store"), limits=limits) as running:
         yield running
 

@@ -984,12 +984,12 @@ def test_bars_show_rows_bytes_and_time_left() -> None:
     from rich.console import Console
 
     from medimg.hub_sync.commands.progress import bars
-    from medimg.hub_sync.planning.plan import Plan
+    from medimg.hub_sync.planning.plan import SyncPlan
 
     shown = io.StringIO()
     with bars(Console(file=shown, force_terminal=True, width=140)) as watcher:
         watcher.begin(["lits", "hc18"])
-        watcher.start(Plan("hc18", "build", "new", "source"))
+        watcher.start(SyncPlan("hc18", "build", "new", "source"))
         for _ in range(5):
             watcher.row("hc18", 100, 10**6)
             time.sleep(0.15)

@@ -203,7 +203,7 @@ def _ancestors(kind: str, entries: Sequence[Entry]) -> dict[str, list[str]]:
 
 
 def _details(
-    entry: Entry, declared: index.Entry | None, manifest: Manifest | None, preview: Preview | None
+    entry: Entry, declared: index.IndexEntry | None, manifest: Manifest | None, preview: Preview | None
 ) -> dict[str, Any]:
     """What the page of one dataset says beyond the catalogue's columns."""
     details: dict[str, Any] = {

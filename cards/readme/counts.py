@@ -10,7 +10,7 @@ from medimg import layout, licenses
 from medimg.cards.readme.declared import named
 from medimg.cards.readme.markdown import MAX_ROWS, code, escape, link, quantity, table
 from medimg.declaration import Dataset
-from medimg.manifest import ConfigStats, Finding, LeftOut, Manifest, counted
+from medimg.manifest import Affected, ConfigStats, Finding, Manifest, counted
 from medimg.text import size_text
 
 MAX_EXAMPLES = 3
@@ -143,7 +143,7 @@ def _findings(findings: Sequence[Finding]) -> Markup | None:
     return table(["level", "check", "finding", "count", "examples"], rows, limit=MAX_ROWS) if rows else None
 
 
-def _left_out(reasons: Mapping[str, LeftOut]) -> Markup | None:
+def _left_out(reasons: Mapping[str, Affected]) -> Markup | None:
     """Files by reason, the commonest first."""
     rows = [
         (reason, f"{left.count:,}", Markup(", ").join(code(path) for path in left.examples[:MAX_EXAMPLES]))

@@ -28,8 +28,8 @@ from medimg.hub_sync.commands.console import (
 )
 
 if TYPE_CHECKING:
-    from medimg.catalogue import Entry as Listed
-    from medimg.index import Entry
+    from medimg.catalogue import Entry
+    from medimg.index import IndexEntry
     from medimg.vocab import Vocabulary
 
 KINDS = ("modality", "organ", "task", "structure", "finding")
@@ -147,7 +147,7 @@ def _list_collections(prefix: str, modality: str | None, organ: str | None, as_j
     )
 
 
-def _summary(entry: Entry) -> dict[str, Any]:
+def _summary(entry: IndexEntry) -> dict[str, Any]:
     fields = (
         "name",
         "aliases",
@@ -205,7 +205,7 @@ def show(
     from medimg.hub_sync.discovery import show as text
 
     entry = _entry_of(name)
-    if not isinstance(entry, index.Entry):
+    if not isinstance(entry, index.IndexEntry):
         _show_listed(entry, namespace, as_json)
         return
     published = None if hub is None else _where(hub, namespace, entry.name)
@@ -219,7 +219,7 @@ def show(
     print(text.page(entry, namespace, published=said, width=min(width or 100, 100), bold=terminal), end="")
 
 
-def _entry_of(name: str) -> Entry | Listed:
+def _entry_of(name: str) -> IndexEntry | Entry:
     """A dataset by any of its names: what its builder declares, else what the catalogue says."""
     try:
         return registry.entry(name)
@@ -232,7 +232,7 @@ def _entry_of(name: str) -> Entry | Listed:
         return listed
 
 
-def _show_listed(entry: Listed, namespace: str, as_json: bool) -> None:
+def _show_listed(entry: Entry, namespace: str, as_json: bool) -> None:
     from medimg.hub_sync.discovery import found
     from medimg.text import as_json as safe
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from medimg import __version__, registry
 from medimg.hub_sync.commands.console import err, human_size, human_time, plain
-from medimg.hub_sync.planning.plan import Plan
+from medimg.hub_sync.planning.plan import SyncPlan
 from medimg.hub_sync.results import Result, Watcher, report
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class LogLines(Reporting):
         """How many there are."""
         self.total = len(names)
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: SyncPlan) -> None:
         """What is done, and why."""
         self.rows = self.size = 0
         self.last = time.monotonic()
@@ -139,7 +139,7 @@ class _Bars(Reporting):
         self.names = len(names)
         self.overall = self.progress.add_task("all", total=self.names, count=self._count(), size="")
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: SyncPlan) -> None:
         self.rows = self.size = 0
         if self.task is not None:  # planned anew
             self.progress.remove_task(self.task)

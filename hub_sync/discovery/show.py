@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from medimg import registry
-from medimg.index import Entry
+from medimg.index import IndexEntry
 from medimg.text import visible
 
 GAP = "  "
@@ -63,7 +63,7 @@ CODE = "    "
 
 
 def page(
-    entry: Entry, namespace: str, *, published: str | None = None, width: int = 100, bold: bool = False
+    entry: IndexEntry, namespace: str, *, published: str | None = None, width: int = 100, bold: bool = False
 ) -> str:
     """What a declaration says of its dataset, as text.
 
@@ -131,7 +131,7 @@ def where(published: Mapping[str, Any]) -> str:
     return f"Yes: {address} holds {rows:,} rows ({from_}), {published['tag'] or 'not read back yet'}."
 
 
-def _facts(entry: Entry) -> list[str]:
+def _facts(entry: IndexEntry) -> list[str]:
     said = entry.declared
     counts = [count for config in said["configs"] for count in config["splits"].values()]
     count = sum(counts or said["splits"].values())
@@ -150,7 +150,7 @@ def _facts(entry: Entry) -> list[str]:
     return [f"- {name}: {value}" for name, value in facts.items() if value]
 
 
-def _terms(entry: Entry) -> list[str]:
+def _terms(entry: IndexEntry) -> list[str]:
     lines = []
     for id_, terms in entry.licenses.items():
         about = [f"{terms['name']} ({id_})" if terms["name"] != id_ else id_]
@@ -176,14 +176,14 @@ def _allowed(value: bool | None) -> str:
     return "not known, ask the source" if value is None else "allowed" if value else "not allowed"
 
 
-def _not_asked(entry: Entry) -> str:
+def _not_asked(entry: IndexEntry) -> str:
     return (
         f"The license decides: {entry.publish}, {MAY_BE[entry.publish]}. Whether a Hub has it was not asked: "
         f"`medimg show {entry.name} --hub https://huggingface.co` asks one."
     )
 
 
-def code(entry: Entry, namespace: str) -> tuple[str, str]:
+def code(entry: IndexEntry, namespace: str) -> tuple[str, str]:
     """The code that loads a dataset: from a Hub with plain `datasets`, and from an own copy with medimg."""
     said = entry.declared
     config = f", {json.dumps(said['configs'][0]['name'])}" if said["configs"] else ""
@@ -196,7 +196,7 @@ def code(entry: Entry, namespace: str) -> tuple[str, str]:
     )
 
 
-def _loading(entry: Entry, namespace: str) -> Iterator[str]:
+def _loading(entry: IndexEntry, namespace: str) -> Iterator[str]:
     said = entry.declared
     plain, own = (textwrap.indent(each, CODE) for each in code(entry, namespace))
     if entry.publish != "recipe":
@@ -218,7 +218,7 @@ def _loading(entry: Entry, namespace: str) -> Iterator[str]:
         yield f"- and {len(addresses) - MAX_ADDRESSES} more: `medimg show {entry.name} --json`"
 
 
-def _configs(entry: Entry) -> list[str]:
+def _configs(entry: IndexEntry) -> list[str]:
     return [
         f"- {config['name']}: {config['title']}" + (f" ({config['license']})" if config["license"] else "")
         for config in entry.declared["configs"]

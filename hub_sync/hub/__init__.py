@@ -9,9 +9,9 @@ from medimg.errors import need
 
 need("hub", "the embedded Hub", "starlette", "uvicorn", "jinja2", "markupsafe", "markdown_it")
 
-from medimg.hub_sync.hub.limits import Limits  # noqa: E402
+from medimg.hub_sync.hub.limits import HubLimits  # noqa: E402
 from medimg.hub_sync.hub.refusals import HubRefusal  # noqa: E402
 from medimg.hub_sync.hub.serve import EmbeddedHub, serve  # noqa: E402
 from medimg.hub_sync.hub.store import Store  # noqa: E402
 
-__all__ = ["EmbeddedHub", "HubRefusal", "Limits", "Store", "serve"]
+__all__ = ["EmbeddedHub", "HubLimits", "HubRefusal", "Store", "serve"]

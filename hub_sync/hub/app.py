@@ -19,7 +19,7 @@ from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.browse import Pages
 from medimg.hub_sync.hub.calls import PLURALS, AsyncHandler, Call, Desk, Handler
 from medimg.hub_sync.hub.community import Collections, Discussions
-from medimg.hub_sync.hub.files import Files
+from medimg.hub_sync.hub.files import RepositoryFiles
 from medimg.hub_sync.hub.guard import SMALL_BODY, Front, Lanes, MiB, Rule, guarded
 from medimg.hub_sync.hub.lfs import LargeFiles
 from medimg.hub_sync.hub.parsing import text
@@ -49,7 +49,7 @@ _UNOWNED = re.compile(
 )
 
 
-class Hub:
+class HubRoutes:
     """All routes."""
 
     def __init__(self, desk: Desk) -> None:
@@ -122,7 +122,11 @@ class Hub:
         """Return all routes."""
         read, write, nothing = self._reads, self._writes, guarded(self.desk, self.lanes, self.nothing, Rule())
         commit = Rule(write=True, body=self.store.limits.body, lane="heavy")
-        repositories, files, large = Repositories(self.desk), Files(self.desk), LargeFiles(self.desk)
+        repositories, files, large = (
+            Repositories(self.desk),
+            RepositoryFiles(self.desk),
+            LargeFiles(self.desk),
+        )
         collections, discussions, shown = Collections(self.desk), Discussions(self.desk), Pages(self.desk)
         repo, talk = "/api/{kind}/{ns}/{name}", "/api/{kind}/{ns}/{name}/discussions"
         collection, browse = "/api/collections/{ns}/{slug}", "/{kind}/{ns}/{name}"
@@ -220,7 +224,7 @@ def create_app(
         token, reader, base_url, user: as of `Desk`.
         loopback: answer only to requests that name this machine, which keeps web pages out.
     """
-    hub = Hub(Desk(store, token, base_url, user, reader))
+    hub = HubRoutes(Desk(store, token, base_url, user, reader))
     app = Starlette(routes=hub.routes(), middleware=[Middleware(Front, loopback=loopback)])
     app.router.redirect_slashes = False
     return app

@@ -21,7 +21,7 @@ LFS_SUFFIXES = frozenset(pattern.removeprefix("*") for pattern in _GITATTRIBUTES
 
 
 @dataclass(frozen=True)
-class File:
+class CommittedFile:
     """One file of a commit. `oid` is the git blob id: of the content, or of the pointer for LFS files."""
 
     sha256: str
@@ -36,12 +36,12 @@ class File:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Listed:
     """One line of a listing: a file, or a folder where `file` is None."""
 
     path: str
     oid: str
-    file: File | None
+    file: CommittedFile | None
 
 
 @dataclass(frozen=True)
@@ -53,23 +53,23 @@ class Commit:
     message: str
     description: str
     time: str
-    files: Mapping[str, File] = field(repr=False)
+    files: Mapping[str, CommittedFile] = field(repr=False)
 
     @property
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.size for file in self.files.values())
 
-    def file(self, path: str) -> File:
+    def file(self, path: str) -> CommittedFile:
         """Return a file; refuses a path that does not exist."""
         if path not in self.files:
             raise entry_not_found(path, self.id)
         return self.files[path]
 
-    def listing(self, folder: str = "", *, recursive: bool = False) -> list[Entry]:
+    def listing(self, folder: str = "", *, recursive: bool = False) -> list[Listed]:
         """List files and folders below a folder, sorted by path; refuses a folder that does not exist."""
         prefix = f"{folder}/" if folder else ""
-        found: dict[str, Entry] = {}
+        found: dict[str, Listed] = {}
         below: dict[str, list[str]] = {}
         for path, file in self.files.items():
             if not path.startswith(prefix):
@@ -78,11 +78,11 @@ class Commit:
             for depth in range(1, len(parts) if recursive else min(2, len(parts))):
                 below.setdefault(prefix + "/".join(parts[:depth]), []).append(f"{path}\0{file.oid}")
             if recursive or len(parts) == 1:
-                found[path] = Entry(path, file.oid, file)
+                found[path] = Listed(path, file.oid, file)
         if folder and not found and not below:
             raise entry_not_found(folder, self.id)
         for path, lines in below.items():
-            found[path] = Entry(path, hashlib.sha1("\n".join(sorted(lines)).encode()).hexdigest(), None)
+            found[path] = Listed(path, hashlib.sha1("\n".join(sorted(lines)).encode()).hexdigest(), None)
         return [found[path] for path in sorted(found)]
 
 
@@ -95,7 +95,7 @@ def lfs_pointer(sha256: str, size: int) -> bytes:
 def load_commit(path: Path, changed: int, inode: int) -> Commit:
     """The commit of a JSON file, read once for each state of it."""
     value = json.loads(path.read_bytes())
-    files = {name: File(**file) for name, file in value.pop("files").items()}
+    files = {name: CommittedFile(**file) for name, file in value.pop("files").items()}
     return Commit(id=path.stem, files=files, **value)
 
 

@@ -11,7 +11,7 @@ import resource
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from medimg.hub_sync.hub.limits import Limits
+from medimg.hub_sync.hub.limits import HubLimits
 
 _SWEEP_SECONDS = 1.0
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -23,7 +23,7 @@ _FULL = (
 class Connection(H11Protocol):
     """One connection; `protocol` makes the class with its limits."""
 
-    limits: Limits
+    limits: HubLimits
     most: int
     _sweeping = False
 
@@ -113,7 +113,7 @@ def _patience(connection: Connection) -> tuple[bool, float]:
     return (True, connection._window) if asked is None else (False, asked)
 
 
-def protocol(limits: Limits) -> type[Connection]:
+def protocol(limits: HubLimits) -> type[Connection]:
     """Return the class of connections for one server.
 
     Args:

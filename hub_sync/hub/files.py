@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.calls import Call, Routes, no_pull_request
-from medimg.hub_sync.hub.commits import LFS_SUFFIXES, Commit, Entry
+from medimg.hub_sync.hub.commits import LFS_SUFFIXES, Commit, Listed
 from medimg.hub_sync.hub.parsing import matches_etag, objects, text, texts, truth, whole
 from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_path, lost
 from medimg.hub_sync.hub.repository import Repository
@@ -51,7 +51,7 @@ class _Object(FileResponse):
     chunk_size = 1 << 20
 
 
-class Files(Routes):
+class RepositoryFiles(Routes):
     """Handlers of these routes."""
 
     def tree(self, call: Call) -> Response:
@@ -179,7 +179,7 @@ def _too_many_paths() -> HubRefusal:
     return HubRefusal(413, f"At most {_MOST_PATHS:,} paths may be asked for at once.")
 
 
-def _described(repository: Repository, commit: Commit, entries: Sequence[Entry], expand: bool) -> list[Json]:
+def _described(repository: Repository, commit: Commit, entries: Sequence[Listed], expand: bool) -> list[Json]:
     last = repository.last_commits(commit, [entry.path for entry in entries]) if expand else {}
     found = []
     for entry in entries:

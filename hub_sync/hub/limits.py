@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Limits:
+class HubLimits:
     """Sizes in bytes and times in seconds that a store and its server enforce."""
 
     regular_file: int = 10 << 20  # larger files go through LFS

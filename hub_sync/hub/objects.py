@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Self
 
 from medimg.hub_sync.digests import git_oid
-from medimg.hub_sync.hub.commits import File, lfs_pointer
-from medimg.hub_sync.hub.limits import Limits
+from medimg.hub_sync.hub.commits import CommittedFile, lfs_pointer
+from medimg.hub_sync.hub.limits import HubLimits
 from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_sha256, lost
 
 _LOG = logging.getLogger(__name__)
@@ -91,9 +91,9 @@ class Objects:
         root: the directory; made if it does not exist.
     """
 
-    def __init__(self, root: str | os.PathLike[str], limits: Limits | None = None) -> None:
+    def __init__(self, root: str | os.PathLike[str], limits: HubLimits | None = None) -> None:
         self.root = Path(root).resolve()
-        self.limits = limits or Limits()
+        self.limits = limits or HubLimits()
         for name in ("objects", "repos", "collections", "tmp", "uploads", "locks"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         self.clean()
@@ -162,7 +162,7 @@ class Objects:
         except FileNotFoundError:
             return None
 
-    def read(self, file: File, path: str) -> bytes:
+    def read(self, file: CommittedFile, path: str) -> bytes:
         """Return the content of a file; `path` is its name in what is said where it is lost."""
         try:
             return self.object_path(file.sha256).read_bytes()
@@ -173,16 +173,16 @@ class Objects:
         """Open a file to be filled and kept, used with `with`."""
         return Incoming(self, self.limits.object if limit is None else limit)
 
-    def put(self, data: bytes) -> File:
+    def put(self, data: bytes) -> CommittedFile:
         """Keep a content and return it as a regular file of a commit."""
         sha256 = hashlib.sha256(data).hexdigest()
         if self.object_size(sha256) != len(data):
             with self.incoming() as file:
                 file.write(data)
                 file.keep_object(sha256, len(data))
-        return File(sha256, len(data), False, git_oid(data))
+        return CommittedFile(sha256, len(data), False, git_oid(data))
 
-    def lfs_file(self, sha256: str, size: int | None = None) -> File:
+    def lfs_file(self, sha256: str, size: int | None = None) -> CommittedFile:
         """Return an object as an LFS file of a commit; refuses an object that was never uploaded."""
         kept = self.object_size(sha256)
         if kept is None or (size is not None and kept != size):
@@ -190,7 +190,7 @@ class Objects:
                 400,
                 f"LFS pointer pointed to a file that does not exist: {sha256}. Upload it before the commit.",
             )
-        return File(sha256, kept, True, git_oid(lfs_pointer(sha256, kept)))
+        return CommittedFile(sha256, kept, True, git_oid(lfs_pointer(sha256, kept)))
 
     def keep_part(self, sha256: str, size: int, number: int, part: Incoming) -> str:
         """Keep one part of a large file and return its tag."""

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.calls import PLURALS, Call, Routes, no_pull_request
-from medimg.hub_sync.hub.commits import Commit, File
+from medimg.hub_sync.hub.commits import Commit, CommittedFile
 from medimg.hub_sync.hub.parsing import read_object, text, truth, whole
 from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_name, check_path, check_sha256
 from medimg.hub_sync.hub.repository import MAIN, RefKind, Repository
@@ -189,7 +189,7 @@ class Repositories(Routes):
 
     def _commit(self, call: Call, repository: Repository) -> Response:
         header: Json = {}
-        added: dict[str, File] = {}
+        added: dict[str, CommittedFile] = {}
         deleted: list[str] = []
         folders: list[str] = []
         for line in call.lines(2 * self.store.limits.regular_file + _LINE_ROOM):
@@ -233,14 +233,14 @@ class Repositories(Routes):
             }
         )
 
-    def _check_card(self, added: dict[str, File]) -> None:
+    def _check_card(self, added: dict[str, CommittedFile]) -> None:
         file = added.get("README.md")
         if file is not None and file.size <= pages.CARD_BYTES:
             problem = pages.parse_card(self.store.read(file, "README.md").decode("utf-8", "replace")).problem
             if problem:
                 raise HubRefusal(400, f"README.md: {problem}")
 
-    def _regular_file(self, path: str, value: Json) -> File:
+    def _regular_file(self, path: str, value: Json) -> CommittedFile:
         content = value.get("content")
         if not isinstance(content, str):
             raise HubRefusal(400, f"{path} has no content.")

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from medimg.hub_sync.hub.commits import Commit, File, commit_id, load_commit
+from medimg.hub_sync.hub.commits import Commit, CommittedFile, commit_id, load_commit
 from medimg.hub_sync.hub.objects import Objects, now
 from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_path, entry_not_found
 
@@ -148,7 +148,7 @@ class Repository:
         description: str = "",
         *,
         parent: str | None = None,
-        add: Mapping[str, File] | None = None,
+        add: Mapping[str, CommittedFile] | None = None,
         delete: Iterable[str] = (),
         delete_folders: Iterable[str] = (),
     ) -> Commit:
@@ -305,7 +305,7 @@ class Repository:
                     self.write_ref(kind, name, parent, ref["message"])
         self._prune()
 
-    def _uploaded_again(self, added: Mapping[str, File]) -> None:
+    def _uploaded_again(self, added: Mapping[str, CommittedFile]) -> None:
         ledger, again = self._ledger(), {file.sha256 for file in added.values() if file.lfs}
         if again & set(ledger["deleted"]):
             self._write_ledger({**ledger, "deleted": sorted(set(ledger["deleted"]) - again)})
@@ -325,7 +325,7 @@ class Repository:
         parent: str | None,
         message: str,
         description: str,
-        files: Mapping[str, File],
+        files: Mapping[str, CommittedFile],
         *,
         time: str | None = None,
     ) -> Commit:

@@ -15,7 +15,7 @@ from medimg.errors import HubError
 from medimg.hub_sync.hub.app import create_app
 from medimg.hub_sync.hub.connections import protocol
 from medimg.hub_sync.hub.guard import is_loopback
-from medimg.hub_sync.hub.limits import Limits
+from medimg.hub_sync.hub.limits import HubLimits
 from medimg.hub_sync.hub.store import Store
 
 _START_SECONDS = 30.0
@@ -40,7 +40,7 @@ class EmbeddedHub:
         port: int = 0,
         token: str | None = None,
         reader: str | None = None,
-        limits: Limits | None = None,
+        limits: HubLimits | None = None,
     ) -> None:
         _require_token(host, token, reader)
         self.store_dir = store_dir

@@ -26,7 +26,7 @@ Action = Literal["build", "card", "gate", "none", "held", "blocked", "absent"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class SyncPlan:
     """What sync would do with one dataset.
 
     `action` is build, card (texts only), gate (only the repository's setting), none, held (retired or rolled back),
@@ -48,7 +48,7 @@ def make_plan(
     *,
     asked: bool,
     restore: bool = False,
-) -> Plan:
+) -> SyncPlan:
     """Compare the source's fingerprint, and the licenses of its rows, with the published manifest.
 
     Rows that are published and that no license lets out any more are never left where they are without a word: where
@@ -103,14 +103,14 @@ class _Planning:
     def manifest(self) -> Manifest | None:
         return self.state.manifest
 
-    def of(self, action: Action, reason: str) -> Plan:
-        return Plan(self.dataset.name, action, reason, self.source.origin)
+    def of(self, action: Action, reason: str) -> SyncPlan:
+        return SyncPlan(self.dataset.name, action, reason, self.source.origin)
 
-    def plan(self) -> Plan:
+    def plan(self) -> SyncPlan:
         """Whether anything stands in the way, else what differs."""
         return self._kept() or self._not_allowed() or self._by_source()
 
-    def _kept(self) -> Plan | None:
+    def _kept(self) -> SyncPlan | None:
         """What somebody else published, or a maintainer took back, stays as it is."""
         if others := foreign(self.state):
             return self.of(
@@ -126,7 +126,7 @@ class _Planning:
             return self.of("held", f"{told}; sync leaves it alone, --restore builds it again")
         return None
 
-    def _not_allowed(self) -> Plan | None:
+    def _not_allowed(self) -> SyncPlan | None:
         """A card at most, or nothing, where the license says so or nobody has read it; phantoms stay at home."""
         if self.dataset.publish is Verdict.RECIPE:
             reason = f"recipe only: {self.dataset.license} does not allow redistribution"
@@ -161,7 +161,7 @@ class _Planning:
             and texts.are_fresh(self.builder, self.hub.namespace, self.state)
         )
 
-    def _by_source(self) -> Plan:
+    def _by_source(self) -> SyncPlan:
         """Build where the source, or what is made of it, differs from what was published."""
         old = dict(self.manifest.fingerprint) if self.manifest is not None else {}
         if not self.source.there:
@@ -184,7 +184,7 @@ class _Planning:
             reason = "; ".join([*turned, *problems][:2]) or "restored"
         return replace(self.of("build", reason), fingerprint=prints)
 
-    def _unchanged(self) -> Plan:
+    def _unchanged(self) -> SyncPlan:
         """The data stays; texts and gate may be due."""
         if not texts.are_fresh(self.builder, self.hub.namespace, self.state):
             return self.of("card", "the texts may differ")

@@ -20,7 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from medimg import licenses, policy, registry
 from medimg.errors import HubError, MedimgError
 from medimg.hub_sync.building.shards import SHARD_BYTES
-from medimg.hub_sync.planning.plan import Action, Plan, make_plan
+from medimg.hub_sync.planning.plan import Action, SyncPlan, make_plan
 from medimg.hub_sync.planning.source import DatasetSource
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.state import Published, foreign
@@ -58,7 +58,7 @@ class Planned:
     """What sync would do with one dataset.
 
     Attributes:
-        action: as in `Plan`.
+        action: as in `SyncPlan`.
         at: whether the repository's name is free, holds what medimg published, or something else.
         bytes: about so many would be uploaded: as many as the source has. None is not known.
         files: about so many files of the repository, all in one commit.
@@ -249,7 +249,7 @@ def _nothing(builder: Builder, action: Action, reason: str, at: At) -> Planned:
     return Planned(builder.name, action, reason, at, 0, TEXTS * commits, commits, _gate(builder, None))
 
 
-def _build(builder: Builder, plan: Plan, state: Published, at: At, source: DatasetSource) -> Planned:
+def _build(builder: Builder, plan: SyncPlan, state: Published, at: At, source: DatasetSource) -> Planned:
     known, unknown = source.files().size()
     size = known if not unknown or known else None
     splits = sum(max(1, len(builder.dataset.config(name).splits)) for name in builder.dataset.config_names)

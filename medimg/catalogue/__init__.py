@@ -4,7 +4,7 @@
 what stands in `listed.jsonl`: the collections of the Imaging Data Commons and datasets that public lists name.
 """
 
-from medimg.catalogue.entry import Entry, Overlap, Stated
+from medimg.catalogue.entry import Entry, OverlapEdge, Stated
 from medimg.catalogue.table import called, entries, get
 
-__all__ = ["Entry", "Overlap", "Stated", "called", "entries", "get"]
+__all__ = ["Entry", "OverlapEdge", "Stated", "called", "entries", "get"]

@@ -15,7 +15,7 @@ Stand = Literal["source", "list", "mirror"]
 that of somebody who uploaded the data again."""
 
 
-class Overlap(NamedTuple):
+class OverlapEdge(NamedTuple):
     """Images in common with another dataset; `relation` is said from this one's side ("superset of")."""
 
     dataset: str
@@ -83,7 +83,7 @@ class Entry:
     where: str | None
     links: tuple[str, ...]
     organization: str | None
-    overlaps: tuple[Overlap, ...]
+    overlaps: tuple[OverlapEdge, ...]
     loadable: Loadable
     stated: tuple[Stated, ...]
 
@@ -106,7 +106,7 @@ class Entry:
         values = dict(_EMPTY, **said)
         for name in _LISTS:
             values[name] = tuple(values[name])
-        values["overlaps"] = tuple([Overlap(*each) for each in values["overlaps"]])
+        values["overlaps"] = tuple([OverlapEdge(*each) for each in values["overlaps"]])
         values["stated"] = tuple(
             [Stated(by, tuple(rows), tuple(facts)) for by, rows, facts in values["stated"]]
         )

@@ -24,7 +24,7 @@ _SEX = ("sex", "gender", "patientsex")
 _SITE = ("site", "center", "centre", "institution", "hospital")
 
 
-def dataset(entry: Entry, declared: index.Entry | None = None) -> dict[str, Any]:
+def dataset(entry: Entry, declared: index.IndexEntry | None = None) -> dict[str, Any]:
     """One line of `data-meta.jsonl`. A field that nobody states is None or empty.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from medimg import index, registry
-from medimg.catalogue.entry import FIELDS, Entry, Loadable, Overlap, Stated, Unit
+from medimg.catalogue.entry import FIELDS, Entry, Loadable, OverlapEdge, Stated, Unit
 from medimg.catalogue.words import words_of
 from medimg.errors import UnknownDatasetError
 
@@ -63,7 +63,7 @@ def called(name: str) -> Entry | None:
     return found
 
 
-def of_declaration(entry: index.Entry, listed: Entry | None = None) -> Entry:
+def of_declaration(entry: index.IndexEntry, listed: Entry | None = None) -> Entry:
     """The entry of a dataset with a builder.
 
     Args:
@@ -106,7 +106,7 @@ def of_declaration(entry: index.Entry, listed: Entry | None = None) -> Entry:
             dict.fromkeys([said["homepage"], *(source["url"] for source in said["sources"] if source["url"])])
         ),
         organization=listed.organization if listed else None,
-        overlaps=tuple(Overlap(each["dataset"], each["relation"]) for each in said["overlaps"]),
+        overlaps=tuple(OverlapEdge(each["dataset"], each["relation"]) for each in said["overlaps"]),
         loadable=loadable,
         stated=(Stated("declaration", (), _DECLARED), *(listed.stated if listed else ())),
     )

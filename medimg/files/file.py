@@ -165,7 +165,7 @@ def _file_again(view: View, path: str) -> File:
     return file
 
 
-class Index(dict[Any, File]):
+class FileIndex(dict[Any, File]):
     """View by what a pattern captured. A missing key is a SourceError that says what was looked for.
 
     Captured suffixes are in lower case, whatever the file's; a key may spell its own either way.

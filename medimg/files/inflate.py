@@ -14,7 +14,7 @@ from bisect import bisect_right
 from medimg.errors import ArchiveError, BombError
 from medimg.files.blobs import Blob, KiB, MiB, broken, crc_error, not_an_archive
 from medimg.files.decoders import FAULTS, Codec, Decoder
-from medimg.files.limits import Budget, Checkpoints, Point, too_much
+from medimg.files.limits import Budget, Checkpoint, Checkpoints, too_much
 
 _INPUT = 128 * KiB
 _OUTPUT = 512 * KiB
@@ -23,7 +23,7 @@ _OUTPUT = 512 * KiB
 class _Cursor:
     """One decompressor at one place: `ready` is decoded and starts at `position`."""
 
-    def __init__(self, owner: Decompressed, point: Point) -> None:
+    def __init__(self, owner: Decompressed, point: Checkpoint) -> None:
         self.owner = owner
         self.decoder: Decoder | None = point.decoder
         self.offset = point.offset
@@ -138,7 +138,7 @@ class Decompressed(Blob):
         self.codec = codec
         self.size = size
         self.crc = crc
-        self.points: list[Point] = []
+        self.points: list[Checkpoint] = []
         self.spacing = 4 * MiB
         self._stated = size
         self._limits = budget.limits
@@ -186,7 +186,7 @@ class Decompressed(Blob):
                 self._idle.remove(best)
                 return best
         if at < 0:
-            return _Cursor(self, Point(0, 0, self.codec.start(), 0))
+            return _Cursor(self, Checkpoint(0, 0, self.codec.start(), 0))
         point = points[at]
         return _Cursor(self, point._replace(decoder=point.decoder.copy()))
 
@@ -196,7 +196,7 @@ class Decompressed(Blob):
         if end >= (points[-1].position if points else 0) + self.spacing:
             assert cursor.decoder is not None
             offset = cursor.offset - len(cursor.tail)
-            self._checkpoints.add(self, Point(end, offset, cursor.decoder.copy(), cursor.crc))
+            self._checkpoints.add(self, Checkpoint(end, offset, cursor.decoder.copy(), cursor.crc))
 
     def check(self, end: int, taken: int) -> None:
         """Compare real sizes with declared and allowed ones."""

@@ -74,7 +74,7 @@ def too_much(problem: str, limit: str, file: str | None = None) -> BombError:
     return BombError(problem, file=file, next_step=step)
 
 
-class Point(NamedTuple):
+class Checkpoint(NamedTuple):
     """A copied state: where it stands in the output and in the input, and the sum of what came before."""
 
     position: int
@@ -86,7 +86,7 @@ class Point(NamedTuple):
 class Keeper(Protocol):
     """What keeps checkpoints: a compressed archive."""
 
-    points: list[Point]
+    points: list[Checkpoint]
     spacing: int
 
 
@@ -99,7 +99,7 @@ class Checkpoints:
         self._count = 0
         self._lock = threading.Lock()
 
-    def add(self, owner: Keeper, point: Point) -> None:
+    def add(self, owner: Keeper, point: Checkpoint) -> None:
         """Keep `point`, which lies behind all other points of `owner`."""
         with self._lock:
             if owner.points and owner.points[-1].position >= point.position:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from medimg.errors import NO_FAULT_OF_A_FILE, SOURCE_FAULTS, ArchiveError, MedimgError, SourceError, named
 from medimg.files.checksums import Checks, Declared
-from medimg.files.file import File, Index, Item
+from medimg.files.file import File, FileIndex, Item
 from medimg.files.limits import Budget, Limits
 from medimg.files.names import lower_suffix, natural_key
 from medimg.files.roots import Root
@@ -267,7 +267,7 @@ class Files:
 
     def index(
         self, pattern: str, key: int | str | Sequence[int | str] = 1, *, lost: str | None = None
-    ) -> Index:
+    ) -> FileIndex:
         """Files by what `pattern` captured.
 
         Args:
@@ -278,7 +278,7 @@ class Files:
             SourceError: two files have one key; later, when the result is asked for a key that it lacks.
         """
         search = self._searcher(pattern)
-        result = Index(pattern, self)
+        result = FileIndex(pattern, self)
         for path, file in self._list().items():
             if found := search(path):
                 name = found[key] if isinstance(key, int | str) else tuple(found[one] for one in key)

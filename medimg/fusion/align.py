@@ -10,9 +10,9 @@ from medimg import vocab
 from medimg.errors import UnknownTermError
 from medimg.fusion.choices import Encoding
 from medimg.fusion.errors import FusionError
-from medimg.fusion.facts import IGNORE, Facts, Table, classify, looked_for, table
+from medimg.fusion.facts import IGNORE, Facts, Recoding, classify, looked_for, recoding
 from medimg.fusion.labels import OUTPUTS, Output
-from medimg.fusion.select import DeclaredMember, Said, kind_of
+from medimg.fusion.select import DeclaredMember, DeclaredRows, kind_of
 from medimg.fusion.semantics import ABSENT, above, below, innermost
 from medimg.schema import Frozen
 
@@ -140,7 +140,7 @@ def _related(target: str, names: frozenset[str]) -> frozenset[str]:
     return (names & below(target)) or (names & above(target))
 
 
-def facts_of(part: Said) -> Facts:
+def facts_of(part: DeclaredRows) -> Facts:
     """What a row of this kind says that shows nothing beside its mask, and was assessed for all that there is."""
     return Facts(
         legend=tuple((value, tuple(names)) for value, names in sorted(part.legend.items())),
@@ -167,7 +167,7 @@ def label_map(member: DeclaredMember, targets: tuple[str, ...], encoding: Encodi
     several = len({part.modality for part in parts}) > 1
     for part in parts:
         try:
-            made: Table = table(facts_of(part), targets, encoding)
+            made: Recoding = recoding(facts_of(part), targets, encoding)
         except FusionError as error:
             raise error.within(dataset=member.key) from None
         same = [other for other in parts if other.modality == part.modality]
@@ -202,7 +202,7 @@ def in_masks(members: Iterable[DeclaredMember], targets: tuple[str, ...], encodi
         for part in each.parts:
             if not part.legend:
                 continue
-            for codes in table(facts_of(part), targets, encoding).codes.values():
+            for codes in recoding(facts_of(part), targets, encoding).codes.values():
                 if encoding == "index":
                     (code,) = codes
                     present |= {targets[code - 1]} if 0 < code < IGNORE else set()

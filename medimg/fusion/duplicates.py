@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from medimg.declaration import Dataset
 from medimg.fusion.choices import OnDuplicate
-from medimg.fusion.entries import Entry, preference
+from medimg.fusion.entries import Scanned, preference
 from medimg.fusion.errors import FusionError
 from medimg.fusion.matching import Matcher
-from medimg.fusion.report import DeclaredOverlap, Drop, Group, Reason, Report
+from medimg.fusion.report import DeclaredOverlap, Drop, ImageGroup, Reason, Report
 from medimg.fusion.signatures import THRESHOLD
 
 SPLITS = ("test", "validation", "train")
@@ -29,7 +29,7 @@ class DuplicateError(FusionError):
     """Duplicates or leakage were found and `on_duplicate="error"` was asked for."""
 
 
-Prefer = Callable[[Entry], Any]
+Prefer = Callable[[Scanned], Any]
 """A sort key: the entry with the lowest one stays."""
 
 
@@ -46,7 +46,7 @@ def declared_overlaps(datasets: Iterable[Dataset]) -> tuple[DeclaredOverlap, ...
 
 
 def find_duplicates(
-    entries: Iterable[Entry],
+    entries: Iterable[Scanned],
     *,
     on_duplicate: OnDuplicate = "drop",
     within: Within = "exact",
@@ -54,7 +54,7 @@ def find_duplicates(
     splits: Sequence[str] | None = SPLITS,
     overlaps: Iterable[DeclaredOverlap] = (),
     thresholds: Mapping[int, tuple[float, float]] = THRESHOLD,
-    refusal: Callable[[Entry, Entry], str] | None = None,
+    refusal: Callable[[Scanned, Scanned], str] | None = None,
 ) -> Report:
     """Which rows of a fused set to leave out, so that no image comes twice and no image or person leaks.
 
@@ -108,7 +108,7 @@ def find_duplicates(
 
 
 def disjoint(
-    entries: Iterable[Entry],
+    entries: Iterable[Scanned],
     *,
     splits: Sequence[str] = SPLITS,
     thresholds: Mapping[int, tuple[float, float]] = THRESHOLD,
@@ -135,7 +135,7 @@ def disjoint(
 class _Links:
     """Entries by image: `image[i]` is the number of entry i's content; `near[image]` are images like it."""
 
-    def __init__(self, entries: Sequence[Entry], thresholds: Mapping[int, tuple[float, float]]) -> None:
+    def __init__(self, entries: Sequence[Scanned], thresholds: Mapping[int, tuple[float, float]]) -> None:
         self.entries = entries
         numbers: dict[str | int, int] = {}
         self.image = [
@@ -159,7 +159,7 @@ class _Links:
         yield image, None
         yield from sorted(self.near.get(image, {}).items(), key=lambda item: (-item[1], item[0]))
 
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[ImageGroup, ...]:
         sets = _Sets(len(self.members))
         for image, others in self.near.items():
             for other in others:
@@ -171,7 +171,7 @@ class _Links:
                 for number in sorted(n for image in images for n in self.members[image])
             )
             if len(keys) > 1:
-                found.append(Group("exact" if len(images) == 1 else "near", keys))
+                found.append(ImageGroup("exact" if len(images) == 1 else "near", keys))
         return tuple(sorted(found, key=lambda group: -len(group.keys)))
 
 
@@ -197,7 +197,7 @@ class _Sets:
         return groups.values()
 
 
-def _unique(entries: Sequence[Entry]) -> None:
+def _unique(entries: Sequence[Scanned]) -> None:
     seen: set[str] = set()
     for entry in entries:
         if entry.key in seen:
@@ -205,14 +205,14 @@ def _unique(entries: Sequence[Entry]) -> None:
         seen.add(entry.key)
 
 
-def _person(entry: Entry) -> Hashable:
+def _person(entry: Scanned) -> Hashable:
     return (entry.dataset, entry.subject) if entry.subject and entry.subject.strip() else None
 
 
 # what goes
 
 
-def _leaks(entries: Sequence[Entry], links: _Links, splits: Sequence[str]) -> dict[int, Drop]:
+def _leaks(entries: Sequence[Scanned], links: _Links, splits: Sequence[str]) -> dict[int, Drop]:
     rank = {split: number for number, split in enumerate(splits)}
     sets = _Sets(len(entries))
     people: dict[Hashable, int] = {}
@@ -239,7 +239,7 @@ def _leaks(entries: Sequence[Entry], links: _Links, splits: Sequence[str]) -> di
 
 def _leak(
     number: int,
-    entries: Sequence[Entry],
+    entries: Sequence[Scanned],
     links: _Links,
     by_image: Mapping[int, int],
     by_person: Mapping[Hashable, int],
@@ -272,7 +272,7 @@ def _leak(
 
 
 def _copies(
-    entries: Sequence[Entry], links: _Links, staying: Iterable[int], within: Within, prefer: Prefer
+    entries: Sequence[Scanned], links: _Links, staying: Iterable[int], within: Within, prefer: Prefer
 ) -> dict[int, Drop]:
     dropped: dict[int, Drop] = {}
     # (split, image) -> member -> its first row that stays
@@ -295,7 +295,7 @@ def _copies(
     return dropped
 
 
-def _drop(entry: Entry, other: Entry, reason: Reason, score: float | None, why: str) -> Drop:
+def _drop(entry: Scanned, other: Scanned, reason: Reason, score: float | None, why: str) -> Drop:
     return Drop(
         key=entry.key,
         member=entry.source,
@@ -310,7 +310,7 @@ def _drop(entry: Entry, other: Entry, reason: Reason, score: float | None, why: 
 
 
 def _labels(
-    dropped: Sequence[Drop], entries: Sequence[Entry], refusal: Callable[[Entry, Entry], str] | None
+    dropped: Sequence[Drop], entries: Sequence[Scanned], refusal: Callable[[Scanned, Scanned], str] | None
 ) -> tuple[Drop, ...]:
     """The same with what becomes of each row's labels."""
     if not dropped:
@@ -336,7 +336,7 @@ def _labels(
 
 
 def _compare(
-    declared: Sequence[DeclaredOverlap], entries: Sequence[Entry], links: _Links
+    declared: Sequence[DeclaredOverlap], entries: Sequence[Scanned], links: _Links
 ) -> tuple[tuple[DeclaredOverlap, ...], tuple[str, ...]]:
     """DeclaredOverlap overlaps with the number of images found in both, and what does not fit."""
     datasets = [{entries[number].dataset for number in numbers} for numbers in links.members]

@@ -10,7 +10,7 @@ from medimg.errors import FormatError
 from medimg.fusion.signatures import Signature, signature
 
 
-class Entry(NamedTuple):
+class Scanned(NamedTuple):
     """What must be known of a row to find its duplicates.
 
     Attributes:
@@ -48,7 +48,7 @@ class Entry(NamedTuple):
         return self.member or self.dataset
 
 
-def preference(entry: Entry) -> tuple[int, ...]:
+def preference(entry: Scanned) -> tuple[int, ...]:
     """The default for who stays: more assessed targets, then the more permissive license."""
     license = licenses.get(entry.license or licenses.UNKNOWN)
     terms = (
@@ -68,7 +68,7 @@ def scan(
     targets: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
     cache: MutableMapping[str, str] | None = None,
     near: bool = True,
-) -> Iterator[Entry]:
+) -> Iterator[Scanned]:
     """Entries of one member's rows.
 
     Args:
@@ -85,7 +85,7 @@ def scan(
     """
     for row in rows:
         assessed = targets(row) if targets else (row["label"] or {}).get("assessed") or ()
-        yield Entry(
+        yield Scanned(
             key=row["id"],
             content=row["content"],
             signature=_signature(row, {} if cache is None else cache) if near else None,

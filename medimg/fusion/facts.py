@@ -69,7 +69,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Recoding:
     """What each mask value becomes.
 
     Attributes:
@@ -88,7 +88,7 @@ class Table:
 
 
 @lru_cache(maxsize=4096)
-def table(facts: Facts, targets: tuple[str, ...], encoding: Encoding) -> Table:
+def recoding(facts: Facts, targets: tuple[str, ...], encoding: Encoding) -> Recoding:
     """What each mask value becomes under these targets.
 
     Raises:
@@ -101,7 +101,7 @@ def table(facts: Facts, targets: tuple[str, ...], encoding: Encoding) -> Table:
 
     named = {value: codes(names or None) for value, names in facts.legend}
     other = named.get(1) if facts.instances and set(named) == {1} else None
-    return Table({0: codes(()), **named}, other)
+    return Recoding({0: codes(()), **named}, other)
 
 
 def known_at(names: tuple[str, ...] | None, facts: Facts, targets: tuple[str, ...]) -> tuple[int, ...]:

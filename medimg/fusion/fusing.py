@@ -98,13 +98,13 @@ def fuse(
         return made
     members, problems = _members(made, request, storage_options)
     made, members = _with_rows(made, request, members, problems)
-    report, partners = find(
+    report, donors = find(
         members,
         on_duplicate=request.on_duplicate,
         near=request.near,
         ranks=ranks(request.prefer, {each.key: each.name for each in made.members}),
     )
-    members = [each.without(report, partners) for each in members]
+    members = [each.without(report, donors) for each in members]
     features = fused_features(made.dimension)
     single = request.split
     stream = mix(

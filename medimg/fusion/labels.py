@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from medimg.errors import MedimgError
 from medimg.fusion.choices import Encoding
 from medimg.fusion.errors import FusionError
-from medimg.fusion.facts import IGNORE, Facts, classify, looked_for, names_of, single, table
+from medimg.fusion.facts import IGNORE, Facts, classify, looked_for, names_of, recoding, single
 from medimg.fusion.maps import overlaid, read_mask, remap
 from medimg.fusion.marks import KINDS
 from medimg.fusion.semantics import ABSENT, UNKNOWN, above, below, innermost
@@ -140,9 +140,9 @@ class Harmonizer:
     ) -> set[int]:
         """Write the mask in the asked encoding into `fused`; returns the values of the source's mask that occur."""
         mask, facts, near, places = read_mask(row, facts, dimension)
-        maps, values = remap(mask.flat, mask.scaling, table(facts, self.targets, self.encoding))
+        maps, values = remap(mask.flat, mask.scaling, recoding(facts, self.targets, self.encoding))
         if places is not None:
-            told, _ = remap(mask.flat[places], mask.scaling, table(near, self.targets, self.encoding))
+            told, _ = remap(mask.flat[places], mask.scaling, recoding(near, self.targets, self.encoding))
             maps = [overlaid(whole, places, part) for whole, part in zip(maps, told, strict=True)]
         if self.encoding == "index":
             fused["mask"] = mask.stored(maps, None)
@@ -195,7 +195,9 @@ class Harmonizer:
             return not self.measures or measures
         told = {"measures": measures}
         if "mask" in self.outputs:
-            told["mask"] = bool(facts.legend) and not table(facts, self.targets, self.encoding).says_nothing
+            told["mask"] = (
+                bool(facts.legend) and not recoding(facts, self.targets, self.encoding).says_nothing
+            )
         if "classes" in self.outputs or "boxes" in self.outputs:
             extremes = (frozenset(), facts.outlined) if facts.legend else (None,)
             known = any(UNKNOWN != one for shown in extremes for one in classify(facts, shown, self.targets))

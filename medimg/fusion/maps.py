@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from medimg.errors import FormatError, LabelError
-from medimg.fusion.facts import Facts, Table, known_at
+from medimg.fusion.facts import Facts, Recoding, known_at
 from medimg.fusion.marks import unplaced
 from medimg.pixels import Array, Volume
 from medimg.readers import grids, levels, volumes
@@ -89,7 +89,7 @@ def overlaid(whole: bytes, places: Array, part: bytes) -> bytes:
     return values.tobytes()
 
 
-def remap(flat: Array, scaling: tuple[float, float], codes: Table) -> tuple[list[bytes], set[int]]:
+def remap(flat: Array, scaling: tuple[float, float], codes: Recoding) -> tuple[list[bytes], set[int]]:
     """Translate label values.
 
     Args:
@@ -129,7 +129,7 @@ def remap(flat: Array, scaling: tuple[float, float], codes: Table) -> tuple[list
     return [bytes(data) for data in maps], occur
 
 
-def _rows(found: Array, numbers: Array, codes: Table) -> Array:
+def _rows(found: Array, numbers: Array, codes: Recoding) -> Array:
     """Row of the look-up table for each value found; the last row is that of all other values."""
     rows = np.searchsorted(numbers, found)
     known = numbers[np.minimum(rows, len(numbers) - 1)] == found

@@ -113,7 +113,7 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ImageGroup:
     """Rows of one image. `kind` is "exact" where all have one content, else "near" (linked, maybe over a third row)."""
 
     kind: Literal["exact", "near"]
@@ -156,7 +156,7 @@ class Report:
 
     rows: int
     signed: int
-    groups: tuple[Group, ...] = ()
+    groups: tuple[ImageGroup, ...] = ()
     dropped: tuple[Drop, ...] = ()
     overlaps: tuple[DeclaredOverlap, ...] = ()
     warnings: tuple[str, ...] = ()

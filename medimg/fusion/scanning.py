@@ -17,11 +17,11 @@ from medimg import __version__, licenses, registry
 from medimg.errors import SOURCE_FAULTS, MedimgError
 from medimg.files import File
 from medimg.fusion.choices import OnDuplicate, split_fused
+from medimg.fusion.donors import Donor, Donors, refusal
 from medimg.fusion.duplicates import declared_overlaps, find_duplicates
-from medimg.fusion.entries import Entry, preference, scan
+from medimg.fusion.entries import Scanned, preference, scan
 from medimg.fusion.facts import Facts
 from medimg.fusion.locating import Look, look
-from medimg.fusion.partners import Partner, Partners, refusal
 from medimg.fusion.report import Report, Unread
 from medimg.fusion.signatures import VERSION, Signature
 from medimg.fusion.sources import Item, Rows
@@ -93,7 +93,7 @@ def find(
     on_duplicate: OnDuplicate,
     near: bool | None,
     ranks: Mapping[str, int] | None = None,
-) -> tuple[Report, Partners]:
+) -> tuple[Report, Donors]:
     """Which rows of the members are duplicates or leak into another split, and whose labels go into which row.
 
     All splits of all members are compared, also where only one split was asked for: so the train part of a fused
@@ -128,7 +128,7 @@ def find(
     by_key = {member.key: member for member in members}
     ranks = ranks or {}
 
-    def prefer(entry: Entry) -> tuple[int, ...]:
+    def prefer(entry: Scanned) -> tuple[int, ...]:
         return (ranks.get(entry.source, len(ranks)), *preference(entry))
 
     report = find_duplicates(
@@ -139,12 +139,12 @@ def find(
         refusal=partial(_refusal, {key for key, member in by_key.items() if member.dimension == "video"}),
     )
     report = replace(report, not_compared=found.not_compared, unread=tuple(found.unread))
-    return report, _partners(report, found.entries, by_key, prefer)
+    return report, _donors(report, found.entries, by_key, prefer)
 
 
 @dataclass
 class _Found:
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Scanned] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     not_compared: dict[str, str] = field(default_factory=dict)
 
@@ -170,26 +170,26 @@ def _why_not(member: Rows, members: Sequence[Rows], on_duplicate: OnDuplicate) -
     return f"there is {one}, in which duplicates are {'kept' if len(members) > 1 else 'left alone'}"
 
 
-def _refusal(videos: Collection[str], kept: Entry, other: Entry) -> str:
+def _refusal(videos: Collection[str], kept: Scanned, other: Scanned) -> str:
     if kept.source in videos or other.source in videos:
         return "labels of videos are not merged"
     return refusal(kept.license or licenses.UNKNOWN, other.license or licenses.UNKNOWN)
 
 
-def _partners(
-    report: Report, entries: Sequence[Entry], members: Mapping[str, Rows], prefer: Callable[[Entry], Any]
-) -> Partners:
+def _donors(
+    report: Report, entries: Sequence[Scanned], members: Mapping[str, Rows], prefer: Callable[[Scanned], Any]
+) -> Donors:
     """Whose labels go into which row, the preferred ones first."""
     merged = {drop.key: drop.into for drop in report.dropped if drop.into}
     given = [(prefer(entry), number) for number, entry in enumerate(entries) if entry.key in merged]
-    of: dict[str, list[Partner]] = {}
+    of: dict[str, list[Donor]] = {}
     for _, number in sorted(given):
         entry = entries[number]
         of.setdefault(merged[entry.key], []).append(
-            Partner(entry.source, entry.place[0], entry.key, entry.place[1])
+            Donor(entry.source, entry.place[0], entry.key, entry.place[1])
         )
-    needed = {partner.member for partners in of.values() for partner in partners}
-    return Partners({key: member.alone() for key, member in members.items() if key in needed}, of)
+    needed = {donor.member for donors in of.values() for donor in donors}
+    return Donors({key: member.alone() for key, member in members.items() if key in needed}, of)
 
 
 # the rows of one member
@@ -197,7 +197,7 @@ def _partners(
 
 def _entries(
     member: Rows, how: Look, cache: MutableMapping[str, str], unread: list[Unread]
-) -> Iterator[Entry]:
+) -> Iterator[Scanned]:
     """What is known of each row that is wanted; `unread` gets those that could not be read."""
     near = how == "pixels" and member.dimension != "video"
     items = member.open(0) if member.place is not None or near else member.outlines()
@@ -249,7 +249,7 @@ def _shown(items: Iterator[Item], member: Rows) -> Iterator[Item]:
     )
 
 
-def _published(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Entry:
+def _published(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Scanned:
     split, row = item
     (entry,) = scan(
         [row],  # type: ignore[list-item]
@@ -262,12 +262,12 @@ def _published(member: Rows, item: Item, cache: MutableMapping[str, str], *, nea
     return entry
 
 
-def _outlined(member: Rows, item: Item) -> Entry:
+def _outlined(member: Rows, item: Item) -> Scanned:
     """The entry of a row of one's own copy whose pixels nobody has looked at."""
     split, row = item
     assert isinstance(row, Row)
     about = member.outline(row)
-    return Entry(
+    return Scanned(
         key=about["id"],
         content="",
         subject=row.subject,
@@ -278,7 +278,7 @@ def _outlined(member: Rows, item: Item) -> Entry:
     )
 
 
-def _own(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Entry:
+def _own(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Scanned:
     """The entry of a row of one's own copy; it is decoded only where this has never been done with these files."""
     _, row = item
     assert isinstance(row, Row)

@@ -12,7 +12,7 @@ from medimg.fusion import scene as geometry
 from medimg.fusion.scene import Scene
 from medimg.pixels import Array, Picture, Volume
 from medimg.readers import raster
-from medimg.readers.grids import Grid as VoxelGrid
+from medimg.readers.grids import VoxelGrid
 
 IMAGE, TARGET, MASK = "image", "label.target", "label.mask"
 FUSED_MASK, FUSED_CHANNELS = "fused.mask", "fused.channels"

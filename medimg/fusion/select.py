@@ -26,7 +26,7 @@ class LeftOut(Frozen):
 
 
 @dataclass(frozen=True)
-class Said:
+class DeclaredRows:
     """What rows of one kind of a member say, by the declaration.
 
     Attributes:
@@ -75,9 +75,9 @@ class DeclaredMember:
         return self.config.license or self.builder.dataset.license
 
     @cached_property
-    def parts(self) -> tuple[Said, ...]:
+    def parts(self) -> tuple[DeclaredRows, ...]:
         """What its rows say, once for each kind of row that says something else."""
-        found: dict[tuple[object, ...], Said] = {}
+        found: dict[tuple[object, ...], DeclaredRows] = {}
         for modality in self.config.modality or ():
             if self.modality and not kind_of(modality, self.modality, vocab.modality):
                 continue
@@ -89,7 +89,7 @@ class DeclaredMember:
                 named = frozenset(every) - outlined
                 key = (*sorted(part.legend.items()), named)
                 old = found.get(key)
-                found[key] = Said((*(old.modality if old else ()), modality), part.legend, named)
+                found[key] = DeclaredRows((*(old.modality if old else ()), modality), part.legend, named)
         return tuple(found.values())
 
     @cached_property

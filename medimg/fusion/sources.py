@@ -23,12 +23,12 @@ from medimg.errors import (
     named,
 )
 from medimg.fusion.choices import split_fused
+from medimg.fusion.donors import Donors, with_donors
 from medimg.fusion.facts import Facts
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Harmonizer
 from medimg.fusion.locating import Manifests
 from medimg.fusion.parquet import ParquetRows
-from medimg.fusion.partners import Partners, with_partners
 from medimg.fusion.plan import Member
 from medimg.fusion.report import Report, Told
 from medimg.fusion.select import kind_of
@@ -56,7 +56,7 @@ class Rows:
         miniature: the source is a phantom copy.
         modality: ids of which the row's must be a kind; empty takes all.
         license_terms: terms that the row's own license must meet.
-        dropped: ids of rows that are left out as duplicates; `partners`: whose labels go into which row.
+        dropped: ids of rows that are left out as duplicates; `donors`: whose labels go into which row.
         told: what is learned while rows are read.
         lenient: a bad row ends nothing, whatever the declaration says.
         harmonizer: makes the column `fused`.
@@ -78,7 +78,7 @@ class Rows:
     modality: tuple[str, ...] = ()
     license_terms: tuple[str, ...] = ()
     dropped: frozenset[str] = frozenset()
-    partners: Partners | None = None
+    donors: Donors | None = None
     told: Told = field(default_factory=Told, compare=False)
     lenient: bool = False
     unlabeled: bool = False
@@ -116,12 +116,12 @@ class Rows:
     def alone(self) -> Rows:
         """All rows of all splits, to be compared or to be looked up: a bad one ends nothing."""
         return replace(
-            self, splits=self.every_split, dropped=frozenset(), partners=None, told=Told(), lenient=True
+            self, splits=self.every_split, dropped=frozenset(), donors=None, told=Told(), lenient=True
         )
 
-    def without(self, report: Report, partners: Partners) -> Rows:
+    def without(self, report: Report, donors: Donors) -> Rows:
         """The same without the rows that the report leaves out, but with their labels."""
-        return replace(self, dropped=report.keys, partners=partners, told=report.told)
+        return replace(self, dropped=report.keys, donors=donors, told=report.told)
 
     def open(self, start: int = 0) -> Iterator[Item]:
         """Items from `start` on; what is before it is not decoded.
@@ -371,11 +371,11 @@ class Rows:
     def _fused(self, split: str, row: dict[str, Any]) -> dict[str, Any]:
         targets = ", ".join(self.harmonizer.targets)
         merged: list[dict[str, Any]] = []
-        if self.partners is None or not self.partners.of(row["id"]):
+        if self.donors is None or not self.donors.of(row["id"]):
             fused, terms = self.harmonizer(row, self.dimension), row["license"]
         else:
-            fused, merged, terms, contradictions = with_partners(
-                self.partners, self.harmonizer, row, self.dimension
+            fused, merged, terms, contradictions = with_donors(
+                self.donors, self.harmonizer, row, self.dimension
             )
             self.told.contradict(contradictions)
             self.told.unmerged |= {each["id"]: each["problem"] for each in merged if each["problem"]}

@@ -54,7 +54,7 @@ from medimg.readers.dicom_planes import (
     plane_of,
     same_place,
 )
-from medimg.readers.grids import DIRECTION, Grid, VolumePixels
+from medimg.readers.grids import DIRECTION, VolumePixels, VoxelGrid
 from medimg.readers.promises import Promised, reading
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ class Series(VolumePixels):
         """As they were given."""
         return self.sources
 
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         """From the headers alone, each slice where its own header says."""
         return self.plan.layout.grid(self.plan.shape)
 
@@ -375,7 +375,7 @@ class _Multi(VolumePixels):
         affine = np.diag([width, height, 1.0, 1.0])
         return Layout(list(range(count)), affine, None, notes, reason)
 
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         _, _, layout, shape = self._header
         return layout.grid(shape[:3])
 

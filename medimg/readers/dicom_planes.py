@@ -12,7 +12,7 @@ import numpy as np
 from medimg.errors import FormatError, GeometryError
 from medimg.pixels import Array, check_affine
 from medimg.readers.dicom_file import frame_groups, group_item, number_of, plain, value_of
-from medimg.readers.grids import DIRECTION, Grid
+from medimg.readers.grids import DIRECTION, VoxelGrid
 
 SPACING = 2e-4
 """Pixels of one stack have one size within this part of it: 0.1 pixel across 512."""
@@ -58,9 +58,9 @@ class Layout:
         """The origins where the affine does not say them."""
         return self.origins if "uneven" in self.notes else None
 
-    def grid(self, shape: tuple[int, ...]) -> Grid:
+    def grid(self, shape: tuple[int, ...]) -> VoxelGrid:
         """The grid of such planes, `shape` voxels along i, j, k."""
-        return Grid(shape, self.affine, self.origins, self.uneven is not None)
+        return VoxelGrid(shape, self.affine, self.origins, self.uneven is not None)
 
 
 def floats(dataset: Any, keyword: str, count: int, file: str) -> Array:

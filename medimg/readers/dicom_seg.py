@@ -22,7 +22,7 @@ from medimg.readers.dicom_file import (
 )
 from medimg.readers.dicom_pixels import check_size, decoded_frames
 from medimg.readers.dicom_planes import TO_RAS, Plane, frame_plane
-from medimg.readers.grids import FRACTION, Grid, VolumePixels, apart, grid_of
+from medimg.readers.grids import FRACTION, VolumePixels, VoxelGrid, apart, grid_of
 from medimg.readers.levels import pieces
 from medimg.readers.promises import PromisedVolume, reading
 from medimg.readers.volumes import Painter
@@ -143,7 +143,7 @@ def _segmentation(file: File, image: Pixels, overlaps: Mapping[tuple[int, ...], 
 
 
 def paint_segments(
-    painter: Painter, file: File, grid: Grid, image: str, values: Mapping[int, int | None] | None = None
+    painter: Painter, file: File, grid: VoxelGrid, image: str, values: Mapping[int, int | None] | None = None
 ) -> dict[str, Any]:
     """Paint the segments of a DICOM SEG; see `segmentation`, also for the errors.
 
@@ -198,7 +198,9 @@ def paint_segments(
         return tell(dataset, META)
 
 
-def _paint_frame(painter: Painter, grid: Grid, plane: Plane, inside: Array, value: int, image: str) -> None:
+def _paint_frame(
+    painter: Painter, grid: VoxelGrid, plane: Plane, inside: Array, value: int, image: str
+) -> None:
     """Paint one frame, (rows, columns), where it lies on the grid: perhaps flipped, swapped, cropped."""
     if not inside.any():
         return
@@ -231,7 +233,7 @@ def _paint_frame(painter: Painter, grid: Grid, plane: Plane, inside: Array, valu
     painter.paint(painter.array[i0:i1, j0:j1, k], part, value)
 
 
-def _slice(grid: Grid, point: Array, name: str, image: str) -> int:
+def _slice(grid: VoxelGrid, point: Array, name: str, image: str) -> int:
     """The slice in whose plane a point lies. Raises GeometryError: it lies in none."""
     along, here = grid.places @ grid.normal, float(point @ grid.normal)
     step = abs(float(grid.affine[:3, 2] @ grid.normal))

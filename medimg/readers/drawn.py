@@ -17,7 +17,7 @@ import numpy as np
 from medimg.errors import MedimgError
 from medimg.pixels import Array, Volume
 from medimg.readers import dicom, dicom_seg, rtstruct
-from medimg.readers.grids import Grid, VolumePixels, grid_of
+from medimg.readers.grids import VolumePixels, VoxelGrid, grid_of
 from medimg.readers.levels import pieces
 from medimg.readers.promises import PromisedVolume
 from medimg.readers.volumes import Painter, smallest_dtype
@@ -90,7 +90,9 @@ class Drawing:
             else:
                 return taken, painter, notes, failed
 
-    def _paint(self, file: File, painter: Painter, grid: Grid, taken: dict[DrawnPart, int]) -> dict[str, Any]:
+    def _paint(
+        self, file: File, painter: Painter, grid: VoxelGrid, taken: dict[DrawnPart, int]
+    ) -> dict[str, Any]:
         held = parts(file)
         mine = {
             one: value

@@ -29,7 +29,7 @@ _ROUNDED = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class VoxelGrid:
     """Where the voxels of a volume are.
 
     Attributes:
@@ -46,7 +46,7 @@ class Grid:
     uneven: bool = False
 
     @classmethod
-    def of(cls, volume: Volume) -> Grid:
+    def of(cls, volume: Volume) -> VoxelGrid:
         """The grid of a volume; axes beyond the third do not count."""
         return cls(spatial(volume.shape), volume.affine, volume.origins, volume.origins is not None)
 
@@ -74,7 +74,7 @@ class Grid:
             self.shape, dtype, self.affine, meta=meta, origins=self.origins if self.uneven else None
         )
 
-    def differs(self, other: Grid) -> str | None:
+    def differs(self, other: VoxelGrid) -> str | None:
         """What differs, in words; None where both are one grid.
 
         The voxels of one grid may lie at most `FRACTION` of a voxel from those of the other, at no corner, and on no
@@ -95,13 +95,13 @@ class Grid:
             )
         return None
 
-    def _apart(self, other: Grid) -> float:
+    def _apart(self, other: VoxelGrid) -> float:
         """How far voxels are from those of the other grid at most, in voxels, without what rounded directions do."""
         if not (self.uneven or other.uneven):
             return apart(self.shape, self.affine, other.affine)
         straight = straightened(self.affine, other.affine)
         planes = apart((*self.shape[:2], 1), self.affine, other.affine)
-        theirs = Grid(self.shape, straight, other.origins).places
+        theirs = VoxelGrid(self.shape, straight, other.origins).places
         return max(planes, _most(self.affine, theirs - self.places))
 
 
@@ -133,7 +133,7 @@ def _most(affine: Array, shifts: Array) -> float:
     return float(np.abs(np.linalg.solve(affine[:3, :3], shifts.T)).max())
 
 
-def _even(grid: Grid) -> Array:
+def _even(grid: VoxelGrid) -> Array:
     """(slices, 3): where the affine has the voxels (0, 0, k)."""
     places: Array = grid.affine[:3, 3] + np.arange(grid.shape[2])[:, None] * grid.affine[:3, 2]
     return places
@@ -146,9 +146,9 @@ class VolumePixels(Pixels):
     def read(self) -> Volume:
         """Decode. Raises FormatError, GeometryError or SourceError naming the file."""
 
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         """Shape and affine; readers that can tell from the header alone do not decode the voxels."""
-        return Grid.of(self.read())
+        return VoxelGrid.of(self.read())
 
 
 def spatial(shape: Sequence[int]) -> tuple[int, ...]:
@@ -161,9 +161,9 @@ def name_of(pixels: Pixels) -> str:
     return next((file.path for file in pixels.files()), "?")
 
 
-def grid_of(pixels: Pixels) -> Grid:
+def grid_of(pixels: Pixels) -> VoxelGrid:
     """Shape and affine of any promise of a volume, from the header alone where the reader can."""
-    return pixels.grid() if isinstance(pixels, VolumePixels) else Grid.of(volume_of(pixels))
+    return pixels.grid() if isinstance(pixels, VolumePixels) else VoxelGrid.of(volume_of(pixels))
 
 
 def volume_of(pixels: Pixels) -> Volume:
@@ -182,11 +182,11 @@ def volume_of(pixels: Pixels) -> Volume:
 def same_grid(a: Volume, b: Volume) -> None:
     """Refuse two volumes whose voxels are not in the same places.
 
-    The three spatial axes are compared; see `Grid.differs`.
+    The three spatial axes are compared; see `VoxelGrid.differs`.
 
     Raises:
         GeometryError: with both shapes or both affines.
     """
-    difference = Grid.of(a).differs(Grid.of(b))
+    difference = VoxelGrid.of(a).differs(VoxelGrid.of(b))
     if difference:
         raise GeometryError(f"the two volumes are on different grids: {difference}")

@@ -22,7 +22,7 @@ import numpy as np
 from medimg.errors import FormatError, MedimgError, UnsafePathError
 from medimg.files.decoders import CHUNK, Inflated
 from medimg.pixels import NOT_TOLD, Array, Volume, check_affine
-from medimg.readers.grids import Grid, VolumePixels, spatial
+from medimg.readers.grids import VolumePixels, VoxelGrid, spatial
 from medimg.readers.nifti import check_ratio
 from medimg.readers.promises import reading
 
@@ -259,8 +259,8 @@ class _Meta(VolumePixels):
         except MedimgError:
             return (self.file,)
 
-    def grid(self) -> Grid:
-        return Grid(spatial(self._header.shape), self._header.affine)
+    def grid(self) -> VoxelGrid:
+        return VoxelGrid(spatial(self._header.shape), self._header.affine)
 
     def read(self) -> Volume:
         header = self._header

@@ -18,7 +18,7 @@ import numpy as np
 from medimg.errors import FormatError, GeometryError
 from medimg.files.decoders import Inflated
 from medimg.pixels import Volume, parse_header, silent, unsized
-from medimg.readers.grids import Grid, VolumePixels
+from medimg.readers.grids import VolumePixels, VoxelGrid
 from medimg.readers.promises import reading
 
 if TYPE_CHECKING:
@@ -253,9 +253,9 @@ class _Nifti(VolumePixels):
                 raise
         return volume
 
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         with reading(self.file):
-            return Grid.of(self._load(voxels=False))
+            return VoxelGrid.of(self._load(voxels=False))
 
     def read(self) -> Volume:
         return self._load(voxels=True)

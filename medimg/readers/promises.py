@@ -10,7 +10,7 @@ from typing import Any
 from medimg.errors import FormatError, MedimgError
 from medimg.files import File
 from medimg.pixels import Image, Pixels, Volume
-from medimg.readers.grids import Grid, VolumePixels, grid_of
+from medimg.readers.grids import VolumePixels, VoxelGrid, grid_of
 
 
 @contextmanager
@@ -68,7 +68,7 @@ class PromisedVolume(VolumePixels):
         """Those of all sources."""
         return [file for one in self.sources for file in ((one,) if isinstance(one, File) else one.files())]
 
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         """That of `like`."""
         return grid_of(self.like)
 

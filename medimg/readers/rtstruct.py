@@ -23,7 +23,7 @@ from medimg.pixels import Array
 from medimg.readers.contours import rasterize
 from medimg.readers.dicom_file import key_of, open_dataset, value_of
 from medimg.readers.dicom_planes import TO_RAS, clusters
-from medimg.readers.grids import Grid, VolumePixels, grid_of
+from medimg.readers.grids import VolumePixels, VoxelGrid, grid_of
 from medimg.readers.promises import reading
 from medimg.readers.volumes import Painter
 
@@ -196,7 +196,7 @@ def _paint(painter: Painter, patches: Iterable[_Patch]) -> None:
         painter.paint(region, patch.inside, patch.value)
 
 
-def _place(dataset: Any, grid: Grid, values: Mapping[int, int]) -> tuple[list[_Patch], _Told]:
+def _place(dataset: Any, grid: VoxelGrid, values: Mapping[int, int]) -> tuple[list[_Patch], _Told]:
     """Put every contour on its slices."""
     told = _Told(Counter(), Counter())
     along = grid.places @ grid.normal
@@ -232,14 +232,14 @@ def _place(dataset: Any, grid: Grid, values: Mapping[int, int]) -> tuple[list[_P
     return patches, told
 
 
-def _slab(grid: Grid, k: int) -> Array:
+def _slab(grid: VoxelGrid, k: int) -> Array:
     """4x4 matrix of slice k whose third axis is the normal: contours beside a tilted slice go straight to it."""
     slab = grid.at(k)
     slab[:3, 2] = grid.normal
     return slab
 
 
-def _step(grid: Grid) -> float:
+def _step(grid: VoxelGrid) -> float:
     """The distance between neighboring slices: the smallest, but for slices that are closer by accident.
 
     Not the usual one: where more slices are missing than not, that is a multiple of the true one.

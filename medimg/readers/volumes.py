@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from medimg.errors import FormatError, GeometryError, LabelError
 from medimg.pixels import Array, Picture, Pixels, Volume, unsized
-from medimg.readers.grids import Grid, VolumePixels, grid_of, name_of, spatial, volume_of
+from medimg.readers.grids import VolumePixels, VoxelGrid, grid_of, name_of, spatial, volume_of
 from medimg.readers.levels import counted, looked_up, pieces
 from medimg.readers.promises import PromisedVolume, naming
 
@@ -167,7 +167,7 @@ class _OnGrid(VolumePixels):
     def files(self) -> Iterable[File]:
         return self.pixels.files()
 
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         return replace(grid_of(self.image), shape=grid_of(self.pixels).shape)
 
     def read(self) -> Volume:
@@ -217,7 +217,7 @@ def _stack(parts: tuple[Pixels, ...]) -> Volume:
         if len(volume.shape) > 3 and max(volume.shape[3:]) > 1:
             raise GeometryError(f"only 3-D volumes can be stacked, not {volume.shape}", file=name_of(part))
         if result is None or first is None:
-            first = Grid.of(volume)
+            first = VoxelGrid.of(volume)
             result = _alike(
                 volume,
                 volume.array.dtype,
@@ -225,7 +225,7 @@ def _stack(parts: tuple[Pixels, ...]) -> Volume:
                 scaling=volume.scaling,
                 meta={},
             )
-        difference = first.differs(Grid.of(volume))
+        difference = first.differs(VoxelGrid.of(volume))
         if difference:
             raise GeometryError(
                 f"{name_of(parts[0])} and {name_of(part)} cannot be stacked: {difference}",
@@ -358,10 +358,10 @@ def _union(parts: tuple[tuple[Pixels, int], ...], overlaps: Mapping[tuple[int, .
         volume = volume_of(part)
         metas.append(dict(volume.meta))
         if result is None or painter is None or first is None:
-            first = Grid.of(volume)
+            first = VoxelGrid.of(volume)
             result = _alike(volume, np.uint16, meta={})
             painter = Painter(result.array, overlaps)
-        difference = first.differs(Grid.of(volume))
+        difference = first.differs(VoxelGrid.of(volume))
         if difference or volume.shape != result.shape:
             raise GeometryError(
                 f"{name_of(parts[0][0])} and {name_of(part)} cannot be united: "

@@ -9,7 +9,7 @@ import numpy as np
 
 from medimg.errors import GeometryError
 from medimg.pixels import Pixels, Volume
-from medimg.readers.grids import Grid, VolumePixels, volume_of
+from medimg.readers.grids import VolumePixels, VoxelGrid, volume_of
 from medimg.readers.levels import pieces
 from medimg.readers.promises import PromisedVolume
 
@@ -39,7 +39,7 @@ def _count(readings: tuple[Pixels, ...]) -> Volume:
     for one in readings:
         volume = volume_of(one)
         if result is None or first is None:
-            first = Grid.of(volume)
+            first = VoxelGrid.of(volume)
             result = Volume.empty(
                 volume.shape,
                 np.uint8,
@@ -47,7 +47,7 @@ def _count(readings: tuple[Pixels, ...]) -> Volume:
                 meta={"readings": len(readings)},
                 origins=volume.origins,
             )
-        difference = first.differs(Grid.of(volume))
+        difference = first.differs(VoxelGrid.of(volume))
         if difference:
             raise GeometryError(
                 f"two readings are on different grids: {difference}",

@@ -15,7 +15,7 @@ from medimg.errors import FormatError, GeometryError
 from medimg.files import File
 from medimg.pixels import Array, Pixels
 from medimg.readers import image as reader_of
-from medimg.readers.grids import Grid, VolumePixels, grid_of
+from medimg.readers.grids import VolumePixels, VoxelGrid, grid_of
 
 System = Literal["LPS", "RAS"]
 _TO_RAS = {"LPS": np.array([-1.0, -1.0, 1.0]), "RAS": np.array([1.0, 1.0, 1.0])}
@@ -82,7 +82,7 @@ def cubes(
     return boxes
 
 
-def _grid(image: File | Pixels) -> Grid:
+def _grid(image: File | Pixels) -> VoxelGrid:
     pixels = reader_of(image)
     if not isinstance(pixels, VolumePixels):
         raise FormatError("world coordinates need a volume", file=_path(image))

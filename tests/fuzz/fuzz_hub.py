@@ -33,7 +33,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from medimg.hub_sync.hub.app import Hub
+from medimg.hub_sync.hub.app import HubRoutes
 from medimg.hub_sync.hub.calls import Desk
 from medimg.hub_sync.hub.store import Store
 
@@ -45,8 +45,10 @@ EVERY = 200
 """After so many requests the Hub must answer a plain one, and its memory is looked at."""
 _SERVER = """
 import sys
-from medimg.hub_sync.hub import EmbeddedHub, Limits
-limits = Limits(regular_file=200_000, body=1_000_000, part=1000, multipart_above=3000, header_seconds=5, body_seconds=5)
+from medimg.hub_sync.hub import EmbeddedHub, HubLimits
+limits = HubLimits(
+    regular_file=200_000, body=1_000_000, part=1000, multipart_above=3000, header_seconds=5, body_seconds=5
+)
 with EmbeddedHub(sys.argv[1], token=sys.argv[2], limits=limits) as hub:
     print(hub.port, flush=True)
     sys.stdin.read()
@@ -211,7 +213,7 @@ class Template:
 def templates() -> list[Template]:
     """Every route that the application has."""
     with tempfile.TemporaryDirectory() as folder:
-        routes = Hub(Desk(Store(folder), None, None, "medimg")).routes()
+        routes = HubRoutes(Desk(Store(folder), None, None, "medimg")).routes()
     return [Template(method, route.path) for route in routes for method in sorted(route.methods or ())]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from medimg import collections, licenses, vocab
-from medimg.catalogue.entry import Entry, Overlap, Stand, Stated, Unit
+from medimg.catalogue.entry import Entry, OverlapEdge, Stand, Stated, Unit
 from medimg.catalogue.making.join import Group
 from medimg.catalogue.making.lists import OPENNEURO, PORTAL
 from medimg.catalogue.making.queue import CANDIDATES, NEXT, TORCH_EM
@@ -51,7 +51,7 @@ class Filler:
         self.used: dict[str, list[str]] = {row.by: [] for row in group.rows}
         confirm_guesses(group.rows)
 
-    def entry(self, id_: str, name: str, overlaps: tuple[Overlap, ...]) -> Entry:
+    def entry(self, id_: str, name: str, overlaps: tuple[OverlapEdge, ...]) -> Entry:
         """The entry of this id."""
         license_, by = self._license()
         terms = licenses.get(license_) if license_ and by == "source" else None

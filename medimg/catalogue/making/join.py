@@ -40,7 +40,7 @@ class Group:
 class Known:
     """Names and addresses of what has an id of its own: builders, and collections as their sources list them."""
 
-    def __init__(self, builders: Iterable[index.Entry], collections: Iterable[Said]) -> None:
+    def __init__(self, builders: Iterable[index.IndexEntry], collections: Iterable[Said]) -> None:
         self.names = {key(name): entry.name for entry in builders for name in entry.called()}
         self.collections: set[str] = set()
         self.by_title: dict[str, str] = {}

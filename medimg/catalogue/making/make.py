@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medimg import collections, index, registry
-from medimg.catalogue.entry import FIELDS, Entry, Overlap, Stated
+from medimg.catalogue.entry import FIELDS, Entry, OverlapEdge, Stated
 from medimg.catalogue.making import ledger, lists, queue, roster
 from medimg.catalogue.making.cells import decided
 from medimg.catalogue.making.fill import Filler
@@ -148,7 +148,7 @@ def _site(group: Group, groups: Iterable[Group]) -> set[str]:
 
 
 def _fill(
-    groups: list[Group], builders: list[index.Entry]
+    groups: list[Group], builders: list[index.IndexEntry]
 ) -> tuple[list[Entry], dict[tuple[str, int], tuple[str, str]], list[dict[str, Any]]]:
     """(entries, where each row went and how, what entries did not take)."""
     titles = {entry.name: entry.declared["title"] for entry in builders}
@@ -206,13 +206,13 @@ def _name(group: Group) -> str:
     return min(group.rows, key=lambda row: order[row.by]).name
 
 
-def _edges(id_: str, builders: list[index.Entry]) -> tuple[Overlap, ...]:
+def _edges(id_: str, builders: list[index.IndexEntry]) -> tuple[OverlapEdge, ...]:
     """Images in common with a builder's dataset, where that one's declaration says so."""
     found = []
     for entry in builders:
         for each in entry.declared["overlaps"]:
             if id_ in (each["dataset"], f"idc/{each['dataset'].replace('-', '_')}"):
-                found.append(Overlap(entry.name, f"named by {entry.name}: {each['relation']}"))
+                found.append(OverlapEdge(entry.name, f"named by {entry.name}: {each['relation']}"))
     return tuple(found)
 
 

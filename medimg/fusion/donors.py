@@ -1,4 +1,4 @@
-"""Partners: rows that were left out, whose labels go into a row that stays; read when it comes, one at a time."""
+"""Donors: rows that were left out, whose labels go into a row that stays; read when it comes, one at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEAR = 64
 # ------------------------------------------------------------------------------------------ the rows to be merged
 
 
-class Partner(NamedTuple):
+class Donor(NamedTuple):
     """A row that was left out, whose labels go into one that stays.
 
     Attributes:
@@ -66,7 +66,7 @@ class Readable(Protocol):
         """A row of one's own copy as it is stored."""
 
 
-class Partners:
+class Donors:
     """Reads such rows when they are needed, one at a time. Can be pickled; a copy starts without open files.
 
     Args:
@@ -74,65 +74,62 @@ class Partners:
         of: id of a row that stays -> rows whose labels it gets, the preferred ones first.
     """
 
-    def __init__(self, members: Mapping[str, Readable], of: Mapping[str, Sequence[Partner]]) -> None:
+    def __init__(self, members: Mapping[str, Readable], of: Mapping[str, Sequence[Donor]]) -> None:
         self._members = dict(members)
-        self._of = {key: tuple(partners) for key, partners in of.items()}
+        self._of = {key: tuple(donors) for key, donors in of.items()}
         self._own: dict[str, dict[str, Any]] = {}
         self._open: dict[tuple[str, str], tuple[int, Iterator[dict[str, Any]]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Partners, (self._members, self._of)
+        return Donors, (self._members, self._of)
 
     def __len__(self) -> int:
         return len(self._of)
 
-    def of(self, id: str) -> tuple[Partner, ...]:
+    def of(self, id: str) -> tuple[Donor, ...]:
         """Whose labels the row of this id gets."""
         return self._of.get(id, ())
 
-    def read(self, partner: Partner) -> dict[str, Any]:
+    def read(self, donor: Donor) -> dict[str, Any]:
         """The row as it is stored; of a published one without its image.
 
         Raises:
             MedimgError: it cannot be read, or is not there any more.
         """
-        member = self._members[partner.member]
-        row = self._published(member, partner) if member.place is None else self._from_copy(member, partner)
-        if row is None or row["id"] != partner.id:
+        member = self._members[donor.member]
+        row = self._published(member, donor) if member.place is None else self._from_copy(member, donor)
+        if row is None or row["id"] != donor.id:
             raise FormatError(
                 "the row is not where it was",
-                file=partner.id,
+                file=donor.id,
                 next_step="start anew: its member has changed.",
             )
         return row
 
-    def _published(self, member: Readable, partner: Partner) -> dict[str, Any] | None:
+    def _published(self, member: Readable, donor: Donor) -> dict[str, Any] | None:
         """Rows that follow each other are read from one opened file."""
-        key = partner.member, partner.split
+        key = donor.member, donor.split
         at, rows = self._open.pop(key, (0, None))
-        if rows is None or not 0 <= partner.at - at < NEAR:
-            files, counts = member.shards[partner.split]
-            at, rows = partner.at, ParquetRows(files, counts, COLUMNS, member.storage_options)(partner.at)
-        row: dict[str, Any] | None = next(islice(rows, partner.at - at, None), None)
-        self._open[key] = (partner.at + 1, rows)
+        if rows is None or not 0 <= donor.at - at < NEAR:
+            files, counts = member.shards[donor.split]
+            at, rows = donor.at, ParquetRows(files, counts, COLUMNS, member.storage_options)(donor.at)
+        row: dict[str, Any] | None = next(islice(rows, donor.at - at, None), None)
+        self._open[key] = (donor.at + 1, rows)
         return row
 
-    def _from_copy(self, member: Readable, partner: Partner) -> dict[str, Any] | None:
+    def _from_copy(self, member: Readable, donor: Donor) -> dict[str, Any] | None:
         """Of one's own copy: the builder's light rows, found in one walk, of which one is decoded now."""
-        if partner.member not in self._own:
+        if donor.member not in self._own:
             wanted = {
-                each.id
-                for partners in self._of.values()
-                for each in partners
-                if each.member == partner.member
+                each.id for donors in self._of.values() for each in donors if each.member == donor.member
             }
-            self._own[partner.member] = known = {}
+            self._own[donor.member] = known = {}
             for item in member.open(0):
                 if (id_ := member.id(item)) in wanted:
                     known[id_] = item
                     if len(known) == len(wanted):
                         break
-        found = self._own[partner.member].get(partner.id)
+        found = self._own[donor.member].get(donor.id)
         return None if found is None else member.read(found[1])
 
 
@@ -161,8 +158,8 @@ def merged_license(ids: Collection[str]) -> str:
 # ---------------------------------------------------------------------------------------------------- a fused row
 
 
-def with_partners(
-    partners: Partners, harmonizer: Harmonizer, row: Mapping[str, Any], dimension: Dimension
+def with_donors(
+    donors: Donors, harmonizer: Harmonizer, row: Mapping[str, Any], dimension: Dimension
 ) -> tuple[dict[str, Any], list[dict[str, Any]], str, list[Contradiction]]:
     """The column `fused` of a row and what its duplicates add to it.
 
@@ -172,18 +169,18 @@ def with_partners(
         (`fused`, entries of `provenance.merged`, the row's license, contradictions).
     """
     read: dict[str, dict[str, Any]] = {}
-    entries = {partner.id: _entry(partner) for partner in partners.of(row["id"])}
-    for partner in partners.of(row["id"]):
+    entries = {donor.id: _entry(donor) for donor in donors.of(row["id"])}
+    for donor in donors.of(row["id"]):
         try:
-            other = partners.read(partner)
+            other = donors.read(donor)
         except (MedimgError, *SOURCE_FAULTS) as error:
-            entries[partner.id]["problem"] = str(error)
+            entries[donor.id]["problem"] = str(error)
             continue
         if other["content"] == row["content"]:
-            read[partner.id] = {key: other[key] for key in COLUMNS}
-            entries[partner.id]["license"] = other["license"]
+            read[donor.id] = {key: other[key] for key in COLUMNS}
+            entries[donor.id]["license"] = other["license"]
         else:
-            entries[partner.id]["problem"] = "it shows other pixels than when it was compared"
+            entries[donor.id]["problem"] = "it shows other pixels than when it was compared"
     while read:
         try:
             fused, given = merge(harmonizer, row, list(read.values()), dimension)
@@ -206,9 +203,9 @@ def with_partners(
     return fused, list(entries.values()), license, [each for one in given for each in one.contradicts]
 
 
-def _entry(partner: Partner) -> dict[str, Any]:
+def _entry(donor: Donor) -> dict[str, Any]:
     """An entry of `provenance.merged` that has given nothing yet."""
-    place = {"member": partner.member, "id": partner.id, "split": partner.split}
+    place = {"member": donor.member, "id": donor.id, "split": donor.split}
     return {**place, "license": None, "targets": [], "contradicts": [], "problem": None}
 
 

@@ -92,7 +92,7 @@ class Repository:
             return self._commit(revision)
         raise HubRefusal(404, f"Invalid rev id: {revision}", code="RevisionNotFound")
 
-    def file(self, commit: Commit, path: str) -> File:
+    def file(self, commit: Commit, path: str) -> CommittedFile:
         """Return a file of a commit; refuses one that is not there, or was deleted for good."""
         file = commit.file(path)
         if file.lfs and file.sha256 in self.deleted():

@@ -37,6 +37,7 @@ COUNTS = (
     *("boxes", "points", "measures", "texts"),
 )
 KINDS = ("modality", "organ", "task")
+TERMS = ("name", "url", "redistribute", "adapt", "commercial", "share_alike", "attribution", "gate")
 OFFICIAL_HUB = "https://huggingface.co"
 
 
@@ -174,21 +175,7 @@ def _bytes(manifest: Manifest) -> int:
 def _licenses(entries: Sequence[Entry]) -> dict[str, Any]:
     """Names and terms of the licenses that entries have, as far as the table knows them."""
     used = sorted({each.license for each in entries if each.license} & set(licenses.known()))
-    return {
-        each: licenses.get(each).model_dump(
-            include={
-                "name",
-                "url",
-                "redistribute",
-                "adapt",
-                "commercial",
-                "share_alike",
-                "attribution",
-                "gate",
-            }
-        )
-        for each in used
-    }
+    return {each: {name: getattr(licenses.get(each), name) for name in TERMS} for each in used}
 
 
 def _ancestors(kind: str, entries: Sequence[Entry]) -> dict[str, list[str]]:
@@ -259,14 +246,8 @@ def _published(manifest: Manifest) -> dict[str, Any]:
 
 def _split(config: ConfigStats, name: str) -> dict[str, Any]:
     split = config.splits[name]
-    return {
-        "config": config.name,
-        "split": name,
-        "rows": split.rows,
-        "subjects": split.subjects,
-        "bytes": split.bytes,
-        "withheld": split.withheld,
-    }
+    numbers = {each: getattr(split, each) for each in ("rows", "subjects", "bytes", "withheld")}
+    return {"config": config.name, "split": name, **numbers}
 
 
 def _place(name: str) -> str:

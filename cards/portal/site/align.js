@@ -1,7 +1,7 @@
 // Port of medimg/fusion/align.py: what each member can say about each target, from its declaration alone.
 
 import { ABSENT, IGNORE } from "./semantics.js";
-import { PlanError, fusionError, repr, sorted, unique } from "./python.js";
+import { PlanError, fusionError, grown, repr, sorted, unique } from "./python.js";
 
 const OUTPUTS = ["mask", "classes", "boxes", "measures"];
 const KINDS = ["direct", "narrower", "wider", "none"];
@@ -93,9 +93,9 @@ export class Aligner {
     const by = new Map();
     for (const part of member.parts) {
       for (const modality of part.modality) {
-        if (!by.has(modality)) by.set(modality, new Set());
+        const having = grown(by, modality, () => new Set());
         for (const target of targets) {
-          if (this.#outlines(target, part.outlined) !== "none") by.get(modality).add(target);
+          if (this.#outlines(target, part.outlined) !== "none") having.add(target);
         }
       }
     }
@@ -103,9 +103,7 @@ export class Aligner {
     for (const target of targets) {
       const where = [...by].filter(([, having]) => having.has(target)).map(([modality]) => modality);
       if (!where.length || where.length === by.size) continue;
-      const key = where.join("\n");
-      if (!told.has(key)) told.set(key, { where, names: [] });
-      told.get(key).names.push(target);
+      grown(told, where.join("\n"), () => ({ where, names: [] })).names.push(target);
     }
     return [...told.values()].map(
       ({ where, names }) => `${member.key} outlines ${listed(names)} in ${listed(where)} alone`,
@@ -183,8 +181,7 @@ export class Aligner {
       }
       for (const member of wider) {
         const key = [member, ...via(member)].join("\n");
-        if (!unknown.has(key)) unknown.set(key, { member, via: via(member), names: [] });
-        unknown.get(key).names.push(target);
+        grown(unknown, key, () => ({ member, via: via(member), names: [] })).names.push(target);
       }
     });
     for (const { member, via, names } of unknown.values()) {

@@ -6,7 +6,7 @@
 import { Aligner, kindFor } from "./align.js";
 import { DeclaredMember } from "./declared.js";
 import { Licenses } from "./licenses.js";
-import { PlanError, casefold, closeMatches, fusionError, partition, repr, requestError, sorted, unique } from "./python.js";
+import { PlanError, casefold, closeMatches, fusionError, grown, partition, repr, requestError, sorted, unique } from "./python.js";
 import { requestOf, splitFused } from "./request.js";
 import { Semantics } from "./semantics.js";
 import { Vocabulary } from "./vocabulary.js";
@@ -80,8 +80,7 @@ export class Planner {
 
   #one(dataset, config, modality) {
     const key = [dataset.name, config.name, ...modality].join("\n");
-    if (!this.made.has(key)) this.made.set(key, new DeclaredMember(this, dataset, config, modality));
-    return this.made.get(key);
+    return grown(this.made, key, () => new DeclaredMember(this, dataset, config, modality));
   }
 
   /**

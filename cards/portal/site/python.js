@@ -14,6 +14,12 @@ export const sorted = (texts) => [...texts].sort(compare);
 
 export const unique = (values) => [...new Set(values)];
 
+/** The value of a key; made where it is not there. */
+export function grown(map, key, make) {
+  if (!map.has(key)) map.set(key, make());
+  return map.get(key);
+}
+
 export function casefold(text) {
   return text.toLowerCase().replace(/[ßẞ]/g, "ss").replace(/ς/g, "σ").replace(/ſ/g, "s");
 }
@@ -56,10 +62,7 @@ export class Matcher {
   constructor(text) {
     this.b = Array.from(text);
     this.places = new Map();
-    this.b.forEach((character, at) => {
-      if (!this.places.has(character)) this.places.set(character, []);
-      this.places.get(character).push(at);
-    });
+    this.b.forEach((character, at) => grown(this.places, character, () => []).push(at));
     if (this.b.length >= 200) {
       const most = Math.floor(this.b.length / 100) + 1;
       for (const [character, places] of this.places) if (places.length > most) this.places.delete(character);

@@ -3,7 +3,8 @@
 //
 //   const index = makeIndex(entries, vocabulary);          // vocabulary: data/vocabulary.json
 //   search(index, "liver tumor") -> { hits: [{ entry, score, why }], strict, closest }     why is empty for a strict match
-import { CORRECTIONS, EVERYWHERE, Index, compare, grown, listed } from "./search_index.js";
+import { grown } from "./python.js";
+import { CORRECTIONS, EVERYWHERE, Index, compare, listed } from "./search_index.js";
 import { inPairs, isCjk, numbered, singular } from "./search_words.js";
 
 const NAME = 16;

@@ -1,4 +1,5 @@
 // What a search looks words and terms up in: a translation of index.py and terms.py in medimg/catalogue/search/.
+import { grown } from "./python.js";
 import { bits, distance, inPairs, isCjk, letterPairs, mask, numbered, singular, wordsOf } from "./search_words.js";
 
 const FOCUS = 5;
@@ -15,13 +16,6 @@ export function compare(one, other) {
     if (one[place] > other[place]) return 1;
   }
   return 0;
-}
-
-/** The value of a key; made where it is not there. */
-export function grown(map, key, make) {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
-  return value;
 }
 
 export const listed = () => [];

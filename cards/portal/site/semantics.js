@@ -1,6 +1,6 @@
 // Port of medimg/fusion/semantics.py and of what a plan needs of labels.py: what follows from what was annotated.
 
-import { fusionError, repr, sorted } from "./python.js";
+import { fusionError, grown, repr, sorted } from "./python.js";
 
 export const [ABSENT, PRESENT, UNKNOWN] = [0, 1, -1];
 export const IGNORE = 255;
@@ -37,12 +37,7 @@ export class Semantics {
   /** PRESENT, ABSENT or UNKNOWN for each wanted term at a place that shows some terms and not others. */
   infer(present, absent, wanted, relations = "both") {
     const asked = [relations, key(present), key(absent), wanted.join("\n")].join("\0");
-    let result = this.inferred.get(asked);
-    if (!result) {
-      result = this.#infer(present, absent, wanted, relations);
-      this.inferred.set(asked, result);
-    }
-    return result;
+    return grown(this.inferred, asked, () => this.#infer(present, absent, wanted, relations));
   }
 
   #infer(present, absent, wanted, relations) {
@@ -145,12 +140,7 @@ export class Semantics {
    */
   table(part, targets, encoding) {
     const asked = [encoding, JSON.stringify(part.legend), key(part.named), targets.join("\n")].join("\0");
-    let made = this.tables.get(asked);
-    if (!made) {
-      made = this.#table(part, targets, encoding);
-      this.tables.set(asked, made);
-    }
-    return made;
+    return grown(this.tables, asked, () => this.#table(part, targets, encoding));
   }
 
   #table(part, targets, encoding) {

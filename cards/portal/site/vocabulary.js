@@ -1,6 +1,6 @@
 // Port of medimg/vocab: names to canonical ids, and the edges between these.
 
-import { Matcher, PlanError, casefold, compare, repr } from "./python.js";
+import { Matcher, PlanError, casefold, compare, grown, repr } from "./python.js";
 
 const SEPARATORS =
   /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000_\-\u2010-\u2015\u2212'\u2018\u2019]+/g;
@@ -23,8 +23,7 @@ export class Vocabulary {
     }
     for (const [id, edges] of this.edges) {
       for (const parent of [...edges.is_a, ...edges.part_of]) {
-        if (!this.children.has(parent)) this.children.set(parent, []);
-        this.children.get(parent).push(id);
+        grown(this.children, parent, () => []).push(id);
       }
     }
     this.reached = { is_a: new Map(), part_of: new Map(), both: new Map(), below: new Map() };
@@ -61,13 +60,11 @@ export class Vocabulary {
   }
 
   #reach(id, cache, next) {
-    let found = cache.get(id);
-    if (!found) {
-      found = new Set([id]);
+    return grown(cache, id, () => {
+      const found = new Set([id]);
       for (const each of found) for (const other of next(each)) found.add(other);
-      cache.set(id, found);
-    }
-    return found;
+      return found;
+    });
   }
 
   #closest(text) {

@@ -48,9 +48,7 @@ def packed(root: Path, folder: Path) -> Way:
     def way(see: See) -> None:
         path = folder / "floor.parquet"
         schema = pa.schema([("image", pa.binary()), ("mask", pa.binary())])
-        with pq.ParquetWriter(
-            path, schema, compression="zstd", compression_level=3, use_dictionary=False
-        ) as writer:
+        with pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, use_dictionary=False) as writer:
             for pair in volume_files(root):
                 values = [gzip.decompress(file.read_bytes()) for file in pair]
                 hashlib.sha256(values[0]).digest()

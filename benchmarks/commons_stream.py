@@ -97,9 +97,7 @@ def boto3_simpleitk(endpoint: str, one: index.ListedSeries) -> np.ndarray[Any, A
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slices", type=int, default=120)
     parser.add_argument("--latency", type=float, default=0.03)
     parser.add_argument("--runs", type=int, default=3)
@@ -141,9 +139,7 @@ def main() -> None:
             assert np.array_equal(voxels[name], voxels["medimg"]), name
     server.stop()
     ours = statistics.median(seconds["medimg"])
-    print(
-        f"{options.slices} slices of 512 x 512, {options.latency * 1000:.0f} ms a request, {options.runs} runs"
-    )
+    print(f"{options.slices} slices of 512 x 512, {options.latency * 1000:.0f} ms a request, {options.runs} runs")
     for name, each in seconds.items():
         median = statistics.median(each)
         print(f"{name:20} {median:7.2f} s   {median / ours:5.2f} x")

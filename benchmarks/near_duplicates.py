@@ -113,14 +113,10 @@ def altered_volume(volume: Volume) -> Iterator[tuple[str, Array | Volume]]:
         told = " ".join(map(str, steps))
         counts = {
             "rounded": [round(n / step) for n, step in zip(array.shape, steps, strict=True)],
-            "rounded up": [
-                int(np.ceil((n - 1) / step)) + 1 for n, step in zip(array.shape, steps, strict=True)
-            ],
+            "rounded up": [int(np.ceil((n - 1) / step)) + 1 for n, step in zip(array.shape, steps, strict=True)],
         }
         for how, shape in counts.items():
-            grid = np.meshgrid(
-                *(np.arange(n) * step for n, step in zip(shape, steps, strict=True)), indexing="ij"
-            )
+            grid = np.meshgrid(*(np.arange(n) * step for n, step in zip(shape, steps, strict=True)), indexing="ij")
             yield f"voxels * {told}, {how}", ndimage.map_coordinates(array, grid, order=1, mode="nearest")
         yield (
             f"voxels * {told}, same field",
@@ -162,9 +158,7 @@ def measure(folder: Path, names: tuple[str, ...]) -> Result:
         originals[key] = signature(image) or Signature((), b"")
         altered = altered_picture(image.array) if isinstance(image, Picture) else altered_volume(image)
         for kind, copy in altered:
-            copies[key, kind] = signature(
-                copy, axes=None if isinstance(copy, Volume) else originals[key].axes
-            )
+            copies[key, kind] = signature(copy, axes=None if isinstance(copy, Volume) else originals[key].axes)
     matcher.extend(((key, ""), each) for key, each in originals.items())
     matcher.extend(copies.items())
     found = defaultdict(set)
@@ -221,17 +215,13 @@ def scale(count: int, axes: int) -> None:
     began = time.perf_counter()
     pairs = {(one, other) for one, other, _ in matcher.pairs()}
     recalled = sum((key, ("copy", key)) in pairs for key in planted)
-    print(
-        f"  pairs         {time.perf_counter() - began:8.1f} s for all, {recalled} of {len(planted)} planted found,"
-    )
+    print(f"  pairs         {time.perf_counter() - began:8.1f} s for all, {recalled} of {len(planted)} planted found,")
     print(f"                {len(pairs) - recalled} others")
     print(f"  peak memory   {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:8.2f} GB")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("samples", type=Path, nargs="?", help="folder with one folder per dataset")
     parser.add_argument("--scale", type=float, help="number of made-up signatures instead")
     parser.add_argument("--axes", type=int, default=2, choices=(2, 3))
@@ -247,9 +237,7 @@ def main() -> None:
         print(f"\n{', '.join(there)}: {result.originals} originals\n")
         print("| altered copy | recalled | lowest similarity |\n|---|---|---|")
         for kind, (recalled, count, lowest) in sorted(result.kinds.items(), key=lambda item: -item[1][2]):
-            print(
-                f"| {kind}{' (not counted)' if kind in BEYOND else ''} | {recalled} of {count} | {lowest:.3f} |"
-            )
+            print(f"| {kind}{' (not counted)' if kind in BEYOND else ''} | {recalled} of {count} | {lowest:.3f} |")
         print(f"\nrecall {result.recall:.4f}, false positives {len(result.wrong)}")
         for one, other, score in result.wrong[:10]:
             print(f"  wrong: {one} / {other}: {score:.3f}")

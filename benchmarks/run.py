@@ -49,9 +49,7 @@ REASONS = json.loads((HERE / "reasons.json").read_text("utf-8"))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures; all where none is named")
     parser.add_argument("--runs", type=int, default=5, help="of each way (default 5)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")

@@ -122,9 +122,7 @@ def main() -> None:
             "queries": QUERIES,
         }
         script = PAGE.format(module=module)
-        subprocess.run(
-            ["node", "--input-type=module", "-e", script], input=json.dumps(given), text=True, check=True
-        )
+        subprocess.run(["node", "--input-type=module", "-e", script], input=json.dumps(given), text=True, check=True)
 
 
 if __name__ == "__main__":

@@ -63,13 +63,9 @@ def volumes(folder: Path, count: int = VOLUMES, *, mask_dtype: str = "u1") -> Pa
     listed = []
     for number in range(count):
         image, mask = phantom(number)
-        listed.append(
-            {"image": f"./imagesTr/spleen_{number}.nii.gz", "label": f"./labelsTr/spleen_{number}.nii.gz"}
-        )
+        listed.append({"image": f"./imagesTr/spleen_{number}.nii.gz", "label": f"./labelsTr/spleen_{number}.nii.gz"})
         nib.save(nib.Nifti1Image(image, AFFINE), root / "imagesTr" / f"spleen_{number}.nii.gz")
-        nib.save(
-            nib.Nifti1Image(mask.astype(mask_dtype), AFFINE), root / "labelsTr" / f"spleen_{number}.nii.gz"
-        )
+        nib.save(nib.Nifti1Image(mask.astype(mask_dtype), AFFINE), root / "labelsTr" / f"spleen_{number}.nii.gz")
     said = {
         "name": "Spleen",
         "modality": {"0": "CT"},

@@ -53,9 +53,7 @@ ATTRIBUTES = {
 BITS = {attribute: 1 << n for n, attribute in enumerate(ATTRIBUTES)}
 """Attribute -> its value in one label map; where several meet, their sum."""
 
-MEETING = {
-    values: sum(values) for count in range(2, len(BITS) + 1) for values in combinations(BITS.values(), count)
-}
+MEETING = {values: sum(values) for count in range(2, len(BITS) + 1) for values in combinations(BITS.values(), count)}
 
 LESION = {1: ("skin lesion",)}
 """Of the outlines of whole lesions."""

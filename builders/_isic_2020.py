@@ -33,9 +33,7 @@ def rows(files):
     for (table,) in files.match(TABLES):
         column = None
         for line in tables.rows(table):
-            column = column or next(
-                name for name in ("image_name", "image") if name in line or name == "image"
-            )
+            column = column or next(name for name in ("image_name", "image") if name in line or name == "image")
             name = line[column].strip().removesuffix(".jpg").removesuffix(".dcm")
             if not name:
                 files.tell(table, "a line of the table belongs to nothing: its image is blank")

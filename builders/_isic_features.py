@@ -8,10 +8,7 @@ AGAIN = "Take the file of the original download."
 
 def legend(names):
     """Label value -> features, one bit for each, as several may meet in a place."""
-    return {
-        value: tuple(name for n, name in enumerate(names) if value >> n & 1)
-        for value in range(1, 1 << len(names))
-    }
+    return {value: tuple(name for n, name in enumerate(names) if value >> n & 1) for value in range(1, 1 << len(names))}
 
 
 def answered(file, keys):
@@ -30,9 +27,7 @@ def answered(file, keys):
 
 def mask(picture, answers):
     """A label map from the picture of superpixels, whose colors count them: red + 256 green + 65536 blue."""
-    values = [
-        sum(1 << n for n, here in enumerate(tile) if here) for tile in zip(*answers.values(), strict=True)
-    ]
+    values = [sum(1 << n for n, here in enumerate(tile) if here) for tile in zip(*answers.values(), strict=True)]
     return superpixels.mask(picture, values)
 
 

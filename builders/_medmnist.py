@@ -111,15 +111,9 @@ def version(record, info, files, *, licenses, overlaps, **declaration):
             Source(url=record, kind="page"),
         ),
         labels={f"{name}/{n}": one for name, key in known.items() for n, one in enumerate(NAMES[key])},
-        configs=tuple(
-            _config(name, known[name], counts, licenses.get(name)) for name, (_, *counts) in files.items()
-        ),
-        splits={
-            split: sum(counts[n] for _, *counts in files.values()) for n, split in enumerate(SPLITS.values())
-        },
-        overlaps=tuple(
-            Overlap(dataset=dataset, relation=relation, evidence=info) for dataset, relation in overlaps
-        ),
+        configs=tuple(_config(name, known[name], counts, licenses.get(name)) for name, (_, *counts) in files.items()),
+        splits={split: sum(counts[n] for _, *counts in files.values()) for n, split in enumerate(SPLITS.values())},
+        overlaps=tuple(Overlap(dataset=dataset, relation=relation, evidence=info) for dataset, relation in overlaps),
         keys="split; index",
         **declaration,
     )
@@ -141,16 +135,12 @@ def _config(name, key, counts, license):
 
 def rows(dataset):
     """`rows` of one version: of the sub-collections that are there."""
-    return Join(
-        r"(?:^|/)(?P<name>[a-z]+mnist(?:3d|_[a-z]+)?)(?:_(?P<size>\d+))?\.npz$", partial(_rows, dataset)
-    )
+    return Join(r"(?:^|/)(?P<name>[a-z]+mnist(?:3d|_[a-z]+)?)(?:_(?P<size>\d+))?\.npz$", partial(_rows, dataset))
 
 
 def _rows(dataset, case):
     if case.size or case.name not in dataset.config_names:
-        what = (
-            f"the same images at {case.size} pixels a side" if case.size else "of another version of MedMNIST"
-        )
+        what = f"the same images at {case.size} pixels a side" if case.size else "of another version of MedMNIST"
         return case.skip(f"{what}; the 28-pixel files of this version are loaded")
     return _items(case)
 

@@ -99,9 +99,7 @@ def _listed(dataset, channels, files):
 def _agree(dataset, channels, about):
     """Refuse a dataset.json that says something else than the declaration."""
     for value, name in about.get("labels", {}).items():
-        if int(value) and (
-            name not in dataset.labels or dataset.labels[name] != dataset.legend.get(int(value))
-        ):
+        if int(value) and (name not in dataset.labels or dataset.labels[name] != dataset.legend.get(int(value))):
             raise LabelError(f"dataset.json calls mask value {value} {name!r}; the declaration does not")
     said = [name for _, name in sorted(about.get("modality", {}).items(), key=lambda item: int(item[0]))]
     if channels and about and said != list(channels):
@@ -135,9 +133,7 @@ def miniature(make, dataset, train, test, *, channels=(), shape=(12, 14, 10), ca
         "labels": {"0": "background"} | {str(value): label[names] for value, names in dataset.legend.items()},
         "numTraining": len(train),
         "numTest": len(test),
-        "training": [
-            {"image": f"./imagesTr/{one}.nii.gz", "label": f"./labelsTr/{one}.nii.gz"} for one in train
-        ],
+        "training": [{"image": f"./imagesTr/{one}.nii.gz", "label": f"./labelsTr/{one}.nii.gz"} for one in train],
         "test": [f"./imagesTs/{case}.nii.gz" for case in test],
     }
     with make.tar(f"{archive}.tar") as tar:

@@ -141,9 +141,7 @@ def headed(members):
 def patients(files, pattern=r"\.dcm$"):
     """Folders of one patient after the other: what lies two folders deeper than another folder is a patient's."""
     loose = []
-    for patient, members in groupby(
-        files.folders(pattern), lambda one: "/".join(one[0].path.split("/")[:-3])
-    ):
+    for patient, members in groupby(files.folders(pattern), lambda one: "/".join(one[0].path.split("/")[:-3])):
         if patient:
             yield list(members)
         else:
@@ -164,9 +162,7 @@ def no_image(tags, reasons=()):
         return f"quarantined: {tags['problem']}"
     modality = tags.get("Modality", "?")
     if modality not in MODALITIES:
-        return dict(reasons).get(modality) or SUPPLEMENTS.get(
-            modality, f"{modality}, no modality of this set"
-        )
+        return dict(reasons).get(modality) or SUPPLEMENTS.get(modality, f"{modality}, no modality of this set")
     if str(tags.get("SOPClassUID", "")).startswith("1.2.840.10008.5.1.4.1.1.7"):
         return "a secondary capture: a picture of a screen"
     if "LOCALIZER" in str(tags.get("ImageType", "")).upper():

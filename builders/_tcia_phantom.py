@@ -23,9 +23,7 @@ def structures(make, path, slices, drawn, patient, **tags):
     rois, contours = [], []
     for number, (name, squares) in enumerate(drawn.items(), 1):
         rois.append({"ROINumber": number, "ROIName": name})
-        contours.append(
-            {"ReferencedROINumber": number, "ContourSequence": [_contour(slices, *one) for one in squares]}
-        )
+        contours.append({"ReferencedROINumber": number, "ContourSequence": [_contour(slices, *one) for one in squares]})
     images = [{"ReferencedSOPInstanceUID": one["SOPInstanceUID"]} for one in slices]
     series = [{"SeriesInstanceUID": slices[0]["SeriesInstanceUID"], "ContourImageSequence": images}]
     study = [{"RTReferencedSeriesSequence": series}]
@@ -39,11 +37,7 @@ def _contour(slices, k, low, high):
     # Along the edges of pixels, so that no pixel's center lies on the outline.
     corners = [(low, low), (high, low), (high, high), (low, high)][: 1 if low == high else 4]
     corners = [(x - 0.5, y - 0.5) if low < high else (x, y) for x, y in corners]
-    data = [
-        value
-        for x, y in corners
-        for value in (ORIGIN[0] + SPACING * x, ORIGIN[1] + SPACING * y, slices[k]["z"])
-    ]
+    data = [value for x, y in corners for value in (ORIGIN[0] + SPACING * x, ORIGIN[1] + SPACING * y, slices[k]["z"])]
     image = {"ReferencedSOPInstanceUID": slices[k]["SOPInstanceUID"]}
     kind = "POINT" if low == high else "CLOSED_PLANAR"
     return {"ContourImageSequence": [image], "ContourGeometricType": kind, "ContourData": data}
@@ -54,9 +48,7 @@ def segmentation(make, path, slices, drawn, patient, size=(16, 12), **more):
     segments, frames, bits = [], [], []
     for number, (label, squares) in enumerate(drawn.items(), 1):
         about = {"SegmentNumber": number, "SegmentLabel": label, "SegmentAlgorithmType": "MANUAL"}
-        segments.append(
-            about | {f"SegmentedProperty{kind}CodeSequence": [TISSUE] for kind in ("Category", "Type")}
-        )
+        segments.append(about | {f"SegmentedProperty{kind}CodeSequence": [TISSUE] for kind in ("Category", "Type")})
         for k, low, high in squares:
             position = {"ImagePositionPatient": [*ORIGIN, slices[k]["z"]]}
             frames.append(
@@ -74,9 +66,7 @@ def segmentation(make, path, slices, drawn, patient, size=(16, 12), **more):
             {"PixelSpacing": [SPACING, SPACING], "SliceThickness": step, "SpacingBetweenSlices": step}
         ],
     }
-    packed = bytes(
-        sum(bit << n for n, bit in enumerate(bits[start : start + 8])) for start in range(0, len(bits), 8)
-    )
+    packed = bytes(sum(bit << n for n, bit in enumerate(bits[start : start + 8])) for start in range(0, len(bits), 8))
     tags = {
         "FrameOfReferenceUID": slices[0]["FrameOfReferenceUID"],
         "DimensionOrganizationSequence": [{"DimensionOrganizationUID": "2.25.9"}],

@@ -83,9 +83,7 @@ def infos(files):
 
 def row(case):
     if case.info is None:
-        raise SourceError(
-            f"no Info.cfg for {case.patient}", file=case.image.path, next_step="pass the complete folder"
-        )
+        raise SourceError(f"no Info.cfg for {case.patient}", file=case.image.path, next_step="pass the complete folder")
     meta = dict(case.info)
     group = meta.pop("Group", None)
     classes, assessed = (), []

@@ -139,9 +139,7 @@ def listed(files):
             elif {"PTID", "VISCODE"} <= set(line) and set(CODES) & set(line):
                 visits.add((line["PTID"].strip(), line["VISCODE"].strip()), line, "PTID")
     if not images:
-        files.tell(
-            "*.csv", "no list of the image search is in this copy: visits and research groups are not known"
-        )
+        files.tell("*.csv", "no list of the image search is in this copy: visits and research groups are not known")
     if not visits:
         files.tell("*.csv", "no DXSUM table is in this copy: diagnoses at the visit are not known")
     return images, visits
@@ -189,9 +187,7 @@ def miniature(make):
     scans.append(("I305432", "019_S_4293", "v06"))
     table = [(*one[:2], "MCI", "M", 84, one[2], "MRI", "MPR", "Processed", "4/18/2006", "") for one in scans]
     # Another search: no I before the number, visits by number, a group that says nothing.
-    table.append(
-        ("111306", "136_S_0426", "Patient", "M", 82, 6, "MRI", "MPR", "Processed", "6/10/2008", "NiFTI")
-    )
+    table.append(("111306", "136_S_0426", "Patient", "M", 82, 6, "MRI", "MPR", "Processed", "6/10/2008", "NiFTI"))
     make.csv("ADNI1_Collection.csv", header, table)
     diagnoses = [("ADNI1", *scans[0][1:], -4, 1, ""), ("ADNI2", *scans[1][1:], 5, "", "")]
     diagnoses.append(("ADNI3", *scans[3][1:], -4, -4, 3))

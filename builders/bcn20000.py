@@ -10,9 +10,7 @@ from medimg.join import Join, Lookup
 from medimg.readers import table_lines, tables
 from medimg.schema import Row
 
-RECORD = (
-    "https://figshare.com/articles/journal_contribution/BCN20000_Dermoscopic_Lesions_in_the_Wild/24140028/1"
-)
+RECORD = "https://figshare.com/articles/journal_contribution/BCN20000_Dermoscopic_Lesions_in_the_Wild/24140028/1"
 AUTHORS = "imatge-upc/BCN20000:preparation/dataset_functions.py@19658f9"
 
 DATASET = Dataset(
@@ -85,11 +83,7 @@ def row(case):
         classes=case.line.one_of("diagnosis", DATASET.labels) if code else (),
         assessed=assessed,
         source=code or None,
-        meta={
-            key: cell
-            for key, cell in case.line.items()
-            if key not in ("bcn_filename", "diagnosis", "lesion_id")
-        },
+        meta={key: cell for key, cell in case.line.items() if key not in ("bcn_filename", "diagnosis", "lesion_id")},
     )
 
 

@@ -211,9 +211,7 @@ def miniature(make):
                 quality=80,
             )
             drawn = {"name": str(patient), "vertices": vertices}
-            inner.json(
-                f"BCNB/WSIs/{patient}.json", {"positive": [drawn] if patient != 2 else [], "negative": []}
-            )
+            inner.json(f"BCNB/WSIs/{patient}.json", {"positive": [drawn] if patient != 2 else [], "negative": []})
         cells = ("Negative", "Positive", "Negative", "2+", 2, "Mastectomy", 0.3, "Luminal B", 1, "N+(1-2)")
         table = [(patient, 50 + patient % 9, 2.1, "Invasive ductal carcinoma", *cells) for patient in (1, 2)]
         cells = ("Negative", "Negative", "Negative", 0, "", "", "", "Triple negative", 0, "N0")
@@ -223,9 +221,7 @@ def miniature(make):
     # Of the repository: a sample slide, which is none of 1 to 1058, and a table of standardized numbers.
     make.image("BALNMP/WSI Samples/N+(＞2)/351899/351899.jpg", (60, 40), mode="RGB")
     standard = ["p_id", "age", "tumor_size", "is_er_negative", "is_pr_negative", "is_her2_negative"]
-    make.xlsx(
-        "BALNMP/code/dataset/clinical_data/preprocessed-type-0.xlsx", standard, [(1, -0.7, 0.2, 1, 0, 1)]
-    )
+    make.xlsx("BALNMP/code/dataset/clinical_data/preprocessed-type-0.xlsx", standard, [(1, -0.7, 0.2, 1, 0, 1)])
     with make.zip("paper_patches.zip") as inner:
         for patient in splits.values():
             for x in (300, 556):

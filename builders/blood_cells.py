@@ -42,10 +42,7 @@ DATASET = Dataset(
     "wrote, it is no photograph: pictures with one number show different cells",
     shared_subjects="the augmented pictures are copies of the photographs in BCCD and dataset-master under "
     "another split: a training photograph may have copies in TEST, and names do not tell which",
-    keys=(
-        "ImageSets; boxes_without_extent; folder; object; name; pose; bndbox; xmin; ymin; xmax; "
-        "ymax; Category"
-    ),
+    keys=("ImageSets; boxes_without_extent; folder; object; name; pose; bndbox; xmin; ymin; xmax; ymax; Category"),
     evidence=Evidence(
         layout=f"{REPO}:README.md@d272fb1; {COPY}@0b22eb20 (all file names)",
         labels=f"{REPO}:README.md@d272fb1; {COPY}:labels.csv@0b22eb20",

@@ -60,8 +60,7 @@ DATASET = _brats.challenge(
         "Mask values are 1, 2 and 4; there is no 3.",
         "Sequences are stacked along the last axis in the order FLAIR, T1, T1ce, T2.",
         "The label maps of validation and test (166 patients) were never published; test images neither.",
-        "name_mapping.csv ties patients to earlier challenges and to TCGA; survival_data.csv has the survival "
-        "of some.",
+        "name_mapping.csv ties patients to earlier challenges and to TCGA; survival_data.csv has the survival of some.",
     ),
 )
 TUMOR = tuple(dict.fromkeys(name for names in DATASET.legend.values() for name in names))
@@ -108,12 +107,8 @@ def miniature(make):
     names = ("HGG/BraTS19_2013_10_1", "HGG/BraTS19_CBICA_ASH_1", "LGG/BraTS19_TCIA13_653_1")
     with make.zip(f"{top}.zip") as inner:  # mirrors double the top folder
         for name in names:
-            _brats.patient(
-                inner, f"{top}/{top}/{name}", labels=(2, 1) if name.startswith("LGG") else (2, 1, 4)
-            )
-        header = (
-            "Grade,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID"
-        )
+            _brats.patient(inner, f"{top}/{top}/{name}", labels=(2, 1) if name.startswith("LGG") else (2, 1, 4))
+        header = "Grade,BraTS_2017_subject_ID,BraTS_2018_subject_ID,TCGA_TCIA_subject_ID,BraTS_2019_subject_ID"
         mapping = [(name[:3], "NA", name[4:].replace("19", "18", 1), "NA", name[4:]) for name in names]
         inner.csv(f"{top}/{top}/name_mapping.csv", header.split(","), mapping)
         inner.csv(

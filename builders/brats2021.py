@@ -21,8 +21,7 @@ DATASET = _brats.challenge(
     license="CC-BY-4.0",
     homepage="https://www.synapse.org/#!Synapse:syn25829067/wiki/610863",
     citation=Citation(
-        title="The RSNA-ASNR-MICCAI BraTS 2021 benchmark on brain tumor segmentation and radiogenomic "
-        "classification",
+        title="The RSNA-ASNR-MICCAI BraTS 2021 benchmark on brain tumor segmentation and radiogenomic classification",
         authors="Baid U, Ghodasara S, Mohan S, et al.",
         venue="arXiv:2107.02314",
         year=2021,

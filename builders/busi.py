@@ -40,18 +40,14 @@ DATASET = Dataset(
             url="https://scholar.cu.edu.eg/Dataset_BUSI.zip",
             sha256="b2ce09f6063a31a73f628b6a6ee1245187cbaec225e93e563735691d68654de7",
         ),
-        Source(
-            url="https://www.kaggle.com/datasets/aryashah2k/breast-ultrasound-images-dataset", kind="page"
-        ),
+        Source(url="https://www.kaggle.com/datasets/aryashah2k/breast-ultrasound-images-dataset", kind="page"),
     ),
     labels=KINDS,
     parts=tuple(Part(legend=LEGENDS[kind]) for kind in ("benign", "malignant")),
     splits={"train": 780},
     no_subject="780 images of 600 women, and which are of one woman is not published",
     overlaps=tuple(
-        Overlap(
-            dataset=name, relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py (BreastMNIST)"
-        )
+        Overlap(dataset=name, relation="source of", evidence="MedMNIST/MedMNIST:medmnist/info.py (BreastMNIST)")
         for name in ("medmnist-v1", "medmnist-v2")
     ),
     keys="masks",
@@ -117,6 +113,4 @@ def miniature(make):
             inner.image(f"{path}.png", size, mode="RGB", seed=seed, **gray)
             for n, name in enumerate(names):
                 labels = () if kind == "normal" else (0, 255) if n else (255, 0)
-                inner.image(
-                    f"{path}{name}.png", size, mode="RGB" if n else "L", labels=labels, nested=not labels
-                )
+                inner.image(f"{path}{name}.png", size, mode="RGB" if n else "L", labels=labels, nested=not labels)

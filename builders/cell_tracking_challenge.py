@@ -226,9 +226,7 @@ rows = Join(
     gold=Partner(SEQUENCE + r"_GT/SEG/man_seg0*(?P<time>\d+)\.tif$", orphan=ORPHAN),
     silver=Partner(SEQUENCE + r"_ST/SEG/man_seg0*(?P<time>\d+)\.tif$", orphan=ORPHAN),
     marks=Partner(SEQUENCE + r"_GT/TRA/man_track0*(?P<time>\d+)\.tif$", orphan=ORPHAN),
-    slices=Partner(
-        SEQUENCE + r"_GT/SEG/man_seg_0*(?P<time>\d+)_(?P<page>\d+)\.tif$", by="page", orphan=ORPHAN
-    ),
+    slices=Partner(SEQUENCE + r"_GT/SEG/man_seg_0*(?P<time>\d+)_(?P<page>\d+)\.tif$", by="page", orphan=ORPHAN),
     tracks=Lookup(tracks, OF),
     trained=Lookup(trained, OF),
 )

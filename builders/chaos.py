@@ -51,8 +51,7 @@ DATASET = Dataset(
     legend=MRI,
     parts=(Part(modality="CT", legend=CT),),
     splits={"train": 80, "test": 80},
-    subject="the folder's number with its modality: CT and MR are numbered apart and are of different "
-    "persons",
+    subject="the folder's number with its modality: CT and MR are numbered apart and are of different persons",
     keys="sequence; phase",
     evidence=Evidence(
         layout="constantinpape/torch-em:torch_em/data/datasets/medical/chaos.py@0053265; "
@@ -66,8 +65,7 @@ DATASET = Dataset(
     notes=(
         "The challenge's older terms of use say that sharing is not allowed; the organizers' own Zenodo "
         "record says CC BY-NC-SA 4.0.",
-        "One ground truth serves both phases of T1-DUAL, which are registered. Each MRI person has three "
-        "rows.",
+        "One ground truth serves both phases of T1-DUAL, which are registered. Each MRI person has three rows.",
         "The ground truth of the test sets was never published.",
     ),
     bad_files="quarantine",

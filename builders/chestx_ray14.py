@@ -171,9 +171,7 @@ def findings(line):
 def box(line):
     # The header's "Bbox [x,y,w,h]" is cut at its commas.
     if len(line) != 6:
-        raise line.wrong(
-            list(line)[5], "stands in a line of more than six cells: a decimal comma cuts a number in two"
-        )
+        raise line.wrong(list(line)[5], "stands in a line of more than six cells: a decimal comma cuts a number in two")
     x, y, width, height = (line.number(column) for column in list(line)[2:6])
     (name,) = line.one_of("Finding Label", DATASET.labels)
     return Box(name=name, box=(x, y, x + width, y + height))

@@ -60,10 +60,7 @@ DATASET = Dataset(
     labels=LABELS,
     splits={"train": 223414, "validation": 234, "test": 668},
     subject="patient<number> of the path",
-    keys=(
-        "Path; Sex; Age; Frontal/Lateral; AP/PA; test_labels.csv; val_labels.csv; train.csv; "
-        "train_cheXbert.csv"
-    ),
+    keys=("Path; Sex; Age; Frontal/Lateral; AP/PA; test_labels.csv; val_labels.csv; train.csv; train_cheXbert.csv"),
     evidence=Evidence(
         layout="openmedlab/Awesome-Medical-Dataset:resources/CheXpert.md@81da0eee; "
         "rajpurkarlab/cheXlocalize:README.md@2a79492 (CheXpert/val, test, val_labels.csv, test_labels.csv); "
@@ -180,9 +177,7 @@ def miniature(make):
         f"{one}-small/train/patient00002/study1/view2_lateral.jpg,Unknown,87,Lateral,,,,,,,,,,,,,,,",
         f"{one}/train/patient43017/study1/view1_frontal.jpg,Male,41,Frontal,PA,,,,,,,,,,,,,,1.0",
     )
-    valid = (
-        f"{one}/valid/patient64541/study1/view1_frontal.jpg,Male,73,Frontal,AP,0.0,1.0,1.0,1.0{',0.0' * 10}"
-    )
+    valid = f"{one}/valid/patient64541/study1/view1_frontal.jpg,Male,73,Frontal,AP,0.0,1.0,1.0,1.0{',0.0' * 10}"
     test = f"test/patient64741/study1/view1_frontal.jpg{',0.0' * 13},1.0"
     with make.zip(f"{first}.zip") as inner:
         inner.text(f"{first}/train.csv", "\n".join((head, *train)))

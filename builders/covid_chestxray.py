@@ -136,9 +136,7 @@ def rows(files):
         mask, outline = lungs.pop(image.stem, None), outlined.get(image.key)
         with files.row(image):
             classes, assessed = findings(get("finding") or "")
-            boxes = (
-                [Box(name=one.category.lower(), box=one.box) for one in outline.objects] if outline else []
-            )
+            boxes = [Box(name=one.category.lower(), box=one.box) for one in outline.objects] if outline else []
             if mask:
                 assessed += ("lung",)
             yield Row(
@@ -178,9 +176,7 @@ def findings(cell):
     for part in filter(None, (part.strip() for part in cell.split(","))):
         path = part if part in LABELS else ENDS.get(part.lower())
         if path is None:
-            raise LabelError(
-                f"finding {part!r} is not in the table", next_step="Add it to GROUPS of the builder."
-            )
+            raise LabelError(f"finding {part!r} is not in the table", next_step="Add it to GROUPS of the builder.")
         paths.append(path)
     classes = tuple(dict.fromkeys(name for path in paths for name in LABELS[path]))
     if not classes:
@@ -224,9 +220,7 @@ def scores(table):
     lines = [line.split(",") for line in tables.lines(table) if line[0] != "#"][1:] if table else []
     for at, (name, *cells) in enumerate(lines, 1):
         line = table_lines.Line(zip(SCORES, cells, strict=False), table.path, at)
-        found[tables.file_name(name)] = [
-            Measure(name=kind, value=line.number(kind), unit="1") for kind in SCORES
-        ]
+        found[tables.file_name(name)] = [Measure(name=kind, value=line.number(kind), unit="1") for kind in SCORES]
     return found
 
 

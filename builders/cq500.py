@@ -38,8 +38,7 @@ DATASET = Dataset(
     license="CC-BY-NC-SA-4.0",
     homepage=HOME,
     citation=Citation(
-        title="Deep learning algorithms for detection of critical findings in head CT scans: a retrospective "
-        "study",
+        title="Deep learning algorithms for detection of critical findings in head CT scans: a retrospective study",
         authors="Chilamkurthy S, Ghosh R, Tanamala S, et al.",
         venue="The Lancet 392:2388-2396",
         year=2018,

@@ -45,11 +45,7 @@ DATASET = Dataset(
         Config(name="second-observer", title="Vessels outlined by the second observer", splits={"test": 20}),
     ),
     subject="the number in the file name: one photograph per patient",
-    overlaps=(
-        Overlap(
-            dataset="rite", relation="same images", evidence="https://medicine.uiowa.edu/eye/rite-dataset"
-        ),
-    ),
+    overlaps=(Overlap(dataset="rite", relation="same images", evidence="https://medicine.uiowa.edu/eye/rite-dataset"),),
     evidence=Evidence(
         layout=f"constantinpape/torch-em:torch_em/data/datasets/medical/drive.py@6f71247c; {COPY}",
         labels=f"{COPY}; open-mmlab/mmsegmentation:tools/dataset_converters/drive.py",
@@ -111,9 +107,7 @@ def miniature(make):
     with make.zip("training.zip") as inner:
         for number in (21, 40):
             inner.image(f"training/images/{number}_training.tif", (45, 46), mode="RGB")
-            inner.image(
-                f"training/1st_manual/{number}_manual1.gif", (45, 46), labels=(0, 255), optimize=False
-            )
+            inner.image(f"training/1st_manual/{number}_manual1.gif", (45, 46), labels=(0, 255), optimize=False)
             inner.image(f"training/mask/{number}_training_mask.gif", (45, 46), labels=(255,), optimize=False)
     with make.zip("test.zip") as inner:
         for number in ("01", "02"):

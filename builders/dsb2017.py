@@ -20,9 +20,7 @@ DATASET = Dataset(
     how=f"{KAGGLE}/data no longer has the images. With a copy of your own: unpack stage1.7z and stage2.7z with "
     "the password of data_password.txt.zip, put the CSV files beside them and pass the folder as source=",
     homepage=KAGGLE,
-    citation=Citation(
-        title="Data Science Bowl 2017", authors="Booz Allen Hamilton, Kaggle", year=2017, url=KAGGLE
-    ),
+    citation=Citation(title="Data Science Bowl 2017", authors="Booz Allen Hamilton, Kaggle", year=2017, url=KAGGLE),
     sources=(Source(url=f"{KAGGLE}/data", kind="page"),),
     labels={"1": "lung cancer", "0": ()},
     splits={"train": 1397, "test": 704},
@@ -81,9 +79,7 @@ def listed(files):
             tables_here.add(name)
             told.add(line["id"].strip(), table_lines.Line({**line, "table": name}, line.file, line.at), "id")
     if "stage1_labels" not in tables_here:
-        files.tell(
-            "stage1_labels.csv", "it is not in this copy: which patients are for training is not known"
-        )
+        files.tell("stage1_labels.csv", "it is not in this copy: which patients are for training is not known")
     # Patients of stage 1 are for training or testing: without a second table, the first one leaves the others.
     return told, "stage1_labels" in tables_here and "stage1_solution" not in tables_here
 

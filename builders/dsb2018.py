@@ -80,9 +80,7 @@ def rows(files):
         elif case in solved:
             meta["Usage"] = solved[case][1][0]["Usage"]
         elif part is None:
-            yield Skipped(
-                file=image, reason="neither its folder, masks nor a solution says of which set it is"
-            )
+            yield Skipped(file=image, reason="neither its folder, masks nor a solution says of which set it is")
             continue
         elif not solved:
             files.tell(image, "no solution is in this copy: its nuclei are not known")
@@ -132,9 +130,7 @@ def miniature(make):
     for part, cases in parts.items():
         with make.zip(f"{part}.zip") as inner:
             for case in cases:
-                nuclei(
-                    inner, case, {first: 3, second: 1}.get(case, 0), (26, 34) if case == second else (32, 24)
-                )
+                nuclei(inner, case, {first: 3, second: 1}.get(case, 0), (26, 34) if case == second else (32, 24))
     header = ["ImageId", "EncodedPixels", "Height", "Width", "Usage"]
     make.csv("stage1_train_labels.csv", header[:2], [(second, "1 2")])
     # Runs go down the columns of 24 pixels, from 1.

@@ -48,9 +48,7 @@ DATASET = Dataset(
     legend={1: ("left ventricle cavity",), tracings.UNTRACED: ()},
     splits={"train": 7465, "validation": 1288, "test": 1277},
     subject="the file name: one video stands for one patient; the source says neither so nor otherwise",
-    keys=(
-        "FileName; FrameHeight; FrameWidth; FPS; NumberOfFrames; Split; EF; ESV; EDV; X1, Y1, X2, Y2 by Frame"
-    ),
+    keys=("FileName; FrameHeight; FrameWidth; FPS; NumberOfFrames; Split; EF; ESV; EDV; X1, Y1, X2, Y2 by Frame"),
     evidence=Evidence(
         layout=f"{LOADER}; djaechung/team-echo@0d84a5f (FileList.csv, 10,030 rows counted)",
         labels=f"{LOADER} (tracings to polygon), {PAGE} (endocardial border; EF in percent); mL "
@@ -99,8 +97,7 @@ def row(video, name, line, chords, table):
         image=video,
         mask=mask,
         measures=[
-            Measure(name=MEASURES[column][0], value=line.number(column), unit=MEASURES[column][1])
-            for column in stated
+            Measure(name=MEASURES[column][0], value=line.number(column), unit=MEASURES[column][1]) for column in stated
         ],
         source=source,
         meta={column: cell for column, cell in line.items() if column not in MEASURES},

@@ -71,9 +71,7 @@ def rows(files):
     for image in second.values():
         yield Skipped(file=image, reason="the first photograph of the pair is not in this copy")
     for (mask,) in files.match(r"(?:^|/)Masks/[^/]+\.png$"):
-        yield Skipped(
-            file=mask, reason="one for all photographs: where there is retina, or features, to look for"
-        )
+        yield Skipped(file=mask, reason="one for all photographs: where there is retina, or features, to look for")
 
 
 def miniature(make):

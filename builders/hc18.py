@@ -47,8 +47,7 @@ DATASET = Dataset(
         layout="https://hc18.grand-challenge.org/Home/; constantinpape/torch-em:"
         "torch_em/data/datasets/medical/hc18.py@65f1278a; rileyaquilano/Ultrasound_Final@97880301 (a whole "
         "copy)",
-        labels="https://hc18.grand-challenge.org/Home/ (outline by a trained sonographer, circumference in "
-        "mm)",
+        labels="https://hc18.grand-challenge.org/Home/ (outline by a trained sonographer, circumference in mm)",
         license="https://zenodo.org/records/1327317 (CC BY 4.0)",
         subject="https://hc18.grand-challenge.org/Home/ (images with 2HC, 3HC, … are of the same "
         "examination); 551 women: huggingface.co/datasets/Angelou0516/HC18",
@@ -86,9 +85,7 @@ def rows(files):
 
 def row(files, split, image, name, number, said, outline):
     if said is None:
-        files.tell(
-            image, "no table in this copy has a line for it: its pixel size and circumference are not known"
-        )
+        files.tell(image, "no table in this copy has a line for it: its pixel size and circumference are not known")
         said = {}
     measures, source = [], None
     if HC in said:

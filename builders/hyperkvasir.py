@@ -212,9 +212,7 @@ PARTS = (
     Join(
         r"(?:^|/)labeled-videos/(?:(?P<group>.+)/)?[^/]+\.(?:avi|mpg)$",
         clip,
-        said=Lookup(
-            said, key="stem", tell="no table in this copy has a line for it: its finding is not known"
-        ),
+        said=Lookup(said, key="stem", tell="no table in this copy has a line for it: its finding is not known"),
     ),
     _kvasir.segmented(
         r"(?:^|/)segmented-images/", r"(?:^|/)segmented-images/bounding-boxes\.json$", config="segmented"

@@ -23,14 +23,9 @@ DRAWN = {
 }
 """Ends of file names -> canonical names."""
 BITS = {code: 1 << n for n, code in enumerate(DRAWN)}
-MEETING = {
-    values: sum(values) for count in range(2, len(BITS) + 1) for values in combinations(BITS.values(), count)
-}
+MEETING = {values: sum(values) for count in range(2, len(BITS) + 1) for values in combinations(BITS.values(), count)}
 """Label values of places that several structures share."""
-LEGEND = {
-    value: tuple(DRAWN[code] for code, bit in BITS.items() if value & bit)
-    for value in range(1, 1 << len(BITS))
-}
+LEGEND = {value: tuple(DRAWN[code] for code, bit in BITS.items() if value & bit) for value in range(1, 1 << len(BITS))}
 GRADES = {
     "0": "no diabetic retinopathy",
     "1": "mild nonproliferative diabetic retinopathy",

@@ -101,8 +101,6 @@ def miniature(make):
                 # Nothing but the brain is above zero, and its two tissues look almost the same.
                 for kind, seen in {"T1": (300, 500, 520), "T2": (900, 610, 600)}.items():
                     tissues = [value + case for value in seen]
-                    inner.analyze(
-                        f"{top}/{top}/subject-{case}-{kind}.hdr", size, labels=tissues, dtype="int16"
-                    )
+                    inner.analyze(f"{top}/{top}/subject-{case}-{kind}.hdr", size, labels=tissues, dtype="int16")
                 if part == "Training":
                     inner.analyze(f"{top}/{top}/subject-{case}-label.hdr", size, labels=(10, 150, 250))

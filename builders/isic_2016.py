@@ -95,9 +95,7 @@ def rows(files):
         for part in parts:
             for image, where, name in files.match(PART.format(part, "Data", r"\.jpg")):
                 if (where, name) in images:
-                    yield Skipped(
-                        file=image, reason=f"read from part {images[where, name][1]}, the same image"
-                    )
+                    yield Skipped(file=image, reason=f"read from part {images[where, name][1]}, the same image")
                 images.setdefault((where, name), (image, part))
         shared = {
             (where, name): {
@@ -185,9 +183,7 @@ def features(files, shared):
     for mask in drawn.values():
         yield Skipped(file=mask, reason="a mask whose image, or whose partner, is not in this copy")
     for file in tiles.values():
-        yield Skipped(
-            file=file, reason="superpixels: part 2B draws the features, or nothing here answers for them"
-        )
+        yield Skipped(file=file, reason="superpixels: part 2B draws the features, or nothing here answers for them")
 
 
 def miniature(make):

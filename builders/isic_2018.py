@@ -20,16 +20,11 @@ PINNED = {
     "Task1_Test_GroundTruth": "2e8f6edce454a5bdee52485e39f92bd6eddf357e81f39018d05512175238ef82",
 }
 OTHERS = (
-    *(
-        f"Task2_{part}.zip"
-        for part in ("Training_GroundTruth_v3", "Validation_GroundTruth", "Test_GroundTruth")
-    ),
+    *(f"Task2_{part}.zip" for part in ("Training_GroundTruth_v3", "Validation_GroundTruth", "Test_GroundTruth")),
     *(f"Task3_{part}_{kind}.zip" for part in _isic.SPLITS for kind in ("Input", "GroundTruth")),
     "Task3_Training_LesionGroupings.csv",
 )
-MIRRORED = [
-    Source(url=f"{_isic.OLD_HOST}/2018/ISIC2018_{name}.zip", sha256=sha256) for name, sha256 in PINNED.items()
-]
+MIRRORED = [Source(url=f"{_isic.OLD_HOST}/2018/ISIC2018_{name}.zip", sha256=sha256) for name, sha256 in PINNED.items()]
 """Sums are those of the copies on the older host."""
 PART = r"ISIC2018_{}_(?P<part>Training|Validation|Test)_{}/(?:.*/)?(?P<name>ISIC_\d{{7}}){}$"
 
@@ -210,9 +205,7 @@ def miniature(make):
         with make.zip(f"ISIC2018_Task3_{part}_GroundTruth.zip") as inner:
             path = f"ISIC2018_Task3_{part}_GroundTruth/ISIC2018_Task3_{part}_GroundTruth.csv"
             melanoma = {"ISIC_0024323"}
-            answers = [
-                (name, float(name in melanoma), float(name not in melanoma), *[0.0] * 5) for name in names
-            ]
+            answers = [(name, float(name in melanoma), float(name not in melanoma), *[0.0] * 5) for name in names]
             inner.csv(path, ["image", *_isic.DIAGNOSES], answers)
     groups = [(name, "HAM_0000550", "serial imaging showing no change") for name in images["Training"][:2]]
     groups.append(("ISIC_0024323", "HAM_0003521", "histopathology"))

@@ -12,9 +12,7 @@ PAGE = f"{_isic.SITE}:stade/core/templates/data/2019.html"
 COUNTED = "ToreGore/AI-Health@ed69a65 (copies of the training tables, counted)"
 DIAGNOSES = {**_isic.DIAGNOSES_2019, "UNK": "other abnormality"}
 NAMES = [
-    f"{split}_{rest}"
-    for split in ("Training", "Test")
-    for rest in ("Input.zip", "GroundTruth.csv", "Metadata.csv")
+    f"{split}_{rest}" for split in ("Training", "Test") for rest in ("Input.zip", "GroundTruth.csv", "Metadata.csv")
 ]
 
 DATASET = _isic.challenge(

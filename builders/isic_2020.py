@@ -38,9 +38,7 @@ DATASET = _isic.challenge(
     subject="column patient_id (in the test table: patient)",
     overlaps=(
         Overlap(dataset="siim-isic-melanoma", relation="same images", evidence=f"{PAGE}; same file names"),
-        Overlap(
-            dataset="isic-2019", relation="shared patients possible, no shared image id", evidence=COUNTED
-        ),
+        Overlap(dataset="isic-2019", relation="shared patients possible, no shared image id", evidence=COUNTED),
     ),
     keys=(
         "sex; age_approx; anatom_site_general; anatom_site_general_challenge; lesion_id; duplicates; "
@@ -77,9 +75,7 @@ def miniature(make):
     for archive in ("Training_Dicom", "Train_DICOM_corrected"):
         with make.zip(f"ISIC_2020_{archive}.zip") as inner:
             for row in train[2:]:
-                inner.dicom(
-                    f"train/{row[0]}.dcm", (24, 18), modality="XC", patient=row[1], dtype="uint8", high=255
-                )
+                inner.dicom(f"train/{row[0]}.dcm", (24, 18), modality="XC", patient=row[1], dtype="uint8", high=255)
     with make.zip("ISIC_2020_Test_JPEG.zip") as inner:
         for row in test:
             inner.image(f"ISIC_2020_Test_Input/{row[0]}.jpg", mode="RGB")

@@ -30,8 +30,7 @@ DATASET = Dataset(
         year=2021,
         doi="10.1016/j.media.2020.101821",
     ),
-    how="Clone https://github.com/neheller/kits19, run `python -m starter_code.get_imaging` in it, and "
-    "pass the clone.",
+    how="Clone https://github.com/neheller/kits19, run `python -m starter_code.get_imaging` in it, and pass the clone.",
     sources=(
         Source(url="https://github.com/neheller/kits19", kind="page"),
         Source(url="https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging", kind="page"),
@@ -63,8 +62,7 @@ DATASET = Dataset(
     ),
     evidence=Evidence(
         layout=f"{REPOSITORY} (README.md, starter_code/get_imaging.py, data/)",
-        labels=f"{REPOSITORY} (README.md: 1 kidney, 2 tumor; starter_code/evaluation.py counts tumor as "
-        f"kidney)",
+        labels=f"{REPOSITORY} (README.md: 1 kidney, 2 tumor; starter_code/evaluation.py counts tumor as kidney)",
         license=f"{REPOSITORY} (data/LICENSE: CC BY-NC-SA 4.0)",
         subject=f"{REPOSITORY} (data/kits.json: one entry per patient)",
     ),
@@ -73,8 +71,7 @@ DATASET = Dataset(
         "case_00160 has 512 x 796 pixels per slice.",
         "Slices of another contrast phase were cut from cases 22, 61 and 117 in April 2019, and labels of "
         "15, 23, 37 and 125 corrected in December: older copies differ (changelog.md).",
-        "The 210 labeled patients are also C4KC-KiTS of The Cancer Imaging Archive, as DICOM under CC BY "
-        "3.0.",
+        "The 210 labeled patients are also C4KC-KiTS of The Cancer Imaging Archive, as DICOM under CC BY 3.0.",
     ),
 )
 
@@ -124,9 +121,7 @@ def miniature(make):
     cases = {0: (6, 12, 10), 160: (6, 12, 16), 210: (6, 12, 10), 1: None}
     for case, shape in cases.items():
         if shape:
-            make.nifti(
-                f"data/case_{case:05d}/imaging.nii.gz", shape, affine=affine, dtype="float32", high=300
-            )
+            make.nifti(f"data/case_{case:05d}/imaging.nii.gz", shape, affine=affine, dtype="float32", high=300)
         if case < LABELED:
             mask = f"data/case_{case:05d}/segmentation.nii.gz"
             make.nifti(mask, shape or (6, 12, 10), affine=affine, labels=(1, 2))

@@ -14,9 +14,7 @@ DATASET = _kvasir.version(
     aliases=("Kvasir-v1", "kvasir-dataset"),
     splits={"train": 4000},
     overlaps=(
-        Overlap(
-            dataset="kvasir-v2", relation="subset of", evidence="unverified: all images of the first version"
-        ),
+        Overlap(dataset="kvasir-v2", relation="subset of", evidence="unverified: all images of the first version"),
         Overlap(dataset="hyperkvasir", relation="shared images", evidence="unverified: collected there, too"),
     ),
 )

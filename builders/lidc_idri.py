@@ -47,9 +47,7 @@ DATASET = Dataset(
     splits={"train": 1018},
     subject="PatientID of the DICOM header (LIDC-IDRI-0001 …); eight patients have two scans",
     overlaps=(
-        Overlap(
-            dataset="luna16", relation="superset of", evidence="https://luna16.grand-challenge.org/Data/"
-        ),
+        Overlap(dataset="luna16", relation="superset of", evidence="https://luna16.grand-challenge.org/Data/"),
         Overlap(
             dataset="lung-nodule-malignancy",
             relation="source of",
@@ -191,9 +189,7 @@ def xml(series, readers, kind="LidcReadMessage"):
         kind: the root element; IdriReadMessage is of a chest radiograph.
     """
     name = "SeriesInstanceUid" if kind == "LidcReadMessage" else "CXRSeriesInstanceUid"
-    sessions = "".join(
-        f"<readingSession>{''.join(map(mark, one.items()))}</readingSession>" for one in readers
-    )
+    sessions = "".join(f"<readingSession>{''.join(map(mark, one.items()))}</readingSession>" for one in readers)
     header = f"<ResponseHeader><{name}>{series}</{name}></ResponseHeader>"
     return f'<?xml version="1.0"?>\n<{kind} xmlns="http://www.nih.gov">{header}{sessions}</{kind}>\n'
 

@@ -48,8 +48,7 @@ DATASET = Dataset(
         ),
     ),
     evidence=Evidence(
-        layout="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md@75e72da; PatrickChrist/LITS-CHALLENGE "
-        "issue 14",
+        layout="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md@75e72da; PatrickChrist/LITS-CHALLENGE issue 14",
         labels="openmedlab/Awesome-Medical-Dataset:resources/LiTS.md@75e72da (liver, liver tumor); the "
         "values as in msd-liver: zhaoziheng/SAT-DS@492df0e (MSD_Liver: 1 liver, 2 cancer)",
         license="https://competitions.codalab.org/competitions/17094#learn_the_details-terms_and_conditions as read by "
@@ -60,8 +59,7 @@ DATASET = Dataset(
         "Volumes 28 to 47 carry an identity affine and spacing (1, 1, 1) in the source, which is wrong: their "
         "column `spacing` is null, and sizes in mm cannot be known.",
         "Orientation differs between cases: reorient before stacking or comparing.",
-        "The 20 patients of 3D-IRCADb-01 are inside the training set (27-48 to be safe; the exact range is "
-        "disputed).",
+        "The 20 patients of 3D-IRCADb-01 are inside the training set (27-48 to be safe; the exact range is disputed).",
     ),
 )
 

@@ -79,8 +79,7 @@ DATASET = Dataset(
         "One sub-collection per reader, as masks are bit for bit the source's: values are that reader's "
         "finding ids (trainNodules.csv), not classes. Of 236 CT 59 were read by one radiologist, 110 by two, "
         "67 by three.",
-        "Points are the joined findings of all readers. Nodules under 3 mm (by volume) and non-nodules have no "
-        "mask.",
+        "Points are the joined findings of all readers. Nodules under 3 mm (by volume) and non-nodules have no mask.",
         "meta.fold is the official fold of the cross-validation.",
     ),
     bad_files="quarantine",
@@ -105,10 +104,7 @@ def said(files):
         if not told[name]:
             files.tell(name, f"no table train{name}.csv is in this copy: {lost} not known")
     numbers = {number for lines in told.values() for number in lines}
-    return {
-        str(number): {name: lines[number] for name, lines in told.items() if number in lines}
-        for number in numbers
-    }
+    return {str(number): {name: lines[number] for name, lines in told.items() if number in lines} for number in numbers}
 
 
 def row(case):

@@ -45,9 +45,7 @@ DATASET = Dataset(
     no_subject="the files carry the SeriesInstanceUID alone, which LIDC-IDRI's rows have with their patient; every "
     "scan is of another one but two of LIDC-IDRI-0332, in subset2 and subset6, which alone have a subject here",
     overlaps=(
-        Overlap(
-            dataset="lidc-idri", relation="subset of", evidence="https://luna16.grand-challenge.org/Data/"
-        ),
+        Overlap(dataset="lidc-idri", relation="subset of", evidence="https://luna16.grand-challenge.org/Data/"),
         Overlap(
             dataset="lung-nodule-malignancy",
             relation="source of",

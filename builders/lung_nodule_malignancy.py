@@ -23,9 +23,7 @@ DATASET = Dataset(
     access="registration",
     how=f"Register at Kaggle, download {KAGGLE} and pass the archive or its folder as source=",
     homepage=KAGGLE,
-    citation=Citation(
-        title="Lung Nodule Malignancy", authors="Mader KS", venue="Kaggle", year=2017, url=KAGGLE
-    ),
+    citation=Citation(title="Lung Nodule Malignancy", authors="Mader KS", venue="Kaggle", year=2017, url=KAGGLE),
     sources=(Source(url=KAGGLE, kind="page"),),
     labels=KINDS,
     splits={"train": 6691},

@@ -40,8 +40,7 @@ DATASET = _medmnist.version(
     aliases=("MedMNIST plus",),
     homepage="https://medmnist.com/",
     citation=Citation(
-        title="MedMNIST v2: a large-scale lightweight benchmark for 2D and 3D biomedical image "
-        "classification",
+        title="MedMNIST v2: a large-scale lightweight benchmark for 2D and 3D biomedical image classification",
         authors="Yang J, Shi R, Wei D, et al.",
         venue="Scientific Data 10:41",
         year=2023,

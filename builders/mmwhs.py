@@ -34,8 +34,7 @@ DATASET = Dataset(
     license="LicenseRef-unknown",
     homepage=PAGE,
     citation=Citation(
-        title="Evaluation of algorithms for multi-modality whole heart segmentation: an open-access grand "
-        "challenge",
+        title="Evaluation of algorithms for multi-modality whole heart segmentation: an open-access grand challenge",
         authors="Zhuang X, Li L, Payer C, et al.",
         venue="Medical Image Analysis 58:101537",
         year=2019,

@@ -36,20 +36,16 @@ DATASET = _nlm_cxr.radiographs(
     evidence=Evidence(
         layout="constantinpape/torch-em:torch_em/data/datasets/medical/montgomery.py@6f71247c; "
         "mlmed/torchxrayvision:torchxrayvision/datasets.py@00ebc95 (NLMTB_Dataset)",
-        labels=f"{README} (last digit of the name); "
-        f"mlmed/torchxrayvision:torchxrayvision/datasets.py@00ebc95",
-        license=f"{README}: none; please do not share the data set outside of your research "
-        f"group/organization",
-        subject="the clinical readings of 0117 and 0166 (same pt as ...), quoted in public test code; "
-        "unverified: 0170",
+        labels=f"{README} (last digit of the name); mlmed/torchxrayvision:torchxrayvision/datasets.py@00ebc95",
+        license=f"{README}: none; please do not share the data set outside of your research group/organization",
+        subject="the clinical readings of 0117 and 0166 (same pt as ...), quoted in public test code; unverified: 0170",
     ),
     notes=(
         "Mask value 1 is the source's leftMask, 2 its rightMask. A public check against the markers in the "
         "radiographs found leftMask at the left of the picture, which is the patient's right lung; neither "
         "is called left or right here.",
         "The part of a lung behind the heart is not outlined.",
-        "NLM asks to be named as the source, and to cite 10.1109/TMI.2013.2284099 and "
-        "10.1109/TMI.2013.2290491.",
+        "NLM asks to be named as the source, and to cite 10.1109/TMI.2013.2284099 and 10.1109/TMI.2013.2290491.",
     ),
 )
 TOLD = ("Patient's Sex", "Patient's Age")

@@ -33,8 +33,7 @@ DATASET = Dataset(
         doi="10.1371/journal.pmed.1002699",
     ),
     access="registration",
-    how=f"Apply at {PAGE}, download MRNet-v1.0.zip and pass it: "
-    'medimg.load("mrnet", source="~/MRNet-v1.0.zip").',
+    how=f'Apply at {PAGE}, download MRNet-v1.0.zip and pass it: medimg.load("mrnet", source="~/MRNet-v1.0.zip").',
     sources=(Source(url=PAGE, kind="page"),),
     labels=FINDINGS,
     splits={"train": 3390, "validation": 360},
@@ -104,9 +103,7 @@ def miniature(make):
     with make.zip("MRNet-v1.0.zip") as inner:
         for part, exams in (("train", ("0000", "0001", "1129")), ("valid", ("1130", "1249"))):
             for number, finding in enumerate(FINDINGS):
-                table = [
-                    (exam, int(n == number if number else exam != "1130")) for n, exam in enumerate(exams)
-                ]
+                table = [(exam, int(n == number if number else exam != "1130")) for n, exam in enumerate(exams)]
                 inner.csv(f"MRNet-v1.0/{part}-{finding}.csv", None, table)
             # Planes and exams differ in their number of slices.
             for n, exam in enumerate(exams):

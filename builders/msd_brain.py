@@ -14,9 +14,7 @@ NAMES = {
     "non-enhancing tumor": (*CORE, "non-enhancing brain tumor"),
     "enhancing tumour": (*CORE, "enhancing brain tumor"),
 }
-SHARED = (
-    "openmedlab/Awesome-Medical-Dataset:resources/MSD_Brain.md@81da0eee (renamed cases of 2016 and 2017); "
-)
+SHARED = "openmedlab/Awesome-Medical-Dataset:resources/MSD_Brain.md@81da0eee (renamed cases of 2016 and 2017); "
 
 DATASET = _msd.task(
     "Task01_BrainTumour",
@@ -43,8 +41,7 @@ DATASET = _msd.task(
         "Mask values are not those of BraTS: 1, 2 and 4 there are 2, 1 and 3 here. What BraTS calls "
         "necrotic and "
         "non-enhancing core is called non-enhancing tumor here.",
-        "Cases were renamed so that they cannot be told from those of BraTS by name: compare pixels before "
-        "mixing.",
+        "Cases were renamed so that they cannot be told from those of BraTS by name: compare pixels before mixing.",
     ),
 )
 

@@ -18,8 +18,7 @@ DATASET = _msd.task(
     labels={"left atrium": "left atrium"},
     legend={1: ("left atrium",)},
     splits={"train": 20, "test": 10},
-    labels_evidence="dataset.json of the task (1 left atrium), quoted in zhaoziheng/SAT-DS@492df0e "
-    "(processor.py)",
+    labels_evidence="dataset.json of the task (1 left atrium), quoted in zhaoziheng/SAT-DS@492df0e (processor.py)",
 )
 
 rows = _msd.rows(DATASET)

@@ -37,8 +37,7 @@ DATASET = _msd.task(
     labels_evidence="dataset.json of the task (1 liver, 2 cancer), quoted in zhaoziheng/SAT-DS@492df0e "
     "(processor.py); tumors lie in the liver (loader.py adds them to it)",
     notes=(
-        "The same images are CC BY-NC-ND 4.0 on the page of LiTS: a conflict that only the organizers can "
-        "settle.",
+        "The same images are CC BY-NC-ND 4.0 on the page of LiTS: a conflict that only the organizers can settle.",
         "Where liver_28 to liver_47 carry spacing (1, 1, 1), as volumes 28 to 47 of LiTS do, it is wrong: the "
         "column `spacing` is null (18 such volumes in zhaoziheng/SAT-DS@492df0e: dataset_fingerprint.json of "
         "Dataset046_MSDLiver).",

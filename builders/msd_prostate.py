@@ -21,8 +21,7 @@ DATASET = _msd.task(
     labels={"PZ": "peripheral zone of prostate", "TZ": "transition zone of prostate"},
     legend={1: ("peripheral zone of prostate",), 2: ("transition zone of prostate",)},
     splits={"train": 32, "test": 16},
-    labels_evidence="MIC-DKFZ/nnUNet v1: documentation/data_format.md (dataset.json of the task in full: 1 PZ, "
-    "2 TZ)",
+    labels_evidence="MIC-DKFZ/nnUNet v1: documentation/data_format.md (dataset.json of the task in full: 1 PZ, 2 TZ)",
     notes=(
         "Images have T2 and ADC along their last axis; masks have three axes.",
         "1 is the peripheral, 2 the transition zone, as dataset.json says. Some public code has it the other "

@@ -109,9 +109,7 @@ def miniature(make):
             continue
         # Beside the collection's own SEG what others made: a program (in the IDC), and PleThora.
         for series in ("300.000000-Seg-9.554", "42.0-nnU-Net-1"):
-            _tcia_phantom.segmentation(
-                make, f"{study}/{series}/1-1.dcm", ct, {"Neoplasm": [(1, 3, 6)]}, patient
-            )
+            _tcia_phantom.segmentation(make, f"{study}/{series}/1-1.dcm", ct, {"Neoplasm": [(1, 3, 6)]}, patient)
         _tcia_phantom.report(make, f"{study}/43.0-nnU-Net-2/1-1.dcm", ct, patient)
         make.nifti(
             f"Thoracic_Cavities/{patient}_thor_cav_primary_reviewer.nii.gz",

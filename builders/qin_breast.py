@@ -30,8 +30,7 @@ DATASET = _tcia.declared(
     keys="SeriesInstanceUID; TemporalPositionIdentifier; Response",
     layout_evidence="idc-index-data 25.0.5, collection qin_breast; public scripts that read manifest-1542731172463 "
     "with QIN-Breast_TreatmentResponse(2014-12-16).xlsx",
-    labels_evidence="public scripts that read columns Patient ID and Response, and map pCR and non-pCR in lower "
-    "case",
+    labels_evidence="public scripts that read columns Patient ID and Response, and map pCR and non-pCR in lower case",
     notes=(
         "43 patients have PET and CT, 41 have MRI, 16 have both.",
         "MR series hold several volumes (time points of contrast, flip angles), which are rows of their own; "

@@ -73,9 +73,7 @@ rows = partial(_tcia.drawn_on, kind="SEG", rows=labeled)
 def miniature(make):
     root = "manifest-1542731172463/QIN LUNG CT"
     for patient in ("QIN-LSC-0003", "QIN-LUNG-01-0007", "R0223"):
-        folder = (
-            f"{root}/{patient}/08-06-2003-1-CT Thorax wContrast-41946/2.000000-THORAX W  3.0  B41 Soft-71225"
-        )
+        folder = f"{root}/{patient}/08-06-2003-1-CT Thorax wContrast-41946/2.000000-THORAX W  3.0  B41 Soft-71225"
         more = {"patient": patient, "names": "1-{:02d}.dcm", "tags": {"StudyDate": "20030806"}}
         # Some files are compressed.
         syntax = {"QIN-LUNG-01-0007": "RLELossless", "R0223": "JPEGLSLossless"}.get(patient)

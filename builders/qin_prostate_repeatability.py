@@ -77,9 +77,7 @@ def miniature(make):
     root = f"manifest-1528997325000/QIN-PROSTATE-Repeatability/{patient}"
     area = {"Prostate": [(1, 2, 9), (2, 2, 9)], "Peripheral zone of the prostate": [(1, 2, 5)]}
     area |= {"Normal": [(1, 3, 4)]}
-    for visit, study in enumerate(
-        ("06-20-1994-NA-PROBD Pelvis w-01133", "07-02-1994-NA-PROBD Pelvis w-02244")
-    ):
+    for visit, study in enumerate(("06-20-1994-NA-PROBD Pelvis w-01133", "07-02-1994-NA-PROBD Pelvis w-02244")):
         tags = {"StudyInstanceUID": f"2.25.{visit + 1}"}
         name = "T2 Weighted Axial"
         make_series = {"modality": "MR", "patient": patient, "names": "1-{:02d}.dcm", "intercept": 0}
@@ -93,9 +91,7 @@ def miniature(make):
         _tcia_phantom.segmentation(make, path, t2, drawn, patient)
         # The ADC map has another grid and a segmentation of its own.
         place = {"spacing": (0.7, 0.7, 3.0), "origin": (-50.0, -60.0, -64.0)}
-        adc = make.dicom_series(
-            f"{root}/{study}/10.000000-ADC-6{visit}", 3, tags=tags, **make_series, **place
-        )
+        adc = make.dicom_series(f"{root}/{study}/10.000000-ADC-6{visit}", 3, tags=tags, **make_series, **place)
         path = f"{root}/{study}/1010.000000-ADC Segmentations-7.2{visit}/1-1.dcm"
         _tcia_phantom.segmentation(make, path, adc, {"Prostate": [(1, 3, 8)]}, patient)
         path = f"{root}/{study}/2006.000000-{name} Measurements-8.1/1-1.dcm"

@@ -46,9 +46,7 @@ DATASET = Dataset(
     parts=(Part(legend=DISC, names=("glaucoma", "no glaucoma", "fovea")),),
     no_subject="patients are not published",
     overlaps=(
-        Overlap(
-            dataset="refuge2", relation="subset of", evidence="unverified: REFUGE2 adds images to these 1,200"
-        ),
+        Overlap(dataset="refuge2", relation="subset of", evidence="unverified: REFUGE2 adds images to these 1,200"),
     ),
     keys="file name; ID; ImgName; Label(Glaucoma=1); Fovea_X; Fovea_Y; Glaucoma Label",
     evidence=Evidence(
@@ -60,8 +58,7 @@ DATASET = Dataset(
     notes=(
         "Masks of the source are inverted: 0 is the cup, 128 the rest of the disc, 255 the background.",
         "Training photographs are of another camera (2124 x 2056) than the others (1634 x 1634).",
-        "The folder of the copy on Kaggle is called REFUGE2, but holds the photographs of 2018, without "
-        "workbooks.",
+        "The folder of the copy on Kaggle is called REFUGE2, but holds the photographs of 2018, without workbooks.",
     ),
 )
 
@@ -120,9 +117,7 @@ def miniature(make):
         for folder, name in train:
             write_mask(inner, f"Annotation-Training400/Disc_Cup_Masks/{folder}/{name}.bmp", (53, 51))
         table = [(n, f"{name}.jpg", 25.5, 24.25) for n, (_, name) in enumerate(train, 1)]
-        inner.xlsx(
-            "Annotation-Training400/Fovea_location.xlsx", ["ID", "ImgName", "Fovea_X", "Fovea_Y"], table
-        )
+        inner.xlsx("Annotation-Training400/Fovea_location.xlsx", ["ID", "ImgName", "Fovea_X", "Fovea_Y"], table)
     test, validation = GLAUCOMA
     rest = (
         ("Validation400", "Validation400-GT", "V0001", "Fovea_locations", validation, 0),

@@ -53,10 +53,7 @@ DATASET = Dataset(
 
 def rows(files):
     references = files.index(r"((?:TRAIN|TEST)\d{3})/reference\.mhd$")
-    vendors = {
-        file.path: vendor
-        for file, vendor in files.match(r"(Cirrus|Spectralis|Topcon)[^/]*/(?:.*/)?oct\.mhd$")
-    }
+    vendors = {file.path: vendor for file, vendor in files.match(r"(Cirrus|Spectralis|Topcon)[^/]*/(?:.*/)?oct\.mhd$")}
     for image, case, part, number in files.match(r"((TRAIN|TEST)(\d{3}))/oct\.mhd$"):
         reference = references.pop(case, None)
         if part == "TRAIN" and reference is None:

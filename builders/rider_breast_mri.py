@@ -115,6 +115,4 @@ def write_mask(make, folder, patient, tags):
         place |= {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "SliceThickness": 2.5}
         tags = tags | place | {"SeriesInstanceUID": "2.25.4"}
         path = f"{folder}/1-{k + 1:02d}.dcm"
-        make.dicom(
-            path, modality="MR", patient=patient, tags=tags, low=-1 if 0 < k < 3 else 0, high=k % 3 * 2
-        )
+        make.dicom(path, modality="MR", patient=patient, tags=tags, low=-1 if 0 < k < 3 else 0, high=k % 3 * 2)

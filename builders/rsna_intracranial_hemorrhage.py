@@ -111,9 +111,7 @@ rows = Join(
     r"stage_[12]_(?P<part>train|test)(?:_images)?/(?P<name>ID_\w+)\.dcm$",
     row,
     stream=True,
-    answer=Lookup(
-        answers, key="name", when=lambda case: case.part == "train", skip="the table has no row for it"
-    ),
+    answer=Lookup(answers, key="name", when=lambda case: case.part == "train", skip="the table has no row for it"),
 )
 
 

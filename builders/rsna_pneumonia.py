@@ -9,9 +9,7 @@ from medimg.readers import dicom, tables
 from medimg.schema import Box, Row
 
 PAGE = "https://www.rsna.org/education/ai-resources-and-training/ai-image-challenge"
-MAPPING = (
-    "https://s3.amazonaws.com/east1.public.rsna.org/AI/2018/pneumonia-challenge-dataset-mappings_2018.json"
-)
+MAPPING = "https://s3.amazonaws.com/east1.public.rsna.org/AI/2018/pneumonia-challenge-dataset-mappings_2018.json"
 KAGGLE = "https://www.kaggle.com/c/rsna-pneumonia-detection-challenge"
 KINDS = {
     "Lung Opacity": "lung opacity",

@@ -34,8 +34,7 @@ DATASET = _nlm_cxr.radiographs(
         "Lung masks of 566 radiographs were drawn by others (Stirenko et al. 2018) and are no part of the "
         "NLM archive; they are read where they lie beside it, as <image>_mask.png.",
         "Most files store the gray values as a palette, 27 as three equal channels.",
-        "The outlines of lesions that NLM added in 2022 (Annotations) are one file per finding and are "
-        "left out.",
+        "The outlines of lesions that NLM added in 2022 (Annotations) are one file per finding and are left out.",
     ),
 )
 

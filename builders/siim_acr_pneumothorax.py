@@ -29,14 +29,11 @@ DATASET = Dataset(
     ),
     sources=(
         Source(url=f"{KAGGLE}/data", kind="page"),
-        Source(
-            url="https://academictorrents.com/details/6ef7c6d039e85152c4d0f31d83fa70edc4aba088", kind="page"
-        ),
+        Source(url="https://academictorrents.com/details/6ef7c6d039e85152c4d0f31d83fa70edc4aba088", kind="page"),
     ),
     legend={1: ("pneumothorax",)},
     splits={"train": 12047, "test": 0},
-    no_subject="images carry UIDs of their own, and nobody has published to which patient of ChestX-ray14 "
-    "they belong",
+    no_subject="images carry UIDs of their own, and nobody has published to which patient of ChestX-ray14 they belong",
     overlaps=(
         Overlap(
             dataset="chestx-ray14",

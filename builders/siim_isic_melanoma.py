@@ -61,9 +61,7 @@ def miniature(make):
     # One image of each split is there in DICOM alone; test.csv lacks the last three columns.
     for split, cases in (("train", _isic_2020.TRAIN), ("test", _isic_2020.TEST)):
         for n, row in enumerate(cases):
-            make.dicom(
-                f"{split}/{row[0]}.dcm", (24, 18), modality="XC", patient=row[1], dtype="uint8", high=255
-            )
+            make.dicom(f"{split}/{row[0]}.dcm", (24, 18), modality="XC", patient=row[1], dtype="uint8", high=255)
             if n:
                 make.image(f"jpeg/{split}/{row[0]}.jpg", mode="RGB")
         make.bytes(f"tfrecords/{split}00-2071.tfrec", b"\0" * 16)

@@ -114,9 +114,6 @@ def nuclei(height, width, count):
     """A picture of `count` square nuclei in a row."""
     side = width // count
     return [
-        [
-            (x // side + 1) * (1 < x % side < side - 1 and 2 < y < height - 3 and x // side < count)
-            for x in range(width)
-        ]
+        [(x // side + 1) * (1 < x % side < side - 1 and 2 < y < height - 3 and x // side < count) for x in range(width)]
         for y in range(height)
     ]

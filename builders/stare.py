@@ -48,8 +48,7 @@ DATASET = Dataset(
     license="LicenseRef-unknown",
     homepage="https://cecas.clemson.edu/~ahoover/stare/",
     citation=Citation(
-        title="Locating blood vessels in retinal images by piecewise threshold probing of a matched filter "
-        "response",
+        title="Locating blood vessels in retinal images by piecewise threshold probing of a matched filter response",
         authors="Hoover A, Kouznetsova V, Goldbaum M",
         venue="IEEE Transactions on Medical Imaging 19(3):203-210",
         year=2000,
@@ -64,9 +63,7 @@ DATASET = Dataset(
     legend=VESSELS,
     splits={"train": 397},
     configs=(
-        Config(
-            name="diagnoses", title="All photographs with their diagnoses", task="multi-label classification"
-        ),
+        Config(name="diagnoses", title="All photographs with their diagnoses", task="multi-label classification"),
         *(
             Config(name=name, title=f"Vessels of the {name}", task="segmentation", splits={"train": 20})
             for name in OBSERVERS.values()
@@ -100,9 +97,7 @@ def row(case):
     copies = sorted(case.image.values(), key=lambda file: file.suffix == ".jpg")  # what is lossless first
     general, probed = min(copies, key=is_probed), max(copies, key=is_probed)
     used = set()
-    told = (
-        True  # of two lines that contradict each other, too: they cost this row, not those of the vessel maps
-    )
+    told = True  # of two lines that contradict each other, too: they cost this row, not those of the vessel maps
     with case.files.row(general):
         told = case.line is not None
         if told:
@@ -187,6 +182,4 @@ def miniature(make):
         "im0014\t?\tUnknown",
         "im0255\t0\tNormal",
     )
-    make.text(
-        "all-mg-codes.txt", "\n".join((*lines, "im0402\t7 10\tBackground Diabetic Retinopathy AND ..."))
-    )
+    make.text("all-mg-codes.txt", "\n".join((*lines, "im0402\t7 10\tBackground Diabetic Retinopathy AND ...")))

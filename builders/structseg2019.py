@@ -64,8 +64,7 @@ DATASET = Dataset(
         Source(url="https://dx.doi.org/10.21227/h75x-gt46", kind="page"),
     ),
     configs=tuple(
-        Config(name=slug(task), title=title, organ=ORGANS[task], splits={"train": 50})
-        for task, title in TITLES.items()
+        Config(name=slug(task), title=title, organ=ORGANS[task], splits={"train": 50}) for task, title in TITLES.items()
     ),
     parts=tuple(Part(config=slug(task), legend=legend) for task, legend in LEGENDS.items()),
     splits={"train": 200},

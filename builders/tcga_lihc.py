@@ -83,12 +83,8 @@ def miniature(make):
     _tcia_phantom.segmentation(make, f"{study}/77.0-TIL-1/1-1.dcm", ct, {"Liver": [(1, 2, 4)]}, patient)
     patient = "TCGA-DD-A114"
     study = f"{root}/{patient}/2.25.1001"
-    _tcia_phantom.dynamic(
-        make, f"{study}/2.25.1002", [{"EchoTime": 2.2}, {"EchoTime": 4.4}], patient, slices=5
-    )
+    _tcia_phantom.dynamic(make, f"{study}/2.25.1002", [{"EchoTime": 2.2}, {"EchoTime": 4.4}], patient, slices=5)
     make.dicom_series(f"{study}/2.25.1003", 5, modality="PT", patient=patient)
     slide = {"SeriesInstanceUID": "2.25.1004"}
     for scale in (1, 2):
-        _tcia_phantom.slide(
-            make, f"{study}/2.25.1004/{scale}.dcm", patient, (72 // scale, 40 // scale), **slide
-        )
+        _tcia_phantom.slide(make, f"{study}/2.25.1004/{scale}.dcm", patient, (72 // scale, 40 // scale), **slide)

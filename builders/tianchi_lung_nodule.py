@@ -68,9 +68,7 @@ def rows(files):
         used.add(series)
         lines = nodules.get(series, ())
         if not lines and part.lower() != "test":
-            reason = (
-                "no table in this copy has a nodule of it, and every patient has some: they are not known"
-            )
+            reason = "no table in this copy has a nodule of it, and every patient has some: they are not known"
             files.tell(image, reason)
         with files.row(image):
             yield Row(

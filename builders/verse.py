@@ -121,13 +121,9 @@ def points(stated, image, legend):
     columns = [[float(grid.affine[world][axis]) for world in range(3)] for axis in range(3)]
     along = [max(range(3), key=lambda world, column=column: abs(column[world])) for column in columns]
     counted = next((one["direction"] for one in stated if "direction" in one), ())
-    source = {
-        "RLAPSI".find(code) // 2: (code in "RAS", key) for code, key in zip(counted, "XYZ", strict=False)
-    }
+    source = {"RLAPSI".find(code) // 2: (code in "RAS", key) for code, key in zip(counted, "XYZ", strict=False)}
     if {*along} != {0, 1, 2} or source.keys() != {0, 1, 2}:
-        raise LabelError(
-            f"centroids along {counted} cannot be turned to the axes of this image", file=image.path
-        )
+        raise LabelError(f"centroids along {counted} cannot be turned to the axes of this image", file=image.path)
     found = []
     for one in stated:
         if "label" not in one or any(one[key] != one[key] for key in "XYZ"):
@@ -166,19 +162,13 @@ def miniature(make):
                 inner.json(f"{raw}/{case}_ct.json", {"KVP": "120", "Manufacturer": "Philips"})
                 mask = {"affine": affine, "labels": labels, "dtype": "float64", "nested": False}
                 inner.nifti(f"{drawn}/{case}_seg-vert_msk.nii.gz", (10, 14, 8), **mask)
-                centroids = [
-                    {"label": label, "X": 2.5, "Y": 4.1 + n, "Z": 3} for n, label in enumerate(labels)
-                ]
+                centroids = [{"label": label, "X": 2.5, "Y": 4.1 + n, "Z": 3} for n, label in enumerate(labels)]
                 lost = {"label": 24, "X": float("nan"), "Y": float("nan"), "Z": float("nan")}
-                inner.json(
-                    f"{drawn}/{case}_seg-subreg_ctd.json", [{"direction": list("PIR")}, *centroids, lost]
-                )
+                inner.json(f"{drawn}/{case}_seg-subreg_ctd.json", [{"direction": list("PIR")}, *centroids, lost])
                 inner.image(f"{drawn}/{case}_seg-vert_snp.png", (16, 12), mode="RGB")
     # The same scans as the challenge had them, under other names.
     challenge = "verse20_miccai_challenge/03_test/GL195/GL195_CT_ax"
     make.nifti(f"{challenge}.nii.gz", (10, 14, 8), affine=las, high=1200)
     make.nifti(f"{challenge}_seg.nii.gz", (10, 14, 8), affine=las, labels=(28, 8))
-    make.json(
-        f"{challenge}_iso-ctd.json", [{"direction": list("LPS")}, {"label": 28, "X": 2, "Y": 3, "Z": 4}]
-    )
+    make.json(f"{challenge}_iso-ctd.json", [{"direction": list("LPS")}, {"label": 28, "X": 2, "Y": 3, "Z": 4}])
     make.image(f"{challenge}.png", (16, 12), mode="RGB")

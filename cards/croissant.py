@@ -179,9 +179,7 @@ def fused_croissant(
         "url": url,
         "license": [license.url or clean(license.name) for license in found],
         "citeAs": "\n\n".join(bibtex(each) for each in datasets.values()),
-        "creator": [
-            {"@type": "sc:Organization", "name": clean(each.citation.authors)} for each in datasets.values()
-        ],
+        "creator": [{"@type": "sc:Organization", "name": clean(each.citation.authors)} for each in datasets.values()],
         "isBasedOn": [clean(each.homepage) for each in datasets.values()],
         "version": "1.0.0",
         "keywords": list(dict.fromkeys(keywords)),

@@ -435,9 +435,7 @@ def thumbnail(
 def png(image: PIL.Image.Image, *, colors: int | None = None) -> bytes:
     """PNG bytes without any metadata; `colors` reduces to that many for a smaller file."""
     if colors is not None:
-        image = image.convert("RGB").quantize(
-            colors, PIL.Image.Quantize.MEDIANCUT, dither=PIL.Image.Dither.NONE
-        )
+        image = image.convert("RGB").quantize(colors, PIL.Image.Quantize.MEDIANCUT, dither=PIL.Image.Dither.NONE)
     out = io.BytesIO()
     image.save(out, format="PNG", optimize=True)
     return out.getvalue()
@@ -488,9 +486,7 @@ def contact_sheet(thumbnails: Sequence[tuple[PIL.Image.Image, str]], legend: Leg
         sheet.paste(small, (left + (tile - small.width) // 2, top + (tile - small.height) // 2))
         for row, text in enumerate(caption.splitlines()[:2]):
             ink = _INK if row == 0 else _SOFT_INK
-            draw.text(
-                (left, top + tile + 2 + row * line), _fitted(text, draw, font, tile), fill=ink, font=font
-            )
+            draw.text((left, top + tile + 2 + row * line), _fitted(text, draw, font, tile), fill=ink, font=font)
     for number, (value, text) in enumerate(colored):
         left, top = gap + number % columns * (tile + gap), grid + number // columns * _LEGEND_LINE
         shade = color(value) if value else _BACKGROUND
@@ -542,9 +538,7 @@ def statistics(manifest: Manifest) -> bytes | None:
             draw.text((names - gap, y + line / 2), text, fill=_SOFT_INK, font=font, anchor="rm")
             length = round((width - names - 80) * count / most)
             draw.rectangle((names, y + 3, names + max(1, length), y + line - 4), fill=PALETTE[7 - 6 * number])
-            draw.text(
-                (names + length + 8, y + line / 2), f"{count:,}", fill=_SOFT_INK, font=font, anchor="lm"
-            )
+            draw.text((names + length + 8, y + line / 2), f"{count:,}", fill=_SOFT_INK, font=font, anchor="lm")
             y += line
         if more > 0:
             draw.text((names - gap, y + line / 2), f"and {more} more", fill=_SOFT_INK, font=font, anchor="rm")

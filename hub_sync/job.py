@@ -206,11 +206,7 @@ class Job(contextlib.ExitStack):
         version = self.builder.dataset.version
         if old and re.fullmatch(rf"v{re.escape(version)}(-\d+)?", old):
             now = {shard.path: shard.sha256 for shard in manifests.data(manifest)}
-            before = {
-                path: digest
-                for path, digest in state.files.items()
-                if path.startswith(("data/", "metadata/"))
-            }
+            before = {path: digest for path, digest in state.files.items() if path.startswith(("data/", "metadata/"))}
             if now == before:
                 return old
         return next_tag(version, state.tags)
@@ -234,9 +230,7 @@ class Job(contextlib.ExitStack):
         if (
             manifests.with_texts(manifest, previous) == state.manifest
             and all(state.files.get(path) == manifest.texts[path] for path in texts.PATHS[:2])
-            and not [
-                path for path in state.files if path.startswith(OWNED) and path not in (*texts.PATHS, *kept)
-            ]
+            and not [path for path in state.files if path.startswith(OWNED) and path not in (*texts.PATHS, *kept)]
         ):
             content = {}  # what differs is only what the texts were rendered from
             revision = None
@@ -247,9 +241,7 @@ class Job(contextlib.ExitStack):
             reason = "unchanged" if manifest.rows else plan.reason
             return Result(self.name, status, reason, rows=manifest.rows)
         reason = "card" if manifest.rows else plan.reason
-        result = Result(
-            self.name, "card-only", reason, commits=1, rows=manifest.rows, uploaded_bytes=self.upload.bytes
-        )
+        result = Result(self.name, "card-only", reason, commits=1, rows=manifest.rows, uploaded_bytes=self.upload.bytes)
         return self._finished(result, manifest, revision)
 
     def _finished(self, result: Result, manifest: Manifest, revision: str) -> Result:

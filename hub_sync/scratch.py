@@ -40,9 +40,7 @@ def scratch(kind: str) -> Iterator[Scratch]:
         # It gets its name when it is locked: nobody ever finds it free.
         aside = root / "lock.part"
         descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        with contextlib.suppress(
-            OSError
-        ):  # some network file systems know no locks; then nobody sweeps either
+        with contextlib.suppress(OSError):  # some network file systems know no locks; then nobody sweeps either
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             aside.rename(root / LOCK)
         (root / "work").mkdir()

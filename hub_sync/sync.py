@@ -68,9 +68,7 @@ def sync(
     watcher = watcher or Watcher()
     builders = list(dict.fromkeys([registry.get(name) for name in names] if names else registry.builders()))
     if restore and not names:
-        raise UnknownDatasetError(
-            "--restore needs names", next_step="Name the datasets that shall be published again."
-        )
+        raise UnknownDatasetError("--restore needs names", next_step="Name the datasets that shall be published again.")
     _check_root(root)
     refresh(builders)
     watcher.begin([builder.name for builder in builders])
@@ -83,9 +81,7 @@ def sync(
     results: list[Result] = []
     try:
         with Reader(hub) as reader, contextlib.closing(_ahead(hub, builders)) as coming:
-            run = Settings(
-                hub, root, bool(names), dry_run, restore, check, watcher, reader, shard_bytes, pages
-            )
+            run = Settings(hub, root, bool(names), dry_run, restore, check, watcher, reader, shard_bytes, pages)
             for builder, state in coming:
                 began = time.monotonic()
                 result = _one(run, builder, state)

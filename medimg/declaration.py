@@ -232,13 +232,9 @@ class Dataset(Frozen):
         if not SLUG.fullmatch(self.name):
             problems.append(f"name {self.name!r} is not a slug (lower case, digits, single hyphens)")
         if self.access != "open" and not self.how:
-            problems.append(
-                "a source that is not open needs `how`: where to register, what to download, what to pass"
-            )
+            problems.append("a source that is not open needs `how`: where to register, what to download, what to pass")
         if (self.subject is None) == (self.no_subject is None):
-            problems.append(
-                "give either `subject` (how the patient id is found) or `no_subject` (why there is none)"
-            )
+            problems.append("give either `subject` (how the patient id is found) or `no_subject` (why there is none)")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -263,9 +259,7 @@ class Dataset(Frozen):
         for part in self.parts:
             named += [*(name for names in part.legend.values() for name in names), *(part.names or ())]
             yield from unknown("part", vocab.modality.__getitem__, part.modality)
-            yield from (
-                f"part: there is no config {each!r}" for each in part.config if each not in self.config_names
-            )
+            yield from (f"part: there is no config {each!r}" for each in part.config if each not in self.config_names)
         yield from unknown("label", vocab.label.__getitem__, named)
 
     @property
@@ -281,9 +275,7 @@ class Dataset(Frozen):
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
         """Dimensions of the configs, each once."""
-        return tuple(
-            dict.fromkeys(self.config(name).dimension or self.dimension for name in self.config_names)
-        )
+        return tuple(dict.fromkeys(self.config(name).dimension or self.dimension for name in self.config_names))
 
     def every(self, kind: str) -> list[str]:
         """Terms of one kind (`modality`, `organ`, `task`) of the dataset and its configs, each once."""

@@ -131,9 +131,7 @@ class DiskFullError(MedimgError):
         return self
 
 
-def disk_full(
-    error: BaseException, *, dataset: str | None = None, folder: Path | None = None
-) -> DiskFullError | None:
+def disk_full(error: BaseException, *, dataset: str | None = None, folder: Path | None = None) -> DiskFullError | None:
     """The error that says which disk is full and what to do, where that is what lies behind `error`.
 
     Args:
@@ -185,9 +183,7 @@ def need(extra: str, what: str, *modules: str) -> None:
 
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        raise MissingExtraError(
-            f"{what} needs {', '.join(missing)}", next_step=f'pip install "medimg[{extra}]"'
-        )
+        raise MissingExtraError(f"{what} needs {', '.join(missing)}", next_step=f'pip install "medimg[{extra}]"')
 
 
 class HubError(MedimgError):

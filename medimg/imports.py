@@ -84,9 +84,7 @@ class Module:
     def strings(self) -> frozenset[str]:
         """Every text that stands in the code between quotes."""
         nodes = ast.walk(self.tree)
-        return frozenset(
-            node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        )
+        return frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
     @cached_property
     def reads_beside(self) -> bool:
@@ -219,9 +217,7 @@ def _walk(start: str, *, miniature: bool) -> set[str]:
         name = pending.pop()
         if (name, miniature) not in _TARGETS:
             every = code(name).imports(miniature=miniature)
-            _TARGETS[name, miniature] = tuple(
-                dict.fromkeys(target for one in every for target in _targets(one))
-            )
+            _TARGETS[name, miniature] = tuple(dict.fromkeys(target for one in every for target in _targets(one)))
         new = set(_TARGETS[name, miniature]) - found
         found |= new
         pending += new
@@ -394,18 +390,14 @@ def _code(source: str, *, without: Iterable[str]) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            node.body = [
-                each for each in node.body if not _is_text(each) and not (_named(each) & dropped)
-            ] or [ast.Pass()]
+            node.body = [each for each in node.body if not _is_text(each) and not (_named(each) & dropped)] or [
+                ast.Pass()
+            ]
     return ast.unparse(tree)
 
 
 def _is_text(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _named(node: ast.stmt) -> set[str]:

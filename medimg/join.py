@@ -208,9 +208,7 @@ class Join:
         names = [*self._captured, *beside, "files", "image", "main", "own", "stem", "file", "tell", "skip"]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise DeclarationError(f"names of a join that mean two things: {', '.join(twice)}")
-        self._shared = {
-            name: self._with(one.pattern) for name, one in beside.items() if isinstance(one, Partner)
-        }
+        self._shared = {name: self._with(one.pattern) for name, one in beside.items() if isinstance(one, Partner)}
 
     def _with(self, pattern: str) -> tuple[str, ...]:
         theirs = re.compile(pattern).groupindex
@@ -226,9 +224,7 @@ class Join:
             for name, one in self._beside.items()
         }
         lookups = {
-            name: partial(_said, found[name], one.key)
-            for name, one in self._beside.items()
-            if isinstance(one, Lookup)
+            name: partial(_said, found[name], one.key) for name, one in self._beside.items() if isinstance(one, Lookup)
         }
         used: set[File] = set()
         seen: set[Key] = set()
@@ -308,9 +304,7 @@ class Join:
                 case.tell(one.tell)
         yield from (Skipped(file=file, reason=UNASKED) for file in case.unasked)
 
-    def _rest(
-        self, files: Files, found: Mapping[str, Mapping[Any, Any]], used: set[File]
-    ) -> Iterator[Skipped]:
+    def _rest(self, files: Files, found: Mapping[str, Mapping[Any, Any]], used: set[File]) -> Iterator[Skipped]:
         orphans = [
             (file, one.orphan)
             for name, one in self._beside.items()

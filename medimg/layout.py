@@ -95,8 +95,7 @@ def metadata_path(config: str, split: str) -> str:
 def published(manifest: Manifest) -> dict[str, tuple[str, ...]]:
     """Sub-collections and splits that hold at least one published row."""
     found = {
-        config.name: tuple(split for split, stats in config.splits.items() if stats.rows)
-        for config in manifest.configs
+        config.name: tuple(split for split, stats in config.splits.items() if stats.rows) for config in manifest.configs
     }
     return {name: splits for name, splits in found.items() if splits}
 
@@ -112,9 +111,7 @@ def default_members(dataset: Dataset, holding: Holding) -> tuple[str, ...]:
     )
 
 
-def data_globs(
-    dataset: Dataset, holding: Holding, *, preview: bool = True
-) -> dict[str, dict[str, list[str]]]:
+def data_globs(dataset: Dataset, holding: Holding, *, preview: bool = True) -> dict[str, dict[str, list[str]]]:
     """Hub config -> split -> globs, in the order of the card; `default` first where there is one.
 
     Args:

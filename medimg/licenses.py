@@ -285,9 +285,7 @@ def _names() -> Mapping[str, str]:
     for license in _table().values():
         if license.id not in (UNKNOWN, PER_ROW):
             for name in (license.id, license.name):
-                names[re.sub(r"[^a-z0-9.]+", "", re.sub(r"\.(?!\d)|(?<!\d)\.", "", name.casefold()))] = (
-                    license.id
-                )
+                names[re.sub(r"[^a-z0-9.]+", "", re.sub(r"\.(?!\d)|(?<!\d)\.", "", name.casefold()))] = license.id
     return names
 
 
@@ -332,12 +330,8 @@ def combine(ids: Iterable[str] | Mapping[str, str], *, adapted: bool, pushed: bo
         commercial=_all(license.commercial for license in licenses),
         share_alike=partner,
         attribution=any(license.attribution for license in licenses),
-        publish=Verdict.RECIPE
-        if conflicts
-        else max((license.publish for license in licenses), key=lambda v: v.rank),
-        strictest=max(
-            licenses, key=lambda license: (_strictness(license), license.id == partner, license.id)
-        ).id,
+        publish=Verdict.RECIPE if conflicts else max((license.publish for license in licenses), key=lambda v: v.rank),
+        strictest=max(licenses, key=lambda license: (_strictness(license), license.id == partner, license.id)).id,
         reasons=tuple(_reasons(members, partner, conflicts)),
     )
 
@@ -356,15 +350,11 @@ def _conflicts(members: Mapping[str, License], adapted: bool) -> list[_Conflict]
                 problem = "its rows have licenses of their own: combine those instead of the dataset's"
                 found.append(_Conflict((name,), problem))
         elif license.publish is Verdict.RECIPE:
-            found.append(
-                _Conflict((name,), "its license does not let the data be passed on, only the recipe")
-            )
+            found.append(_Conflict((name,), "its license does not let the data be passed on, only the recipe"))
         elif adapted and license.adapt is False:
             found.append(_Conflict((name,), "no-derivatives data cannot be part of an adapted set"))
         elif adapted and license.adapt is None:
-            found.append(
-                _Conflict((name,), "its license does not say whether adapted copies may be passed on")
-            )
+            found.append(_Conflict((name,), "its license does not say whether adapted copies may be passed on"))
     return found
 
 
@@ -421,9 +411,7 @@ def _called(name: str, license: License) -> str:
     return name if name == license.id else f"{name} ({license.id})"
 
 
-def _reasons(
-    members: Mapping[str, License], partner: str | None, conflicts: Iterable[_Conflict]
-) -> Iterable[str]:
+def _reasons(members: Mapping[str, License], partner: str | None, conflicts: Iterable[_Conflict]) -> Iterable[str]:
     def those(test: str, *values: bool | None) -> str:
         return ", ".join(
             _called(name, license) for name, license in members.items() if getattr(license, test) in values

@@ -324,9 +324,7 @@ def limits_of(dataset: Dataset) -> Limits:
     """What the files of a dataset may expand to: more where the declaration says how large its images are."""
     if dataset.largest is None:
         return Limits()
-    return Limits(
-        decoded=max(dataset.largest, Limits().decoded), pixels=max(dataset.largest, Limits().pixels)
-    )
+    return Limits(decoded=max(dataset.largest, Limits().decoded), pixels=max(dataset.largest, Limits().pixels))
 
 
 def origin_of(source: str) -> Origin:
@@ -425,9 +423,7 @@ def generate(
 
 def plain(values: Any) -> dict[str, Any]:
     """A record's values with pixel buffers as `bytes`, which is what `datasets` encodes."""
-    label = {
-        key: _pixels(value) if key in ("mask", "target") else value for key, value in values["label"].items()
-    }
+    label = {key: _pixels(value) if key in ("mask", "target") else value for key, value in values["label"].items()}
     return {**values, "image": _pixels(values["image"]), "label": label}
 
 

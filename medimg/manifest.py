@@ -162,9 +162,7 @@ class Manifest(Frozen):
         found: dict[str, list[str]] = {}
         for path, reason in value:
             found.setdefault(reason, []).append(path)
-        return {
-            reason: Affected(count=len(paths), examples=tuple(paths[:5])) for reason, paths in found.items()
-        }
+        return {reason: Affected(count=len(paths), examples=tuple(paths[:5])) for reason, paths in found.items()}
 
     def config(self, name: str) -> ConfigStats | None:
         """What is published of a sub-collection; None where nothing is."""

@@ -43,13 +43,7 @@ def content_hash(array: Array, *extra: object) -> str:
     digest = hashlib.sha256(f"{array.dtype.str[1:]}|{array.shape}|{extra or ''}".encode())
     little = array.dtype.newbyteorder("<")
     turned = array.T
-    slabs = (
-        [turned]
-        if turned.flags.c_contiguous and array.dtype == little
-        else turned
-        if array.ndim > 1
-        else [array]
-    )
+    slabs = [turned] if turned.flags.c_contiguous and array.dtype == little else turned if array.ndim > 1 else [array]
     for slab in slabs:
         digest.update(np.ascontiguousarray(slab, dtype=little).data)
     return digest.hexdigest()
@@ -212,9 +206,7 @@ class Volume:
         dtype = np.dtype(dtype)
         dtype = np.dtype(np.uint8) if dtype == np.bool_ else dtype.newbyteorder("<")
         if not 1 <= len(shape) <= 7 or min(shape) < 1 or max(shape) > 32767:
-            raise FormatError(
-                f"NIfTI-1 holds 1 to 32767 voxels along each of at most 7 axes, not {tuple(shape)}"
-            )
+            raise FormatError(f"NIfTI-1 holds 1 to 32767 voxels along each of at most 7 axes, not {tuple(shape)}")
         header = nib.Nifti1Header(endianness="<")
         try:
             header.set_data_dtype(dtype)

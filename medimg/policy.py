@@ -66,9 +66,7 @@ def forbidden(dataset: Dataset, manifest: Manifest) -> dict[str, int]:
 
 def freed(manifest: Manifest) -> dict[str, int]:
     """License -> withheld rows that it lets out, as the table of licenses stands today."""
-    return {
-        id_: count for id_, count in manifest.withheld.items() if licenses.verdict(id_) is not Verdict.RECIPE
-    }
+    return {id_: count for id_, count in manifest.withheld.items() if licenses.verdict(id_) is not Verdict.RECIPE}
 
 
 def may_show(dataset: Dataset, manifest: Manifest) -> bool:

@@ -147,9 +147,7 @@ def _load(module_name: str) -> Builder:
         ]
         told = [part for one in problems for part in one.removeprefix("Value error, ").split("; ")]
         raise DeclarationError(
-            "the declaration is not complete:"
-            + "".join(f"\n  - {one}" for one in dict.fromkeys(told))
-            + "\n",
+            "the declaration is not complete:" + "".join(f"\n  - {one}" for one in dict.fromkeys(told)) + "\n",
             dataset=slug(module_name),
             next_step="See docs/contributing.md.",
         ) from None
@@ -192,9 +190,7 @@ def unlisted() -> list[str]:
     """Datasets that the index does not have as their builders say: for them, each run imports the builder."""
     written = index.written()
     return sorted(
-        slug(module)
-        for module in module_names()
-        if module not in written or written[module].mark != _mark(module)
+        slug(module) for module in module_names() if module not in written or written[module].mark != _mark(module)
     )
 
 

@@ -91,9 +91,7 @@ class LoadReport:
 
     def reasons(self, most: int = SHOWN) -> str:
         """The commonest reasons in one line."""
-        parts = list(_lines(self.skipped, most, "left out")) + list(
-            _lines(self.incomplete, most, "incomplete")
-        )
+        parts = list(_lines(self.skipped, most, "left out")) + list(_lines(self.incomplete, most, "incomplete"))
         return "; ".join(parts)
 
     def __str__(self) -> str:
@@ -102,9 +100,7 @@ class LoadReport:
         lines = [f"{name}: rows: {rows}"]
         lines += [f"  {line}" for line in _lines(self.skipped, MAX_REASONS + 1, "left out")]
         lines += [f"  {line}" for line in _lines(self.incomplete, MAX_REASONS + 1, "incomplete")]
-        lines += [
-            f"  {count:,} rows do not tell: {key}" for key, count in self.private.most_common(MAX_REASONS)
-        ]
+        lines += [f"  {count:,} rows do not tell: {key}" for key, count in self.private.most_common(MAX_REASONS)]
         return "\n".join(lines)
 
     def warn(self) -> None:
@@ -129,8 +125,7 @@ class LoadReport:
     def from_json(cls, value: dict[str, Any]) -> LoadReport:
         """The other way round."""
         held = {
-            kind: {text: Reason(**reason) for text, reason in value[kind].items()}
-            for kind in ("skipped", "incomplete")
+            kind: {text: Reason(**reason) for text, reason in value[kind].items()} for kind in ("skipped", "incomplete")
         }
         elsewhere = Counter({(config, split): count for config, split, count in value["elsewhere"]})
         counted = {"rows": Counter(value["rows"]), "private": Counter(value.get("private", {}))}

@@ -139,9 +139,7 @@ def iterate(
         if isinstance(item, Skipped):
             yield skipped(item)
             continue
-        if (config is not None and item.config != config) or (
-            splits is not None and item.split not in splits
-        ):
+        if (config is not None and item.config != config) or (splits is not None and item.split not in splits):
             report.elsewhere[item.config, item.split] += 1
             files.opened.update(file.path for file in files_of(item))
             continue
@@ -307,8 +305,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
             "points": [{"name": name, "point": list(point)} for name, point in points],
             "measures": [measure.model_dump() for measure in label.measures],
             "texts": [
-                {key: value and gate.text(value) for key, value in text.model_dump().items()}
-                for text in label.texts
+                {key: value and gate.text(value) for key, value in text.model_dump().items()} for text in label.texts
             ],
             "target": None if target is None else _encoded(target, _first_name(label.target)),
             "source": None if label.source is None else to_json(gate.source(label.source, private)),
@@ -318,8 +315,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         "shape": list(image.shape),
         "spacing": _spacing(row, image),
         "content": image.content(),
-        "license": row.license
-        or (licenses.UNKNOWN if licenses.get(config.license or "").per_row else config.license),
+        "license": row.license or (licenses.UNKNOWN if licenses.get(config.license or "").per_row else config.license),
         "meta": to_json(_meta(row, image, mask, file, origin, gate, private) | digests),
     }
     for kind, vocabulary in (("organ", vocab.organ), ("task", vocab.task)):
@@ -370,13 +366,7 @@ def _finite(value: Any) -> Any:
 
 
 def _first_name(source: File | Pixels | None) -> str:
-    file = (
-        source
-        if isinstance(source, File)
-        else next(iter(source.files()), None)
-        if source is not None
-        else None
-    )
+    file = source if isinstance(source, File) else next(iter(source.files()), None) if source is not None else None
     return file.name if file is not None else ""
 
 
@@ -398,9 +388,7 @@ def _modality(config: Config, row: Row) -> str:
     declared = config.modality or ()
     modality = row.modality or (declared[0] if len(declared) == 1 else None)
     if modality is None:
-        raise LabelError(
-            f"the declaration has several modalities ({', '.join(declared)}); the row must say which one"
-        )
+        raise LabelError(f"the declaration has several modalities ({', '.join(declared)}); the row must say which one")
     if modality not in vocab.modality:
         raise LabelError(f"modality {modality!r} is not in the vocabulary")
     return modality

@@ -119,9 +119,7 @@ def _json(data: bytes) -> bytes:
         if not isinstance(value, dict):
             return value
         inner = {key: told(each) for key, each in value.items()}
-        flat = inner and not any(
-            isinstance(each, dict | list) or key.isdecimal() for key, each in inner.items()
-        )
+        flat = inner and not any(isinstance(each, dict | list) or key.isdecimal() for key, each in inner.items())
         return inner | ({"referring": CANARY} if flat else {})
 
     return json.dumps(told(json.loads(data))).encode()
@@ -203,9 +201,7 @@ def _tiff(data: bytes) -> bytes:
     text = data.rindex(TOLD)
     for tag in (269, 285, 315, 316, 33432, 65000):
         entries[tag] = struct.pack(f"{order}HHII", tag, 2, len(TOLD) + 1, text)
-    new = (
-        struct.pack(f"{order}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + following
-    )
+    new = struct.pack(f"{order}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + following
     return data[:4] + struct.pack(f"{order}I", len(data)) + data[8:] + new
 
 

@@ -72,9 +72,7 @@ def links(wanted: set[str]) -> dict[str, Path]:
         if name in where:  # the first on the path is the one that is imported
             continue
         where[name] = each
-        files[name] = [
-            file for file in each.files or () if ".." not in file.parts and file.parts[0] != "__pycache__"
-        ]
+        files[name] = [file for file in each.files or () if ".." not in file.parts and file.parts[0] != "__pycache__"]
         for file in files[name]:
             holders.setdefault(file.parts[0], set()).add(name)
     found: dict[str, Path] = {}
@@ -112,6 +110,4 @@ def run(
     hidden = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     path = {"PATH": f"{python.parent}:{os.environ['PATH']}", "PYTHONNOUSERSITE": "1"}
     whole = {**hidden, **path, **(more or {})}
-    return subprocess.run(
-        command, cwd=cwd, env=whole, input=told, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=cwd, env=whole, input=told, capture_output=True, text=True, check=False)

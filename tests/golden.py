@@ -213,9 +213,7 @@ def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     """Compare, or write the record."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="slugs; none means all")
     parser.add_argument("--update", action="store_true", help="write what is found now")
     parser.add_argument("--rows", action="store_true", help="rows and skipped files alone, without sync")
@@ -232,9 +230,7 @@ def main() -> int:
     found = record(names, sync=not given.rows)
     if given.update:
         kept = found if not given.names else kept | found
-        text = [
-            json.dumps({"name": name, "layout": layout} | kept[name, layout]) for name, layout in sorted(kept)
-        ]
+        text = [json.dumps({"name": name, "layout": layout} | kept[name, layout]) for name, layout in sorted(kept)]
         RECORD.write_text("\n".join(text) + "\n", "utf-8")
         print(f"{len(found)} miniatures written to {RECORD}")
         return 0

@@ -99,9 +99,7 @@ def rebuilt(module: str, path: Callable[[str], str | None], root: Path) -> Minia
     builder = built(module).builder
     make = Phantom()
     builder.miniature(make)
-    return _build(
-        builder, {new: data for old, data in make.files.items() if (new := path(old)) is not None}, root
-    )
+    return _build(builder, {new: data for old, data in make.files.items() if (new := path(old)) is not None}, root)
 
 
 def copied(module: str, contents: dict[str, bytes], root: Path) -> Miniature:

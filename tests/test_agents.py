@@ -156,9 +156,7 @@ def test_without_the_extra_the_command_says_what_adds_it(
     from medimg.hub_sync import start
 
     find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name == "mcp" else find(name, *rest)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "mcp" else find(name, *rest))
     monkeypatch.setattr(sys, "argv", ["medimg", "mcp"])
     with pytest.raises(SystemExit) as ended:
         start.main()

@@ -81,11 +81,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("medimg."):
             found.add(str(node.module).split(".")[1])
         elif isinstance(node, ast.Import):
-            found |= {
-                [*alias.name.split("."), ""][1]
-                for alias in node.names
-                if alias.name.split(".")[0] == "medimg"
-            }
+            found |= {[*alias.name.split("."), ""][1] for alias in node.names if alias.name.split(".")[0] == "medimg"}
     return found
 
 
@@ -110,9 +106,7 @@ def test_outer_packages_import_only_what_they_may() -> None:
 
 
 def test_pyproject_names_every_package() -> None:
-    declared = set(
-        tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
-    )
+    declared = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"])
     found = set()
     for folder, prefix in (
         (ROOT / "medimg", "medimg"),
@@ -129,9 +123,7 @@ def test_import_is_quick_and_touches_nothing() -> None:
         "heavy = {'numpy', 'datasets', 'pyarrow', 'huggingface_hub', 'pydantic'} & set(sys.modules);"
         "assert not heavy, heavy; print(spent)"
     )
-    spent = float(
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    )
+    spent = float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
     assert spent < 0.5
 
 

@@ -79,18 +79,14 @@ IMAGES: dict[str, Change | None] = {
 def spoil(path: Path, name: str, change: Change | None) -> None:
     data = path.read_bytes()
     if change is None:
-        path.write_bytes(
-            {"truncated": data[: len(data) // 2], "empty": b""}.get(name, b"<html>log in</html>")
-        )
+        path.write_bytes({"truncated": data[: len(data) // 2], "empty": b""}.get(name, b"<html>log in</html>"))
         return
     ds = pydicom.dcmread(path)
     change(ds)
     ds.save_as(path)
 
 
-def read(
-    name: str, root: Path, config: str | None = None
-) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def read(name: str, root: Path, config: str | None = None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Subject -> row, and path -> why it is none."""
     rows, left, report = {}, {}, LoadReport(name, config or "")
     for item in iterate(registry.get(name), Files.open(str(root)), config=config, report=report):
@@ -106,9 +102,7 @@ def reason_of(patient: str, left: dict[str, str]) -> str:
     """Why a patient has no row: one named error."""
     (reason,) = {text for path, text in left.items() if f"/{patient}/" in f"/{path}"}
     assert "quarantined" in reason, reason
-    assert not any(word in reason for word in ("TypeError", "KeyError", "IndexError", "AttributeError")), (
-        reason
-    )
+    assert not any(word in reason for word in ("TypeError", "KeyError", "IndexError", "AttributeError")), reason
     return reason
 
 
@@ -157,9 +151,7 @@ def test_a_bad_segmentation_costs_its_row_at_most(tmp_path: Path) -> None:
         study = f"manifest-1/QIN LUNG CT/{patient}"
         ct = make.dicom_series(f"{study}/08-06-2003-1-CT-1/2.000000-THORAX-1", SLICES, patient=patient)
         path = f"{study}/04-01-2015-1-NA-1/0.000000-alg01 run1/1-1.dcm"
-        _tcia_phantom.segmentation(
-            make, path, ct, {"Nodule": [(2, 3, 8)]}, patient, StudyInstanceUID="2.25.7"
-        )
+        _tcia_phantom.segmentation(make, path, ct, {"Nodule": [(2, 3, 8)]}, patient, StudyInstanceUID="2.25.7")
         if name != "good":
             spoil(tmp_path / path, name, OBJECTS[name])
     rows, left = read("qin-lung-ct", tmp_path)

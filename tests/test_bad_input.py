@@ -103,16 +103,12 @@ def test_zip_bomb(hub: Hub, lits: Path) -> None:
 def test_mask_on_another_grid(hub: Hub, lits: Path) -> None:
     Phantom(lits).nifti("Training Batch 1/segmentation-0.nii", (12, 10, 7), labels=(1, 2), dtype="uint8")
     fails(hub, lits.parent, "lits", "volume-0.nii", "12, 10, 7")
-    Phantom(lits).nifti(
-        "Training Batch 1/segmentation-0.nii", spacing=(0.7, 0.7, 4.9), labels=(1, 2), dtype="uint8"
-    )
+    Phantom(lits).nifti("Training Batch 1/segmentation-0.nii", spacing=(0.7, 0.7, 4.9), labels=(1, 2), dtype="uint8")
     fails(hub, lits.parent, "lits", "volume-0.nii")
 
 
 def test_value_outside_the_legend(hub: Hub, lits: Path) -> None:
-    Phantom(lits).nifti(
-        "Training Batch 1/segmentation-0.nii", spacing=(0.7, 0.7, 5), labels=(1, 7), dtype="uint8"
-    )
+    Phantom(lits).nifti("Training Batch 1/segmentation-0.nii", spacing=(0.7, 0.7, 5), labels=(1, 7), dtype="uint8")
     fails(hub, lits.parent, "lits", "segmentation-0.nii", "7", "next:")
 
 
@@ -228,17 +224,13 @@ def test_every_message_ends_its_sentence() -> None:
     )
     assert str(errors.SourceError("is cut.", dataset="lits", file="a.zip")) == "lits: a.zip: is cut."
     kinds = {
-        name
-        for name, kind in vars(errors).items()
-        if isinstance(kind, type) and issubclass(kind, errors.MedimgError)
+        name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.MedimgError)
     }
     ends = 0
     for module in ("medimg", "medimg.builders", "medimg.hub_sync", "medimg.cards"):
         for path in Path(next(iter(importlib.import_module(module).__path__))).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                name = getattr(
-                    getattr(node, "func", None), "id", getattr(getattr(node, "func", None), "attr", None)
-                )
+                name = getattr(getattr(node, "func", None), "id", getattr(getattr(node, "func", None), "attr", None))
                 if not isinstance(node, ast.Call) or name not in kinds or not node.args:
                     continue
                 last = node.args[0].values[-1] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]

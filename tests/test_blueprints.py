@@ -65,9 +65,7 @@ def test_every_target_of_a_blueprint_is_somewhere_present_and_somewhere_absent(n
             images[target].add(known)
     found = voxels if outlined else images
     assert {target: sorted({0, 1} - found[target]) for target in targets} == {each: [] for each in targets}
-    assert not [
-        each for each in rows.plan.warnings if "no voxel" in each or "no image" in each or "no member" in each
-    ]
+    assert not [each for each in rows.plan.warnings if "no voxel" in each or "no image" in each or "no member" in each]
     assert targets == blueprint.get(name).targets, "named by their canonical names"
 
 
@@ -89,9 +87,7 @@ def test_what_rows_say_is_what_the_declaration_says_of_their_kind() -> None:
             masks = {each for part in parts for names in part.legend.values() for each in names}
             others = [dataset.every_label if part.names is None else part.names for part in parts]
             every = masks.union(*others)
-            strange = (outlined - masks) | (
-                {*label.classes, *label.uncertain, *(label.assessed or ()), *marks} - every
-            )
+            strange = (outlined - masks) | ({*label.classes, *label.uncertain, *(label.assessed or ()), *marks} - every)
             said[row.config, modality] |= outlined
             if strange:
                 wrong.append((dataset.name, row.config, modality, sorted(strange)))
@@ -99,9 +95,7 @@ def test_what_rows_say_is_what_the_declaration_says_of_their_kind() -> None:
             parts = dataset.parts_of(config, modality)
             masks = {each for part in parts for names in part.legend.values() for each in names}
             if masks and not outlined:
-                wrong.append(
-                    (dataset.name, config, modality, f"declares masks of {sorted(masks)} and has none")
-                )
+                wrong.append((dataset.name, config, modality, f"declares masks of {sorted(masks)} and has none"))
     assert not wrong, "\n".join(map(str, dict.fromkeys(map(str, wrong))))
 
 

@@ -45,10 +45,7 @@ def png(width: int, height: int, color: int = 2, depth: int = 8) -> bytes:
 
     head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(bytes(1000)))
-        + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
     )
 
 
@@ -276,9 +273,7 @@ def test_dicom(tmp_path: Path) -> None:
 
 
 def j2k(width: int, height: int, samples: int = 1) -> bytes:
-    siz = (
-        struct.pack(">HIIIIIIIIH", 0, width, height, 0, 0, width, height, 0, 0, samples) + b"\7\1\1" * samples
-    )
+    siz = struct.pack(">HIIIIIIIIH", 0, width, height, 0, 0, width, height, 0, 0, samples) + b"\7\1\1" * samples
     return b"\xff\x4f\xff\x51" + struct.pack(">H", len(siz) + 2) + siz + bytes(99)
 
 
@@ -292,9 +287,7 @@ def j2k(width: int, height: int, samples: int = 1) -> bytes:
         ("RLELossless", struct.pack("<16I", 1, 64, *(0,) * 14) + b"\x81\0" * (2 << 20)),
     ],
 )
-def test_a_compressed_frame_is_no_larger_than_its_header_says(
-    tmp_path: Path, syntax: str, frame: bytes
-) -> None:
+def test_a_compressed_frame_is_no_larger_than_its_header_says(tmp_path: Path, syntax: str, frame: bytes) -> None:
     pydicom = pytest.importorskip("pydicom")
     for count in (1, 2):
         data = dcm(count, 8, 8, syntax, pydicom.encaps.encapsulate([frame] * count))
@@ -366,9 +359,7 @@ def test_headers_of_arrays(tmp_path: Path) -> None:
 def test_matlab(tmp_path: Path) -> None:
     scipy = pytest.importorskip("scipy.io")
     out = io.BytesIO()
-    scipy.savemat(
-        out, {"a": np.zeros((3, 3), np.uint8), "b": np.ones((40, 40), np.uint8)}, do_compression=True
-    )
+    scipy.savemat(out, {"a": np.zeros((3, 3), np.uint8), "b": np.ones((40, 40), np.uint8)}, do_compression=True)
     data = out.getvalue()
     good = opened(tmp_path, "good.mat", data)
     assert matlab.mask(good, "b").read().array.sum() == 1600

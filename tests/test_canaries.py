@@ -92,14 +92,10 @@ def test_no_canary_is_published_and_no_pixel_differs(
             if not isinstance(record, Skipped)
         }
     monkeypatch.setattr(Record, "publishable", property(lambda self: True))  # recipes, too
-    monkeypatch.setattr(
-        "medimg.hub_sync.building.build.preview_rows", lambda dataset: 0
-    )  # drawn of pixels alone
+    monkeypatch.setattr("medimg.hub_sync.building.build.preview_rows", lambda dataset: 0)  # drawn of pixels alone
     with Files.open(written(full, tmp_path / "full"), dataset=name) as files:
         if name in UNBUILT:
-            records = [
-                each for each in iterate(builder, files, origin="miniature") if isinstance(each, Record)
-            ]
+            records = [each for each in iterate(builder, files, origin="miniature") if isinstance(each, Record)]
             assert len(records) == len(plain)
             for record in records:
                 before = plain[record.values["id"]]

@@ -58,9 +58,7 @@ def declare(**changes: Any) -> Dataset:
         "legend": {1: ["liver"], 2: ["liver", "liver tumor"]},
         "labels": {"lesion": "liver tumor"},
         "subject": "the case number",
-        "overlaps": [
-            Overlap(dataset="msd-liver", relation="same 131 cases", evidence="https://example.org/o")
-        ],
+        "overlaps": [Overlap(dataset="msd-liver", relation="same 131 cases", evidence="https://example.org/o")],
         "notes": ["Some masks are float64."],
     }
     return Dataset(**(fields | changes))
@@ -77,14 +75,10 @@ def several(**changes: Any) -> Dataset:
         labels={},
         splits={},
         configs=[
-            Config(
-                name="pathmnist", title="PathMNIST", modality="histopathology", splits={"train": 2, "val": 1}
-            ),
+            Config(name="pathmnist", title="PathMNIST", modality="histopathology", splits={"train": 2, "val": 1}),
             Config(name="chestmnist", title="ChestMNIST", modality="X-ray", splits={"train": 2, "test": 1}),
             Config(name="dermamnist", title="DermaMNIST", license="CC-BY-NC-4.0", splits={"train": 2}),
-            Config(
-                name="organmnist3d", title="OrganMNIST3D", dimension="3d", modality="CT", splits={"train": 1}
-            ),
+            Config(name="organmnist3d", title="OrganMNIST3D", dimension="3d", modality="CT", splits={"train": 1}),
         ],
         **changes,
     )
@@ -176,9 +170,7 @@ def publish(root: Path, dataset: Dataset, **changes: Any) -> Manifest:
     picture = io.BytesIO()
     PIL.Image.new("RGB", (4, 4)).save(picture, format="PNG")
     thumbnail = {"bytes": picture.getvalue(), "path": None}
-    previews = [
-        {"id": each["id"], "dataset": dataset.name, "image": thumbnail, "caption": "c"} for each in shown
-    ]
+    previews = [{"id": each["id"], "dataset": dataset.name, "image": thumbnail, "caption": "c"} for each in shown]
     fields: dict[str, Any] = {
         "name": dataset.name,
         "medimg": "0.1.0",
@@ -316,9 +308,7 @@ def test_nested_volumes_decode(single: tuple[Path, Dataset, Manifest]) -> None:
 def test_metadata_filter(single: tuple[Path, Dataset, Manifest]) -> None:
     def count(modality: str) -> int:
         wanted = [("modality", "==", modality)]
-        table = datasets.load_dataset(
-            str(single[0]), "metadata", split="train", filters=wanted, streaming=True
-        )
+        table = datasets.load_dataset(str(single[0]), "metadata", split="train", filters=wanted, streaming=True)
         return len(list(table))
 
     assert (count("CT"), count("MRI")) == (3, 0)
@@ -552,9 +542,7 @@ def test_a_card_without_data_does_not_say_that_the_data_is_there() -> None:
     for dataset in (declare(), declare(license="LicenseRef-per-row")):
         text = render(dataset, "", None)
         assert "this repository holds no data" in text and "none of its rows may be published" in text
-        assert (
-            "the data is in this repository" not in text and "open" not in text.split("Published as")[1][:60]
-        )
+        assert "the data is in this repository" not in text and "open" not in text.split("Published as")[1][:60]
     assert "the data is in this repository" in render(declare(), "", built(declare()))
 
 
@@ -686,9 +674,7 @@ def check_hostile(text: str) -> None:
     body = DatasetCard(card).text
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(body)
     titles = [
-        (token.tag, tokens[place + 1].content)
-        for place, token in enumerate(tokens)
-        if token.type == "heading_open"
+        (token.tag, tokens[place + 1].content) for place, token in enumerate(tokens) if token.type == "heading_open"
     ]
     assert [tag for tag, _ in titles].count("h1") <= 1
     assert [title for tag, title in titles if tag != "h1"] == [
@@ -742,9 +728,7 @@ def test_short_hostile_text(text: str) -> None:
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.text(st.one_of(st.characters(), st.sampled_from("\n\r\t|`*_[]()<>#-+=~\\&!:'\"{}%1.")), max_size=60)
-)
+@given(st.text(st.one_of(st.characters(), st.sampled_from("\n\r\t|`*_[]()<>#-+=~\\&!:'\"{}%1.")), max_size=60))
 def test_any_text(text: str) -> None:
     check_hostile(text)
 
@@ -805,9 +789,7 @@ def test_croissant_validates() -> None:
         objects = {each["@id"]: each for each in document["distribution"]}
         shard = manifest.configs[0].splits["train"].shards[0]
         assert objects[shard.path]["sha256"] == shard.sha256
-        assert objects[shard.path]["contentUrl"].endswith(
-            f"/datasets/medimg/{dataset.name}/resolve/main/{shard.path}"
-        )
+        assert objects[shard.path]["contentUrl"].endswith(f"/datasets/medimg/{dataset.name}/resolve/main/{shard.path}")
     fields = {each["@id"]: each for each in document["recordSet"][1]["field"]}
     names = [each["@id"] for each in fields["pathmnist/label"]["subField"]]
     assert "pathmnist/label/mask" in names and "pathmnist/label/boxes" in names
@@ -899,9 +881,7 @@ def test_a_card_says_how_large_images_are_and_what_share_a_class_has() -> None:
     config = ConfigStats(
         name="default", dimension="3d", splits={"train": split}, structures={"liver": 3}, measured=measured
     )
-    made = Manifest(
-        name="lits", medimg="0", schema_version="1", origin="official", fingerprint={}, configs=(config,)
-    )
+    made = Manifest(name="lits", medimg="0", schema_version="1", origin="official", fingerprint={}, configs=(config,))
     card = render(registry.get("lits").dataset, "LiTS.", made)
     assert "| voxels along k | 74 | 120 | 987 |" in card
     assert "| mm along i | 0.55 | 0.7 | 1 |" in card and "1 row without a spacing" in card

@@ -29,9 +29,7 @@ LINES = list(ledger.read())
 ROWS = [line for line in LINES if "list" in line]
 
 
-@pytest.mark.parametrize(
-    ("column", "goal"), [("modality", 0.99), ("organ", 0.97), ("task", 0.97), ("license", 0.95)]
-)
+@pytest.mark.parametrize(("column", "goal"), [("modality", 0.99), ("organ", 0.97), ("task", 0.97), ("license", 0.95)])
 def test_of_what_lists_say_nearly_all_is_normalized(column: str, goal: float) -> None:
     good = bad = 0
     for line in ROWS:
@@ -46,9 +44,7 @@ def test_of_what_lists_say_nearly_all_is_normalized(column: str, goal: float) ->
 
 def test_every_value_that_is_not_taken_has_its_reason() -> None:
     cells_ = [cell for line in ROWS for cell in line.get("cells", {}).values()]
-    reasons = [
-        reason for cell in cells_ for kind in ("absent", "rejected") for reason in cell.get(kind, {}).values()
-    ]
+    reasons = [reason for cell in cells_ for kind in ("absent", "rejected") for reason in cell.get(kind, {}).values()]
     assert len(reasons) > 1000
     assert all(reason.strip() for reason in reasons)
     vocabularies = {"modality": vocab.modality, "organ": vocab.organ, "task": vocab.task}
@@ -149,9 +145,7 @@ def test_the_vendored_files_are_what_the_lists_say(capsys: pytest.CaptureFixture
     assert "rows are broken" in told
 
 
-def test_without_the_lists_the_maker_names_their_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_the_lists_the_maker_names_their_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--from", str(tmp_path / "nowhere")]) == 1
     told = capsys.readouterr().err
     assert str(tmp_path / "nowhere" / "catalogue") in told
@@ -168,9 +162,7 @@ def test_cells_of_every_kind() -> None:
     assert signal.absent == {"Not Mention": "says: not mentioned"}
     disease = cells.terms(vocab.organ, "Lung Nodule")
     assert disease.moved == [("structures", "lung nodule"), ("organ", "lung")]
-    assert cells.terms(vocab.organ, "Squamous Cell Carcinoma").moved == [
-        ("structures", "squamous cell carcinoma")
-    ]
+    assert cells.terms(vocab.organ, "Squamous Cell Carcinoma").moved == [("structures", "squamous cell carcinoma")]
     assert cells.terms(vocab.organ, "MR").moved == [("modality", "MRI")]
     assert cells.terms(vocab.organ, "Zork").rejected == {"Zork": "not in the organ vocabulary"}
     assert cells.terms(vocab.organ, "NA").silent
@@ -326,9 +318,7 @@ def test_other_releases_of_a_builders_dataset_stay_apart(known: Known) -> None:
 
 def test_reg_is_spelled_only_with_evidence(known: Known) -> None:
     def group(*said: tuple[str, str]) -> Any:
-        made = rows(
-            *({"name": name, "cells": {"task": cells.terms(vocab.task, task)}} for name, task in said)
-        )
+        made = rows(*({"name": name, "cells": {"task": cells.terms(vocab.task, task)}} for name, task in said))
         return joined(made, known)
 
     spelled = group(("Zork", "Reg"), ("Zork", "Registration"))

@@ -59,9 +59,7 @@ def test_load_dataset_gives_the_entries(hub: Hub, first: str, tmp_path: Path) ->
         "print(json.dumps([rows[0], list(rows['id']), rows.features._to_yaml_list()]))"
     )
     environment = os.environ | {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path), "HF_TOKEN": "embedded"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     row, ids, features = json.loads(done.stdout)
     assert ids == [each.id for each in ENTRIES]
@@ -196,8 +194,7 @@ def test_rows_have_one_line_for_each_task_that_they_are_labeled_for(tmp_path: Pa
         *(f"annotations-{task}.jsonl" for task in ("localization", "registration")),
     }
     rows = {
-        row["id"]: row
-        for row in medimg.load("hc18", source="miniature", split="train", streaming=True).decode(False)
+        row["id"]: row for row in medimg.load("hc18", source="miniature", split="train", streaming=True).decode(False)
     }
     lines = read(tmp_path / "annotations-segmentation.jsonl")
     assert {line["record"]["sample_id"] for line in lines} == set(rows)

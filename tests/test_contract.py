@@ -151,9 +151,7 @@ def test_a_helper_serves_several_builders(helper: str) -> None:
         for path in BUILDERS.rglob("*.py")
         if any(f"{one}.".startswith(f"{name}.") for one in imported(path))
     }
-    assert len([user for user in users if not user.startswith("_")]) > 1, (
-        "what one builder needs is in its file"
-    )
+    assert len([user for user in users if not user.startswith("_")]) > 1, "what one builder needs is in its file"
 
 
 def test_declaration_is_complete(builder: Builder) -> None:
@@ -194,9 +192,7 @@ def declared_names(dataset: Dataset) -> set[str]:
     return drawn | {*dataset.every_label, *(name for part in dataset.parts for name in part.names or ())}
 
 
-def test_rows_have_the_schema(
-    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
-) -> None:
+def test_rows_have_the_schema(builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
     records, _, _ = miniature
     dataset = builder.dataset
     ids = [record.values["id"] for record in records]
@@ -222,15 +218,9 @@ def test_rows_have_the_schema(
         assert values["shape"] == list(record.image.shape)
 
 
-def test_all_declared_splits_occur(
-    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
-) -> None:
+def test_all_declared_splits_occur(builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
     found = {(record.config, record.split) for record in miniature[0]}
-    declared = {
-        (name, split)
-        for name in builder.dataset.config_names
-        for split in builder.dataset.config(name).splits
-    }
+    declared = {(name, split) for name in builder.dataset.config_names for split in builder.dataset.config(name).splits}
     assert found == declared
 
 
@@ -305,9 +295,7 @@ ALWAYS_PRESENT: dict[str, dict[str, str]] = {
         "non-small cell lung carcinoma": "every patient of the collection has one",
         "large cell lung carcinoma": "the histology of the miniature's other patient is not given",
     },
-    "odir-5k": {
-        "*": "a keyword that is not named was not asked for; the eight classes are, and are absent somewhere"
-    },
+    "odir-5k": {"*": "a keyword that is not named was not asked for; the eight classes are, and are absent somewhere"},
     "olives": {"*": "scans with biomarkers have the same in the miniature; the disease is that of the trial"},
     "vessel12": {
         "pulmonary vessel": "each annotated scan has points of both kinds",
@@ -323,16 +311,12 @@ ALWAYS_PRESENT: dict[str, dict[str, str]] = {
 def present(record: Record) -> set[str]:
     """All that a row says to be there, or to be uncertain."""
     label = record.values["label"]
-    drawn = {
-        name for entry in label["legend"] if record.mask_values.get(entry["value"]) for name in entry["names"]
-    }
+    drawn = {name for entry in label["legend"] if record.mask_values.get(entry["value"]) for name in entry["names"]}
     placed = {one["name"] for kind in ("boxes", "points") for one in label[kind]}
     return drawn | placed | set(label["classes"]) | set(label["uncertain"])
 
 
-def test_every_label_can_be_absent(
-    builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]
-) -> None:
+def test_every_label_can_be_absent(builder: Builder, miniature: tuple[list[Record], list[Skipped], list[str]]) -> None:
     """A label that is nowhere assessed and absent has no negatives: `assessed` was forgotten, or is what is present.
 
     What masks outline has its negatives within the image.

@@ -119,9 +119,7 @@ def test_a_dataset_without_sub_collections_is_one() -> None:
 
 def test_a_sub_collection_takes_what_it_does_not_say() -> None:
     own = Config(name="slides", title="Slides", dimension="2d", license="CC0-1.0", splits={"train": 7})
-    dataset = declared(
-        configs=(own, Config(name="volumes", title="Volumes", organ="liver", task="detection"))
-    )
+    dataset = declared(configs=(own, Config(name="volumes", title="Volumes", organ="liver", task="detection")))
     assert dataset.config_names == ("slides", "volumes")
     slides, volumes = dataset.config("slides"), dataset.config("volumes")
     assert (slides.dimension, slides.license, slides.modality) == ("2d", "CC0-1.0", ("CT",))
@@ -144,9 +142,7 @@ def test_every_label_that_an_image_could_have_got() -> None:
 
 
 def test_evidence_says_what_nobody_looked_up() -> None:
-    evidence = Evidence(
-        layout="Unverified: x", labels="read", license="unverified", subject="read; unverified: y"
-    )
+    evidence = Evidence(layout="Unverified: x", labels="read", license="unverified", subject="read; unverified: y")
     assert evidence.unverified == ("layout", "license")
     nobody = Evidence(**dict.fromkeys(("layout", "labels", "license", "subject"), "unverified"))
     assert nobody.unverified == ("layout", "labels", "license", "subject")

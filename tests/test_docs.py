@@ -58,9 +58,7 @@ def examples() -> dict[tuple[str, tuple[str, ...]], list[str]]:
     return found
 
 
-EXAMPLES = [
-    pytest.param(needs, codes, id="-".join((page, *needs))) for (page, needs), codes in examples().items()
-]
+EXAMPLES = [pytest.param(needs, codes, id="-".join((page, *needs))) for (page, needs), codes in examples().items()]
 RUN = """
 import json, sys
 for number, code in enumerate(json.load(sys.stdin)):

@@ -236,8 +236,7 @@ def of_row(entries: list[Facts], row: Row, row_text: str) -> list[Facts]:
     return [
         entry
         for entry in entries
-        if row["config"] in entry.get("config", [row["config"]])
-        and re.search(entry.get("where", ""), row_text)
+        if row["config"] in entry.get("config", [row["config"]]) and re.search(entry.get("where", ""), row_text)
     ]
 
 
@@ -325,9 +324,7 @@ def below(value: Any, path: str) -> list[Any]:
     """What stands below a value, lists flattened."""
     values = value if isinstance(value, list) else [value]
     for part in path.split("."):
-        values = [
-            inner for one in values for inner in (one[part] if isinstance(one[part], list) else [one[part]])
-        ]
+        values = [inner for one in values for inner in (one[part] if isinstance(one[part], list) else [one[part]])]
     return values
 
 
@@ -360,13 +357,7 @@ def told(entry: Facts, row: Row, row_text: str) -> tuple[set[str], set[str], set
             value = source[entry["key"]]
         elif not isinstance(source, str):
             return None
-        values = (
-            below(value, entry["field"])
-            if "field" in entry
-            else value
-            if isinstance(value, list)
-            else [value]
-        )
+        values = below(value, entry["field"]) if "field" in entry else value if isinstance(value, list) else [value]
         separator = entry.get("separator")
         parts = [part for one in values for part in (str(one).split(separator) if separator else [one])]
         codes = [plain(part, entry) for part in parts]
@@ -402,9 +393,7 @@ def columns(
     tables = [source[key] for key in keys if isinstance(source, dict) and key in source] if keys else [source]
     cells = tables[0] if tables else None
     places = entry.get("columns", ["{}"])
-    if not isinstance(cells, dict) or not any(
-        place.format(code) in cells for code in names for place in places
-    ):
+    if not isinstance(cells, dict) or not any(place.format(code) in cells for code in names for place in places):
         return None
     present: set[str] = set()
     doubtful: set[str] = set()
@@ -437,10 +426,7 @@ def test_classes(name: str, facts: Facts) -> None:
     for row, row_text in rows(name):
         label = row["label"]
         present = {
-            name
-            for pattern, names in facts.get("always", {}).items()
-            if re.search(pattern, row_text)
-            for name in names
+            name for pattern, names in facts.get("always", {}).items() if re.search(pattern, row_text) for name in names
         }
         doubtful, assessed, exact = set(), set(present), True
         for entry in of_row(groups, row, row_text):
@@ -479,11 +465,7 @@ def test_no_fact_is_idle(name: str, facts: Facts) -> None:
         for row, row_text in rows(name):
             if of_row([entry], row, row_text) and (found := told(entry, row, row_text)):
                 seen |= found[0]
-        idle = [
-            code
-            for code in map(str, entry["values"])
-            if code not in seen and f"{prefix}{code}" not in declared
-        ]
+        idle = [code for code in map(str, entry["values"]) if code not in seen and f"{prefix}{code}" not in declared]
         assert set(idle) == set(entry.get("unseen", {})), "neither in a row nor in the declaration"
 
 

@@ -134,9 +134,7 @@ def texture(size: int, seed: int = 0) -> bytes:
 
 
 def source(**fields: Any) -> Any:
-    return SimpleNamespace(
-        **{"path": None, "sha256": None, "md5": None, "size": None, "kind": "file"} | fields
-    )
+    return SimpleNamespace(**{"path": None, "sha256": None, "md5": None, "size": None, "kind": "file"} | fields)
 
 
 TREE = {
@@ -148,9 +146,7 @@ TREE = {
 
 # ------------------------------------------------------------------------------------------------ equal views
 
-NAMES = st.sampled_from(
-    ["a", "b", "case-1", "case-2", "case-10", "scan.nii.gz", "table.csv", "ü ö.png", "x y"]
-)
+NAMES = st.sampled_from(["a", "b", "case-1", "case-2", "case-10", "scan.nii.gz", "table.csv", "ü ö.png", "x y"])
 TREES = st.dictionaries(
     st.lists(NAMES, min_size=1, max_size=3).map("/".join), st.binary(max_size=300), min_size=1, max_size=7
 ).filter(lambda tree: not any(other.startswith(path + "/") for path in tree for other in tree))
@@ -242,10 +238,7 @@ def test_lookup(tmp_path: Path) -> None:
     assert (readme.path, readme.stem, readme.suffix, readme.parent) == ("README.txt", "README", ".txt", "")
     scan = files.get("imagesTr/volume-2.nii.gz")
     assert scan and (scan.stem, scan.suffix, scan.parent, scan.size) == ("volume-2", ".nii.gz", "imagesTr", 3)
-    assert (
-        scan.sibling("volume-10.nii.gz") == files.get("imagesTr/volume-10.nii.gz")
-        and scan.sibling("x") is None
-    )
+    assert scan.sibling("volume-10.nii.gz") == files.get("imagesTr/volume-10.nii.gz") and scan.sibling("x") is None
     assert len(files) == 4 and "README.txt" in files and scan in files and "x" not in files
     assert files.get(None) is None and files.find("nothing") is None
     assert len({scan, *files}) == 4 and sorted(reversed(list(files))) == list(files)
@@ -380,9 +373,7 @@ def test_a_view_keeps_the_paths_it_has_streamed(tmp_path: Path) -> None:
     files = Files.open(saved(tmp_path, "pair.tar.gz", two))
     assert [file.path for (file,) in files.stream("")] == ["train/a", "test/b"]
     assert sorted(content(files)) == ["test/b", "train/a"] and not files.notes
-    nested = Files.open(
-        planted(tmp_path / "n", {"p.tar.gz": two, "q.tgz": tarred({"q/c": b"3", "q/d": b"4"}, "w:gz")})
-    )
+    nested = Files.open(planted(tmp_path / "n", {"p.tar.gz": two, "q.tgz": tarred({"q/c": b"3", "q/d": b"4"}, "w:gz")}))
     assert [file.path for (file,) in nested.stream("")] == ["p/train/a", "p/test/b", "q/c", "q/d"]
     assert sorted(content(nested)) == ["p/test/b", "p/train/a", "q/c", "q/d"] and not nested.notes
 
@@ -469,9 +460,7 @@ def zip64_directory(tree: Tree) -> bytes:
 
 
 def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    where = saved(
-        tmp_path / "in", "outer.zip", zipped({"set.tar.gz": tarred(TREE, "w:gz"), "s.zip": zipped(TREE)})
-    )
+    where = saved(tmp_path / "in", "outer.zip", zipped({"set.tar.gz": tarred(TREE, "w:gz"), "s.zip": zipped(TREE)}))
     (tmp_path / "temp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
     assert len(content(Files.open(where))) == 8
@@ -601,9 +590,7 @@ def test_refusals_name_the_address_and_no_secret(server: WebServer) -> None:
     for name, words in (("closed.zip", "access is refused"), ("gone.zip", "is not there")):
         with pytest.raises(SourceError, match=words) as caught:
             len(Files.open(server.url(f"{name}?token=SECRET"), dataset="phantom"))
-        assert (
-            "SECRET" not in str(caught.value) and name in str(caught.value) and "phantom" in str(caught.value)
-        )
+        assert "SECRET" not in str(caught.value) and name in str(caught.value) and "phantom" in str(caught.value)
         assert caught.value.__cause__ is None
     assert remote.shown("s3://user:pass@host/x?y=z") == "s3://host/x"
     with pytest.raises(SourceError, match="no address"):
@@ -690,12 +677,7 @@ def test_checksums(tmp_path: Path, server: WebServer, monkeypatch: pytest.Monkey
             with pytest.raises(ChecksumError) as caught:
                 len(files)
             (name, value), text = next(iter(wrong.items())), str(caught.value)
-            assert (
-                value in text
-                and right[name] in text
-                and "phantom: set.zip" in text
-                and "Next: download" in text
-            )
+            assert value in text and right[name] in text and "phantom: set.zip" in text and "Next: download" in text
     with pytest.raises(ChecksumError, match=r"phantom: set.zip: holds .* the declaration states 7"):
         Files.open(where, sources=[source(url=url, size=7)], dataset="phantom")
     with pytest.raises(ChecksumError, match="the declaration states 7"):
@@ -798,9 +780,7 @@ def test_official_files_are_compared_over_http(
     assert Files.open(right, dataset="phantom", verify=True).need("^3").read() == noise(300_000, 3)
     assert server.sent < len(data) / 2  # remembered by its ETag
     server.files["get/set.zip"] = data[:9000] + b"?" + data[9001:]
-    with pytest.raises(
-        ChecksumError, match=r"^phantom: set.zip: its sha256 is \w{64}, the declaration states"
-    ):
+    with pytest.raises(ChecksumError, match=r"^phantom: set.zip: its sha256 is \w{64}, the declaration states"):
         len(Files.open(right, dataset="phantom", verify=True))
     server.files["get/set.zip"], server.sent = data, 0
     large = Files.open([source(url=url, sha256="0" * 64)], verify=True, limits=Limits(checked=len(data) - 1))
@@ -845,9 +825,7 @@ def test_names_that_leave_the_archive(tmp_path: Path, name: str) -> None:
     ):
         with pytest.raises(UnsafePathError) as caught:
             len(Files.open(where, dataset="phantom"))
-        assert repr(name) in str(caught.value) and f"phantom: {where.name}" in str(caught.value).replace(
-            "inner", "b"
-        )
+        assert repr(name) in str(caught.value) and f"phantom: {where.name}" in str(caught.value).replace("inner", "b")
 
 
 def test_archives_that_windows_programs_wrote_are_folders(tmp_path: Path) -> None:
@@ -890,9 +868,7 @@ def test_suffixes_count_in_lower_case(tmp_path: Path) -> None:
         ("P.1/IM-10.dcm", "IM-10.dcm"),
     ]
     assert [file.path for (file,) in files.stream(r"\.dcm$")] == ["P.1/IM-2.DCM", "P.1/IM-10.dcm"]
-    assert [[file.name for file in folder] for folder in files.folders(r"\.dcm$")] == [
-        ["IM-2.DCM", "IM-10.dcm"]
-    ]
+    assert [[file.name for file in folder] for folder in files.folders(r"\.dcm$")] == [["IM-2.DCM", "IM-10.dcm"]]
     index = files.index(r"volume-(\d+)\.nii(?:\.gz)?$")
     assert {key: file.path for key, file in index.items()} == {"0": "volume-0.NII.GZ", "1": "volume-1.Nii"}
     named = files.index(r"([^/]+\.(?:jpg|ppm\.gz))$")
@@ -902,11 +878,7 @@ def test_suffixes_count_in_lower_case(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no file for 'a\.JPG'"):
         named["a.JPG"]
     photo = files.get("a.jpg")
-    assert (
-        photo
-        and photo == files.get("a.JPG")
-        and (photo.name, photo.key, photo.suffix) == ("a.Jpg", "a.jpg", ".jpg")
-    )
+    assert photo and photo == files.get("a.JPG") and (photo.name, photo.key, photo.suffix) == ("a.Jpg", "a.jpg", ".jpg")
     slice_ = files.need("IM-2")
     assert slice_.sibling("IM-10.DCM") == files.get("P.1/IM-10.dcm") and "P.1/IM-2.dcm" in files
     assert files.get("p.1/IM-2.dcm") is None and files.get("A.jpg") is None  # the suffix alone
@@ -917,9 +889,7 @@ def test_suffixes_count_in_lower_case(tmp_path: Path) -> None:
 
 
 def test_files_that_differ_in_the_case_of_the_suffix_alone_are_two(tmp_path: Path) -> None:
-    files = Files.open(
-        planted(tmp_path, {"s/a.dcm": b"1", "s/a.DCM": b"2", "t/b.png": b""}), dataset="phantom"
-    )
+    files = Files.open(planted(tmp_path, {"s/a.dcm": b"1", "s/a.DCM": b"2", "t/b.png": b""}), dataset="phantom")
     assert [file.read() for (file,) in files.match(r"a\.dcm$")] in ([b"1", b"2"], [b"2", b"1"])
     assert files.get("s/a.dcm").read() == b"1" and files.get("s/a.DCM").read() == b"2"  # type: ignore[union-attr]
     for clash in (
@@ -1047,9 +1017,7 @@ def test_content_that_was_not_fetched_is_told(tmp_path: Path) -> None:
     assert "/mnt/no-such-disk" in noted["disk.nii"] and len(noted) == 2
     assert files.need("note").read() == b"/annex/ is a word"
     for name, words in (("lfs.nii", "git lfs pull"), ("annex.nii", "datalad get")):
-        with pytest.raises(
-            SourceError, match=f"phantom: {name}: its content was not fetched.*Next: .*{words}"
-        ):
+        with pytest.raises(SourceError, match=f"phantom: {name}: its content was not fetched.*Next: .*{words}"):
             files.need(name).read()
     for name in ("lfs.nii", "annex.nii", "note.txt"):
         (tmp_path / name).unlink()
@@ -1217,9 +1185,7 @@ def test_other_members_of_tars(tmp_path: Path) -> None:
     long = "/".join(["a" * 90] * 5) + ".png"
     for kind in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
         sink = io.BytesIO()
-        about = (
-            {"comment": "0123456789abcdef"} if kind == tarfile.PAX_FORMAT else None
-        )  # as `git archive` writes
+        about = {"comment": "0123456789abcdef"} if kind == tarfile.PAX_FORMAT else None  # as `git archive` writes
         with tarfile.open(fileobj=sink, mode="w", format=kind, pax_headers=about) as archive:
             for path, data in ((long, b"long"), ("b/ü.png", b"u")):
                 info = tarfile.TarInfo(path)
@@ -1272,9 +1238,7 @@ def test_whatever_is_damaged_is_a_named_error(tmp_path: Path) -> None:
         for _ in range(30):
             bad = bytearray(data)
             for _ in range(chance.choice([1, 1, 2, 8])):
-                at = chance.choice(
-                    [chance.randrange(700), -chance.randrange(1, 700), chance.randrange(len(bad))]
-                )
+                at = chance.choice([chance.randrange(700), -chance.randrange(1, 700), chance.randrange(len(bad))])
                 at %= len(bad)
                 change = chance.random()
                 if change < 0.6:

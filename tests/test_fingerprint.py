@@ -184,13 +184,9 @@ def test_what_draws_miniatures_counts_for_miniatures_only(tree: Path) -> None:
     assert rebuilt("source", phantom) == {}
     assert rebuilt("miniature", phantom) == {name: ["source"] for name in ALL}
     helper = Edited(tree / "builders" / "_tcia_phantom.py", "", CODE)
-    assert set(rebuilt("miniature", helper)) == TCIA | {"lidc-idri", COMMONS}, (
-        "the helper of LIDC draws with it, too"
-    )
+    assert set(rebuilt("miniature", helper)) == TCIA | {"lidc-idri", COMMONS}, "the helper of LIDC draws with it, too"
     assert not set(rebuilt("source", helper)) & EVERY
-    own = Edited(
-        tree / "builders" / "hc18.py", "def miniature(make):\n", "def miniature(make):\n    print(make)\n"
-    )
+    own = Edited(tree / "builders" / "hc18.py", "def miniature(make):\n", "def miniature(make):\n    print(make)\n")
     assert rebuilt("miniature", own) == {"hc18": ["source"]}
     assert rebuilt("source", own) == {}
 

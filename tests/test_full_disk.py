@@ -41,11 +41,7 @@ def test_what_lies_behind_an_error_counts(tmp_path: Path) -> None:
     assert told.dataset == "lits" and told.file is None and "MB are free" in told.problem
     assert disk_full(OSError(errno.EACCES, "no")) is None
     elsewhere = disk_full(OSError(errno.ENOSPC, "full", "/x.bin"))
-    assert (
-        elsewhere is not None
-        and "the disk of / is full" in elsewhere.problem
-        and "TMPDIR" not in str(elsewhere)
-    )
+    assert elsewhere is not None and "the disk of / is full" in elsewhere.problem and "TMPDIR" not in str(elsewhere)
 
 
 def test_load(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,9 +152,7 @@ def originals(root: Path) -> Path:
 
 
 @pytest.mark.clients
-def test_plain_datasets_reads_masks_in_the_label_space(
-    server: EmbeddedHub, published: Hub, tmp_path: Path
-) -> None:
+def test_plain_datasets_reads_masks_in_the_label_space(server: EmbeddedHub, published: Hub, tmp_path: Path) -> None:
     seen = plain(server, "set/abdomen", tmp_path)
     configs = ("default", "metadata", "preview")
     assert set(seen) == {f"{config}/train/{streaming}" for config in configs for streaming in (True, False)}
@@ -189,9 +187,7 @@ def test_a_visitor_sees_pictures_and_machines_read_croissant(published: Hub, tmp
     ids = [row["metadata/id"].decode() for row in checked.records("metadata")]
     assert len(ids) == manifest.rows
     preview = list(checked.records("preview"))
-    assert {row["preview/id"].decode() for row in preview} <= set(ids) and preview[0]["preview/image"].size[
-        0
-    ] == 256
+    assert {row["preview/id"].decode() for row in preview} <= set(ids) and preview[0]["preview/image"].size[0] == 256
 
 
 def test_files_are_stored_as_volumes_want_it(published: Hub, tmp_path: Path) -> None:
@@ -283,9 +279,7 @@ def test_rows_that_contradict_other_members_are_named_with_what_fits() -> None:
     with pytest.raises(LicenseError, match=r"covid.*medimg fuse … --push NAME.*asks its rows one by one"):
         plan.to_push()
     assert check_terms(plan, verbatim=False).strictest == "LicenseRef-NIH-ChestXray14"
-    rows = {
-        "covid-chestxray/images": {"CC-BY-4.0": 5, "CC-BY-SA-4.0": 3, "CC-BY-NC-SA-4.0": 2, "CC-BY-ND-4.0": 1}
-    }
+    rows = {"covid-chestxray/images": {"CC-BY-4.0": 5, "CC-BY-SA-4.0": 3, "CC-BY-NC-SA-4.0": 2, "CC-BY-ND-4.0": 1}}
     with pytest.raises(LicenseError) as caught:
         check_terms(plan, verbatim=False, rows=rows)
     text = str(caught.value)
@@ -340,11 +334,7 @@ def test_sets_that_hold_rows_of_a_withdrawn_member_are_shut_until_they_are_purge
     closed = builder.dataset.model_copy(update={"license": "LicenseRef-unknown"})
     monkeypatch.setattr(builder.module, "DATASET", closed)
     (result,) = sync(["msd-spleen"], hub, check=False)
-    assert (
-        "both (" in result.reason
-        and "spleens (" in result.reason
-        and "medimg purge msd-spleen" in result.reason
-    )
+    assert "both (" in result.reason and "spleens (" in result.reason and "medimg purge msd-spleen" in result.reason
     for name in ("both", "spleens"):
         assert "msd-spleen is under LicenseRef-unknown now" in verify(hub, name)[0]
         assert hub.gate_of(name) == "manual"
@@ -381,17 +371,13 @@ def test_hostile_names_are_refused(published: Hub, name: str) -> None:
 
 def test_a_repository_of_somebody_else_stays(published: Hub) -> None:
     published.api.create_repo("set/mine", repo_type="dataset")
-    published.api.upload_file(
-        path_or_fileobj=b"a", path_in_repo="data/a.txt", repo_id="set/mine", repo_type="dataset"
-    )
+    published.api.upload_file(path_or_fileobj=b"a", path_in_repo="data/a.txt", repo_id="set/mine", repo_type="dataset")
     with pytest.raises(FusionError, match="something else"):
         push("mine", PHANTOMS, published)
     assert "data/a.txt" in published.published("mine").files
 
 
-def test_phantoms_stay_where_they_are(
-    server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_phantoms_stay_where_they_are(server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub(server.url, "real")
     push("abdomen", {**ABDOMEN, "source": str(originals(tmp_path))}, hub, check=False)
     with pytest.raises(HubError, match="never replace"):
@@ -461,10 +447,7 @@ def test_pictures_of_sub_collections(server: EmbeddedHub, published: Hub, tmp_pa
     done = push("pictures", {**request, "source": "miniature"}, published)
     seen = plain(server, "set/pictures", tmp_path)
     assert {key.split("/")[1] for key in seen} == set(manifest_of(published, "pictures").configs["default"])
-    assert (
-        sum(len(rows) for key, rows in seen.items() if key.startswith("default") and "True" in key)
-        == done.rows
-    )
+    assert sum(len(rows) for key, rows in seen.items() if key.startswith("default") and "True" in key) == done.rows
     sync(["medmnist-v2"], published, check=False)
     copied = run(
         "fuse",
@@ -530,12 +513,7 @@ def test_copies_move_no_byte(server: EmbeddedHub, published: Hub, uploads: list[
     }
     seen = plain(server, "set/copies", tmp_path)
     assert {key.split("/")[0] for key in seen} == {"default", "metadata", "preview", *ABDOMEN["names"]}
-    shown = {
-        id_
-        for name in ABDOMEN["names"]
-        for split in ("train", "test")
-        for id_ in seen[f"{name}/{split}/True"]
-    }
+    shown = {id_ for name in ABDOMEN["names"] for split in ("train", "test") for id_ in seen[f"{name}/{split}/True"]}
     assert set(seen["preview/train/True"]) == shown, "the members' own previews"
     for split in ("train", "test"):
         joined = set(seen[f"default/{split}/True"])
@@ -609,8 +587,7 @@ SPACES = [
     list(each)
     for count in (2, 3)
     for each in permutations(TARGETS, count)
-    if "spleen" in each
-    and list(each) not in (TARGETS, ["liver", "spleen"])  # of both members, and nobody else's
+    if "spleen" in each and list(each) not in (TARGETS, ["liver", "spleen"])  # of both members, and nobody else's
 ]
 """Label spaces that give other bytes each, and others than the rest of this file pushes to the same Hub."""
 
@@ -674,9 +651,7 @@ def kinds(request: pytest.FixtureRequest, pusher: Pusher) -> tuple[bool, list[st
         "/tree/",
         "/items",
     ]
-    expected += (
-        ["lfs-files/duplicate", "paths-info"] if request.param else ["objects/batch", "PUT /lfs/object"]
-    )
+    expected += ["lfs-files/duplicate", "paths-info"] if request.param else ["objects/batch", "PUT /lfs/object"]
     for part in expected:
         assert any(part in kind for kind in found), (part, found)
     return request.param, found
@@ -684,9 +659,7 @@ def kinds(request: pytest.FixtureRequest, pusher: Pusher) -> tuple[bool, list[st
 
 @pytest.mark.clients
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_push_over_a_bad_line(
-    server: EmbeddedHub, pusher: Pusher, kinds: tuple[bool, list[str]], fault: str
-) -> None:
+def test_a_push_over_a_bad_line(server: EmbeddedHub, pusher: Pusher, kinds: tuple[bool, list[str]], fault: str) -> None:
     verbatim, found = kinds
     namespace = f"fault-{verbatim}-{FAULTS.index(fault)}"
     number = FAULTS.index(fault) + 1
@@ -698,9 +671,7 @@ def test_a_push_over_a_bad_line(
     hub = Hub(server.url, namespace)
     state, manifest = found_on(hub, "a-set")
     assert manifest is not None and not missing(manifest, state) and manifest.rows == answer["rows"]
-    assert len(hub.api.list_repo_commits(f"{namespace}/a-set", repo_type="dataset")) == 2, (
-        "creation, and one commit"
-    )
+    assert len(hub.api.list_repo_commits(f"{namespace}/a-set", repo_type="dataset")) == 2, "creation, and one commit"
     (collection,) = hub.api.list_collections(owner=namespace)
     assert {item.item_id for item in collection.items} == {
         f"{namespace}/a-set",
@@ -735,8 +706,7 @@ def test_command_prints_plan_and_rows(tmp_path: Path) -> None:
     lines = commands.medimg(*base, "--limit", "2", cwd=tmp_path).stdout.splitlines()
     assert len(lines) == 2 and all("liver, ignore" in line for line in lines)
     rows = [
-        json.loads(line)
-        for line in commands.medimg(*base, "--limit", "9", "--json", cwd=tmp_path).stdout.splitlines()
+        json.loads(line) for line in commands.medimg(*base, "--limit", "9", "--json", cwd=tmp_path).stdout.splitlines()
     ]
     expected = [row["provenance"]["member"] for row in medimg.fuse(**PHANTOMS)]
     assert [row["member"] for row in rows] == expected == sorted(expected) and len(set(expected)) == 2
@@ -841,9 +811,7 @@ def test_options_of_the_command_reach_fuse(monkeypatch: pytest.MonkeyPatch) -> N
     }
     seen.clear()
     CliRunner().invoke(app(), ["fuse", "--blueprint", "liver-ct", "--source", "miniature"])
-    assert set(seen) == {"blueprint", "source", "namespace", "plan"}, (
-        "what is not typed does not beat a blueprint"
-    )
+    assert set(seen) == {"blueprint", "source", "namespace", "plan"}, "what is not typed does not beat a blueprint"
 
 
 def test_rows_on_a_grid_from_the_command(tmp_path: Path) -> None:

@@ -128,10 +128,7 @@ def test_a_series_does_not_depend_on_the_order_or_scale_of_its_volumes() -> None
     one = np.stack(volumes, axis=-1)
     other = np.stack([volumes[3] * 7, volumes[1], volumes[0] - 100, volumes[2] * 0.1], axis=-1)
     assert similarity(signed(one), signed(other)) > 0.99
-    assert (
-        similarity(signed(one), signed(np.stack([texture(s, (24, 30, 20)) for s in range(9, 13)], axis=-1)))
-        < 0.8
-    )
+    assert similarity(signed(one), signed(np.stack([texture(s, (24, 30, 20)) for s in range(9, 13)], axis=-1))) < 0.8
 
 
 def test_odd_voxels_have_signatures() -> None:
@@ -361,9 +358,7 @@ def test_what_stays_and_what_goes(entries: list[Scanned], within: Any) -> None:
     images: dict[int, list[str]] = {}
     for entry in entries:
         images.setdefault(image_of(entry), []).append(entry.key)
-    assert sorted(group.keys for group in report.groups) == sorted(
-        tuple(k) for k in images.values() if len(k) > 1
-    )
+    assert sorted(group.keys for group in report.groups) == sorted(tuple(k) for k in images.values() if len(k) > 1)
 
     assert json.loads(json.dumps(report.to_json()))["rows"] == len(entries)
     assert sum(report.counts.values()) == len(report.dropped)

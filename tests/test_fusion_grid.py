@@ -29,11 +29,7 @@ from medimg.fusion.scene_rows import read_volume
 from medimg.pixels import Picture, Volume
 from medimg.readers import raster
 
-CODES = [
-    "".join(axes)
-    for order in itertools.permutations(("RL", "AP", "SI"))
-    for axes in itertools.product(*order)
-]
+CODES = ["".join(axes) for order in itertools.permutations(("RL", "AP", "SI")) for axes in itertools.product(*order)]
 quick = settings(max_examples=60, deadline=None)
 
 
@@ -51,17 +47,11 @@ def scenes(draw: st.DrawFn) -> Scene:
     affine[:3, 3] = rng.uniform(-100, 100, 3)
     extra = draw(st.sampled_from([(), (2,)]))
     low = np.array([[rng.uniform(0, n - 0.1) for n in shape] for _ in range(2)])
-    high = np.array(
-        [[rng.uniform(a + 0.05, n) for a, n in zip(corner, shape, strict=True)] for corner in low]
-    )
+    high = np.array([[rng.uniform(a + 0.05, n) for a, n in zip(corner, shape, strict=True)] for corner in low])
     return Scene(
         shape,
         affine,
-        {
-            "image": rng.integers(-1000, 1000, (*shape, *extra)).astype(
-                draw(st.sampled_from([np.int16, np.float32]))
-            )
-        },
+        {"image": rng.integers(-1000, 1000, (*shape, *extra)).astype(draw(st.sampled_from([np.int16, np.float32])))},
         {"mask": rng.choice(np.array([0, 1, 2, 255], np.uint8), shape)},
         {"boxes": np.concatenate([low, high], axis=1)},
         {"points": np.array([[rng.uniform(-0.5, n - 0.5) for n in shape] for _ in range(2)])},
@@ -92,9 +82,7 @@ def same_corners(one: Scene, other: Scene) -> bool:
 
 @quick
 @given(scenes(), st.sampled_from(CODES))
-def test_orientation_moves_every_voxel_box_and_point_with_its_place_in_the_world(
-    scene: Scene, codes: str
-) -> None:
+def test_orientation_moves_every_voxel_box_and_point_with_its_place_in_the_world(scene: Scene, codes: str) -> None:
     turned = geometry.oriented(scene, codes)
     assert "".join(nib.aff2axcodes(turned.affine)) == codes
 
@@ -111,11 +99,7 @@ def test_orientation_moves_every_voxel_box_and_point_with_its_place_in_the_world
     assert np.allclose(world(turned, turned.points["points"]), world(scene, scene.points["points"]))
     assert same_corners(scene, turned)
     boxes = turned.boxes["boxes"]
-    assert (
-        (boxes[:, :3] < boxes[:, 3:]).all()
-        and (boxes[:, :3] >= 0).all()
-        and (boxes[:, 3:] <= turned.shape).all()
-    )
+    assert (boxes[:, :3] < boxes[:, 3:]).all() and (boxes[:, :3] >= 0).all() and (boxes[:, 3:] <= turned.shape).all()
     back = geometry.oriented(turned, "".join(nib.aff2axcodes(scene.affine)))
     assert np.allclose(back.affine, scene.affine) and np.allclose(back.boxes["boxes"], scene.boxes["boxes"])
     assert np.array_equal(back.images["image"], scene.images["image"])
@@ -149,15 +133,11 @@ def test_resampling_equals_the_reference_and_keeps_places(scene: Scene, spacing:
     # It covers the old field of view, by less than one voxel more along each axis.
     more = np.array(moved.shape) * spacing - np.array(scene.shape) * scene.spacing
     assert (more > -0.02).all() and (more < np.array(spacing)).all()
-    assert np.allclose(
-        world(moved, (np.array(moved.shape) - 1) / 2), world(scene, (np.array(scene.shape) - 1) / 2)
-    )
+    assert np.allclose(world(moved, (np.array(moved.shape) - 1) / 2), world(scene, (np.array(scene.shape) - 1) / 2))
 
 
 def test_a_scene_that_has_the_spacing_stays_as_it_is() -> None:
-    scene = Scene(
-        (3, 4, 5), np.diag([1.0001, 2, 3, 1]), {"image": np.arange(60, dtype=np.int16).reshape(3, 4, 5)}
-    )
+    scene = Scene((3, 4, 5), np.diag([1.0001, 2, 3, 1]), {"image": np.arange(60, dtype=np.int16).reshape(3, 4, 5)})
     moved = geometry.resampled(scene, (1, 2, 3))
     assert moved.shape == scene.shape and np.array_equal(moved.images["image"], scene.images["image"])
 
@@ -166,9 +146,7 @@ def test_a_scene_that_has_the_spacing_stays_as_it_is() -> None:
 @given(scenes(), st.integers(0, 2))
 def test_slices_are_the_volume_cut_up(scene: Scene, axis: int) -> None:
     low, high = np.split(np.floor(scene.boxes["boxes"]), 2, axis=1)
-    whole = np.concatenate(
-        [low, np.maximum(high, low + 1)], axis=1
-    )  # whole voxels, so that they can be painted
+    whole = np.concatenate([low, np.maximum(high, low + 1)], axis=1)  # whole voxels, so that they can be painted
     scene = Scene(scene.shape, scene.affine, scene.images, scene.labels, {"boxes": whole}, scene.points)
     painted = np.zeros(scene.shape, dtype=int)
     for number, box in enumerate(whole.astype(int)):
@@ -336,9 +314,7 @@ def test_off_by_default_and_nothing_is_told_where_nothing_changed() -> None:
     there = Grid(orientation="LPS", spacing=(1.0, 1.0, 2.0))
     assert one(there, row) == row
     assert one(Grid(window=(40, 400)), {**row, "modality": "MR"}) == {**row, "modality": "MR"}
-    assert one(
-        Grid(orientation="RAS", spacing=1.0), {**row, "image": {"bytes": b"", "path": "a.mp4"}}, "video"
-    )
+    assert one(Grid(orientation="RAS", spacing=1.0), {**row, "image": {"bytes": b"", "path": "a.mp4"}}, "video")
 
 
 def test_a_volume_on_another_grid_is_decoded_by_the_stock_features() -> None:
@@ -442,9 +418,7 @@ def test_channels_of_a_volume_become_pictures() -> None:
     image = np.arange(4 * 3 * 5 * 2, dtype=np.uint8).reshape(4, 3, 5, 2)
     row = volume_row(image=image, modality="MR", sequence=["FLAIR", "T1"])
     slices = list(Grid(slices="axial", empty="drop").rows(row, "3d"))
-    assert [each["id"] for each in slices] == [
-        f"lits/0/k000{k}/{name}" for k in (2, 3) for name in ("FLAIR", "T1")
-    ]
+    assert [each["id"] for each in slices] == [f"lits/0/k000{k}/{name}" for k in (2, 3) for name in ("FLAIR", "T1")]
     assert [each["sequence"] for each in slices[:2]] == [["FLAIR"], ["T1"]]
     assert np.array_equal(np.asarray(decoded(slices[1], "2d")["image"]), image[:, :, 2, 1].T)
     assert slices[1]["provenance"]["operations"][-1] == "channel: 1"
@@ -513,9 +487,7 @@ def test_a_paired_image_moves_along_or_by_itself() -> None:
     moved = Volume(one(Grid(orientation="RAS", spacing=1.0), other)["label"]["target"]["bytes"])
     assert moved.shape == (6, 6, 6) and nib.aff2axcodes(moved.affine) == ("R", "A", "S")
     first = next(Grid(slices="axial").rows(other, "3d"))
-    assert first["label"]["target"] is None and "target: left out" in "".join(
-        first["provenance"]["operations"]
-    )
+    assert first["label"]["target"] is None and "target: left out" in "".join(first["provenance"]["operations"])
     assert next(Grid(slices="axial").rows(same, "3d"))["label"]["target"] is not None
 
 
@@ -556,11 +528,7 @@ def test_pictures_are_resampled_and_nothing_else() -> None:
     untouched = one(Grid(orientation="RAS", window=(40, 400), slices="axial", empty="drop"), row, "2d")
     assert untouched == row
     after = decoded(one(Grid(spacing=1.0), row, "2d"), "2d")
-    assert (
-        np.asarray(after["image"]).shape == (3, 4, 3)
-        and after["shape"] == [3, 4]
-        and after["spacing"] == [1, 1]
-    )
+    assert np.asarray(after["image"]).shape == (3, 4, 3) and after["shape"] == [3, 4] and after["spacing"] == [1, 1]
     assert after["label"]["boxes"][0]["box"] == [1, 1, 3, 3]
     assert after["label"]["points"][0]["point"] == [1, 2.25]  # (5 + 0.5) / 2 - 0.5
     assert set(np.unique(np.asarray(after["fused"]["mask"]))) <= {0, 1, 255}

@@ -266,9 +266,7 @@ def test_fused_masks_equal_the_brute_force(
     absent=st.lists(terms, max_size=3),
     targets=st.lists(terms, min_size=1, max_size=4, unique=True),
 )
-def test_what_follows_equals_the_brute_force(
-    present: list[str], absent: list[str], targets: list[str]
-) -> None:
+def test_what_follows_equals_the_brute_force(present: list[str], absent: list[str], targets: list[str]) -> None:
     got = infer(frozenset(present), frozenset(absent), tuple(targets))
     assert list(got) == [brute(set(present), set(absent), target) for target in targets]
 
@@ -461,9 +459,11 @@ def test_kinds_imply_what_they_are_kinds_of_and_never_the_other_way() -> None:
 def test_uncertain_is_unknown_and_what_was_not_assessed_too() -> None:
     targets = ["pneumonia", "bacterial pneumonia", "pneumothorax"]
     assert classes(targets, uncertain=["pneumonia"]) == [-1, -1, -1]
-    assert classes(
-        targets, uncertain=["bacterial pneumonia"], assessed=["pneumonia", "bacterial pneumonia"]
-    ) == [0, -1, -1]
+    assert classes(targets, uncertain=["bacterial pneumonia"], assessed=["pneumonia", "bacterial pneumonia"]) == [
+        0,
+        -1,
+        -1,
+    ]
 
 
 def test_a_part_of_an_organ_says_nothing_on_the_organ_as_a_class() -> None:
@@ -514,13 +514,9 @@ def test_classes_of_a_doubtful_mask_are_not_claimed_without_pixels() -> None:
 
 
 def test_boxes_take_the_target_that_they_are_a_kind_of() -> None:
-    boxes = [
-        {"name": name, "box": [0.0, 0.0, 1.0, 1.0]} for name in ("benign lung nodule", "lung mass", "lung")
-    ]
+    boxes = [{"name": name, "box": [0.0, 0.0, 1.0, 1.0]} for name in ("benign lung nodule", "lung mass", "lung")]
     fused = Harmonizer(["nodule", "lung nodule", "chest"])(row(boxes=boxes), "2d")
-    assert [box["name"] for box in fused["boxes"]] == ["lung nodule"], (
-        "a box of the lung is no box of the chest"
-    )
+    assert [box["name"] for box in fused["boxes"]] == ["lung nodule"], "a box of the lung is no box of the chest"
 
 
 def test_measures_with_two_units_are_an_error_that_names_both_members() -> None:
@@ -556,9 +552,7 @@ def test_measures_with_two_units_are_an_error_that_names_both_members() -> None:
         (["measures"], row(png(NESTED), LITS), False),
     ],
 )
-def test_rows_that_say_nothing_are_told_without_their_pixels(
-    outputs: Any, one: dict[str, Any], told: bool
-) -> None:
+def test_rows_that_say_nothing_are_told_without_their_pixels(outputs: Any, one: dict[str, Any], told: bool) -> None:
     harmonizer = Harmonizer(["liver tumor"], outputs=outputs)
     assert harmonizer.tells(Facts.of(one["label"]), one["label"]) is told
 
@@ -725,9 +719,9 @@ def test_a_nodule_outside_the_outlined_lungs_is_no_background(legend: Any) -> No
         lungs = marked(["lung"], legend, pixels, **looked, **marks)
         assert np.array_equal(lungs, pixels > 0)
     inside = {"boxes": [{"name": "lung nodule", "box": [0, 2, 2, 5, 4, 4]}]}
-    assert np.array_equal(
-        marked(["lung nodule"], legend, pixels, **looked, **inside), np.where(pixels > 0, 255, 0)
-    ), "a box that reaches into the lung is no contradiction"
+    assert np.array_equal(marked(["lung nodule"], legend, pixels, **looked, **inside), np.where(pixels > 0, 255, 0)), (
+        "a box that reaches into the lung is no contradiction"
+    )
 
 
 def test_landmarks_of_structures_that_an_image_has_once_change_nothing() -> None:
@@ -737,9 +731,7 @@ def test_landmarks_of_structures_that_an_image_has_once_change_nothing() -> None
     assert np.array_equal(marked(["optic disc"], {1: ("optic disc",)}, pixels, **away), pixels)
     empty = marked(["optic disc"], {1: ("optic disc",)}, pixels * 0, **away)
     assert (empty == 255).all(), "it is there, and outlined nowhere"
-    cells = marked(
-        ["cell"], {1: ("cell",)}, pixels, instances=True, points=[{"name": "cell", "point": [8, 8]}]
-    )
+    cells = marked(["cell"], {1: ("cell",)}, pixels, instances=True, points=[{"name": "cell", "point": [8, 8]}])
     assert np.array_equal(cells, np.where(pixels == 1, 1, 255)), "of cells there are many"
     other = {"points": [{"name": "fovea", "point": [8, 8]}]}
     assert np.array_equal(marked(["optic disc"], {1: ("optic disc",)}, pixels, **other), pixels)

@@ -209,9 +209,7 @@ def test_where_both_looked_and_differ_the_row_that_stays_is_taken_at_its_word() 
     found = pixels(fused)
     assert found is not None
     assert np.array_equal(found[0], square((WHOLE, LEFT, 1))), "the liver is the row's own"
-    assert np.array_equal(found[1], square((slice(0, 1), MIDDLE, 1))), (
-        "for tumors the other one alone has looked"
-    )
+    assert np.array_equal(found[1], square((slice(0, 1), MIDDLE, 1))), "for tumors the other one alone has looked"
     assert [(each.target, each.what, each.count) for each in one.contradicts] == [("liver", "mask", 8)]
     assert one.targets == {"liver tumor"}
     # Nobody looked for tumors: where two draw the liver differently, nothing is known of them.
@@ -336,10 +334,7 @@ def test_labels_of_a_leak_go_to_the_copy_that_stays_in_the_other_split() -> None
 
 
 def test_rows_that_nobody_has_looked_at_are_nobodys_duplicates() -> None:
-    rows = [
-        Scanned(f"a/{n}", "", subject="p" if n else None, split="train" if n < 2 else "test")
-        for n in range(4)
-    ]
+    rows = [Scanned(f"a/{n}", "", subject="p" if n else None, split="train" if n < 2 else "test") for n in range(4)]
     report = find_duplicates(rows)
     assert report.hashed == 0 and report.groups == ()
     assert [(drop.key, drop.reason) for drop in report.dropped] == [("a/1", "leak: subject")]
@@ -362,12 +357,8 @@ def boxed(**values: tuple[slice, int]) -> Array:
 
 
 TUMOR = boxed(liver=(slice(2, 6), 1), tumor=(slice(3, 4), 2))
-FOUR = boxed(
-    liver=(slice(2, 6), 1), kidney=(slice(7, 8), 2), spleen=(slice(8, 9), 3), pancreas=(slice(9, 10), 4)
-)
-BOTH = boxed(
-    liver=(slice(2, 6), 1), t=(slice(3, 4), 5), s=(slice(8, 9), 2), k=(slice(7, 8), 3), p=(slice(9, 10), 4)
-)
+FOUR = boxed(liver=(slice(2, 6), 1), kidney=(slice(7, 8), 2), spleen=(slice(8, 9), 3), pancreas=(slice(9, 10), 4))
+BOTH = boxed(liver=(slice(2, 6), 1), t=(slice(3, 4), 5), s=(slice(8, 9), 2), k=(slice(7, 8), 3), p=(slice(9, 10), 4))
 
 
 def write(path: Path, array: Array) -> None:
@@ -407,9 +398,7 @@ def test_equal_images_keep_the_labels_of_both(tmp_path: Path) -> None:
     assert (other["member"], other["id"], other["split"]) == ("lits", "lits/0", "train")
     assert other["license"] == "CC-BY-NC-ND-4.0" and other["targets"] == ["liver tumor"]
     assert other["contradicts"] == [] and other["problem"] is None
-    assert {name for each in row["label"]["legend"] for name in each["names"]} == set(TARGETS[:4]), (
-        "its own label"
-    )
+    assert {name for each in row["label"]["legend"] for name in each["names"]} == set(TARGETS[:4]), "its own label"
     assert found["lits/2"]["provenance"]["merged"] == [] and rows.report.contradictions == ()
 
 
@@ -419,9 +408,7 @@ def test_the_rows_of_the_preferred_member_stay(tmp_path: Path) -> None:
     assert rows.report.merged == {"kidney": 2, "pancreas": 2, "spleen": 2} and rows.report.lost == {}
     assert np.array_equal(masks(rows)["lits/0"], BOTH)
     assert rows.plan.request.prefer == ("LiTS17",)
-    with pytest.raises(
-        RequestError, match=r"'chaos', which is no member.*abdomenct-1k, lits|lits, abdomenct-1k"
-    ):
+    with pytest.raises(RequestError, match=r"'chaos', which is no member.*abdomenct-1k, lits|lits, abdomenct-1k"):
         fused(tmp_path, prefer=["chaos"], plan=True)
 
 
@@ -439,13 +426,9 @@ def test_contradictions_are_told_with_the_pair_and_the_target(tmp_path: Path) ->
     )
     assert told.count == 2 * 10 * 6
     (entry,) = found["abdomenct-1k/Case_00001"]["provenance"]["merged"]
-    assert entry["contradicts"] == [
-        {"target": "liver", "what": "mask", "count": 120, "kept": None, "other": None}
-    ]
+    assert entry["contradicts"] == [{"target": "liver", "what": "mask", "count": 120, "kept": None, "other": None}]
     assert "contradiction: abdomenct-1k/Case_00001 and lits/0 on liver (mask: 120 pixels)" in str(rows.report)
-    assert list(rows.decode(False)) and len(rows.report.contradictions) == 1, (
-        "told once, however often it is read"
-    )
+    assert list(rows.decode(False)) and len(rows.report.contradictions) == 1, "told once, however often it is read"
 
 
 def test_labels_of_near_duplicates_are_lost_and_counted(tmp_path: Path) -> None:
@@ -501,9 +484,7 @@ def test_nothing_is_decoded_ahead_where_it_is_not_asked_for(tmp_path: Path, deco
         rows = fused(root, **options)
         assert decoded == []
         assert next(iter(rows))["id"] == "lits/0" and decoded == ["lits/0"]
-        assert set(rows.report.not_compared) == {"lits", "abdomenct-1k"} and "not compared: lits" in str(
-            rows.report
-        )
+        assert set(rows.report.not_compared) == {"lits", "abdomenct-1k"} and "not compared: lits" in str(rows.report)
         assert [each.found for each in rows.report.overlaps] == [None]
         assert "declared, not compared" in str(rows.report) and "declared, not compared" in str(rows.plan)
         decoded.clear()
@@ -516,9 +497,7 @@ def test_persons_are_told_apart_without_pixels(tmp_path: Path, decoded: list[str
     head = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
     for number in range(3):
         make.image(f"HAM10000_images_part_1/ISIC_002430{number}.jpg", (60, 45), mode="RGB", seed=f"a{number}")
-        make.image(
-            f"ISIC2018_Task3_Test_Images/ISIC_003450{number}.jpg", (60, 45), mode="RGB", seed=f"b{number}"
-        )
+        make.image(f"ISIC2018_Task3_Test_Images/ISIC_003450{number}.jpg", (60, 45), mode="RGB", seed=f"b{number}")
     lines = {
         "HAM10000_metadata": ("HAM_1", "ISIC_002430"),
         "ISIC2018_Task3_Test_GroundTruth": ("", "ISIC_003450"),

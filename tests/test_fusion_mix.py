@@ -95,9 +95,7 @@ members = st.lists(
     min_size=1,
     max_size=5,
 ).map(
-    lambda many: [
-        member("abcde"[i], n, known=k, block=b, pattern=p, even=e) for i, (n, k, b, p, e) in enumerate(many)
-    ]
+    lambda many: [member("abcde"[i], n, known=k, block=b, pattern=p, even=e) for i, (n, k, b, p, e) in enumerate(many)]
 )
 
 
@@ -166,9 +164,7 @@ def test_every_row_once_over_nodes_and_workers(
         iterable = split_dataset_by_node(made, node, nodes)._prepare_ex_iterable_for_iteration()
         for worker in range(workers):  # what `datasets` does in a worker process
             if iterable.split_shard_indices_by_worker(workers, worker, contiguous=False):
-                found += [
-                    row["id"] for _, row in iterable.shard_data_sources(workers, worker, contiguous=False)
-                ]
+                found += [row["id"] for _, row in iterable.shard_data_sources(workers, worker, contiguous=False)]
     assert sorted(found) == everything(streams)
 
 
@@ -393,8 +389,7 @@ def test_a_row_costs_the_same_among_many_members() -> None:
     def seconds(count: int, weights: str) -> float:
         rows = 20_000 // count
         streams = [
-            Stream(str(i), partial(numbers, name="a", rows=rows), rows=rows, finish=as_row)
-            for i in range(count)
+            Stream(str(i), partial(numbers, name="a", rows=rows), rows=rows, finish=as_row) for i in range(count)
         ]
         iterable = mix(streams, features=ID, weights=weights)._ex_iterable  # type: ignore[arg-type]
         start = time.process_time()
@@ -424,9 +419,7 @@ def write(folder: Path, groups: tuple[tuple[int, ...], ...]) -> list[str]:
     return files
 
 
-def test_parquet_is_read_from_any_row_and_nothing_before_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parquet_is_read_from_any_row_and_nothing_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
 
     from medimg.fusion.parquet import parquet
@@ -447,9 +440,7 @@ def test_parquet_is_read_from_any_row_and_nothing_before_it(
     next(stream.open(46))
     assert groups == [1]
     made = mix([stream, member("a", 9)], features=ID, weights="interleave", shuffle=6)
-    assert sorted(ids(made)) == sorted(
-        [f"p{index}" for index in range(48)] + [f"a{index}" for index in range(9)]
-    )
+    assert sorted(ids(made)) == sorted([f"p{index}" for index in range(48)] + [f"a{index}" for index in range(9)])
 
 
 def test_in_workers_of_torch_every_row_comes_once_and_resumes() -> None:
@@ -490,9 +481,7 @@ def test_in_workers_of_torch_every_row_comes_once_and_resumes() -> None:
 
 @pytest.mark.parametrize("shuffle", [0, 4])
 def test_a_stateful_loader_resumes_after_any_number_of_rows(shuffle: int) -> None:
-    loading = pytest.importorskip(
-        "torchdata.stateful_dataloader", reason="resuming workers needs torch and torchdata"
-    )
+    loading = pytest.importorskip("torchdata.stateful_dataloader", reason="resuming workers needs torch and torchdata")
     streams = [member("a", 11), member("b", 6, known=False)]
 
     def loader() -> Any:
@@ -514,13 +503,9 @@ def test_the_training_example_of_the_docs_runs(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the training example needs torch")
     text = (Path(__file__).parents[1] / "docs" / "training.md").read_text("utf-8")
     program = tmp_path / "train.py"
-    _, _, example = (
-        text.split("```python", 1)[1].split("```")[0].partition("\n")
-    )  # the first line names extras
+    _, _, example = text.split("```python", 1)[1].split("```")[0].partition("\n")  # the first line names extras
     program.write_text(example, "utf-8")
-    done = subprocess.run(
-        [sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
+    done = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in done.stdout.splitlines()]
     assert len(losses) == 3 and all(0 < loss < 10 for loss in losses)

@@ -136,9 +136,7 @@ def test_rows_without_what_was_asked_for_are_left_out_unless_wanted(tmp_path: Pa
     assert {row["provenance"]["split"] for row in fuse("lits", **asked)} == {"train"}, (
         "the labels of LiTS's test part are not public"
     )
-    (row,) = fuse(
-        "lits", task="segmentation", targets=TARGETS, source="miniature", split="test", unlabeled=True
-    )
+    (row,) = fuse("lits", task="segmentation", targets=TARGETS, source="miniature", split="test", unlabeled=True)
     assert row["fused"]["mask"] is None and row["provenance"]["split_fused"] == "test"
 
 
@@ -160,8 +158,7 @@ def test_a_source_root_is_read_as_make_sync_reads_it(tmp_path: Path) -> None:
     with pytest.raises(SourceRequiredError, match="msd-liver"):
         fuse(["lits", "msd-liver"], targets=TARGETS, source=tmp_path)
     assert [m.bytes for m in rows.plan.members] == [
-        sum(file.stat().st_size for file in (tmp_path / m.name).rglob("*") if file.is_file())
-        for m in rows.plan.members
+        sum(file.stat().st_size for file in (tmp_path / m.name).rglob("*") if file.is_file()) for m in rows.plan.members
     ]
 
 
@@ -172,9 +169,7 @@ def test_a_changed_source_is_scanned_anew(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"task": "segmentation", "targets": TARGETS, "source": tmp_path}
     assert len(fuse(both, **asked).report.keys) == 3
     path = tmp_path / "lits" / "Training Batch 1" / "volume-0.nii"
-    Phantom(tmp_path / "lits").nifti(
-        "Training Batch 1/volume-0.nii", spacing=(0.7, 0.7, 5), seed="another patient"
-    )
+    Phantom(tmp_path / "lits").nifti("Training Batch 1/volume-0.nii", spacing=(0.7, 0.7, 5), seed="another patient")
     assert path.exists() and len(fuse(both, **asked).report.keys) == 2
 
 
@@ -225,9 +220,7 @@ def test_classes_of_several_members_are_multi_hot_with_unknowns() -> None:
     assert set(by) == {"chestx-ray14", "medmnist-v2"}
     assert all(len(row["fused"]["classes"]) == 3 for row in rows)
     assert by["medmnist-v2"]["fused"]["classes"][1:] == [-1, -1], "never looked for"
-    assert {row["provenance"]["config"] for row in rows if row["dataset"] == "medmnist-v2"} == {
-        "pneumoniamnist"
-    }
+    assert {row["provenance"]["config"] for row in rows if row["dataset"] == "medmnist-v2"} == {"pneumoniamnist"}
     for row in rows:
         for target, code in zip(targets, row["fused"]["classes"], strict=True):
             if target in row["label"]["classes"]:
@@ -237,11 +230,7 @@ def test_classes_of_several_members_are_multi_hot_with_unknowns() -> None:
 
 
 def test_measures_and_boxes() -> None:
-    row = next(
-        iter(
-            fuse("hc18", task="measurement", targets="head circumference", source="miniature", split="train")
-        )
-    )
+    row = next(iter(fuse("hc18", task="measurement", targets="head circumference", source="miniature", split="train")))
     assert [(m["name"], m["unit"]) for m in row["fused"]["measures"]] == [("head circumference", "mm")]
     rows = list(fuse("chestx-ray14", task="detection", targets=["lung mass"], source="miniature"))
     assert any(box["name"] == "lung mass" for row in rows for box in row["fused"]["boxes"])
@@ -249,9 +238,7 @@ def test_measures_and_boxes() -> None:
 
 
 def test_rows_with_their_own_license_are_taken_by_it() -> None:
-    everything = list(
-        fuse("covid-chestxray/images", source="miniature", targets=["pneumonia"], task="classification")
-    )
+    everything = list(fuse("covid-chestxray/images", source="miniature", targets=["pneumonia"], task="classification"))
     ids = {row["license"] for row in everything}
     assert len(ids) > 1
     asked = fuse(
@@ -340,9 +327,7 @@ def test_a_plan_can_be_run_again(asked: dict[str, Any], form: str, tmp_path: Pat
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return (
-            "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items() if each is not None) + "}"
-        )
+        return "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items() if each is not None) + "}"
     return json.dumps(value)
 
 
@@ -357,9 +342,7 @@ def _toml(value: Any) -> str:
         ("none.toml", None, "none.toml cannot be read.*liver-ct"),
     ],
 )
-def test_a_file_that_is_no_blueprint_is_told(
-    name: str, text: str | None, message: str, tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_blueprint_is_told(name: str, text: str | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / name
     if text is not None:
         path.write_text(text)
@@ -414,18 +397,14 @@ def test_kidneys_of_either_side_make_the_kidney_and_wider_ones_are_said() -> Non
     made = plan(["chaos", "kits19"], targets=["kidney"], task="segmentation")
     assert [member.alignment[0].mask for member in made.members] == ["direct", "direct"]
     made = plan(["lits", "abdomenct-1k"], targets=TARGETS, task="segmentation")
-    assert any(
-        "abdomenct-1k has only liver: inside that, liver tumor is unknown" in each for each in made.warnings
-    )
+    assert any("abdomenct-1k has only liver: inside that, liver tumor is unknown" in each for each in made.warnings)
 
 
 def test_members_are_found_by_criteria_and_near_misses_are_told() -> None:
     made = plan(modality="CT", organ="liver", task="segmentation", targets=TARGETS)
     assert {"lits", "msd-liver", "abdomenct-1k"} <= {member.name for member in made.members}
     assert all("CT" in member.modality for member in made.members)
-    strict = plan(
-        modality="CT", organ="liver", targets=TARGETS, task="segmentation", license_terms=["commercial"]
-    )
+    strict = plan(modality="CT", organ="liver", targets=TARGETS, task="segmentation", license_terms=["commercial"])
     assert {member.license for member in strict.members} == {"CC-BY-SA-4.0"}
     assert any(each.member == "lits" and "CC-BY-NC-ND-4.0" in each.reason for each in strict.left_out)
     large = plan(modality="CT", organ="liver", targets=["liver"], task="segmentation", minimum=500)
@@ -441,13 +420,9 @@ def test_members_are_found_by_criteria_and_near_misses_are_told() -> None:
 def test_what_cannot_be_fused_is_refused_with_the_names() -> None:
     with pytest.raises(FusionError, match=r"no member has 'spleen'.*lits"):
         plan("lits", targets=["liver", "spleen"])
-    with pytest.raises(
-        FusionError, match=r"no member has 'left kidney', only something wider: kits19 has kidney"
-    ):
+    with pytest.raises(FusionError, match=r"no member has 'left kidney', only something wider: kits19 has kidney"):
         plan("kits19", targets=["left kidney"], task="segmentation")
-    with pytest.raises(
-        FusionError, match=r"'tumor' means different things: .*kidney tumor.*kits19.*liver tumor.*lits"
-    ):
+    with pytest.raises(FusionError, match=r"'tumor' means different things: .*kidney tumor.*kits19.*liver tumor.*lits"):
         plan(["lits", "kits19"], targets=["tumor"], task="segmentation")
     with pytest.raises(FusionError, match=r"lits.*'liver' and 'tumor'.*channels"):
         plan("lits", targets=["liver", "tumor"], task="segmentation")
@@ -592,9 +567,7 @@ def test_no_subject_and_no_image_in_two_splits_of_a_blueprint(name: str) -> None
 def test_who_outlines_what_is_told_by_modality() -> None:
     sides = ["liver", "left kidney", "right kidney"]
     chaos = plan("chaos", modality="MR", targets=sides, task="segmentation").members[0]
-    assert [each.mask for each in chaos.alignment] == ["direct"] * 3 and chaos.label_map[
-        2
-    ] == "right kidney (3)"
+    assert [each.mask for each in chaos.alignment] == ["direct"] * 3 and chaos.label_map[2] == "right kidney (3)"
     with pytest.raises(FusionError, match="no member has 'left kidney'"):
         plan("chaos", modality="CT", targets=sides, task="segmentation")
     chaos = plan("chaos", modality="CT", targets=["liver", "liver tumor"], blueprint="liver-ct").members[0]

@@ -55,9 +55,7 @@ def ids(rows: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("on_duplicate", ["ignore", "drop"])
-def test_a_named_member_that_cannot_be_had_is_an_error_before_the_first_row(
-    root: Path, on_duplicate: str
-) -> None:
+def test_a_named_member_that_cannot_be_had_is_an_error_before_the_first_row(root: Path, on_duplicate: str) -> None:
     asked = {**ASKED, "on_duplicate": on_duplicate, "source": root}
     shutil.rmtree(root / "chaos")
     with pytest.raises(SourceRequiredError, match=r"chaos.*Next: put the original into"):
@@ -104,9 +102,7 @@ def test_a_named_dataset_is_there_if_one_of_its_parts_is(tmp_path: Path) -> None
 def test_a_split_that_a_copy_lacks_is_an_error_that_says_what_is_there(root: Path) -> None:
     for path in (root / "lits").glob("Tra*ing Batch*"):
         shutil.rmtree(path)
-    with pytest.raises(
-        SourceError, match=r"lits: this copy has no row of default/train; it has rows of .*test"
-    ):
+    with pytest.raises(SourceError, match=r"lits: this copy has no row of default/train; it has rows of .*test"):
         fuse("lits", source=root, split="train", targets=["liver"])
 
 
@@ -148,9 +144,7 @@ def test_what_is_left_out_is_counted_per_member_and_told_once() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", MedimgWarning)
         assert ids(rows) == given, "once, however often it is iterated"
-    assert {key: report.skipped for key, report in rows.report.left_out.items()} == reasons, (
-        "and counted once"
-    )
+    assert {key: report.skipped for key, report in rows.report.left_out.items()} == reasons, "and counted once"
 
 
 def test_rows_without_the_terms_asked_for_are_counted() -> None:
@@ -167,9 +161,7 @@ def test_rows_without_the_terms_asked_for_are_counted() -> None:
     assert report.left_out > 0 and sum(report.rows.values()) == len(given)
 
 
-def test_a_bad_row_costs_itself_or_stops_as_the_declaration_says(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bad_row_costs_itself_or_stops_as_the_declaration_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(root / "lits" / "Traing Batch 2")
     (bad,) = (root / "lits").rglob("volume-0.nii")
     bad.write_bytes(b"no volume")
@@ -285,9 +277,7 @@ def test_a_state_of_other_members_is_refused_and_one_of_the_same_elsewhere_is_no
     same = fuse(**asked, source=moved)
     same.load_state_dict(state)
     assert ids(same) == whole[1:]
-    Phantom(moved / "lits").nifti(
-        "Training Batch 1/volume-0.nii", spacing=(0.7, 0.7, 5), seed="another patient"
-    )
+    Phantom(moved / "lits").nifti("Training Batch 1/volume-0.nii", spacing=(0.7, 0.7, 5), seed="another patient")
     for changed in (moved, "miniature"):
         other = fuse(**asked, source=changed)
         other.load_state_dict(state)
@@ -366,9 +356,7 @@ def test_a_stored_set_is_made_once_over_processes(root: Path, tmp_path: Path) ->
     for first, second, another in zip(made, found[:4], found[4:], strict=True):
         assert second[2] == [], "nothing is decoded"
         assert second[:2] == first[:2]
-        assert second[3:] == first[3:] and first[3]["lits"] > 0 and first[4] == ["chaos", "lits"], (
-            "told again"
-        )
+        assert second[3:] == first[3:] and first[3]["lits"] > 0 and first[4] == ["chaos", "lits"], "told again"
         assert another[1] != first[1], "another request is another set"
     files = [{name for name in each[1]} for each in (*made, *found[4:])]
     assert len(written(home)) == len(set().union(*files)) > len(before), "nothing was written twice"

@@ -101,13 +101,9 @@ def test_the_picture_is_that_of_the_imports() -> None:
     needed = {
         (room, target)
         for room, target in real
-        if not any(
-            target in below(other, real) for source, other in real if source == room and other != target
-        )
+        if not any(target in below(other, real) for source, other in real if source == room and other != target)
     }
-    drawn = {
-        (a.replace("_", " "), b.replace("_", " ")) for a, b in re.findall(r"^ +(\w+) --> (\w+)$", PAGE, re.M)
-    }
+    drawn = {(a.replace("_", " "), b.replace("_", " ")) for a, b in re.findall(r"^ +(\w+) --> (\w+)$", PAGE, re.M)}
     assert drawn == needed, f"to add: {sorted(needed - drawn)}; to remove: {sorted(drawn - needed)}"
 
 

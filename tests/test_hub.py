@@ -110,10 +110,7 @@ def test_create_delete_move(hub: EmbeddedHub, api: HfApi) -> None:
     assert api.create_repo("unowned", **DATASET).repo_id == "medimg/unowned"
     assert api.create_repo("medimg/a-model").repo_id == "medimg/a-model"
     api.upload_file(path_or_fileobj=noise(2000), path_in_repo="a.bin", repo_id="medimg/a-model")
-    assert (
-        Path(api.hf_hub_download("medimg/a-model", "a.bin", local_dir=hub.store.root / "x")).stat().st_size
-        == 2000
-    )
+    assert Path(api.hf_hub_download("medimg/a-model", "a.bin", local_dir=hub.store.root / "x")).stat().st_size == 2000
     assert api.whoami()["name"] == "medimg"
     assert request("GET", f"{hub.url}/api/medimg-embedded-hub").json()["embedded"] is True
 
@@ -135,11 +132,7 @@ def test_upload_modes_and_no_op(api: HfApi, repo: str) -> None:
         return str(api.create_commit(repo, operations, commit_message="all", **DATASET).oid)
 
     first = push()
-    files = {
-        file.path: file
-        for file in api.list_repo_tree(repo, recursive=True, **DATASET)
-        if hasattr(file, "lfs")
-    }
+    files = {file.path: file for file in api.list_repo_tree(repo, recursive=True, **DATASET) if hasattr(file, "lfs")}
     lfs = {path for path, file in files.items() if file.lfs}
     assert lfs == {"data/train.parquet", "long.txt", "binary", "latin.txt"}
     for path in lfs:
@@ -151,9 +144,7 @@ def test_upload_modes_and_no_op(api: HfApi, repo: str) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 100_000, 300_000, 300_001, 400_000, 455_555])
-def test_preupload_then_one_commit(
-    hub: EmbeddedHub, api: HfApi, repo: str, size: int, tmp_path: Path
-) -> None:
+def test_preupload_then_one_commit(hub: EmbeddedHub, api: HfApi, repo: str, size: int, tmp_path: Path) -> None:
     before = head(api, repo)
     data = noise(size, 1)
     operations = [CommitOperationAdd("data/a.parquet", data), CommitOperationAdd("data/b.parquet", noise(7))]
@@ -275,10 +266,7 @@ def test_tags_branches_and_history(api: HfApi, repo: str) -> None:
     commits = api.list_repo_commits(repo, revision="feature/x", **DATASET)
     assert [commit.title for commit in commits] == ["t\n\nd", "initial commit"]
     assert (
-        HfFileSystem(endpoint=api.endpoint, token="x").read_text(
-            f"datasets/{repo}@feature%2Fx/data/ü x%#.txt"
-        )
-        == "é"
+        HfFileSystem(endpoint=api.endpoint, token="x").read_text(f"datasets/{repo}@feature%2Fx/data/ü x%#.txt") == "é"
     )
     for revision in ("nope", "0" * 40, "refs/pr/1"):
         with pytest.raises(RevisionNotFoundError):
@@ -314,15 +302,11 @@ def test_copy_across_repositories(
     add = [CommitOperationAdd("data/s.parquet", noise(3000)), CommitOperationAdd("note.md", b"note")]
     revision = api.create_commit(source, add, commit_message="m", **DATASET).oid
     copies = [
-        CommitOperationCopy(
-            path, f"from/{path}", src_repo_id=source, src_repo_type="dataset", src_revision=revision
-        )
+        CommitOperationCopy(path, f"from/{path}", src_repo_id=source, src_repo_type="dataset", src_revision=revision)
         for path in ("data/s.parquet", "note.md")
     ]
     api.create_commit(repo, copies, commit_message="fused", **DATASET)
-    assert (
-        Path(api.hf_hub_download(repo, "from/note.md", cache_dir=tmp_path, **DATASET)).read_bytes() == b"note"
-    )
+    assert Path(api.hf_hub_download(repo, "from/note.md", cache_dir=tmp_path, **DATASET)).read_bytes() == b"note"
     # The hash that makes the client copy must not make a client with Xet download by it.
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
     for expand in (False, True):
@@ -376,12 +360,9 @@ def test_listing_and_card_data(api: HfApi, repo: str) -> None:
 
 def test_bad_cards(api: HfApi, repo: str) -> None:
     with pytest.raises(ValueError, match="Invalid metadata"):
-        api.upload_file(
-            path_or_fileobj=b"---\na: [\n---\n", path_in_repo="README.md", repo_id=repo, **DATASET
-        )
+        api.upload_file(path_or_fileobj=b"---\na: [\n---\n", path_in_repo="README.md", repo_id=repo, **DATASET)
     bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
-        f"{new}: &{new} [{','.join(['*' + old] * 10)}]\n"
-        for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+        f"{new}: &{new} [{','.join(['*' + old] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
     )
     assert "too many values" in parse_card(f"---\n{bomb}---\n").problem
     assert parse_card("---\na: &a [*a]\n---\n").problem
@@ -427,10 +408,7 @@ def test_ranges(hub: EmbeddedHub, api: HfApi, repo: str) -> None:
     tag = f'"{hashlib.sha256(data).hexdigest()}"'
     described = request("HEAD", url)
     expected_headers = {"etag": tag, "x-linked-etag": tag, "x-linked-size": "1000", "content-length": "1000"}
-    assert (
-        expected_headers.items() <= dict(described.headers).items()
-        and described.headers["x-repo-commit"] == sha
-    )
+    assert expected_headers.items() <= dict(described.headers).items() and described.headers["x-repo-commit"] == sha
     assert not {"x-xet-hash", "link"} & set(described.headers)
     assert get("bytes=0-1", "HEAD").headers["content-length"] == "2"
     assert request("GET", url, headers={"If-None-Match": f'"other", {tag}'}).status_code == 304
@@ -499,9 +477,7 @@ def test_gated_and_private(hub: EmbeddedHub, api: HfApi, repo: str, tmp_path: Pa
         anonymous.auth_check(repo, **DATASET)
     assert request("GET", f"{hub.url}/datasets/{repo}/blob/main/x.bin").status_code == 403
     api.auth_check(repo, **DATASET)
-    assert Path(
-        api.hf_hub_download(repo, "x.bin", cache_dir=tmp_path / "b", **DATASET)
-    ).read_bytes() == noise(50)
+    assert Path(api.hf_hub_download(repo, "x.bin", cache_dir=tmp_path / "b", **DATASET)).read_bytes() == noise(50)
     api.update_repo_settings(repo, gated=False, private=True, **DATASET)
     with pytest.raises(RepositoryNotFoundError):
         anonymous.dataset_info(repo)
@@ -533,13 +509,9 @@ def test_collections(hub: EmbeddedHub, api: HfApi, repo: str) -> None:
     api.update_collection_item(made.slug, got.items[1].item_object_id, position=0, note="now first")
     api.delete_collection_item(made.slug, got.items[0].item_object_id)
     api.delete_collection_item(made.slug, got.items[0].item_object_id, missing_ok=True)
-    assert [(item.item_id, item.note) for item in api.get_collection(made.slug).items] == [
-        (other, "now first")
-    ]
+    assert [(item.item_id, item.note) for item in api.get_collection(made.slug).items] == [(other, "now first")]
     assert api.update_collection_metadata(made.slug, title="New").title == "New"
-    assert [found.slug for found in api.list_collections(owner="medimg", item=f"datasets/{other}")] == [
-        made.slug
-    ]
+    assert [found.slug for found in api.list_collections(owner="medimg", item=f"datasets/{other}")] == [made.slug]
     assert "now first" in request("GET", made.url).text and made.slug in request("GET", hub.url).text
     api.delete_collection(made.slug)
     with pytest.raises(HfHubHTTPError, match="404"):
@@ -656,10 +628,7 @@ def test_multipart_errors(hub: EmbeddedHub, repo: str) -> None:
     # parts that are not the whole
     other = noise(350_000, 79)
     upload = lfs_links(hub, repo, other)["upload"]
-    tags = {
-        n: request("PUT", upload["header"][str(n)], content=part).headers["etag"]
-        for n, part in slices.items()
-    }
+    tags = {n: request("PUT", upload["header"][str(n)], content=part).headers["etag"] for n, part in slices.items()}
     assert join(tags) == 400
     assert hub.store.object_size(hashlib.sha256(other).hexdigest()) is None
 
@@ -738,9 +707,7 @@ def test_odd_addresses(hub: EmbeddedHub, repo: str) -> None:
     for name in ("../x", "a/b", ".x", "x.git", "a--b", "", "a" * 97, None, 3, ["x"]):
         body = {"name": name, "organization": "medimg", "type": "dataset"}
         assert request("POST", f"{hub.url}/api/repos/create", json=body).status_code == 400, name
-    assert (
-        request("POST", f"{hub.url}/api/repos/create", json={"name": "x", "type": "../x"}).status_code == 400
-    )
+    assert request("POST", f"{hub.url}/api/repos/create", json={"name": "x", "type": "../x"}).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -752,23 +719,16 @@ def test_bad_bodies(hub: EmbeddedHub, repo: str, body: bytes) -> None:
             400,
             404,
         ), path
-    assert (
-        request("POST", f"{hub.url}/api/datasets/{repo}/commit/main", content=b"x" * 2_000_001).status_code
-        == 413
-    )
+    assert request("POST", f"{hub.url}/api/datasets/{repo}/commit/main", content=b"x" * 2_000_001).status_code == 413
 
 
 def test_other_sites_cannot_write_or_rebind(hub: EmbeddedHub) -> None:
     body = {"name": "evil", "type": "dataset"}
-    refused = request(
-        "POST", f"{hub.url}/api/repos/create", json=body, headers={"Origin": "http://evil.example"}
-    )
+    refused = request("POST", f"{hub.url}/api/repos/create", json=body, headers={"Origin": "http://evil.example"})
     assert refused.status_code == 403
     assert request("GET", hub.url, headers={"Host": "evil.example"}).status_code == 421
     assert request("GET", hub.url, headers={"Host": f"localhost:{hub.port}"}).status_code == 200
-    assert (
-        request("GET", hub.url, headers={"Host": f"datasets-server.localhost:{hub.port}"}).status_code == 200
-    )
+    assert request("GET", hub.url, headers={"Host": f"datasets-server.localhost:{hub.port}"}).status_code == 200
 
 
 def test_token(tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
@@ -792,9 +752,7 @@ def test_token(tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.C
         owner.update_repo_settings("medimg/x", private=False, **DATASET)
         assert stranger.dataset_info("medimg/x").id == "medimg/x"  # reading does not mind a foreign token
         for write in (
-            lambda: stranger.upload_file(
-                path_or_fileobj=b"x", path_in_repo="y", repo_id="medimg/x", **DATASET
-            ),
+            lambda: stranger.upload_file(path_or_fileobj=b"x", path_in_repo="y", repo_id="medimg/x", **DATASET),
             lambda: stranger.delete_repo("medimg/x", **DATASET),
             lambda: stranger.create_tag("medimg/x", tag="v1", **DATASET),
             lambda: stranger.create_collection("x"),
@@ -864,19 +822,14 @@ def test_pages_escape_a_hostile_card(hub: EmbeddedHub, api: HfApi, repo: str) ->
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         lowered = answer.text.lower()
         assert "<script" not in lowered and "<svg" not in lowered and "<img src=x" not in lowered, url
-        assert (
-            'href="javascript' not in lowered and 'src="javascript' not in lowered and "style=" not in lowered
-        ), url
+        assert 'href="javascript' not in lowered and 'src="javascript' not in lowered and "style=" not in lowered, url
         assert '"onerror=' not in lowered and 'href="data:' not in lowered, url
     text = request("GET", base).text
     assert f'src="/datasets/{repo}/resolve/main/assets/sheet.png"' in text
     assert f'href="/datasets/{repo}/blob/main/docs/more.md"' in text and "1,234 rows" in text
     assert "<table>" in text and "&lt;b&gt;" in text and 'rel="nofollow noopener noreferrer"' in text
     raw = request("GET", f"{base}/resolve/main/page.html")
-    assert (
-        raw.headers["content-type"].startswith("text/plain")
-        and "sandbox" in raw.headers["content-security-policy"]
-    )
+    assert raw.headers["content-type"].startswith("text/plain") and "sandbox" in raw.headers["content-security-policy"]
     assert raw.headers["x-content-type-options"] == "nosniff"
     style = text.split("<style>")[1].split("</style>")[0]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -898,9 +851,7 @@ def test_restart_keeps_everything(tmp_path: Path) -> None:
     with EmbeddedHub(tmp_path / "hub") as hub:
         api = HfApi(endpoint=hub.url, token="x")
         api.create_repo("medimg/kept", **DATASET)
-        made = api.upload_file(
-            path_or_fileobj=noise(4000), path_in_repo="x.bin", repo_id="medimg/kept", **DATASET
-        )
+        made = api.upload_file(path_or_fileobj=noise(4000), path_in_repo="x.bin", repo_id="medimg/kept", **DATASET)
         api.create_tag("medimg/kept", tag="v1", **DATASET)
         api.update_repo_settings("medimg/kept", gated="auto", **DATASET)
         slug = api.create_collection("Kept", namespace="medimg").slug
@@ -917,9 +868,7 @@ def test_restart_keeps_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["write_commit", "write_ref"])
-def test_crash_in_a_commit_leaves_the_head(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
+def test_crash_in_a_commit_leaves_the_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     store = Store(tmp_path)
     repository = store.create("dataset", "a/b")
     before = repository.commit()

@@ -114,9 +114,7 @@ def test_yaml_bombs_are_answered_by_every_route(hub: EmbeddedHub) -> None:
 
 
 def test_values_that_json_cannot_hold_are_told_as_text(hub: EmbeddedHub) -> None:
-    read = parse_card(
-        "---\na: .inf\nb: 0001-01-01 00:00:00+23:59\nc: !!binary AAAA\nd: {1: 2020-01-02}\n---\n"
-    )
+    read = parse_card("---\na: .inf\nb: 0001-01-01 00:00:00+23:59\nc: !!binary AAAA\nd: {1: 2020-01-02}\n---\n")
     assert json.loads(json.dumps(read.data, allow_nan=False))["d"] == {"1": "2020-01-02"}
     assert read.data["a"] == "inf" and read.problem == ""
     assert parse_card("---\ndataset_info: {splits: 5}\n---\n").rows is None
@@ -240,9 +238,7 @@ def test_a_wrong_type_never_makes_a_repository_public(hub: EmbeddedHub) -> None:
         {"private": []},
         {"gated": 0},
     ):
-        answer = ask(
-            hub, "PUT", f"/api/datasets/{PRIVATE}/settings", json=body, headers={"Authorization": "Bearer x"}
-        )
+        answer = ask(hub, "PUT", f"/api/datasets/{PRIVATE}/settings", json=body, headers={"Authorization": "Bearer x"})
         assert answer.status_code == 400, body
     assert ask(hub, "GET", f"/api/datasets/{PRIVATE}").status_code == 404
 
@@ -284,10 +280,7 @@ def test_heads_of_requests(hub: EmbeddedHub) -> None:
     assert get("/", host=None) == 400
     for origin in (b"http://[", b"null", b"http://evil.example", b"\xff", b"//", b"x"):
         assert get("/", b"Origin: " + origin) == 403
-    assert (
-        get("/", f"Origin: http://127.0.0.1:{hub.port}".encode(), host=f"127.0.0.1:{hub.port}".encode())
-        == 200
-    )
+    assert get("/", f"Origin: http://127.0.0.1:{hub.port}".encode(), host=f"127.0.0.1:{hub.port}".encode()) == 200
     file = f"/datasets/{REPO}/resolve/main/x.bin"
     for header in (
         b"Range: bytes=" + b"0-0," * 3000 + b"0-0", b"Range: bytes=-", b"Range: \xb2", b"Range: bytes=\xb2-5",
@@ -413,9 +406,7 @@ def test_private_names_are_told_to_nobody_else(hub: EmbeddedHub) -> None:
     ):  # fmt: skip
         assert name not in ask(hub, "GET", path).text, path
     assert REPO in ask(hub, "GET", f"/collections/{slug}").text
-    assert [item.item_id for item in HfApi(endpoint=hub.url, token=False).get_collection(slug).items] == [
-        REPO
-    ]
+    assert [item.item_id for item in HfApi(endpoint=hub.url, token=False).get_collection(slug).items] == [REPO]
     assert [item.item_id for item in api.get_collection(slug).items] == [REPO, PRIVATE]
     # Nor does an answer differ from that about a name that does not exist.
     other = "medimg/patients-of-dr-doe"
@@ -503,9 +494,7 @@ def test_bodies_that_drip_end(hub: EmbeddedHub, path: str) -> None:
         path = answer.json()["objects"][0]["actions"]["upload"]["href"].removeprefix(hub.url)
     method = "PUT" if "lfs" in path else "POST"
     with closing(socket.create_connection(("127.0.0.1", hub.port))) as connection:
-        connection.sendall(
-            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n".encode()
-        )
+        connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n".encode())
         done = threading.Event()
 
         def drip() -> None:
@@ -536,9 +525,7 @@ def test_an_announced_size_is_refused_before_anything_is_read(hub: EmbeddedHub) 
         (f"/api/datasets/{REPO}/commit/main", LIMITS.body + 1),
         (f"/api/datasets/{REPO}/paths-info/main", 3 << 20),
     ):
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
-        )
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
         assert status(raw(hub, head.encode())) == 413
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
     head = b"POST /api/repos/create HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"

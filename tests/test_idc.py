@@ -76,9 +76,7 @@ def test_streams_from_the_bucket_what_lies_on_disk(name: str, bucket: Bucket, tm
     builder = registry.get(name)
     config = builder.dataset.config_names[0]
     rows = list(
-        medimg.load(
-            name, config, source="official", split="train", streaming=True, storage_options=bucket.options
-        )
+        medimg.load(name, config, source="official", split="train", streaming=True, storage_options=bucket.options)
     )
     here, _ = local(name.partition("?")[0], tmp_path)
     patient = name.partition("=")[2]
@@ -105,11 +103,7 @@ def test_segments_become_a_mask_with_every_overlap(tmp_path: Path) -> None:
     parts = {part["value"]: part["name"] for one in source["objects"] for part in one["parts"]}
     assert set(parts.values()) == {"Neoplasm", "Phantom structure"}
     for value, met in source["combinations"].items():
-        names = {
-            name
-            for part in met
-            for name in (["tumor"] if parts[part] == "Neoplasm" else ["unmapped structure"])
-        }
+        names = {name for part in met for name in (["tumor"] if parts[part] == "Neoplasm" else ["unmapped structure"])}
         assert set(legend[int(value)]) == names
     assert label["assessed"] == ["tumor", "unmapped structure"]
     assert source["objects"][0]["parts"][0]["type"] == ["108369006", "SCT", "Neoplasm"]
@@ -168,9 +162,7 @@ def test_a_row_has_the_stricter_license_of_image_and_mask(tmp_path: Path) -> Non
     analyses = [one for one in records if one.config.startswith("volumes-")]
     assert analyses and all(one.mask is not None for one in analyses)
     assert {one.license for one in analyses} == {"CC-BY-NC-3.0"}
-    licenses = {
-        one["license"] for row in analyses for one in json.loads(row.values["label"]["source"])["objects"]
-    }
+    licenses = {one["license"] for row in analyses for one in json.loads(row.values["label"]["source"])["objects"]}
     assert licenses == {"CC-BY-4.0"}
 
 
@@ -221,9 +213,7 @@ def test_every_collection_has_a_declaration() -> None:
         assert dataset.homepage.startswith("https://portal.imaging.datacommons.cancer.gov/")
 
 
-def test_the_tree_is_listed_as_far_as_it_is_asked_for(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_tree_is_listed_as_far_as_it_is_asked_for(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     upload(bucket, CT_WITH_SEG)
     listed: list[str] = []
     from medimg.builders.idc.files import FileSystem

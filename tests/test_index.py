@@ -179,9 +179,7 @@ def test_what_is_shown_follows_the_verdict_of_the_license(verdict: Verdict) -> N
     for entry in of_it:
         text = shown(entry.name)
         assert show.MAY_BE[verdict] in " ".join(text.split())
-        assert [other for other in show.MAY_BE.values() if other in " ".join(text.split())] == [
-            show.MAY_BE[verdict]
-        ]
+        assert [other for other in show.MAY_BE.values() if other in " ".join(text.split())] == [show.MAY_BE[verdict]]
         assert "was not asked" in " ".join(text.split()), "nobody asked a Hub"
         assert (f'load_dataset("medimg/{entry.name}"' in text) == (verdict is not Verdict.RECIPE)
         assert f'medimg.load("{entry.name}"' in text and "source=" in text
@@ -191,9 +189,7 @@ def test_what_is_shown_follows_the_verdict_of_the_license(verdict: Verdict) -> N
 def test_every_dataset_can_be_shown_whole_in_lines_of_a_terminal() -> None:
     for entry in registry.entries():
         text = shown(entry.name, width=80)  # type: ignore[arg-type]
-        folded = [
-            line for line in text.splitlines() if not line.startswith(show.CODE) and " " in line.strip("- ")
-        ]
+        folded = [line for line in text.splitlines() if not line.startswith(show.CODE) and " " in line.strip("- ")]
         assert max(map(len, folded)) <= 80, entry.name
         for section in ("Who may use it", "How to load it", "Good to know", "Citation"):
             assert f"\n{section}\n" in text

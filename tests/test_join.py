@@ -55,17 +55,13 @@ def join(**how: Any) -> Join:
         IMAGE,
         row,
         mask=Partner(MASK, **reasons),
-        line=lines(
-            r"ages\.csv$", "image", key="name", tell="no age is known", rest="its image is not in this copy"
-        ),
+        line=lines(r"ages\.csv$", "image", key="name", tell="no age is known", rest="its image is not in this copy"),
     )
 
 
 @settings(max_examples=40)
 @given(images=NAMES, masks=NAMES, ages=NAMES, needed=st.booleans())
-def test_everything_is_a_row_or_has_a_reason(
-    images: set[str], masks: set[str], ages: set[str], needed: bool
-) -> None:
+def test_everything_is_a_row_or_has_a_reason(images: set[str], masks: set[str], ages: set[str], needed: bool) -> None:
     how = {"skip": "no mask"} if needed else {"tell": "no mask is known"}
     with tempfile.TemporaryDirectory() as folder:
         contents = pictures("images", images) | pictures("masks", masks) | table(ages)
@@ -136,9 +132,7 @@ def test_several_partners_by_a_group_of_their_own(tmp_path: Path) -> None:
     def drawn(case: Case) -> list[Row]:
         return [Row(id=f"{case.name}-{who}", image=case.image, mask=one) for who, one in case.masks.items()]
 
-    observers = Join(
-        IMAGE, drawn, masks=Partner(r"masks/(?P<name>\w)_(?P<who>\d)\.png$", by="who", skip="none")
-    )
+    observers = Join(IMAGE, drawn, masks=Partner(r"masks/(?P<name>\w)_(?P<who>\d)\.png$", by="who", skip="none"))
     contents = pictures("images", "abc") | pictures("masks", ("a_1", "a_2", "b_2", "d_1"))
     rows, skipped, _, _ = joined(observers, contents, tmp_path)
     assert [one.id for one in rows] == ["a-1", "a-2", "b-2"]
@@ -212,9 +206,7 @@ def test_any_mapping_is_a_lookup(tmp_path: Path) -> None:
 
 
 def test_a_key_may_be_made_of_the_case(tmp_path: Path) -> None:
-    one = Join(
-        IMAGE, row, mask=Partner(MASK), line=lines(r"ages\.csv$", "image", key=lambda case: case.stem.lower())
-    )
+    one = Join(IMAGE, row, mask=Partner(MASK), line=lines(r"ages\.csv$", "image", key=lambda case: case.stem.lower()))
     rows, _, told, _ = joined(one, {"images/A.png": "", "masks/A.png": "", **table("a")}, tmp_path)
     assert [one.meta["age"] for one in rows] == ["7"] and not told
 
@@ -241,9 +233,7 @@ def test_a_join_that_cannot_work_says_so_at_import(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="captures nothing under a name"):
         Join(IMAGE, row, mask=Partner(r"masks/(\w+)\.png$"))
     wrong = Join(IMAGE, lambda case: Row(id=case.number, image=case.image))
-    with pytest.raises(
-        (AttributeError, LabelError, MedimgError), match="the join has no 'number'; it has name"
-    ):
+    with pytest.raises((AttributeError, LabelError, MedimgError), match="the join has no 'number'; it has name"):
         joined(wrong, pictures("images", "a"), tmp_path)
 
 

@@ -70,9 +70,7 @@ def test_a_changed_source_is_read_anew(lits: Path) -> None:
     assert len(medimg.load("lits", source=lits, split="train")) == 2
 
 
-def test_a_file_of_that_name_in_the_working_folder_is_not_taken(
-    lits: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_that_name_in_the_working_folder_is_not_taken(lits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stock features read a local file where the stored path exists; the bytes must win."""
     other = lits.parent / "elsewhere"
     other.mkdir()
@@ -94,9 +92,7 @@ def test_recipe_only_without_a_source_says_where_to_register(name: str) -> None:
 def test_every_recipe_says_how_to_pass_a_copy() -> None:
     for builder in registry.builders():
         if builder.dataset.publish is Verdict.RECIPE:
-            with pytest.raises(
-                SourceRequiredError, match=rf'medimg\.load\("{builder.name}".*, source="'
-            ) as caught:
+            with pytest.raises(SourceRequiredError, match=rf'medimg\.load\("{builder.name}".*, source="') as caught:
                 medimg.load(builder.name)
             assert "http" in str(caught.value) and ".." not in str(caught.value), builder.name
 
@@ -107,9 +103,7 @@ def test_a_repository_without_data_is_named_with_the_next_step(monkeypatch: pyte
 
     monkeypatch.setattr(hub, "check", lambda: None)
     monkeypatch.setattr(datasets, "load_dataset", nothing)
-    with pytest.raises(
-        HubError, match=r"hc18: the repository org/hc18 holds no data.*medimg\.load"
-    ) as caught:
+    with pytest.raises(HubError, match=r"hc18: the repository org/hc18 holds no data.*medimg\.load") as caught:
         medimg.load("hc18", namespace="org")
     assert "page says why" in str(caught.value)
 
@@ -159,9 +153,7 @@ def test_rows_left_out_are_told_once_with_counts_and_reasons(lits: Path, streami
 
     count, told = heard(twice)
     assert count == 4
-    assert (
-        len(told) == 1 and "1 left out: a training volume whose segmentation is not in this copy" in told[0]
-    )
+    assert len(told) == 1 and "1 left out: a training volume whose segmentation is not in this copy" in told[0]
     report = rows.report  # type: ignore[attr-defined]
     assert report.rows == {"train": 2} and report.left_out == 1 and report.finished
     (reason,) = report.skipped.values()
@@ -188,9 +180,7 @@ def test_no_row_is_an_error_with_the_commonest_reasons(tmp_path: Path, streaming
     make = Phantom(tmp_path)
     for number in range(3):
         make.image(f"Dataset_BUSI_with_GT/benign/benign ({number}).png", (50, 42), mode="RGB")
-    with pytest.raises(
-        SourceError, match=r"busi.*3 left out: an image whose mask is not in this copy.*Next: "
-    ):
+    with pytest.raises(SourceError, match=r"busi.*3 left out: an image whose mask is not in this copy.*Next: "):
         list(medimg.load("busi", source=tmp_path, split="train", streaming=streaming))
 
 
@@ -339,9 +329,7 @@ def test_cells_are_numbers_or_named(table: Files) -> None:
 def test_lines_that_contradict_concern_their_row_alone(table: Files) -> None:
     lines = tables.lines_by(table, r"a\.csv$", "name")
     assert lines.get("x")["mm"] == "0.5" and lines.get("nobody") is None
-    with pytest.raises(
-        FormatError, match=r"line 5, column 'name': 'z' stands in line 4, too, with another 'mm'"
-    ):
+    with pytest.raises(FormatError, match=r"line 5, column 'name': 'z' stands in line 4, too, with another 'mm'"):
         lines.get("z")
     lines.tell_rest("its image is not in this copy")
     assert [reason for _, reason in table.told] == [
@@ -375,9 +363,7 @@ def test_a_declared_file_is_compared_before_its_rows_come(tmp_path: Path) -> Non
     for phantoms in ("miniature", tmp_path / "phantoms"):
         registry.get("hc18").miniature(Phantom(tmp_path / "phantoms"))
         assert list(medimg.load("hc18", source=phantoms, split="train", streaming=True))
-    with zipfile.ZipFile(
-        tmp_path / "training_set.zip"
-    ) as archive:  # what a user has unpacked cannot be compared
+    with zipfile.ZipFile(tmp_path / "training_set.zip") as archive:  # what a user has unpacked cannot be compared
         archive.extractall(tmp_path / "unpacked")
     shutil.copy(tmp_path / "training_set_pixel_size_and_HC.csv", tmp_path / "unpacked")
     assert list(medimg.load("hc18", source=tmp_path / "unpacked", split="train", streaming=True))
@@ -393,14 +379,10 @@ def test_official_files_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyP
             Source(url=server.url(path), path=path, sha256=hashlib.sha256(data).hexdigest())
             for path, data in make.files.items()
         ]
-        monkeypatch.setattr(
-            builder.module, "DATASET", builder.dataset.model_copy(update={"sources": tuple(sources)})
-        )
+        monkeypatch.setattr(builder.module, "DATASET", builder.dataset.model_copy(update={"sources": tuple(sources)}))
         assert len(list(medimg.load("hc18", source="official", split="train", streaming=True))) > 0
         sources[0] = sources[0].model_copy(update={"sha256": "0" * 64})
-        monkeypatch.setattr(
-            builder.module, "DATASET", builder.dataset.model_copy(update={"sources": tuple(sources)})
-        )
+        monkeypatch.setattr(builder.module, "DATASET", builder.dataset.model_copy(update={"sources": tuple(sources)}))
         with pytest.raises(ChecksumError, match="0000"):
             list(medimg.load("hc18", source="official", split="train", streaming=True))
 

@@ -52,9 +52,7 @@ def test_real_grades_of_idrid(tmp_path: Path) -> None:
         "moderate nonproliferative diabetic retinopathy",
         "macular edema risk grade 1",
     ]
-    assert (
-        set(found.skipped.values()) == {"no table in this copy has a row for it"} and len(found.skipped) == 2
-    )
+    assert set(found.skipped.values()) == {"no table in this copy has a row for it"} and len(found.skipped) == 2
 
 
 def test_real_folds_and_findings_of_hyperkvasir(tmp_path: Path) -> None:
@@ -207,9 +205,7 @@ def test_real_readings_of_lidc(tmp_path: Path) -> None:
     book = "tcia-diagnosis-data-2012-04-20.xls"
     make.bytes(book, real(f"LIDC-IDRI/{book}"))
     found = copied("lidc_idri", make.files, tmp_path)
-    assert found.skipped == {
-        "tcia-lidc-xml/185/068.xml": "a reading of a chest radiograph, which has no outlines"
-    }
+    assert found.skipped == {"tcia-lidc-xml/185/068.xml": "a reading of a chest radiograph, which has no outlines"}
     (row,) = found.rows()
     label = row["label"]
     assert label["source"]["boxes"] == [
@@ -258,10 +254,7 @@ def test_real_nodules_of_luna16(tmp_path: Path) -> None:
     for uid in (most, other):
         mine = [[float(value) for value in one[1:4]] for one in nodules if one[0] == uid]
         low = [round(min(axis)) - 30 for axis in zip(*mine, strict=True)]
-        size = [
-            int((max(axis) - start + 30) / 2)
-            for axis, start in zip(zip(*mine, strict=True), low, strict=True)
-        ]
+        size = [int((max(axis) - start + 30) / 2) for axis, start in zip(zip(*mine, strict=True), low, strict=True)]
         make.metaimage(f"subset4/{uid}.mhd", size, spacing=(2, 2, 2), origin=low)
     found = copied("luna16", make.files, tmp_path)
     label = found.row(most)["label"]
@@ -282,9 +275,7 @@ def test_real_nodules_of_luna16(tmp_path: Path) -> None:
             assert measure == {"name": "nodule diameter", "value": diameter, "unit": "mm"}
             for axis in range(3):
                 assert box["box"][axis] - 0.5 <= place[axis] - diameter / 4 < box["box"][axis] + 0.51
-                assert (
-                    box["box"][axis + 3] - 1.51 <= place[axis] + diameter / 4 <= box["box"][axis + 3] - 0.49
-                )
+                assert box["box"][axis + 3] - 1.51 <= place[axis] + diameter / 4 <= box["box"][axis + 3] - 0.49
     assert found.row(most)["meta"]["subset"] == 4
 
 

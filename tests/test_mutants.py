@@ -128,10 +128,7 @@ def test_a_killed_mutant_and_one_that_lives_and_tests_that_prove_nothing(
     monkeypatch.setattr(run, "RESULTS", tmp_path / "kept" / "mutants.jsonl")
     monkeypatch.setattr(run, "PRELOADED", ("numpy", "pytest"))
     target = run.Target("medimg/licenses.py", ("tests/test_licenses.py",), select="test_empty_set")
-    there = {
-        mutant.name: mutant
-        for mutant in mutate.mutants(target.file, (run.ROOT / target.file).read_text("utf-8"))
-    }
+    there = {mutant.name: mutant for mutant in mutate.mutants(target.file, (run.ROOT / target.file).read_text("utf-8"))}
     killed = next(name for name in there if name.startswith("medimg/licenses.py::combine::drop raise"))
     lives = next(name for name in there if name.startswith("medimg/licenses.py::_clash::"))
     jobs = [(target, there[killed]), (target, there[lives])]
@@ -150,9 +147,7 @@ def test_a_killed_mutant_and_one_that_lives_and_tests_that_prove_nothing(
     assert {outcome.name: outcome.status for outcome in run.outcomes(jobs, 1, fresh=False)} == found
 
 
-def test_a_survivor_without_a_reason_fails(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_survivor_without_a_reason_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = [run.Outcome("a", 1, "", run.SURVIVED, 1.0), run.Outcome("b", 2, "", run.KILLED, 1.0)]
     monkeypatch.setattr(run, "reasons", lambda: {})
     assert run.tell(found, 3, as_json=False) == 1

@@ -50,16 +50,12 @@ def test_wheel_holds_every_package_and_its_data(installed: Path, tmp_path: Path)
         "print(len(medimg.names()), v.modality.resolve('MR'))"
     )
     count, modality = run(installed, code, tmp_path).split()
-    assert int(count) == len(
-        [path for path in (ROOT / "builders").glob("*.py") if not path.name.startswith("_")]
-    )
+    assert int(count) == len([path for path in (ROOT / "builders").glob("*.py") if not path.name.startswith("_")])
     assert modality == "MRI"
 
 
 def test_outer_packages_are_no_top_level_names(installed: Path, tmp_path: Path) -> None:
-    code = (
-        "import importlib.util as u; print([n for n in ('builders', 'hub_sync', 'cards') if u.find_spec(n)])"
-    )
+    code = "import importlib.util as u; print([n for n in ('builders', 'hub_sync', 'cards') if u.find_spec(n)])"
     assert run(installed, code, tmp_path).strip() == "[]"
 
 
@@ -99,9 +95,7 @@ def test_base_install_writes_the_portal(base: Path, tmp_path: Path) -> None:
     done = medimg(base, "portal", "--out", "site", "--json", cwd=tmp_path)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     assert f'"files": {sum(path.is_file() for path in (tmp_path / "site").rglob("*"))}' in done.stdout
-    assert (tmp_path / "site" / "index.html").exists() and (
-        tmp_path / "site" / "data" / "catalogue.json"
-    ).exists()
+    assert (tmp_path / "site" / "index.html").exists() and (tmp_path / "site" / "data" / "catalogue.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -122,17 +116,11 @@ def test_a_command_that_needs_an_extra_says_which(base: Path, tmp_path: Path, ar
 
 
 def test_every_extra_that_a_message_names_is_declared(wheel: Path) -> None:
-    declared = {
-        one.split("extra ==")[1].strip(" '\"")
-        for one in environments.requirements(wheel)
-        if "extra ==" in one
-    }
+    declared = {one.split("extra ==")[1].strip(" '\"") for one in environments.requirements(wheel) if "extra ==" in one}
     named = {
         extra
         for path in [*ROOT.glob("medimg/**/*.py"), *ROOT.glob("cards/*.py"), *ROOT.glob("hub_sync/**/*.py")]
-        for extra in re.findall(
-            r'medimg\[(\w+)\]|need\("(\w+)"|_extra\("\w+", "(\w+)"\)', path.read_text("utf-8")
-        )
+        for extra in re.findall(r'medimg\[(\w+)\]|need\("(\w+)"|_extra\("\w+", "(\w+)"\)', path.read_text("utf-8"))
         for extra in extra
         if extra
     }

@@ -197,9 +197,7 @@ def test_boxes_and_points_follow_the_volume() -> None:
     spans = [np.nonzero(colored(shown)) for shown in (by_mask, by_box)]
     for axis in (0, 1):
         assert [spans[0][axis].min(), spans[0][axis].max()] == [spans[1][axis].min(), spans[1][axis].max()]
-    by_point = pictures.thumbnail(
-        volume(array, affine), points=[Point(name="a", point=(9.5, 5.5, 4))], size=200
-    )
+    by_point = pictures.thumbnail(volume(array, affine), points=[Point(name="a", point=(9.5, 5.5, 4))], size=200)
     assert centre(colored(by_point)) == pytest.approx(centre(colored(by_mask)), abs=0.02)
     elsewhere = [Box(name="a", box=(5, 3, 0, 15, 9, 1))]
     assert not colored(pictures.thumbnail(volume(array, affine), volume(mask * 0, affine), boxes=[])).any()
@@ -358,9 +356,7 @@ def kept(rows: list[tuple[str, str, bool]], room: int, count: int) -> tuple[list
 
 def test_pictures_prefer_labels_and_many_subjects() -> None:
     rows = [("train", "a", False)] * 50 + [("train", "a", True)] * 50
-    rows += (
-        [("train", name, True) for name in "bcd"] + [("train", "e", False)] * 500 + [("test", "f", False)] * 9
-    )
+    rows += [("train", name, True) for name in "bcd"] + [("train", "e", False)] * 500 + [("test", "f", False)] * 9
     found, shown, drawn = kept(rows, 4, 6)
     assert [each.split(":", 1)[1] for each in found] == [
         *(f"train:{name}:labelled" for name in "abcd"),
@@ -427,9 +423,7 @@ def test_statistics() -> None:
         )
 
     assert pictures.statistics(manifest()) is None
-    counted = manifest(
-        classes={f"finding {n}": n for n in range(1, 40)}, structures={"liver": 131, "x" * 500: 0}
-    )
+    counted = manifest(classes={f"finding {n}": n for n in range(1, 40)}, structures={"liver": 131, "x" * 500: 0})
     data = pictures.statistics(counted)
     assert data is not None and data == pictures.statistics(counted)
     assert PIL.Image.open(io.BytesIO(data)).width == 720

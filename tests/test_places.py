@@ -152,9 +152,7 @@ def test_a_place_that_cannot_be_is_one_bad_row(
 
 @pytest.mark.parametrize("name", ["", "nan", "inf", "1e999"])
 def test_centers_of_idrid_are_finite(name: str, tmp_path: Path) -> None:
-    path = next(
-        path for path in written("idrid") if path.endswith("IDRiD_OD_Center_Training Set_Markups.csv")
-    )
+    path = next(path for path in written("idrid") if path.endswith("IDRiD_OD_Center_Training Set_Markups.csv"))
     first = written("idrid")[path].decode().splitlines()[1].split(",")[1]
     contents = changed("idrid", path, f",{first},", f",{name},")
     with pytest.raises(MedimgError, match=r"IDRiD_OD_Center.*line 2, column 'X"):
@@ -230,14 +228,10 @@ def test_an_image_that_the_table_of_boxes_lacks_is_told(tmp_path: Path) -> None:
         for member in before.namelist():
             if not member.endswith(".json"):
                 cut.writestr(member, before.read(member))
-    ids, _, report = read(
-        "kvasir_seg", {"kvasir-seg.zip": out.getvalue()}, tmp_path / "table", bad_files="stop"
-    )
+    ids, _, report = read("kvasir_seg", {"kvasir-seg.zip": out.getvalue()}, tmp_path / "table", bad_files="stop")
     (told,) = report.incomplete
     assert (
-        len(ids) == 3
-        and "no table of boxes in this copy has an entry" in told
-        and report.incomplete[told].count == 3
+        len(ids) == 3 and "no table of boxes in this copy has an entry" in told and report.incomplete[told].count == 3
     )
 
 

@@ -45,9 +45,7 @@ def held(**configs: dict[str, int]) -> Manifest:
                 name=name,
                 dimension="2d",
                 license=rows,
-                splits={
-                    "train": SplitStats(rows=sum(rows.values()) or 1, subjects=0, shards=(), metadata=())
-                },
+                splits={"train": SplitStats(rows=sum(rows.values()) or 1, subjects=0, shards=(), metadata=())},
             )
             for name, rows in configs.items()
         ),
@@ -78,9 +76,7 @@ def test_what_turned_is_counted_by_license() -> None:
 
 
 def test_a_gate_stays_for_rows_that_no_new_declaration_has_freed() -> None:
-    dataset = declare(
-        OPEN, Config(name="a", title="A"), Config(name="b", title="B", license=licenses.PER_ROW)
-    )
+    dataset = declare(OPEN, Config(name="a", title="A"), Config(name="b", title="B", license=licenses.PER_ROW))
     assert policy.held(dataset, held(a={GATED: 1})) == []
     assert policy.held(dataset, held(b={GATED: 1, OPEN: 1})) == [GATED]
     assert policy.held(dataset, held(gone={GATED: 1})) == [GATED]

@@ -85,9 +85,7 @@ def manifest() -> Manifest:
     shard = Shard(path="data/train-00000-of-00001.parquet", rows=131, bytes=1000, raw_bytes=2000, sha256="0")
     split = SplitStats(rows=131, subjects=130, shards=(shard,), metadata=())
     config = ConfigStats(name="default", dimension="3d", splits={"train": split}, structures={"liver": 131})
-    return Manifest(
-        name="lits", medimg="1", schema_version="1", origin="source", fingerprint={}, configs=(config,)
-    )
+    return Manifest(name="lits", medimg="1", schema_version="1", origin="source", fingerprint={}, configs=(config,))
 
 
 def hostile() -> Entry:
@@ -366,10 +364,7 @@ def test_a_pixel_reads_at_full_depth(page: Any, tmp_path: Path) -> None:
     show(page, "#/view")
     assert "Nothing leaves this computer" in page.locator("main").inner_text()
     page.set_input_files("#files", str(path))
-    assert (
-        "notes.txt" in page.locator("[role=status]").first.inner_text()
-        or page.get_by_text("notes.txt").count()
-    )
+    assert "notes.txt" in page.locator("[role=status]").first.inner_text() or page.get_by_text("notes.txt").count()
 
 
 def test_without_the_viewer_the_rest_is_whole(browser: Any, tmp_path: Path) -> None:
@@ -426,9 +421,7 @@ def test_no_page_has_a_serious_barrier_or_is_wider_than_a_phone(browser: Any, ad
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, hash
             page.evaluate("document.querySelectorAll('details:not(.fold)').forEach(each => each.open = true)")
             page.evaluate(axe)
-            found = page.evaluate(
-                f"axe.run({{exclude: {ALIKE}}}, {{resultTypes: ['violations'], runOnly: {only}}})"
-            )
+            found = page.evaluate(f"axe.run({{exclude: {ALIKE}}}, {{resultTypes: ['violations'], runOnly: {only}}})")
             serious = [
                 (each["id"], each["nodes"][0]["html"][:200], each["nodes"][0].get("failureSummary", "")[:300])
                 for each in found["violations"]

@@ -87,9 +87,7 @@ def manifests() -> dict[str, Manifest]:
         configs = []
         for name in dataset.config_names:
             config = dataset.config(name)
-            splits = {
-                split: stats(chance.randrange(1, 500)) for split in config.splits if chance.random() < 0.9
-            }
+            splits = {split: stats(chance.randrange(1, 500)) for split in config.splits if chance.random() < 0.9}
             if splits:
                 dimension = config.dimension or dataset.dimension
                 configs.append(ConfigStats(name=name, dimension=dimension, splits=splits))
@@ -142,9 +140,7 @@ def selections(number: int, seed: int) -> list[dict[str, Any]]:
                 asked[kind] = some(values, 2) if values else some(getattr(vocab, kind), 1)
         said = [names for each in alike for names in (*each.legend.values(), *each.labels.values())]
         labels = sorted({name for names in said for name in names})
-        wider = sorted({up for name in labels for up in vocab.label.ancestors(name)} | set(labels)) or [
-            "lung"
-        ]
+        wider = sorted({up for name in labels for up in vocab.label.ancestors(name)} | set(labels)) or ["lung"]
         options: dict[str, Any] = {
             "targets": some(labels if labels and chance.random() < 0.7 else wider, 4),
             "dimension": chance.choice(("2d", "3d", near.dimension, near.dimension, near.dimension)),
@@ -157,9 +153,7 @@ def selections(number: int, seed: int) -> list[dict[str, Any]]:
             "unlabeled": True,
             "weights": chance.choice(("uniform", "interleave", {"temperature": 2}, {"lits": 1.5})),
             "prefer": some(asked.get("names") or [near.name], 2),
-            "grid": chance.choice(
-                ({"slices": "axial"}, {"spacing": [1, 1, 2.5], "orientation": "LPS"}, {"x": 1})
-            ),
+            "grid": chance.choice(({"slices": "axial"}, {"spacing": [1, 1, 2.5], "orientation": "LPS"}, {"x": 1})),
             "source": chance.choice(("official", "miniature", "s3://bucket/copies")),
             "blueprint": chance.choice(blueprint.names()),
             "seed": 7,
@@ -308,11 +302,7 @@ def test_what_is_taken_away_gives_the_same_plan(
     asked, made = TAKEN_AWAY[number], taken[number]
     wanted = expected(asked)
     assert made["again"] == asked and made["state"].startswith("pick=lits&show=table")
-    code = (
-        made["python"]
-        .split("print(rows.plan)")[0]
-        .replace("rows = medimg.fuse(", "rows = medimg.fuse(plan=True,")
-    )
+    code = made["python"].split("print(rows.plan)")[0].replace("rows = medimg.fuse(", "rows = medimg.fuse(plan=True,")
     names: dict[str, Any] = {}
     exec(code, names)
     assert json.loads(names["rows"].to_json()) == wanted
@@ -422,9 +412,7 @@ def test_a_request_goes_through_a_recipe_and_comes_back(taken: list[dict[str, An
     (read,) = by_node(IMPORTED, {"data": fusion_data(None), "recipes": [recipe]})
     for kind in ("modality", "organ", "task", "dimension", "minimum"):
         assert read["asked"][kind] == asked[kind]
-    assert {each for each in licenses.known() if allowed(each, ["adapt"])} == set(
-        read["asked"]["license_terms"]
-    )
+    assert {each for each in licenses.known() if allowed(each, ["adapt"])} == set(read["asked"]["license_terms"])
 
 
 # ---------------------------------------------------------------------------------------- in a real browser
@@ -504,9 +492,7 @@ def test_a_composition_is_made_by_keyboard_on_a_phone(page: Any) -> None:
     text = page.inner_text(".plan")
     assert members and all(key in text for key in members)
     assert all(warning in page.text_content(".plan") for warning in wanted["warnings"])
-    assert all(
-        each["reason"] in page.text_content(".plan") for each in wanted["metadata_harmonization"]["left_out"]
-    )
+    assert all(each["reason"] in page.text_content(".plan") for each in wanted["metadata_harmonization"]["left_out"])
     assert all(reason in page.text_content(".plan") for reason in wanted["index"]["license"]["reasons"])
     assert f"{wanted['index']['rows']:,}" in text
     with_tabs = page.get_by_role("tab", name="Python")

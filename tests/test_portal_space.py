@@ -94,9 +94,7 @@ def test_a_space_of_somebody_else_stays_as_it_is(hub: Hub) -> None:
     assert theirs.found(portal.NAME)[0].files == before
 
 
-def test_a_row_that_cannot_be_drawn_has_no_picture_and_stops_nothing(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_row_that_cannot_be_drawn_has_no_picture_and_stops_nothing(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     from medimg.cards.portal import previews
 
     def broken(dataset: Any, manifest: Any, opened: Any) -> Any:

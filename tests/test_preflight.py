@@ -49,8 +49,7 @@ def test_nothing_is_written_and_all_is_told(server: EmbeddedHub, originals: Path
     assert found.ready and found.access.role == "write" and not found.access.problem
     told = {each.name: each for each in found.datasets}
     held = {
-        name: sum(path.stat().st_size for path in (originals / name).rglob("[!.]*") if path.is_file())
-        for name in told
+        name: sum(path.stat().st_size for path in (originals / name).rglob("[!.]*") if path.is_file()) for name in told
     }
     assert (told["hc18"].action, told["hc18"].at, told["hc18"].commits) == ("build", "free", 1)
     assert told["hc18"].bytes == held["hc18"] and told["verse"].bytes == held["verse"]
@@ -130,9 +129,7 @@ def test_what_is_published_is_ours_and_costs_nothing(server: EmbeddedHub, origin
     assert found.bytes == 0 and found.seconds == 0
 
 
-def test_a_source_that_cannot_be_read_is_one_problem_among_others(
-    server: EmbeddedHub, tmp_path: Path
-) -> None:
+def test_a_source_that_cannot_be_read_is_one_problem_among_others(server: EmbeddedHub, tmp_path: Path) -> None:
     registry.get("hc18").miniature(Phantom(tmp_path / "hc18"))
     (tmp_path / "verse.zip").write_bytes(b"no archive")
     found = preflight(["verse", "hc18"], Hub(server.url, "new-org", WRITER), root=str(tmp_path))
@@ -204,9 +201,7 @@ def test_a_contributor_is_told_what_may_be_refused() -> None:
 
 def test_what_the_hub_recommends_is_held_against_the_plan() -> None:
     access = may_write(who(), "ada")
-    one = Planned(
-        "large", "build", "new", "free", 6 * 10**12, 15_000, 1, "open", ("about 15,000 files of a commit",)
-    )
+    one = Planned("large", "build", "new", "free", 6 * 10**12, 15_000, 1, "open", ("about 15,000 files of a commit",))
     found = Preflight("https://huggingface.co", "ada", False, access, (one,), 50.0)
     assert any("files of a commit" in each for each in found.doubts)
     assert any("6.0 TB" in each for each in found.doubts)

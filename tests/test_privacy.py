@@ -110,9 +110,7 @@ def png(orientation: int = 1, array: np.ndarray[Any, Any] | None = None) -> byte
     info.add_itxt("Title", CANARY, zip=True)
     info.add_itxt("XML:com.adobe.xmp", XMP.decode())
     image = Image.fromarray(gradient() if array is None else array)
-    data = saved(
-        image, "PNG", pnginfo=info, exif=full_exif(orientation), icc_profile=b"profile" * 30, dpi=(300, 300)
-    )
+    data = saved(image, "PNG", pnginfo=info, exif=full_exif(orientation), icc_profile=b"profile" * 30, dpi=(300, 300))
     data = data.replace(png_chunk(b"IEND", b""), b"")
     name, _, _ = data[data.find(b"iCCP") + 4 :].partition(b"\0")
     assert name == b"ICC Profile"
@@ -135,17 +133,13 @@ def gif() -> bytes:
 
 def webp(orientation: int = 1) -> bytes:
     image = Image.fromarray(gradient())
-    data = saved(
-        image, "WEBP", lossless=True, exif=full_exif(orientation), xmp=XMP, icc_profile=b"profile" * 30
-    )
+    data = saved(image, "WEBP", lossless=True, exif=full_exif(orientation), xmp=XMP, icc_profile=b"profile" * 30)
     more = struct.pack("<4sI", b"note", len(TOLD)) + TOLD + b"\0" * (len(TOLD) % 2)
     data += more
     return data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
 
 
-def tiff(
-    compression: str = "zlib", *, big: bool = False, order: str = "<", orientation: int = 1, **how: Any
-) -> bytes:
+def tiff(compression: str = "zlib", *, big: bool = False, order: str = "<", orientation: int = 1, **how: Any) -> bytes:
     """A TIFF with text in every tag that may hold some, in SubIFDs and in bytes that nothing points to."""
     out = io.BytesIO()
     tags: list[Any] = [(tag, 2, 0, CANARY, False) for tag in (269, 285, 315, 316, 33432, 50838, 65000)]
@@ -173,9 +167,7 @@ def tiff(
 
 def pillow_tiff(compression: str) -> bytes:
     image = Image.fromarray(gradient(64, 64))
-    return (
-        saved(image, "TIFF", compression=compression, tiffinfo={270: CANARY, 305: CANARY, 315: CANARY}) + TOLD
-    )
+    return saved(image, "TIFF", compression=compression, tiffinfo={270: CANARY, 305: CANARY, 315: CANARY}) + TOLD
 
 
 def shown(data: bytes) -> np.ndarray[Any, Any]:
@@ -249,9 +241,7 @@ def film(kind: str, *, sound: bool = True, codec: str = "mpeg4", **options: str)
             container.mux(track.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
             if voice is not None:
                 said = (TOLD * 200)[:1600]
-                spoken = av.AudioFrame.from_ndarray(
-                    np.frombuffer(said, np.int16)[None], format="s16", layout="mono"
-                )
+                spoken = av.AudioFrame.from_ndarray(np.frombuffer(said, np.int16)[None], format="s16", layout="mono")
                 spoken.sample_rate, spoken.pts = 8000, 800 * n
                 container.mux(voice.encode(spoken))
         container.mux(track.encode())
@@ -367,9 +357,7 @@ def test_of_dicom_nothing_is_told_that_the_basic_profile_removes() -> None:
     replaced = {"StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"}
     characteristics = {"PatientSex", "PatientAge", "PatientWeight"}  # the option of this name
     assert len(canaries.PROFILE) > 600 and kept == replaced | characteristics
-    assert {"SeriesDescription", "ContrastBolusAgent", "StudyDate", "InstitutionName"} <= set(
-        canaries.PROFILE
-    )
+    assert {"SeriesDescription", "ContrastBolusAgent", "StudyDate", "InstitutionName"} <= set(canaries.PROFILE)
 
 
 def test_metaimage_headers_are_told_by_list(tmp_path: Path) -> None:
@@ -412,9 +400,7 @@ def test_text_leaves_a_volume_and_no_voxel_changes(suffix: str, tmp_path: Path) 
     assert again is clean and rest is None
 
 
-@pytest.mark.parametrize(
-    ("stated", "looked", "rows"), [("YES", None, 0), ("NO", None, 1), ("YES", "ours", 1)]
-)
+@pytest.mark.parametrize(("stated", "looked", "rows"), [("YES", None, 0), ("NO", None, 1), ("YES", "ours", 1)])
 def test_text_in_the_pixels_stops_the_row_where_nobody_looked(
     stated: str, looked: str | None, rows: int, tmp_path: Path
 ) -> None:
@@ -450,9 +436,7 @@ def test_manifests_name_files_in_known_words_alone() -> None:
     words = privacy.Words("medimg.builders.lits")
     words.learn("Training Batch 1/volume-12.nii")
     report = LoadReport("lits")
-    report.skip(
-        f"{CANARY}/volume-19600312.nii", f"quarantined: the label '{CANARY}' is not known ({CANARY}/9.nii)"
-    )
+    report.skip(f"{CANARY}/volume-19600312.nii", f"quarantined: the label '{CANARY}' is not known ({CANARY}/9.nii)")
     report.skip("Training Batch 1/volume-13.nii", "no mask in this copy")
     public = words.report(report)
     assert "Canary" not in str(public) and "Jane" not in str(public) and "1960" not in str(public)

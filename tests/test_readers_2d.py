@@ -166,9 +166,7 @@ def test_exif_orientation_is_applied_as_the_stock_feature_does() -> None:
         options = {"compression": "tiff_lzw"} if kind == "TIFF" else {}
         one, _, _ = check(raster.picture(saved(noise((10, 30), "uint8"), kind, exif=exif, **options)))
         assert one.shape == (30, 10), kind
-    assert picture(raster.picture(saved(noise((9, 8), "uint8"), "JPEG", exif=exif))).meta == {
-        "exif_orientation": 6
-    }
+    assert picture(raster.picture(saved(noise((9, 8), "uint8"), "JPEG", exif=exif))).meta == {"exif_orientation": 6}
 
 
 def oriented(array: Array, kind: str, orientation: int) -> Memory:
@@ -318,9 +316,7 @@ def tags_of(orientation: int, mask: int | None = None, target: int | None = None
 
 
 @pytest.mark.parametrize("frame", ["stored", "shown", None])
-@pytest.mark.parametrize(
-    ("image", "mask", "target"), [(6, 6, None), (6, 1, None), (1, 6, None), (3, None, 1)]
-)
+@pytest.mark.parametrize(("image", "mask", "target"), [(6, 6, None), (6, 1, None), (1, 6, None), (3, None, 1)])
 def test_a_row_stands_in_one_frame(frame: Any, image: int, mask: int | None, target: int | None) -> None:
     given_ = tags_of(image, mask, target)
     same = len({image, mask, target} - {None}) == 1
@@ -369,9 +365,7 @@ def test_what_a_decoder_passes_over_in_a_tiff_is_said() -> None:
         plain = picture(raster.picture(tiff(gray, photometric="miniswhite", compression=compression)))
         assert np.array_equal(plain.array, 255 - gray) and plain.meta == {}
         more = {"extrasamples": ["unspecified"], "compression": compression, "planarconfig": "contig"}
-        one, _, _ = check(
-            raster.picture(tiff(noise((20, 30, 4), "uint8"), photometric="rgb", **cast(Any, more)))
-        )
+        one, _, _ = check(raster.picture(tiff(noise((20, 30, 4), "uint8"), photometric="rgb", **cast(Any, more))))
         assert one.array.shape == (20, 30, 3) and "1 of 4 samples" in one.meta["left_out"][0]
         rgba = tiff(noise((20, 30, 4), "uint8"), photometric="rgb", extrasamples=["unassalpha"])
         assert picture(raster.picture(rgba)).meta == {}
@@ -565,15 +559,9 @@ def test_stack_of_pages_or_pictures_is_a_volume() -> None:
     st.randoms(),
 )
 @FAST
-def test_pnm_values_are_not_stretched(
-    maximum: int, height: int, width: int, ascii: bool, random: Any
-) -> None:
+def test_pnm_values_are_not_stretched(maximum: int, height: int, width: int, ascii: bool, random: Any) -> None:
     values = np.array([random.randint(0, maximum) for _ in range(height * width)])
-    body = (
-        b" ".join(b"%d" % v for v in values)
-        if ascii
-        else values.astype(">u2" if maximum > 255 else "u1").tobytes()
-    )
+    body = b" ".join(b"%d" % v for v in values) if ascii else values.astype(">u2" if maximum > 255 else "u1").tobytes()
     head = b"P%d # a comment\n%d %d\n%d\n" % (2 if ascii else 5, width, height, maximum)
     one, _, _ = check(raster.picture(Memory(head + body)))
     assert np.array_equal(one.array.ravel(), values)
@@ -620,9 +608,7 @@ def test_bombs_are_refused_from_the_header() -> None:
         raster.encode(Picture(np.broadcast_to(np.uint8(0), (20_000, 20_000))))
 
 
-@given(
-    st.binary(max_size=200), st.integers(0, 7), st.sampled_from(["PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP"])
-)
+@given(st.binary(max_size=200), st.integers(0, 7), st.sampled_from(["PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP"]))
 @FAST
 def test_damage_is_always_a_named_error(noise_bytes: bytes, seed: int, kind: str) -> None:
     data = bytearray(saved((np.arange(80).reshape(8, 10) * (seed + 1) % 256).astype(np.uint8), kind).data)
@@ -663,9 +649,7 @@ def test_encode_is_lossless(dtype: str, height: int, width: int, seed: int) -> N
 def test_label_maps_take_the_smallest_dtype(values: list[int]) -> None:
     array = np.array([values], dtype=np.int64)
     small = depth.narrowed(array)
-    assert np.array_equal(small, array) and np.array_equal(
-        stock(raster.encode(depth.label_picture(array))[0]), array
-    )
+    assert np.array_equal(small, array) and np.array_equal(stock(raster.encode(depth.label_picture(array))[0]), array)
     expected = "uint8" if 0 <= min(values) and max(values) < 256 else "uint16"
     assert small.dtype == (expected if 0 <= min(values) and max(values) < 65536 else "int32")
 
@@ -700,9 +684,7 @@ def test_index_maps_values_colors_and_palettes() -> None:
     assert np.array_equal(
         picture(masks.mask(saved(np.dstack([labels * 100] * 3)), {0: 0, 100: 1, 200: 2})).array, labels
     )
-    assert np.array_equal(
-        picture(masks.mask(saved(lut[labels]), {0: 0, 255: 1}, channel=0)).array, labels == 1
-    )
+    assert np.array_equal(picture(masks.mask(saved(lut[labels]), {0: 0, 255: 1}, channel=0)).array, labels == 1)
 
 
 def test_index_names_what_it_cannot_map() -> None:
@@ -822,9 +804,7 @@ def test_what_filled_refuses_and_keeps() -> None:
     solid = picture(masks.filled(saved((region * 255).astype(np.uint8))))
     assert np.array_equal(solid.array, region) and solid.meta["contour"] == "filled already"
     two = np.hstack([line, line])
-    assert np.array_equal(
-        picture(masks.filled(saved((two * 255).astype(np.uint8)))).array, np.hstack([region] * 2)
-    )
+    assert np.array_equal(picture(masks.filled(saved((two * 255).astype(np.uint8)))).array, np.hstack([region] * 2))
 
 
 def circumference(mask: Array) -> float:
@@ -1030,9 +1010,7 @@ def test_promises_can_be_sent_to_another_process() -> None:
     for pixels in (masks.mask(file), masks.filled(file), masks.union([(file, 2)]), masks.rle("1 2", (2, 2))):
         again = pickle.loads(pickle.dumps(pixels))
         assert type(again) is type(pixels)
-    assert np.array_equal(
-        pickle.loads(pickle.dumps(masks.mask(file))).read().array, picture(masks.mask(file)).array
-    )
+    assert np.array_equal(pickle.loads(pickle.dumps(masks.mask(file))).read().array, picture(masks.mask(file)).array)
 
 
 # ----------------------------------------------------------------------------------------------------- arrays
@@ -1047,9 +1025,7 @@ def npz(compressed: bool = True, **members: Array) -> Memory:
 @pytest.mark.parametrize("compressed", [True, False])
 def test_npz_items_pass_once_over_the_file(compressed: bool) -> None:
     images = noise((50, 28, 28, 3), "uint8")
-    file = npz(
-        compressed, val=noise((3, 3), "uint8"), train_images=images, train_labels=np.arange(50)[:, None]
-    )
+    file = npz(compressed, val=noise((3, 3), "uint8"), train_images=images, train_labels=np.arange(50)[:, None])
     assert arrays.npz_values(file, "train_labels")[:2] == [[0], [1]]
     file.bytes = file.times = 0
     for item, expected in zip(arrays.npz_items(file, "train_images"), images, strict=True):
@@ -1167,9 +1143,7 @@ def test_csv_round_trip(records: list[list[str]], delimiter: str, bom: bool) -> 
     writer = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL)
     writer.writerows([["id", "b c", "ä"], *records])
     data = out.getvalue().encode("utf-8-sig" if bom else "utf-8")
-    expected = [
-        dict(zip(("id", "b c", "ä"), one, strict=True)) for one in records if any(c.strip() for c in one)
-    ]
+    expected = [dict(zip(("id", "b c", "ä"), one, strict=True)) for one in records if any(c.strip() for c in one)]
     for options in ({}, {"delimiter": delimiter}):
         assert table(data, **options) == expected
     assert table(gzip.compress(data), "t.csv.gz") == expected
@@ -1286,9 +1260,7 @@ def test_objects_by_a_field_need_a_list_of_objects() -> None:
         tables.objects_by(Memory(b'[{"id": 1, "a": 2}, {"id": 1, "a": 3}]', "t.json"), "id")
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "NA", "n/a", "NaN", "None", "null", "Not available", "unknown", "?", "-"]
-)
+@pytest.mark.parametrize("text", ["", " ", "NA", "n/a", "NaN", "None", "null", "Not available", "unknown", "?", "-"])
 def test_a_cell_that_says_that_there_is_no_number_is_none_and_named_where_one_is_needed(text: str) -> None:
     line = table_lines.Line({"mm": text}, "t.csv", 3)
     assert line.number_or_none("mm") is None
@@ -1418,9 +1390,7 @@ def test_a_corner_in_json_that_is_no_number_is_named(bad: Any) -> None:
             boxes.corners({**cells, name: bad}, names, file=table, place="box 1 of 'a'")
         assert caught.value.file == "boxes.json"
         with pytest.raises(FormatError, match=f"box 1 of 'a' has no '{name}'"):
-            boxes.corners(
-                {key: cells[key] for key in names if key != name}, names, file=table, place="box 1 of 'a'"
-            )
+            boxes.corners({key: cells[key] for key in names if key != name}, names, file=table, place="box 1 of 'a'")
 
 
 def test_voc_is_verbatim() -> None:
@@ -1507,9 +1477,7 @@ def test_coco() -> None:
     found = coco(file)
     image = found.images["a.png"]
     assert [one.box for one in image.objects] == [(0, 0, 2, 2), (1.5, 0, 4.5, 2)]
-    assert [one.category for one in image.objects] == ["cell", "nucleus"] and found.raw == {
-        "info": {"year": 2020}
-    }
+    assert [one.category for one in image.objects] == ["cell", "nucleus"] and found.raw == {"info": {"year": 2020}}
     one = picture(image.mask())
     assert one.array.tolist() == [[1, 2, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0], [0] * 6, [0] * 6]
     assert one.meta == {"instances": 2, "overlapping_pixels": 2}
@@ -1571,9 +1539,7 @@ def test_clip_keeps_the_bytes_and_measures_the_frames(form: tuple[str, str, str]
     file = movie(*form)
     one = video.clip(file).read()
     assert isinstance(one, Clip)
-    assert (
-        one.encoded == file.data and one.suffix == f".{form[0]}" and one.size == (8, 48, 70) and one.fps == 25
-    )
+    assert one.encoded == file.data and one.suffix == f".{form[0]}" and one.size == (8, 48, 70) and one.fps == 25
     assert one.meta["pixel_format"] == form[2]
     again = video.clip(file).read()
     assert again.content() == one.content() != video.clip(movie(*form, count=7)).read().content()
@@ -1602,9 +1568,7 @@ def test_single_frames() -> None:
             video.frames(file, [index])[0].read()
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"<html></html>", b"\0" * 400, b"RIFF\x10\0\0\0AVI LIST", bytes(range(200))]
-)
+@pytest.mark.parametrize("data", [b"", b"<html></html>", b"\0" * 400, b"RIFF\x10\0\0\0AVI LIST", bytes(range(200))])
 def test_what_is_no_video(data: bytes) -> None:
     with pytest.raises(FormatError, match=r"case/clip\.avi"):
         video.clip(Memory(data, "case/clip.avi")).read()

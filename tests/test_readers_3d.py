@@ -144,9 +144,7 @@ def saved(image: Any) -> bytes:
 
 
 @FAST
-@given(
-    shapes, dtypes, affines(), st.sampled_from("<>"), st.sampled_from(["", "gz", "members"]), st.booleans()
-)
+@given(shapes, dtypes, affines(), st.sampled_from("<>"), st.sampled_from(["", "gz", "members"]), st.booleans())
 def test_nifti_passes_byte_for_byte(
     shape: tuple[int, ...], dtype: str, affine: Array, order: str, packing: str, extended: bool
 ) -> None:
@@ -244,9 +242,7 @@ def test_gzip_may_end_in_zeros() -> None:
 
 def test_units_become_millimeters() -> None:
     volume = nifti.volume(memory(data=nii(xyzt_units=3))).read()
-    assert volume.spacing == pytest.approx((0.001, 0.001, 0.002)) and volume.affine[2, 2] == pytest.approx(
-        0.002
-    )
+    assert volume.spacing == pytest.approx((0.001, 0.001, 0.002)) and volume.affine[2, 2] == pytest.approx(0.002)
 
 
 @pytest.mark.parametrize("codes", [(0, 0), (0, 1), (2, 0)])
@@ -535,9 +531,7 @@ def test_series_that_lack_different_slices_are_not_one_grid() -> None:
 
     for one, other in (((3,), (5,)), ((0,), (8,)), ((3, 4), (3, 6)), ((1, 2, 3), (5, 6, 7))):
         a, b = without(*one), without(*other)
-        assert a.grid().differs(b.grid()) and grids.VoxelGrid.of(a.read()).differs(
-            grids.VoxelGrid.of(b.read())
-        ), one
+        assert a.grid().differs(b.grid()) and grids.VoxelGrid.of(a.read()).differs(grids.VoxelGrid.of(b.read())), one
         with pytest.raises(GeometryError, match="cannot be stacked"):
             volumes.stack([a, b]).read()
         with pytest.raises(GeometryError, match="different grids"):
@@ -764,9 +758,7 @@ def test_metaimage_one_file_per_slice(style: str, tmp_path: Path) -> None:
 
 def test_metaimage_2d_gets_a_third_axis(tmp_path: Path) -> None:
     array = noise((2, 12, 1), "i2")
-    head, body = mhd(
-        array.tobytes("F"), "LOCAL", NDims="2", DimSize="2 12", ElementSpacing="0.5 0.25", Offset="3 4"
-    )
+    head, body = mhd(array.tobytes("F"), "LOCAL", NDims="2", DimSize="2 12", ElementSpacing="0.5 0.25", Offset="3 4")
     (tmp_path / "a.mha").write_bytes(head + body)
     volume = metaimage.volume(folder(tmp_path, "a.mha")).read()
     assert volume.shape == (2, 12, 1) and np.array_equal(volume.array, array)
@@ -817,9 +809,7 @@ def test_metaimage_bad_geometry_and_identity() -> None:
     ):
         with pytest.raises(GeometryError, match="x/a"):
             metaimage.volume(memory("x/a.mha", b"".join(mhd(b"x" * 48, "LOCAL", **fields)))).read()
-    head, body = mhd(
-        b"x" * 48, "LOCAL", **{"0010|0010": "Doe^Jane", "PatientName": "Doe", "Modality": "MET_MOD_CT"}
-    )
+    head, body = mhd(b"x" * 48, "LOCAL", **{"0010|0010": "Doe^Jane", "PatientName": "Doe", "Modality": "MET_MOD_CT"})
     meta = dict(metaimage.volume(memory("x/a.mha", head + body)).read().meta)
     assert meta == {"Modality": "MET_MOD_CT", NOT_TOLD: ["0010|0010", "PatientName"]}
 
@@ -944,9 +934,7 @@ def test_series_as_simpleitk(tmp_path: Path) -> None:
     assert pixels.grid().shape == volume.shape == (4, 6, 5)
     assert np.array_equal(volume.array[:, :, 2], slices[2].pixel_array.T - 1024)
     assert volume.spacing == pytest.approx((0.5, 0.75, 2.5)) and list(pixels.files()) == files
-    assert np.array_equal(stock(volume).dataobj, expected) and np.allclose(
-        stock(volume).affine, affine, atol=1e-3
-    )
+    assert np.array_equal(stock(volume).dataobj, expected) and np.allclose(stock(volume).affine, affine, atol=1e-3)
 
 
 SECRETS = (
@@ -987,9 +975,7 @@ def test_no_identifying_tag_reaches_meta() -> None:
         "Comments",
         "Description",
     ):
-        assert not [
-            keyword for keyword in dicom.META if bad in keyword and keyword != "ManufacturerModelName"
-        ]
+        assert not [keyword for keyword in dicom.META if bad in keyword and keyword != "ManufacturerModelName"]
 
 
 def test_headers() -> None:
@@ -997,11 +983,7 @@ def test_headers() -> None:
     assert [tags["SeriesInstanceUID"] for _, tags in dicom.headers([*one, *two])] == ["1.2.3"] * 3 + ["9.9"]
     file, tags = next(dicom.headers(one))
     assert file is one[0] and tags["PatientID"] == "SECRET-7" and tags["Modality"] == "CT"
-    assert (
-        len(tags["ImagePositionPatient"]) == 3
-        and tags["InstanceNumber"] in (1, 2, 3)
-        and "PatientName" not in tags
-    )
+    assert len(tags["ImagePositionPatient"]) == 3 and tags["InstanceNumber"] in (1, 2, 3) and "PatientName" not in tags
     json.dumps(tags)
     with pytest.raises(FormatError, match=r"a\.dcm"):
         next(dicom.headers([memory("a.dcm", b"<html>" * 100)]))
@@ -1023,11 +1005,7 @@ def test_series_with_a_gap() -> None:
     ]
     assert sorted(shown) == [2, 3]
     volume = dicom.series(files, allow_gaps=True).read()
-    assert (
-        volume.shape[2] == 7
-        and volume.spacing[2] == pytest.approx(2.5)
-        and "5.000 mm" in volume.meta["uneven"]
-    )
+    assert volume.shape[2] == 7 and volume.spacing[2] == pytest.approx(2.5) and "5.000 mm" in volume.meta["uneven"]
     assert len(volume.meta["slice_positions_mm"]) == 7
 
 
@@ -1141,9 +1119,7 @@ def test_rescale(dtype: str, rescales: list[Any], result: str, scaling: Any) -> 
 
 def test_bits_outside_of_bits_stored_are_no_pixels() -> None:
     for signed, stored, expected in ((0, 0xF123, 0x123), (1, 0x0FFF, -1), (1, 0x07FF, 0x7FF)):
-        ds = dataset(
-            np.full((2, 3), stored, np.uint16), BitsStored=12, HighBit=11, PixelRepresentation=signed
-        )
+        ds = dataset(np.full((2, 3), stored, np.uint16), BitsStored=12, HighBit=11, PixelRepresentation=signed)
         ds.ImageOrientationPatient, ds.ImagePositionPatient, ds.PixelSpacing = (
             [1, 0, 0, 0, 1, 0],
             [0, 0, 0],
@@ -1219,9 +1195,7 @@ def test_picture() -> None:
     assert picture.array.dtype == np.uint16 and np.array_equal(picture.array, pixels)
     assert picture.spacing == (0.2, 0.1) and picture.meta["spacing_from"] == "ImagerPixelSpacing"
     assert picture.meta["PhotometricInterpretation"] == "MONOCHROME1" and "RescaleSlope" not in picture.meta
-    ds = dataset(
-        pixels.astype("i2") - 1000, PixelSpacing=[0.3, 0.3], RescaleSlope="1", RescaleIntercept="-24"
-    )
+    ds = dataset(pixels.astype("i2") - 1000, PixelSpacing=[0.3, 0.3], RescaleSlope="1", RescaleIntercept="-24")
     picture = cast(Picture, dicom.picture(memory("a.dcm", encoded(ds))).read())
     assert picture.array.dtype == np.uint16 and picture.meta["pixel_offset"] == 32768
     back = picture.array.astype(int) - picture.meta["pixel_offset"]
@@ -1259,8 +1233,7 @@ def test_ultrasound_spacing() -> None:
     ds = dataset(noise((6, 4), "u1"), Modality="US", SequenceOfUltrasoundRegions=[region])
     picture = cast(Picture, dicom.picture(memory("a.dcm", encoded(ds))).read())
     assert (
-        picture.spacing == pytest.approx((0.3, 0.2))
-        and picture.meta["spacing_from"] == "SequenceOfUltrasoundRegions"
+        picture.spacing == pytest.approx((0.3, 0.2)) and picture.meta["spacing_from"] == "SequenceOfUltrasoundRegions"
     )
     cine = dataset(noise((6, 4), "u1"), NumberOfFrames="3", PixelSpacing=[0.3, 0.2])
     frames = noise((3, 6, 4), "u1", 5)
@@ -1325,9 +1298,7 @@ def test_dose_grid() -> None:
     )
     ds.PixelData = frames.tobytes()
     volume = dicom.multiframe(memory("a.dcm", encoded(ds))).read()
-    assert np.array_equal(stock(volume).get_fdata(), frames.T * 0.5) and volume.spacing == pytest.approx(
-        (2, 2, 3)
-    )
+    assert np.array_equal(stock(volume).get_fdata(), frames.T * 0.5) and volume.spacing == pytest.approx((2, 2, 3))
     assert np.allclose(volume.affine[:3, 3], [-1, -2, 3])
 
 
@@ -1381,11 +1352,7 @@ def test_segmentation(kind: str) -> None:
     assert volume.array.dtype == np.uint8 and np.array_equal(volume.array, expected)
     grids.same_grid(volume, image.read())
     found = dicom_seg.segments(file)
-    assert (
-        found[1].label == "left"
-        and found[1].type == ("10200004", "SCT", "Liver")
-        and found[2].category is not None
-    )
+    assert found[1].label == "left" and found[1].type == ("10200004", "SCT", "Liver") and found[2].category is not None
     assert not [secret for secret in SECRETS if secret in str(volume.meta)]
 
 
@@ -1435,9 +1402,7 @@ def test_segmentation_flipped_and_cropped(a: str, b: str) -> None:
     for ds, position, pixels in zip(full, origin, view, strict=True):
         ds.ImagePositionPatient = [f"{v:.9f}" for v in position]
         ds.ImageOrientationPatient = [
-            f"{v:.10f}"
-            for name in (a, b)
-            for v in axis[name.lstrip("-")] * (-1 if name.startswith("-") else 1)
+            f"{v:.10f}" for name in (a, b) for v in axis[name.lstrip("-")] * (-1 if name.startswith("-") else 1)
         ]
         ds.Rows, ds.Columns = pixels.shape
         ds.PixelData = bytes(pixels.size * 2)
@@ -1460,9 +1425,7 @@ def test_a_segment_lies_on_the_slice_on_which_it_was_drawn(gone: tuple[int, ...]
         masks[drawn, 2:5, 3:9] = 1
         pixels = dicom_seg.segmentation(memory("seg.dcm", seg(slices, masks)), image)
         if drawn in gone:
-            with pytest.raises(
-                GeometryError, match=r"seg\.dcm.*(outside|not on the voxels).*slice \d|nearest"
-            ):
+            with pytest.raises(GeometryError, match=r"seg\.dcm.*(outside|not on the voxels).*slice \d|nearest"):
                 pixels.read()
             continue
         volume = pixels.read()
@@ -1619,9 +1582,7 @@ def lidc_xml(*sessions: str, series: str = "1.2.3") -> File:
 
 
 def nodule(name: str, *rois: str, rated: bool = True) -> str:
-    ratings = (
-        "<characteristics><malignancy>3</malignancy></characteristics>" if rated else "<characteristics/>"
-    )
+    ratings = "<characteristics><malignancy>3</malignancy></characteristics>" if rated else "<characteristics/>"
     return f"<unblindedReadNodule><noduleID>{name}</noduleID>{ratings}{''.join(rois)}</unblindedReadNodule>"
 
 
@@ -1635,9 +1596,7 @@ def test_lidc_rules() -> None:
     uids = [ds.SOPInstanceUID for ds in slices]
     z = [float(ds.ImagePositionPatient[2]) for ds in slices]
     whole, hole = ring(10, 5, 20, 15), ring(13, 8, 16, 11)
-    first = nodule(
-        "a", roi(uids[1], z[1], whole), roi(uids[1], z[1], hole, "FALSE"), roi("?", z[2] + 1, whole)
-    )
+    first = nodule("a", roi(uids[1], z[1], whole), roi(uids[1], z[1], hole, "FALSE"), roi("?", z[2] + 1, whole))
     first += nodule("touching", roi(uids[2], z[2], ring(18, 5, 25, 15)))
     first += nodule("small", roi(uids[3], z[3], [(30, 20)]), rated=False)
     first += nodule("far", roi("?", z[4] + 99, whole)) + nodule("flat", roi(uids[3], z[3], ring(3, 3, 4, 4)))
@@ -1697,6 +1656,4 @@ def test_lidc_interior_excludes_the_outline(edge: list[tuple[int, int]]) -> None
     assert not any(plane[x, y] for x, y in edge)
     spots = np.argwhere(plane)
     if len(spots):
-        assert (spots.min(axis=0) > np.min(edge, axis=0)).all() and (
-            spots.max(axis=0) < np.max(edge, axis=0)
-        ).all()
+        assert (spots.min(axis=0) > np.min(edge, axis=0)).all() and (spots.max(axis=0) < np.max(edge, axis=0)).all()

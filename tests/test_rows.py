@@ -52,9 +52,7 @@ Rows = Callable[[Files], Iterator[Row | Skipped]]
 
 def read(root: Path, rows: Rows, **declared: Any) -> list[Record | Skipped]:
     """What comes of these rows under a declaration."""
-    module = SimpleNamespace(
-        DATASET=Dataset(**(DECLARED | declared)), rows=lambda files, config=None: rows(files)
-    )
+    module = SimpleNamespace(DATASET=Dataset(**(DECLARED | declared)), rows=lambda files, config=None: rows(files))
     with Files.open(root, dataset="made-up") as files:
         return list(iterate(Builder(module), files))
 
@@ -173,9 +171,7 @@ def test_the_legend_of_the_row_goes_before_that_of_the_declaration(root: Path) -
     declared = {1: ("liver",), 2: ("spleen",)}
 
     def drawn(legend: dict[int, tuple[str, ...]] | None) -> list[dict[str, Any]]:
-        record = one(
-            root, lambda files: {"mask": files.need(r"mask\.png$"), "legend": legend}, legend=declared
-        )
+        record = one(root, lambda files: {"mask": files.need(r"mask\.png$"), "legend": legend}, legend=declared)
         assert record.mask_values[1] > 0 and record.mask_values[2] > 0
         found: list[dict[str, Any]] = record.values["label"]["legend"]
         assert {entry["names"][0] for entry in found} == set(record.values["label"]["assessed"])
@@ -190,9 +186,7 @@ def test_the_legend_of_the_row_goes_before_that_of_the_declaration(root: Path) -
 
 def test_only_instances_have_values_beyond_their_legend(root: Path) -> None:
     def drawn(legend: dict[int, tuple[str, ...]]) -> Record:
-        return one(
-            root, lambda files: {"mask": files.need(r"mask\.png$"), "legend": legend, "instances": True}
-        )
+        return one(root, lambda files: {"mask": files.need(r"mask\.png$"), "legend": legend, "instances": True})
 
     assert drawn({1: ("nucleus",)}).values["label"]["instances"] is True
     with pytest.raises(LabelError, match="legend only"):
@@ -280,9 +274,7 @@ def test_a_config_that_is_not_declared_is_refused(root: Path) -> None:
 
 def test_a_sub_collection_has_its_own_dimension_modality_and_ids(root: Path) -> None:
     scans = Config(name="scans", title="Scans", dimension="3d", modality="CT", splits={"train": 0})
-    record = one(
-        root, lambda files: {"image": files.need(r"volume\.nii$"), "config": "scans"}, configs=(scans,)
-    )
+    record = one(root, lambda files: {"image": files.need(r"volume\.nii$"), "config": "scans"}, configs=(scans,))
     assert (record.values["modality"], record.values["shape"]) == ("CT", [6, 5, 4])
     assert record.values["id"] == "made-up/scans/1"
 
@@ -379,9 +371,7 @@ def test_only_files_that_no_row_opened_are_unread(root: Path) -> None:
         yield Row(id="1", image=files.need(r"image\.png$"), mask=masks.mask(files.need(r"mask\.png$")))
         yield Skipped(file=files.need(r"small\.png$"), reason="another size")
 
-    module = SimpleNamespace(
-        DATASET=Dataset(**(DECLARED | {"legend": {1: ("liver",), 2: ("spleen",)}})), rows=rows
-    )
+    module = SimpleNamespace(DATASET=Dataset(**(DECLARED | {"legend": {1: ("liver",), 2: ("spleen",)}})), rows=rows)
     with Files.open(root, dataset="made-up") as files:
         assert len(list(iterate(Builder(module), files))) == 2
         assert {file.path for file in unread(files)} == {"color.png", "volume.nii"}
@@ -475,9 +465,7 @@ def test_of_a_copy_without_the_rows_that_were_asked_for_is_said_which_it_has(roo
     assert "has no row of two/test or validation; it has rows of one/train 2" in asked(
         several, "one", config="two", splits=["test", "validation"]
     )
-    assert "has no row of test; it has rows of train 2" in asked(
-        {}, "default", config="default", splits=["test"]
-    )
+    assert "has no row of test; it has rows of train 2" in asked({}, "default", config="default", splits=["test"])
 
 
 def test_numbers_that_are_none_become_texts_wherever_they_stand(root: Path) -> None:

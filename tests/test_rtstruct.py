@@ -149,9 +149,7 @@ def test_contours_of_one_structure_never_cancel(tmp_path: Path) -> None:
     """What is drawn is in the mask, however often and in however many planes; only holes are taken out."""
     square = box(3, 8)
     nudged = [(x + 0.03, y - 0.02) for x, y in square]
-    split = [
-        ((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in zip(square, square[1:] + square[:1], strict=True)
-    ]
+    split = [((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in zip(square, square[1:] + square[:1], strict=True)]
     more = [point for pair in zip(square, split, strict=True) for point in pair]
     wanted = {
         "once": ([(2, square)], [0, 0, 25, 0, 0, 0]),

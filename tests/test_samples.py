@@ -113,10 +113,7 @@ def test_hc18_measures_spacing_and_filled_heads(samples: Path, read: Read) -> No
         assert (measure["value"], measure["unit"]) == (float(truth[name]["head circumference (mm)"]), "mm")
         assert isinstance(record.mask, Picture)
         line = (
-            np.asarray(
-                Image.open(root / "training_set" / name.replace(".png", "_Annotation.png")).convert("L")
-            )
-            > 127
+            np.asarray(Image.open(root / "training_set" / name.replace(".png", "_Annotation.png")).convert("L")) > 127
         )
         head = record.mask.array > 0
         # This copy of the set has the regions filled already; the official one has the outline alone.
@@ -205,9 +202,7 @@ def test_lidc_is_in_spatial_order_with_nodules_on_the_right_slices(samples: Path
 def test_covid_rows_carry_their_own_license(samples: Path, read: Read) -> None:
     records, skipped = read("covid-chestxray")
     images = {path.name for path in (samples / "covid-chestxray" / "images").iterdir()}
-    assert {Path(path_of(record)).name for record in records} | {
-        Path(s.file.path).name for s in skipped
-    } == images
+    assert {Path(path_of(record)).name for record in records} | {Path(s.file.path).name for s in skipped} == images
     with (samples / "covid-chestxray" / "metadata.csv").open(newline="") as stream:
         table = {row["filename"]: row["license"] for row in csv.DictReader(stream)}
     for record in records:
@@ -221,12 +216,9 @@ def test_verse_mask_without_its_ct_is_an_error_that_names_it(samples: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["hc18", "blood-cells", "covid-chestxray", "lidc-idri"])
-def test_archives_of_the_samples_give_equal_rows(
-    name: str, samples: Path, read: Read, tmp_path: Path
-) -> None:
+def test_archives_of_the_samples_give_equal_rows(name: str, samples: Path, read: Read, tmp_path: Path) -> None:
     expected = [
-        (r.values["id"], r.values["content"], r.values["meta"], str(r.values["label"]["boxes"]))
-        for r in read(name)[0]
+        (r.values["id"], r.values["content"], r.values["meta"], str(r.values["label"]["boxes"])) for r in read(name)[0]
     ]
     shutil.make_archive(str(tmp_path / "a"), "zip", samples, name)
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz", compresslevel=1) as archive:

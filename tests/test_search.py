@@ -106,9 +106,7 @@ def test_the_closest_words_are_told_where_nothing_is_found() -> None:
 
 
 def test_sizes_years_subjects_access_and_how_it_loads() -> None:
-    one = entry(
-        "b", organ=("liver",), bytes=10**9, year=2019, subjects=80, access="registration", loadable="builder"
-    )
+    one = entry("b", organ=("liver",), bytes=10**9, year=2019, subjects=80, access="registration", loadable="builder")
     assert find([one], max_bytes=10**9, year=2019, min_subjects=80, access="registration", loadable=True)
     assert find([one], "liver", max_bytes=10**9 - 1) == [("b", "1 bytes larger than asked")]
     assert find([one], "liver", year=(2020, None)) == [("b", "it is of 2019, before 2020")]
@@ -153,9 +151,7 @@ def test_an_unknown_word_in_a_filter_is_an_error_that_says_what_there_is(wrong: 
 
 def test_license_terms_are_those_of_fusion() -> None:
     met = search_data()["licenses"]
-    assert {id: tuple(terms) for id, terms in met.items()} == {
-        id: licenses.met(id) for id in licenses.known()
-    }
+    assert {id: tuple(terms) for id, terms in met.items()} == {id: licenses.met(id) for id in licenses.known()}
     assert tuple(search_data()["uses"]) == licenses.TERMS
 
 

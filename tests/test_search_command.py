@@ -18,9 +18,7 @@ from medimg.hub_sync import start
 from medimg.hub_sync.discovery import search
 
 
-def run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
-) -> tuple[int, str, str]:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["medimg", *arguments])
     with pytest.raises(SystemExit) as ended:
         start.main()

@@ -79,9 +79,7 @@ def mistyped() -> list[str]:
     return found
 
 
-@pytest.mark.skipif(
-    shutil.which("node") is None, reason="Node is not there: the page's script runs in no browser here"
-)
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not there: the page's script runs in no browser here")
 def test_the_page_finds_the_same(tmp_path: Path) -> None:
     asked = [*(text for text, _ in (*BUILDERS, *LISTED)), *TYPED, *mistyped()]
     script = tmp_path / "run.mjs"

@@ -52,13 +52,9 @@ def row(number: int, image: bytes, mask: bytes | None = None) -> dict[str, Any]:
     }
 
 
-def write(
-    folder: Path, rows: list[dict[str, Any]], dimension: Any = "3d", **options: Any
-) -> dict[str, Shard]:
+def write(folder: Path, rows: list[dict[str, Any]], dimension: Any = "3d", **options: Any) -> dict[str, Shard]:
     done: dict[str, Shard] = {}
-    with SplitWriter(
-        folder, dimension, lambda path, shard: done.update({path.name: shard}), **options
-    ) as writer:
+    with SplitWriter(folder, dimension, lambda path, shard: done.update({path.name: shard}), **options) as writer:
         for each in rows:
             writer.add(each)
     return done
@@ -74,9 +70,7 @@ def write(
     dimension=st.sampled_from(["2d", "3d"]),
     cut=st.integers(1, 3000),
 )
-def test_rows_survive_and_two_builds_are_equal(
-    tmp_path_factory: Any, pixels: Any, dimension: Any, cut: int
-) -> None:
+def test_rows_survive_and_two_builds_are_equal(tmp_path_factory: Any, pixels: Any, dimension: Any, cut: int) -> None:
     rows = [row(number, image, mask) for number, (image, mask) in enumerate(pixels)]
     first = tmp_path_factory.mktemp("a")
     second = tmp_path_factory.mktemp("b")
@@ -133,8 +127,6 @@ def test_raw_nifti_decodes_to_equal_voxels(tmp_path: Path) -> None:
     array = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
     volume = Volume.from_array(array, np.diag([0.5, 0.6, 2.0, 1.0]))
     write(tmp_path, [row(0, bytes(volume.nifti))])
-    read = Dataset.from_parquet(str(tmp_path / "data-00000.parquet"), cache_dir=str(tmp_path / "c"))[0][
-        "image"
-    ]
+    read = Dataset.from_parquet(str(tmp_path / "data-00000.parquet"), cache_dir=str(tmp_path / "c"))[0]["image"]
     assert np.array_equal(np.asarray(read.dataobj), array)
     assert np.allclose(read.affine, np.diag([0.5, 0.6, 2.0, 1.0]))

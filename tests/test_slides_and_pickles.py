@@ -45,9 +45,7 @@ def placed(folder: Path, name: str, data: bytes) -> File:
 @pytest.mark.parametrize("packed", ["deflate", "jpeg"])
 def test_every_tile_equals_its_part_of_the_slide(tmp_path: Path, packed: str) -> None:
     array = picture()
-    file = placed(
-        tmp_path, "a.tiff", slide_files.pyramid(png(array), (1, 2, 4), packed=packed, micrometers=0.5)
-    )
+    file = placed(tmp_path, "a.tiff", slide_files.pyramid(png(array), (1, 2, 4), packed=packed, micrometers=0.5))
     with slides.Slide(file) as slide:
         assert slide.levels == [(300, 200), (150, 100), (75, 50)]
         for level, step in enumerate((1, 2, 4)):
@@ -65,9 +63,7 @@ def test_every_tile_equals_its_part_of_the_slide(tmp_path: Path, packed: str) ->
 def test_only_tissue_is_taken_and_closed_slides_open_again(tmp_path: Path) -> None:
     file = placed(tmp_path, "a.tiff", slide_files.pyramid(png(picture()), (1, 4)))
     found = list(slides.tiles(file, 50))
-    assert [(place.x, place.y) for _, place in found] == [
-        (x, y) for y in (50, 100) for x in (50, 100, 150, 200)
-    ]
+    assert [(place.x, place.y) for _, place in found] == [(x, y) for y in (50, 100) for x in (50, 100, 150, 200)]
     assert all(place.tissue >= slides.TISSUE for _, place in found)
     assert found[3][0].read().array[20, 10, 1] < 120  # the slide was closed behind the last tile
 
@@ -107,9 +103,7 @@ def test_a_mask_has_the_slides_grid(tmp_path: Path) -> None:
     label = np.zeros((200, 300, 3), np.uint8)
     label[60:140, 80:220, 0] = 3
     slide = slides.Slide(placed(tmp_path, "a.tiff", slide_files.pyramid(png(picture()))))
-    truth = slides.Slide(
-        placed(tmp_path, "m.tiff", slide_files.pyramid(png(label), packed="deflate")), fill=0
-    )
+    truth = slides.Slide(placed(tmp_path, "m.tiff", slide_files.pyramid(png(label), packed="deflate")), fill=0)
     other = slides.Slide(placed(tmp_path, "n.tiff", slide_files.pyramid(png(label[:190]), packed="deflate")))
     for _, place in slide.tiles(64, 1):
         part = masks.mask(truth.tile(place), channel=0).read()

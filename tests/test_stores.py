@@ -45,10 +45,7 @@ def run(*arguments: str) -> Any:
 
 def everything(folder: Path) -> dict[str, tuple[int, int]]:
     """Every file and folder, with its size and time of change."""
-    return {
-        str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
-        for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
 def test_dry_run_of_a_first_sync_writes_nothing(here: Path) -> None:

@@ -49,9 +49,7 @@ def respelled(path: str, data: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as book, zipfile.ZipFile(stream, "w") as out:
         for name in book.namelist():
             part = book.read(name)
-            out.writestr(
-                name, raise_all(part.decode()).encode() if name.startswith("xl/worksheets/") else part
-            )
+            out.writestr(name, raise_all(part.decode()).encode() if name.startswith("xl/worksheets/") else part)
     return stream.getvalue()
 
 

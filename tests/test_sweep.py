@@ -33,16 +33,10 @@ UNANNOUNCED: dict[str, list[tuple[str, str]]] = {
     "dsb2018": [(r"/masks/0+\d\.png$", "one of many nuclei; nothing says how many there are")],
     "idrid": [(r"Segmentation Groundtruths/", "a lesion without a file is a lesion that is not there")],
     "dsb2017": [(r"/b8bb\w+/[ab]0+\d\.dcm$", "acquisitions are told apart where they have slices in common")],
-    "cell-tracking-challenge": [
-        (r"_(GT|ST)/(SEG|TRA)/", "some frames are annotated, and no file says which")
-    ],
-    "qin-lung-ct": [
-        (r"-alg\d+ run\d+/", "one of several runs of a program; nothing says how many there are")
-    ],
+    "cell-tracking-challenge": [(r"_(GT|ST)/(SEG|TRA)/", "some frames are annotated, and no file says which")],
+    "qin-lung-ct": [(r"-alg\d+ run\d+/", "one of several runs of a program; nothing says how many there are")],
     "4d-lung": [(r"4177/1-1\.dcm$", "not every phase is outlined, and no image says whether it is")],
-    "qin-prostate-repeatability": [
-        (r"Segmentations-", "not every image is outlined, and none says whether it is")
-    ],
+    "qin-prostate-repeatability": [(r"Segmentations-", "not every image is outlined, and none says whether it is")],
     "lung-pet-ct-dx": [(r"/Annotation/", "boxes stand on some slices, and no file says on which")],
     "lidc-idri": [(r"resubmitted-correction", "a correction that came later; nothing refers to it")],
     "busi": [(r" \(100\)_mask(_1)?\.png$", "one of several masks; nothing says how many lesions there are")],
@@ -99,9 +93,7 @@ def outcome(builder: Builder, root: Path) -> Outcome:
                         result.own[record.values["id"]] = watched.paths()
     except Exception as error:
         result.error = error
-    result.told = {
-        reason: held.count for kind in (report.skipped, report.incomplete) for reason, held in kind.items()
-    }
+    result.told = {reason: held.count for kind in (report.skipped, report.incomplete) for reason, held in kind.items()}
     return result
 
 
@@ -136,15 +128,11 @@ def of_each_kind(name: str) -> list[str]:
 
 
 @pytest.fixture(params=NAMES, scope="module")
-def copy(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Builder, Path, Outcome]:
+def copy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Builder, Path, Outcome]:
     """A whole copy, and what comes of it; a test that takes something away puts it back."""
     builder = registry.get(request.param)
     # A folder around it keeps the paths: a root that holds one folder and nothing else would be entered.
-    root = write(
-        {**unpacked(builder.name), "zz-other.md": b"-"}, tmp_path_factory.mktemp("copies") / builder.name
-    )
+    root = write({**unpacked(builder.name), "zz-other.md": b"-"}, tmp_path_factory.mktemp("copies") / builder.name)
     whole = outcome(builder, root)
     assert whole.error is None
     return builder, root, whole
@@ -254,9 +242,7 @@ def claims_more(old: dict[str, Any], new: dict[str, Any]) -> bool:
             return True
     same = ("split", "modality", "organ", "task", "shape", "content", "sequence")
     unknown = ("subject", "spacing")
-    return any(new[key] != old[key] for key in same) or any(
-        new[key] not in (old[key], None) for key in unknown
-    )
+    return any(new[key] != old[key] for key in same) or any(new[key] not in (old[key], None) for key in unknown)
 
 
 def bare(builder: Builder, error: Exception) -> str | None:

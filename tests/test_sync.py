@@ -158,9 +158,7 @@ def test_a_visitor_of_a_volume_sees_pictures(server: EmbeddedHub, everything: di
         assert state.manifest is not None and state.manifest.preview is not None, name
         assert 0 < state.manifest.preview.rows <= 64 and state.manifest.preview.raw_bytes < 16 << 20, name
         assert {layout.PREVIEW_PATH, layout.CONTACT_SHEET_PATH} <= set(state.files), name
-        assert f"]({layout.CONTACT_SHEET_PATH})" in (state.card or "") and "config_name: preview" in (
-            state.card or ""
-        )
+        assert f"]({layout.CONTACT_SHEET_PATH})" in (state.card or "") and "config_name: preview" in (state.card or "")
 
 
 def test_second_run_does_nothing(server: EmbeddedHub, everything: dict[str, Result]) -> None:
@@ -292,9 +290,7 @@ def test_an_archive_is_a_source_and_gives_the_same_shards(server: EmbeddedHub, t
         assert {p: d for p, d in hub.published("verse").files.items() if p.endswith(".parquet")} == expected
 
 
-def test_a_source_is_opened_once(
-    server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_is_opened_once(server: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For its fingerprint, for its rows, to see whether it changed, and where it is planned anew."""
     root = phantoms(tmp_path / "root", "verse", "hc18")
     shutil.make_archive(str(root / "verse"), "zip", root, "verse")
@@ -378,9 +374,7 @@ def test_dry_run_writes_nothing(server: EmbeddedHub) -> None:
     assert hub.published("lits").sha is None
 
 
-def test_withheld_rows_are_counted_and_not_published(
-    server: EmbeddedHub, everything: dict[str, Result]
-) -> None:
+def test_withheld_rows_are_counted_and_not_published(server: EmbeddedHub, everything: dict[str, Result]) -> None:
     state = Hub(server.url, "all").published("covid-chestxray")
     assert state.manifest is not None
     withheld = sum(split.withheld for config in state.manifest.configs for split in config.splits.values())
@@ -505,9 +499,7 @@ def test_new_dataset_skeleton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(DeclarationError, match="slug"):
         scaffold("My Dataset", tmp_path)
     skeleton: dict[str, Any] = {}
-    exec(
-        path.read_text().replace("DATASET = Dataset(", "DATASET = dict("), skeleton
-    )  # the facts are not filled in
+    exec(path.read_text().replace("DATASET = Dataset(", "DATASET = dict("), skeleton)  # the facts are not filled in
     skeleton["miniature"](Phantom(tmp_path / "copy"))
     with Files.open(tmp_path / "copy") as files:
         (row,) = skeleton["rows"](files)

@@ -136,9 +136,7 @@ def kinds(server: EmbeddedHub, names: list[str], tmp_path_factory: pytest.TempPa
     return Kinds(*found)
 
 
-def test_no_kind_of_request_is_left_out(
-    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path
-) -> None:
+def test_no_kind_of_request_is_left_out(server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path) -> None:
     expected = (
         "/refs", "/tree/*", "manifest.json", "README.md", "preupload/main", "objects/batch", "PUT /lfs/object/*",
         "PUT /lfs/part-*/*", "POST /lfs/join/*", "/lfs/verify", "/settings", "validate-yaml", "/commit/main", "/tag/*",
@@ -230,9 +228,7 @@ def test_each_fault_ends_a_run_and_the_next_goes_on(
     }
 
 
-def test_every_fault_while_reading_back(
-    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path
-) -> None:
+def test_every_fault_while_reading_back(server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path) -> None:
     hub = Hub(proxy.url, "reading", patience=tiny.QUICK)
     root = tiny.originals(tmp_path, NAME, 4, 30)
     with Reader(hub) as reader:
@@ -358,9 +354,7 @@ def test_two_processes_at_once(
         assert process.exitcode == 0
     assert watch.problems == []
     results = [json.loads(each.read_text())["datasets"] for each in told]
-    assert [
-        each for result in results for each in result if each["status"] not in ("published", "unchanged")
-    ] == []
+    assert [each for result in results for each in result if each["status"] not in ("published", "unchanged")] == []
     assert sum(each["commits"] for result in results for each in result) == len(names)
     assert noted == set(names)
     for name in names:
@@ -408,9 +402,7 @@ def test_waits_grow_with_jitter_and_end() -> None:
     assert isinstance(result, Answer) and len(waits) == 4
     again, _ = tried(patience, *(Answer(503) for _ in range(5)))
     assert waits != again
-    waits, result = tried(
-        Patience(attempts=99, first=10, longest=10, total=20), *(Answer(500) for _ in range(99))
-    )
+    waits, result = tried(Patience(attempts=99, first=10, longest=10, total=20), *(Answer(500) for _ in range(99)))
     assert isinstance(result, Answer) and sum(waits) <= 20
 
 

@@ -160,9 +160,7 @@ def test_a_changed_builder_rebuilds_its_dataset_only(server: EmbeddedHub, names:
             path.write_text(before[name])
 
 
-def test_a_removed_row_disappears_in_one_commit(
-    server: EmbeddedHub, names: list[str], tmp_path: Path
-) -> None:
+def test_a_removed_row_disappears_in_one_commit(server: EmbeddedHub, names: list[str], tmp_path: Path) -> None:
     hub = Hub(server.url, "removed")
     root = tiny.originals(tmp_path, NAME, 8, 20)
     run(hub, root, NAME, shard_bytes=tiny.SHARD)
@@ -175,9 +173,7 @@ def test_a_removed_row_disappears_in_one_commit(
     assert "num_examples: 5" in (hub.published(NAME).card or "")
 
 
-def test_hands_on_a_card_are_kept_and_cost_no_commit(
-    server: EmbeddedHub, names: list[str], tmp_path: Path
-) -> None:
+def test_hands_on_a_card_are_kept_and_cost_no_commit(server: EmbeddedHub, names: list[str], tmp_path: Path) -> None:
     hub = Hub(server.url, "hands")
     root = tiny.originals(tmp_path, NAME, 3, 25)
     run(hub, root, NAME)
@@ -379,9 +375,7 @@ def test_no_flag_of_any_command_publishes_a_recipe(
         assert flags <= set(known), f"new options of `medimg {command}`: say here how to try them"
         needed = [each.opts[0] for each in params if each.required]
         given = [
-            [flag, *([value] if value is not None else [])]
-            for flag in sorted(flags)
-            for value in known[flag] or [None]
+            [flag, *([value] if value is not None else [])] for flag in sorted(flags) for value in known[flag] or [None]
         ]  # type: ignore[list-item]
         always = [[flag, known[flag][0]] for flag in needed]
         if command == "fuse":
@@ -461,9 +455,7 @@ def test_the_gate_follows_the_declaration(
     # The license turns out to be an open one.
     with monkeypatch.context() as patch:
         declared(patch, NAME, license=tiny.OPEN)
-        assert run(hub, root, NAME, dry_run=True)[NAME].reason.startswith("would do: build") and hub.gated(
-            NAME
-        )
+        assert run(hub, root, NAME, dry_run=True)[NAME].reason.startswith("would do: build") and hub.gated(NAME)
         opened = run(hub, root, NAME)[NAME]
         assert (opened.status, opened.publish) == ("published", "open") and not hub.gated(NAME)
         assert "extra_gated_prompt" not in (hub.published(NAME).card or "")
@@ -764,14 +756,10 @@ def test_a_source_root_of_strange_names(server: EmbeddedHub, names: list[str], t
 # back and away
 
 
-def test_rollback(
-    server: EmbeddedHub, proxy: FaultProxy, names: list[str], reader: Reader, tmp_path: Path
-) -> None:
+def test_rollback(server: EmbeddedHub, proxy: FaultProxy, names: list[str], reader: Reader, tmp_path: Path) -> None:
     hub = Hub(proxy.url, "back")
     first, _ = two_versions(hub, tmp_path, 40)
-    hub.api.upload_file(
-        path_or_fileobj=b"kept", path_in_repo="note.txt", repo_id=f"back/{NAME}", repo_type="dataset"
-    )
+    hub.api.upload_file(path_or_fileobj=b"kept", path_in_repo="note.txt", repo_id=f"back/{NAME}", repo_type="dataset")
     with pytest.raises(HubError, match=r"no tag 'v9'.*v1\.0\.0-2"):
         history.rollback(hub, NAME, "v9")
     with pytest.raises(HubError, match="no repository"):
@@ -800,9 +788,7 @@ def test_rollback(
     assert run(hub, tmp_path, NAME)[NAME].commits == 0
 
 
-def test_retire(
-    server: EmbeddedHub, proxy: FaultProxy, names: list[str], reader: Reader, tmp_path: Path
-) -> None:
+def test_retire(server: EmbeddedHub, proxy: FaultProxy, names: list[str], reader: Reader, tmp_path: Path) -> None:
     hub = Hub(proxy.url, "away")
     two_versions(hub, tmp_path, 45)
     run(hub, tmp_path, NAME, collections=True)
@@ -869,9 +855,7 @@ def test_topic_collections(
     before = len(proxy.seen)
     run(hub, None, "hc18", collections=True)
     assert not [seen for seen in proxy.seen[before:] if "collections" in seen.kind]
-    slug = next(
-        each.slug for each in hub.api.list_collections(owner="topics") if each.title == "organ: chest"
-    )
+    slug = next(each.slug for each in hub.api.list_collections(owner="topics") if each.title == "organ: chest")
     hub.api.add_collection_item(slug, "topics/hc18", "dataset")
     hub.api.create_repo("topics/other", repo_type="dataset")
     hub.api.add_collection_item(slug, "topics/other", "dataset")
@@ -896,9 +880,7 @@ def test_unchanged_datasets_cost_three_requests_and_no_row(
     monkeypatch.setattr("medimg.hub_sync.building.build.iterate", read)
     before, uploaded = len(proxy.seen), proxy.uploaded
     results = run(hub, None, *names, check=True, collections=True)
-    assert {(each.status, each.commits, each.uploaded_bytes) for each in results.values()} == {
-        ("unchanged", 0, 0)
-    }
+    assert {(each.status, each.commits, each.uploaded_bytes) for each in results.values()} == {("unchanged", 0, 0)}
     assert proxy.uploaded == uploaded
     asked = [seen.kind for seen in proxy.seen[before:]]
     gated = sum(licenses.get(registry.get(name).dataset.license).publish is Verdict.GATED for name in names)
@@ -943,9 +925,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_half_done(
     pipe = subprocess.PIPE
 
     def start() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command, cwd=tmp_path / "run", env=environment, stdout=pipe, stderr=pipe, text=True
-        )
+        return subprocess.Popen(command, cwd=tmp_path / "run", env=environment, stdout=pipe, stderr=pipe, text=True)
 
     refused = 0
     for stuck in ("PUT /lfs/object/*", "POST /api/datasets/*/commit/main", "GET /api/datasets/*/refs"):

@@ -59,9 +59,7 @@ with scratch("build-x") as folder:
 
 def holding() -> tuple[subprocess.Popen[str], Path]:
     """A process with a folder, and the folder."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, Path(process.stdout.readline().strip()).parent
 
@@ -97,9 +95,7 @@ with scratch("verify") as folder:
 
 
 def test_a_child_keeps_the_folder_that_it_works_in(place: Path) -> None:
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None and parent.stdin is not None
     folder = Path(parent.stdout.readline().strip()).parent
     parent.kill()

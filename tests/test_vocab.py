@@ -112,14 +112,8 @@ ALONE = {
         "retroflex-stomach": "retroflexed stomach",
         "z-line": "z-line",
     }
-    | {
-        f"ulcerative-colitis-grade-{grade}": f"ulcerative colitis grade {grade}"
-        for grade in ("0-1", "1", "1-2")
-    }
-    | {
-        f"ulcerative-colitis-grade-{grade}": f"ulcerative colitis grade {grade}"
-        for grade in ("2", "2-3", "3")
-    },
+    | {f"ulcerative-colitis-grade-{grade}": f"ulcerative colitis grade {grade}" for grade in ("0-1", "1", "1-2")}
+    | {f"ulcerative-colitis-grade-{grade}": f"ulcerative colitis grade {grade}" for grade in ("2", "2-3", "3")},
     "idrid": {"MA": "microaneurysm", "EX": "hard exudate", "HE": "retinal hemorrhage", "SE": "soft exudate"}
     | {"OD": "optic disc", "DR grade 4": "proliferative diabetic retinopathy", "fovea": "fovea"},
     "iseg2019": {"CSF": "cerebrospinal fluid", "grey matter": "gray matter", "white matter": "white matter"},
@@ -176,9 +170,7 @@ ALONE = {
     },
     "msd-colon": {"colon cancer primaries": "colon cancer"},
     "msd-prostate": {"PZ": "peripheral zone of prostate", "TZ": "transition zone of prostate"},
-    "mura": {
-        f"XR_{part}": part.lower() for part in ("ELBOW", "FINGER", "FOREARM", "HAND", "HUMERUS", "SHOULDER")
-    }
+    "mura": {f"XR_{part}": part.lower() for part in ("ELBOW", "FINGER", "FOREARM", "HAND", "HUMERUS", "SHOULDER")}
     | {"XR_WRIST": "wrist"},
     "nct-crc-he-100k": {"ADI": "adipose tissue", "DEB": "cell debris", "LYM": "lymphocyte", "MUC": "mucus"}
     | {"MUS": "smooth muscle", "NORM": "normal colon mucosa", "STR": "cancer-associated stroma"}
@@ -379,9 +371,7 @@ def test_codes_are_unique() -> None:
         codes = [getattr(vocab.label[id_], field) for id_ in vocab.label if getattr(vocab.label[id_], field)]
         assert len(codes) == len(set(codes))
     assert vocab.label["liver"].snomed == "10200004"
-    assert vocab.label["cardiomegaly"].snomed is None, (
-        "DICOM prints it at the code of an enlarged septal foramen"
-    )
+    assert vocab.label["cardiomegaly"].snomed is None, "DICOM prints it at the code of an enlarged septal foramen"
     thickening, pneumothorax = vocab.label["pleural thickening"], vocab.label["pneumothorax"]
     assert thickening.radlex is None and pneumothorax.radlex is None
 
@@ -403,9 +393,7 @@ def test_snomed_codes_are_those_of_dicom() -> None:
         term = vocab.label[id_]
         if term.snomed is None:
             continue
-        assert term.snomed in meanings, (
-            f"{id_}: {term.snomed} is not in DICOM's dictionary and so not verified"
-        )
+        assert term.snomed in meanings, f"{id_}: {term.snomed} is not in DICOM's dictionary and so not verified"
         names = {normalize(name) for name in (id_, *term.synonyms)}
         assert names & {normalize(meaning) for meaning in meanings[term.snomed]}, (id_, meanings[term.snomed])
 
@@ -492,10 +480,7 @@ def test_free_text_resolves_or_raises(vocabulary: Vocabulary, text: str) -> None
 
 def roster() -> list[dict[str, Any]]:
     yaml = pytest.importorskip("yaml")
-    return [
-        yaml.safe_load(path.read_text(encoding="utf-8"))
-        for path in sorted((SHARED / "roster").glob("*.yaml"))
-    ]
+    return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((SHARED / "roster").glob("*.yaml"))]
 
 
 @pytest.mark.skipif(not (SHARED / "roster").is_dir(), reason="the roster is not beside this checkout")
@@ -518,9 +503,7 @@ def test_every_roster_value_resolves() -> None:
 
 @pytest.mark.skipif(not (SHARED / "roster").is_dir(), reason="the roster is not beside this checkout")
 def test_every_roster_row_has_names_or_none_to_give() -> None:
-    siblings = (
-        "bcn20000 isic-2019 siim-isic-melanoma chase-db1 hc18 luna16 lndb tianchi-lung-nodule qin-lung-ct"
-    )
+    siblings = "bcn20000 isic-2019 siim-isic-melanoma chase-db1 hc18 luna16 lndb tianchi-lung-nodule qin-lung-ct"
     siblings += " msd-liver msd-spleen kvasir-v1 medmnist-v1 shenzhen-cxr siim-acr-pneumothorax"
     no_names = "pathvqa pdmr-833975-119-r qin-breast tcga-lihc rsna-bone-age"
     unnamed = {*siblings.split(), *no_names.split()}

@@ -80,9 +80,7 @@ class Witness:
     def read(self, revision: str, path: str) -> bytes:
         """One file, never from a cache."""
         with tempfile.TemporaryDirectory(dir=self.cache) as cache:
-            found = self.api.hf_hub_download(
-                REPO, path, repo_type="dataset", revision=revision, cache_dir=cache
-            )
+            found = self.api.hf_hub_download(REPO, path, repo_type="dataset", revision=revision, cache_dir=cache)
             return Path(found).read_bytes()
 
 
@@ -106,9 +104,7 @@ def test_a_license_that_turns_shuts_every_revision_and_purge_removes_them(
     gone = run(hub, root, check=True)
     assert (gone.status, gone.rows) == ("card-only", 0) and gone.good
     assert "v1.0.0, " in gone.reason or "v1.0.0-2, " in gone.reason
-    assert (
-        f"(the license is {tiny.OPEN})" in gone.reason and f"medimg purge {NAME} removes them" in gone.reason
-    )
+    assert f"(the license is {tiny.OPEN})" in gone.reason and f"medimg purge {NAME} removes them" in gone.reason
     for revision, paths in shards.items():
         with pytest.raises(GatedRepoError):
             nobody.read(revision, paths[0])
@@ -197,9 +193,7 @@ def test_what_cannot_be_built_anew_is_shut_all_the_same(
         withdrawal.purge(hub, NAME)
 
 
-def test_a_retired_dataset_is_shut_and_opened_when_it_comes_back(
-    server: EmbeddedHub, hub: Hub, tmp_path: Path
-) -> None:
+def test_a_retired_dataset_is_shut_and_opened_when_it_comes_back(server: EmbeddedHub, hub: Hub, tmp_path: Path) -> None:
     root = tmp_path / "root"
     second, first = two_versions(hub, root)
     nobody = Witness(server, False, tmp_path / "cache")
@@ -296,9 +290,7 @@ def test_garbage_is_collected_beside_uploads(server: EmbeddedHub, tmp_path: Path
     for name in ("kept", "left"):
         api.create_repo(f"a/{name}", repo_type="dataset")
         content = name.encode() * 999
-        api.upload_file(
-            path_or_fileobj=content, path_in_repo="x.bin", repo_id=f"a/{name}", repo_type="dataset"
-        )
+        api.upload_file(path_or_fileobj=content, path_in_repo="x.bin", repo_id=f"a/{name}", repo_type="dataset")
     api.delete_repo("a/left", repo_type="dataset")
     store = server.store
     waiting = tmp_path / "waiting.bin"

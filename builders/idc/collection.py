@@ -33,9 +33,7 @@ class CommonsCollection:
         self.selection = selection
         self.about = index.collections()[selection.collection]
         self.ADDRESS = f"idc/{selection.text}"
-        self.__doc__ = (
-            f"{self.about.title}: a collection of the Imaging Data Commons.\n\n{self.about.description}"
-        )
+        self.__doc__ = f"{self.about.title}: a collection of the Imaging Data Commons.\n\n{self.about.description}"
 
     @functools.cached_property
     def series(self):
@@ -92,9 +90,7 @@ class CommonsCollection:
         configs = [
             Config(
                 name=name,
-                title=TITLE[what]
-                + (f", {analysis}" if analysis else "")
-                + ("" if free else ", non-commercial"),
+                title=TITLE[what] + (f", {analysis}" if analysis else "") + ("" if free else ", non-commercial"),
                 dimension=DIMENSION[what],
                 modality=tuple(sorted(shown[what])),
                 license=one_of(self.wanted[what, free, analysis][1]),
@@ -107,9 +103,7 @@ class CommonsCollection:
             configs = [Config(name="default", title="Nothing", splits={"train": 0})]
             shown = {"volumes": {"CT"}}
         filters = [f"{key}-{value}" for key, value in self.selection.filters]
-        narrowed = (
-            f" ({', '.join(f'{key} {value}' for key, value in self.selection.filters)})" if filters else ""
-        )
+        narrowed = f" ({', '.join(f'{key} {value}' for key, value in self.selection.filters)})" if filters else ""
         return Dataset(
             name=slug("-".join(["idc", self.selection.collection, *filters])),
             title=f"{self.about.title}, Imaging Data Commons{narrowed}",
@@ -223,8 +217,7 @@ class CommonsCollection:
                 key
                 for one in mine
                 for analysis, other in [("", one), *((each.analysis, each) for each in objects)]
-                if (key := (kind(one), commercial(strictest(one.license, other.license)), analysis))
-                in missing
+                if (key := (kind(one), commercial(strictest(one.license, other.license)), analysis)) in missing
             }
             if not met:
                 continue

@@ -116,10 +116,7 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
             series = self._find_in_tree(folder) if folder else None
         except (KeyError, TypeError):
             series = None
-        if (
-            isinstance(series, index.ListedSeries)
-            and (one := self._instances(folder, series).get(name)) is not None
-        ):
+        if isinstance(series, index.ListedSeries) and (one := self._instances(folder, series).get(name)) is not None:
             return one
         raise FileNotFoundError(path)
 

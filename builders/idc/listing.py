@@ -37,9 +37,7 @@ def _held() -> dict[str, list[tuple[index.ListedSeries, int]]]:
     table = pq.read_table(index.series_file(), columns=columns)
     licensed = table.group_by(["collection_id", "license_short_name"]).aggregate([]).to_pylist()
     count = Counter(row["collection_id"] for row in licensed)
-    mixed = pc.is_in(
-        table["collection_id"], value_set=pa.array(sorted(id_ for id_ in count if count[id_] > 1))
-    )
+    mixed = pc.is_in(table["collection_id"], value_set=pa.array(sorted(id_ for id_ in count if count[id_] > 1)))
     found: dict[str, list[tuple[index.ListedSeries, int]]] = defaultdict(list)
     for part, keys in (
         (table.filter(pc.invert(mixed)), [key for key in _KEYS if key != "PatientID"]),
@@ -79,9 +77,7 @@ def _said(number: int, about: index.About, held: list[tuple[index.ListedSeries, 
         ),
         aliases=(about.id,),
         cells={
-            "modality": Cell(
-                sorted({index.modality(one) for one in images}), absent=dict(sorted(no_image.items()))
-            ),
+            "modality": Cell(sorted({index.modality(one) for one in images}), absent=dict(sorted(no_image.items()))),
             "organ": _organs(about, images),
             "task": Cell(["segmentation"] if drawn and images else []),
             "license": Cell([] if license_ == licenses.UNKNOWN else [license_]),
@@ -118,7 +114,5 @@ def _terms(held: list[index.ListedSeries]) -> set[str]:
         for one in members:
             if what := index.kind(one):
                 found.add(one.license)
-                found |= (
-                    {index.strictest(one.license, each) for each in drawings} if what == "volumes" else set()
-                )
+                found |= {index.strictest(one.license, each) for each in drawings} if what == "volumes" else set()
     return found

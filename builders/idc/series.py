@@ -129,9 +129,7 @@ def _label(drawing, held):
     return {
         "mask": drawing.mask,
         "legend": drawing.legend(called),
-        "assessed": tuple(
-            dict.fromkeys(name for value, some in called.items() if value not in lost for name in some)
-        ),
+        "assessed": tuple(dict.fromkeys(name for value, some in called.items() if value not in lost for name in some)),
         "source": source,
     }
 
@@ -156,9 +154,7 @@ def _cines(members, one, fields, held):
 
 
 def _slides(members, one, fields, held):
-    return _tcia.tiles(
-        members, f"{one.patient}_{one.uid}", one.patient, _meta(one), modality=modality(one), **fields
-    )
+    return _tcia.tiles(members, f"{one.patient}_{one.uid}", one.patient, _meta(one), modality=modality(one), **fields)
 
 
 def _meta(one, tags=None):

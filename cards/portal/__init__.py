@@ -142,10 +142,7 @@ def _catalogue(
     columns["name"] = cleaned(columns["name"])
     for name in WORDS:
         columns[name] = _coded(
-            [
-                [value] if value is not None else []
-                for value in cleaned([getattr(each, name) for each in entries])
-            ]
+            [[value] if value is not None else [] for value in cleaned([getattr(each, name) for each in entries])]
         )
     for name in LISTS:
         columns[name] = _coded([cleaned(getattr(each, name)) for each in entries])
@@ -162,8 +159,7 @@ def _catalogue(
             if manifest is not None
         },
         "pictures": {
-            name: {"thumb": f"{_place(name)}/thumb.webp", "alt": clean(each.alt)}
-            for name, each in pictures.items()
+            name: {"thumb": f"{_place(name)}/thumb.webp", "alt": clean(each.alt)} for name, each in pictures.items()
         },
     }
 
@@ -202,14 +198,9 @@ def _details(
         details["declared"] = {
             "description": declared.description.split("\n\n"),
             "unverified": list(declared.unverified),
-            **{
-                name: said[name]
-                for name in ("evidence", "citation", "sources", "splits", "legend", "labels", "how")
-            },
+            **{name: said[name] for name in ("evidence", "citation", "sources", "splits", "legend", "labels", "how")},
             "overlaps": said["overlaps"],
-            "configs": [
-                {name: each[name] for name in ("name", "splits", "dimension")} for each in said["configs"]
-            ],
+            "configs": [{name: each[name] for name in ("name", "splits", "dimension")} for each in said["configs"]],
             "parts": [{name: each[name] for name in ("legend", "names")} for each in said["parts"]],
         }
     if manifest is not None:

@@ -42,8 +42,7 @@ def fusion_data(manifests: Mapping[str, Manifest] | None, namespace: str = "medi
         "wholes": semantics.wholes(),
         "licenses": {id_: _license(id_) for id_ in licenses.known()},
         "blueprints": {
-            name: blueprint.get(name).model_dump(mode="json", exclude_defaults=True)
-            for name in blueprint.names()
+            name: blueprint.get(name).model_dump(mode="json", exclude_defaults=True) for name in blueprint.names()
         },
         "blueprint_fields": sorted(Request.model_fields),
         "terms": licenses.TERMS,

@@ -89,9 +89,7 @@ def preview(dataset: Dataset, manifest: Manifest, opened: Callable[[str], IO[byt
         return None
     first = next(iter(found.values()))
     samples = [sample for each in found.values() if (sample := _sample(*each, manifest.origin)) is not None]
-    return Preview(
-        _thumbnail(*first, manifest.origin), _alt(dataset, first[0], manifest.origin), tuple(samples)
-    )
+    return Preview(_thumbnail(*first, manifest.origin), _alt(dataset, first[0], manifest.origin), tuple(samples))
 
 
 def _shards(manifest: Manifest) -> Iterator[tuple[str, Shard]]:
@@ -157,9 +155,7 @@ def _sample(row: dict[str, Any], image: Any, mask: Any, origin: str) -> Sample |
     return Sample(row["id"], "image", caption, stored, suffix, marks, legend, bool(row["label"]["instances"]))
 
 
-def _volume_sample(
-    row: dict[str, Any], image: Volume, mask: Volume | None, legend: Any, about: str
-) -> Sample | None:
+def _volume_sample(row: dict[str, Any], image: Volume, mask: Volume | None, legend: Any, about: str) -> Sample | None:
     """Thinned by the smallest step that fits; not thinned where the license lets nothing be made of it."""
     if image.array.dtype.names or image.array.ndim > 4:
         return None
@@ -175,16 +171,10 @@ def _volume_sample(
     else:
         return None
     shape = " by ".join(map(str, image.shape[:3]))
-    how = (
-        "as published"
-        if step == 1
-        else f"thinned: every {_nth(step)} voxel along each axis, nothing interpolated"
-    )
+    how = "as published" if step == 1 else f"thinned: every {_nth(step)} voxel along each axis, nothing interpolated"
     first = "; the first of several channels or times" if image.array.ndim == 4 else ""
     caption = f"{about}{row['id']}: {shape} voxels, {how}{first}."
-    return Sample(
-        row["id"], "volume", caption, stored, ".nii.gz", marks, legend, bool(row["label"]["instances"])
-    )
+    return Sample(row["id"], "volume", caption, stored, ".nii.gz", marks, legend, bool(row["label"]["instances"]))
 
 
 def _nth(step: int) -> str:

@@ -101,9 +101,7 @@ def _measured(configs: Sequence[ConfigStats], *, multi: bool) -> Markup | None:
             along = "frames" if name == "frames" else f"{unit} along {name}"
             rows.append([*own, along, *map(_number, (spread.smallest, spread.median, spread.largest))])
         for name, spread in zip(names, found.spacing, strict=False):
-            rows.append(
-                [*own, f"mm along {name}", *map(_number, (spread.smallest, spread.median, spread.largest))]
-            )
+            rows.append([*own, f"mm along {name}", *map(_number, (spread.smallest, spread.median, spread.largest))])
         if found.unsized:
             rows.append([*own, f"{quantity(found.unsized, 'row')} without a spacing", "", "", ""])
         if found.lowest is not None and found.highest is not None and found.mean is not None:
@@ -154,9 +152,7 @@ def _left_out(reasons: Mapping[str, Affected]) -> Markup | None:
 
 def withheld(manifest: Manifest | None) -> Markup | None:
     """Rows that were built but not published, by license."""
-    rows = sorted(
-        (manifest.withheld if manifest is not None else {}).items(), key=lambda one: (-one[1], one[0])
-    )
+    rows = sorted((manifest.withheld if manifest is not None else {}).items(), key=lambda one: (-one[1], one[0]))
     if not rows:
         return None
     return table(["license", "rows"], [(_license_link(id_), f"{count:,}") for id_, count in rows])

@@ -56,9 +56,7 @@ def render(
     return readme(TEMPLATE, context, card_data(dataset, manifest), previous)
 
 
-def _opening(
-    dataset: Dataset, description: str, manifest: Manifest | None, namespace: str
-) -> dict[str, object]:
+def _opening(dataset: Dataset, description: str, manifest: Manifest | None, namespace: str) -> dict[str, object]:
     assets = manifest.assets if manifest is not None else {}
     return {
         "dataset": dataset,

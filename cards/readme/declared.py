@@ -77,9 +77,7 @@ def context(dataset: Dataset, manifest: Manifest | None) -> dict[str, object]:
         "unverified": ", ".join(_unverified(dataset, license)),
         "subject": prose(dataset.subject or dataset.no_subject or ""),
         "drawn": _overlap_tree(dataset),
-        "overlaps": [
-            (code(each.dataset), prose(each.relation), prose(each.evidence)) for each in dataset.overlaps
-        ],
+        "overlaps": [(code(each.dataset), prose(each.relation), prose(each.evidence)) for each in dataset.overlaps],
         "notes": [prose(note) for note in dataset.notes if clean(note)],
         "shared_subjects": prose(dataset.shared_subjects or ""),
         "citation": citation(dataset.citation),
@@ -143,9 +141,7 @@ def _terms(dataset: Dataset, license: License, manifest: Manifest | None) -> Mar
         ("Commercial use", says(license.commercial)),
         (
             "Share alike",
-            says(
-                license.share_alike or unsaid, "changed versions must carry the same license", "not asked for"
-            ),
+            says(license.share_alike or unsaid, "changed versions must carry the same license", "not asked for"),
         ),
         (
             "Attribution",
@@ -155,9 +151,7 @@ def _terms(dataset: Dataset, license: License, manifest: Manifest | None) -> Mar
     for config in dataset.configs:
         if config.license and config.license != dataset.license:
             own = licenses.get(config.license)
-            rows.append(
-                (code(config.name), Markup("{} ({})").format(link(own.name, own.url), own.publish.value))
-            )
+            rows.append((code(config.name), Markup("{} ({})").format(link(own.name, own.url), own.publish.value)))
     return table(["term", "what the license says"], rows)
 
 
@@ -166,11 +160,7 @@ def _schema(dataset: Dataset) -> Markup:
     types: dict[str, dict[str, None]] = {}
     for dimension in dataset.dimensions:
         for name, feature in features(dimension).items():
-            inner = (
-                {f"label.{key}": each for key, each in feature.items()}
-                if name == "label"
-                else {name: feature}
-            )
+            inner = {f"label.{key}": each for key, each in feature.items()} if name == "label" else {name: feature}
             for key, each in inner.items():
                 types.setdefault(key, {})[_type_text(each)] = None
     rows = [
@@ -195,9 +185,7 @@ def _type_text(feature: Any) -> str:
 def _legend(dataset: Dataset) -> Markup | None:
     if not dataset.legend:
         return None
-    rows: list[tuple[object, object]] = [
-        (value, named(names)) for value, names in sorted(dataset.legend.items())
-    ]
+    rows: list[tuple[object, object]] = [(value, named(names)) for value, names in sorted(dataset.legend.items())]
     if 0 not in dataset.legend:
         rows.insert(0, (0, "background"))
     return table(["mask value", "meaning"], rows, limit=4 * MAX_ROWS)

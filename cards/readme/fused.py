@@ -59,9 +59,7 @@ def render(
         MedimgError: the hand-written block of `previous` lacks a marker.
     """
     validate_repo_id(repo)
-    return readme(
-        "fused.md.j2", _context(manifest, datasets, repo), fused_card_data(manifest, features), previous
-    )
+    return readme("fused.md.j2", _context(manifest, datasets, repo), fused_card_data(manifest, features), previous)
 
 
 def _aligned(manifest: FusedManifest) -> dict[str, dict[str, Any]]:
@@ -209,9 +207,7 @@ def _terms(manifest: FusedManifest) -> Markup:
 def _dropped(found: Duplicates | None) -> Markup | None:
     if found is None or not found.counts:
         return None
-    rows = [
-        (code(member), code(other), reason, f"{number:,}") for member, other, reason, number in found.counts
-    ]
+    rows = [(code(member), code(other), reason, f"{number:,}") for member, other, reason, number in found.counts]
     return table(
         ["member", "the row that stays is in", "reason", "rows left out" if found.dropped else "rows"],
         rows,

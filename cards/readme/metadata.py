@@ -179,8 +179,7 @@ def _data(
             "config_name": name,
             **({} if number else {"default": True}),
             "data_files": [
-                {"split": split, "path": paths[0] if len(paths) == 1 else paths}
-                for split, paths in splits.items()
+                {"split": split, "path": paths[0] if len(paths) == 1 else paths} for split, paths in splits.items()
             ],
         }
         for number, (name, splits) in enumerate(globs.items())
@@ -257,9 +256,7 @@ def _gate(opening: str, terms: Sequence[License], whose: str) -> dict[str, Any]:
     """What the Hub asks readers to agree to; nothing where there are no terms."""
     if not terms:
         return {}
-    named = " and ".join(
-        f"{clean(license.name)}{f' ({license.url})' if license.url else ''}" for license in terms
-    )
+    named = " and ".join(f"{clean(license.name)}{f' ({license.url})' if license.url else ''}" for license in terms)
     prompt = (
         f"{opening} {named}. By asking for access you agree to these terms; they are the {whose} and win over "
         "what is said here."
@@ -289,9 +286,7 @@ def _infos(
         if config == layout.PREVIEW:
             return previews
         found = [stored[name][split] for name in members[config] if split in stored[name]]
-        return [
-            shard for each in found for shard in (each.metadata if config == layout.METADATA else each.shards)
-        ]
+        return [shard for each in found for shard in (each.metadata if config == layout.METADATA else each.shards)]
 
     infos = DatasetInfosDict()
     for config, splits in globs.items():
@@ -301,9 +296,7 @@ def _infos(
             features=features[config],
             splits=SplitDict(
                 {
-                    split: SplitInfo(
-                        name=split, num_bytes=sizes[split], num_examples=sum(shard.rows for shard in each)
-                    )
+                    split: SplitInfo(name=split, num_bytes=sizes[split], num_examples=sum(shard.rows for shard in each))
                     for split, each in files.items()
                 }
             ),

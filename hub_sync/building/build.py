@@ -173,9 +173,7 @@ def _finish(
             dimension = dataset.config(name).dimension or dataset.dimension
             ordered = {key: dict(sorted(each.items())) for key, each in counts[name].values.items()}
             measured = counts[name].measures.result()
-            configs.append(
-                ConfigStats(name=name, dimension=dimension, splits=stats, measured=measured, **ordered)
-            )
+            configs.append(ConfigStats(name=name, dimension=dimension, splits=stats, measured=measured, **ordered))
     manifest = manifests.made(
         dataset.name,
         origin,

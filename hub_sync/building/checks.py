@@ -27,9 +27,7 @@ class RowChecks:
 
     def row(self, record: Record) -> None:
         """Look at one row."""
-        names = privacy.identifying(record.values["meta"]) | privacy.identifying(
-            record.values["label"]["source"]
-        )
+        names = privacy.identifying(record.values["meta"]) | privacy.identifying(record.values["label"]["source"])
         if names:
             self._identifying.update(names)
             self._identified.append(record.values["id"])
@@ -55,9 +53,7 @@ class RowChecks:
     def _all(self, rows: Mapping[tuple[str, str], int], report: LoadReport) -> Iterator[Finding]:
         dataset = self._dataset
         if self._identified:
-            under = ", ".join(
-                f"{name} ({count})" for name, count in sorted(self._identifying.items())[:EXAMPLES]
-            )
+            under = ", ".join(f"{name} ({count})" for name, count in sorted(self._identifying.items())[:EXAMPLES])
             yield Finding(
                 level="error",
                 check="identifiers",
@@ -66,9 +62,7 @@ class RowChecks:
                 examples=tuple(self._identified[:EXAMPLES]),
             )
         if self._crossing:
-            examples = tuple(
-                f"{subject}: {a} and {b}" for subject, (a, b) in list(self._crossing.items())[:EXAMPLES]
-            )
+            examples = tuple(f"{subject}: {a} and {b}" for subject, (a, b) in list(self._crossing.items())[:EXAMPLES])
             reason = dataset.shared_subjects
             yield Finding(
                 level="note" if reason else "error",

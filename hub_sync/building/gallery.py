@@ -225,6 +225,4 @@ def sheet(gallery: Gallery) -> bytes:
 
     shown = gallery.chosen(CONTACT_TILES)
     legend = [entry for tile in shown for entry in tile.legend]
-    return pictures.contact_sheet(
-        [(Image.open(io.BytesIO(tile.png)), tile.caption) for tile in shown], legend
-    )
+    return pictures.contact_sheet([(Image.open(io.BytesIO(tile.png)), tile.caption) for tile in shown], legend)

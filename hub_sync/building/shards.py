@@ -40,9 +40,7 @@ Done = Callable[[Path, Shard], None]
 class Table:
     """An open Parquet file that takes rows one at a time and cuts row groups by bytes or rows."""
 
-    def __init__(
-        self, path: Path, schema: pa.Schema, group_bytes: int, group_rows: int, pixel_codec: str
-    ) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, group_bytes: int, group_rows: int, pixel_codec: str) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = pa.OSFile(str(path), "wb")
@@ -61,9 +59,7 @@ class Table:
             self.file,
             schema,
             compression={leaf: pixel_codec if leaf in heavy else "ZSTD" for leaf in leaves},
-            compression_level={
-                leaf: ZSTD_LEVEL for leaf in leaves if leaf not in heavy or pixel_codec == "ZSTD"
-            },
+            compression_level={leaf: ZSTD_LEVEL for leaf in leaves if leaf not in heavy or pixel_codec == "ZSTD"},
             use_dictionary=light,
             write_statistics=light,
             write_page_index=True,
@@ -80,9 +76,7 @@ class Table:
                 next_step="Let the builder split the volume along its slowest axis into rows that say so.",
             )
         size += 512 + len(values.get("meta") or "")
-        if self._pending and (
-            self._pending_bytes + size > self._group_bytes or len(self._pending) >= self._group_rows
-        ):
+        if self._pending and (self._pending_bytes + size > self._group_bytes or len(self._pending) >= self._group_rows):
             self.flush()
         self._pending.append(values)
         self._pending_bytes += size
@@ -94,9 +88,7 @@ class Table:
     def flush(self) -> None:
         """Write the pending rows as one row group."""
         if self._pending:
-            columns = [
-                to_array([row[field.name] for row in self._pending], field.type) for field in self._schema
-            ]
+            columns = [to_array([row[field.name] for row in self._pending], field.type) for field in self._schema]
             self._pending = []
             self._pending_bytes = 0
             self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))

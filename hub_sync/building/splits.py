@@ -70,9 +70,7 @@ class SplitFiles:
     def placed(self, config: str, name: str, files: dict[str, Path]) -> SplitStats:
         """The split with places in the repository; these are added to `files`."""
         count = len(self.shards)
-        shards = [
-            (layout.shard_path(config, name, index, count), *each) for index, each in enumerate(self.shards)
-        ]
+        shards = [(layout.shard_path(config, name, index, count), *each) for index, each in enumerate(self.shards)]
         metadata = [(layout.metadata_path(config, name), *each) for each in self.metadata if self.rows]
         files |= {target: path for target, path, _ in (*shards, *metadata)}
         return SplitStats(

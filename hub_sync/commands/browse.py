@@ -39,9 +39,7 @@ def list_(
     modality: Annotated[str | None, typer.Option(help="Only this modality, e.g. CT.")] = None,
     organ: Annotated[str | None, typer.Option(help="Only this organ, e.g. liver.")] = None,
     task: Annotated[str | None, typer.Option(help="Only this task, e.g. segmentation.")] = None,
-    idc: Annotated[
-        bool, typer.Option("--idc", help="The collections of the Imaging Data Commons instead.")
-    ] = False,
+    idc: Annotated[bool, typer.Option("--idc", help="The collections of the Imaging Data Commons instead.")] = False,
     of: Annotated[str | None, typer.Option("--collections", help="Those of this source instead.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -291,9 +289,7 @@ def vocab(
             (term["kind"], term["id"], ", ".join(term["synonyms"]), term["snomed"] or term["dicom"] or "")
             for term in found
         ]
-        for line in columns(
-            ("kind", "id", "synonyms", "code"), rows, terminal_width()[0], folded=("synonyms",)
-        ):
+        for line in columns(("kind", "id", "synonyms", "code"), rows, terminal_width()[0], folded=("synonyms",)):
             print(line)
     if not found:
         nearest = _nearest(text, [kind] if kind else KINDS)
@@ -318,9 +314,7 @@ def export(
     format_: Annotated[
         str, typer.Option("--format", help="mdfp: the files of Project Imaging-X's metadata standard.")
     ] = "mdfp",
-    out_folder: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the files.")] = Path(
-        "export"
-    ),
+    out_folder: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the files.")] = Path("export"),
     source: Annotated[
         str | None,
         typer.Option(
@@ -328,9 +322,7 @@ def export(
             "Without it, rows are read from the Hub.",
         ),
     ] = None,
-    rows: Annotated[
-        bool, typer.Option("--rows/--no-rows", help="Also one line for each labeled row and task.")
-    ] = True,
+    rows: Annotated[bool, typer.Option("--rows/--no-rows", help="Also one line for each labeled row and task.")] = True,
     hub: HubOption = None,
     namespace: NamespaceOption = NAMESPACE,
     store: StoreOption = STORE,
@@ -354,9 +346,7 @@ def export(
             stack.enter_context(fusing.hub(hub, namespace, store))
         from medimg.hub_sync.discovery import export as engine
 
-        written = engine.mdfp_files(
-            names or [], out_folder, rows=rows, source=source or None, namespace=namespace
-        )
+        written = engine.mdfp_files(names or [], out_folder, rows=rows, source=source or None, namespace=namespace)
     if as_json:
         print(json.dumps({"folder": str(out_folder), "lines": written}))
     else:

@@ -45,9 +45,7 @@ class _Late:
 out = _Late()
 err = _Late(stderr=True)
 
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print JSON to standard output and nothing else there.")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else there.")]
 NamespaceOption = Annotated[str, typer.Option(help="Organization or user on the Hub.")]
 HubOption = Annotated[
     str | None,

@@ -31,9 +31,7 @@ def fuse(
     modality: Annotated[list[str] | None, typer.Option(help="Only these modalities, e.g. CT.")] = None,
     organ: Annotated[list[str] | None, typer.Option(help="Only these organs, e.g. liver.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="Only these tasks, e.g. segmentation.")] = None,
-    target: Annotated[
-        list[str] | None, typer.Option(help="Label space, one option per target, in order.")
-    ] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Label space, one option per target, in order.")] = None,
     dimension: Annotated[str | None, typer.Option(help="2d, 3d or video.")] = None,
     license_: Annotated[
         list[str] | None, typer.Option("--license", help="Terms (commercial, adapt, open …) or license ids.")
@@ -52,9 +50,7 @@ def fuse(
             help="concatenate (the default), interleave, uniform, proportional, temperature=2, or lits=2,chaos=1."
         ),
     ] = None,
-    on_duplicate: Annotated[
-        str | None, typer.Option(help="drop (the default), keep, error or ignore.")
-    ] = None,
+    on_duplicate: Annotated[str | None, typer.Option(help="drop (the default), keep, error or ignore.")] = None,
     prefer: Annotated[
         list[str] | None, typer.Option(help="Members whose rows stay where an image is in several, in order.")
     ] = None,
@@ -87,9 +83,7 @@ def fuse(
     seed: Annotated[int | None, typer.Option(help="Of the draws and of shuffling; 0 by default.")] = None,
     repeat: Annotated[
         bool | None,
-        typer.Option(
-            "--repeat", help="Start ended members again until each has been seen; not to be pushed."
-        ),
+        typer.Option("--repeat", help="Start ended members again until each has been seen; not to be pushed."),
     ] = None,
     storage_option: Annotated[
         list[str] | None,
@@ -97,9 +91,7 @@ def fuse(
     ] = None,
     streaming: Annotated[
         bool,
-        typer.Option(
-            help="--no-streaming writes all rows to the `datasets` cache before the first is shown."
-        ),
+        typer.Option(help="--no-streaming writes all rows to the `datasets` cache before the first is shown."),
     ] = True,
     namespace: NamespaceOption = NAMESPACE,
     hub: HubOption = None,
@@ -137,9 +129,7 @@ def fuse(
         stack.enter_context(fusing.told())
         served = None
         if wanted or "source" not in asked:
-            served = stack.enter_context(
-                fusing.hub(hub, namespace, store, wanted=wanted, sourced="source" in asked)
-            )
+            served = stack.enter_context(fusing.hub(hub, namespace, store, wanted=wanted, sourced="source" in asked))
         if push is not None and wanted and served is not None:
             from medimg.hub_sync.commands.progress import LogLines
             from medimg.hub_sync.fused.push import push as pushing

@@ -23,9 +23,7 @@ from medimg.hub_sync.commands.console import (
 def hub(
     store: StoreOption = STORE,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = PORT,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; beyond loopback a token is required.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback a token is required.")] = "127.0.0.1",
     gc: Annotated[
         bool, typer.Option("--gc", help="Remove contents that no revision holds from the store, and end.")
     ] = False,

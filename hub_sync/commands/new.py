@@ -75,13 +75,9 @@ def scaffold(name: str, folder: Path) -> Path:
     from medimg.declaration import SLUG
 
     if not SLUG.fullmatch(name):
-        raise DeclarationError(
-            f"{name!r} is not a slug", next_step="Use lower case, digits and single hyphens."
-        )
+        raise DeclarationError(f"{name!r} is not a slug", next_step="Use lower case, digits and single hyphens.")
     if not folder.is_dir():
-        raise DeclarationError(
-            f"there is no folder {folder}", next_step="Run it in a clone, or pass --folder."
-        )
+        raise DeclarationError(f"there is no folder {folder}", next_step="Run it in a clone, or pass --folder.")
     path = folder / f"{registry.module_name(name)}.py"
     if path.exists():
         raise DeclarationError(f"{path} is there already")

@@ -30,9 +30,7 @@ def watching(path: Path | None, about: dict[str, Any], *, quiet: bool) -> Iterat
 
 
 @contextlib.contextmanager
-def bars(
-    console: Console, path: Path | None = None, about: Mapping[str, Any] | None = None
-) -> Iterator[Reporting]:
+def bars(console: Console, path: Path | None = None, about: Mapping[str, Any] | None = None) -> Iterator[Reporting]:
     """Bars on a console, which go when it is over."""
     from rich.progress import (
         BarColumn,

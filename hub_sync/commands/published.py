@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 
 def verify(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Datasets; none means all that are published.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Datasets; none means all that are published.")] = None,
     hub: HubOption = None,
     namespace: NamespaceOption = NAMESPACE,
     store: StoreOption = STORE,
@@ -53,9 +51,7 @@ def verify(
         sets = list(withdrawal.fused_sets(target))
         wanted = [name if name in sets else registry.get(name).name for name in names or ()]
         wanted = wanted or [*_published_names(target), *sets]
-        problems = engine.verify(
-            target, [name for name in wanted if name not in sets], deep=deep, history=True
-        )
+        problems = engine.verify(target, [name for name in wanted if name not in sets], deep=deep, history=True)
         problems |= {name: stored.verify(target, name) for name in wanted if name in sets}
     if as_json:
         listed = [{"name": name, "problems": found} for name, found in problems.items()]

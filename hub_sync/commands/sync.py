@@ -35,9 +35,7 @@ REPORT = "sync-report.json"
 
 
 def sync(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Datasets (slugs or aliases); none means all.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Datasets (slugs or aliases); none means all.")] = None,
     source: Annotated[
         str | None,
         typer.Option(
@@ -49,18 +47,14 @@ def sync(
     namespace: NamespaceOption = NAMESPACE,
     store: StoreOption = STORE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; write nothing.")] = False,
-    no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not read back what was published.")
-    ] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
     restore: Annotated[
         bool,
         typer.Option("--restore", help="Build also the named datasets that were retired or rolled back."),
     ] = False,
     no_collections: Annotated[
         bool,
-        typer.Option(
-            "--no-collections", help="Leave the topic collections, the catalogue and the portal alone."
-        ),
+        typer.Option("--no-collections", help="Leave the topic collections, the catalogue and the portal alone."),
     ] = False,
     report_file: Annotated[
         Path | None,
@@ -143,12 +137,8 @@ def _print_results(results: list[Result], *, own_store: Path | None, namespace: 
     counts: dict[str, int] = {}
     for result in results:
         counts[result.status] = counts.get(result.status, 0) + 1
-    out.print(
-        ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to do", highlight=True
-    )
-    published = [
-        result.name for result in results if result.status in ("published", "unchanged") and result.rows
-    ]
+    out.print(", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to do", highlight=True)
+    published = [result.name for result in results if result.status in ("published", "unchanged") and result.rows]
     if dry_run or not published:
         return
     name = "lits" if "lits" in published else published[0]
@@ -174,9 +164,7 @@ def _typed(program: str) -> str:
 
 
 def preflight(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Datasets (slugs or aliases); none means all.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Datasets (slugs or aliases); none means all.")] = None,
     source: Annotated[
         str | None, typer.Option(help="As for sync: a root, an fsspec URL of one, or `official`.")
     ] = None,
@@ -186,9 +174,7 @@ def preflight(
     restore: Annotated[
         bool, typer.Option("--restore", help="Also what was retired or rolled back, as sync would.")
     ] = False,
-    rate: Annotated[
-        float, typer.Option(help="MB/s of the upload, for the time that it takes.", min=0.01)
-    ] = 20.0,
+    rate: Annotated[float, typer.Option(help="MB/s of the upload, for the time that it takes.", min=0.01)] = 20.0,
     as_json: JsonOption = False,
 ) -> None:
     """Before the first push: may the token write, which names are taken, what would be uploaded? Writes nothing.

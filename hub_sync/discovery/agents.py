@@ -112,11 +112,7 @@ def _brief(hit: Hit) -> dict[str, Any]:
     facts = {name: getattr(hit.entry, name) for name in BRIEF}
     short = {name: _few(value) if isinstance(value, tuple) else value for name, value in facts.items()}
     verified = {"license_verified": hit.entry.license_by == "source"}
-    return (
-        {name: value for name, value in short.items() if value not in (None, [])}
-        | verified
-        | {"why": hit.why}
-    )
+    return {name: value for name, value in short.items() if value not in (None, [])} | verified | {"why": hit.why}
 
 
 def _few(listed: tuple[str, ...]) -> list[str]:
@@ -167,9 +163,7 @@ def plan(
     minimum: Annotated[int | None, _said("minimum")] = None,
     source: Annotated[
         Literal["miniature", "hub"],
-        Field(
-            description="miniature: phantoms, no network. hub: what is published there; asks huggingface.co."
-        ),
+        Field(description="miniature: phantoms, no network. hub: what is published there; asks huggingface.co."),
     ] = "miniature",
 ) -> dict[str, Any]:
     """What `medimg.fuse` would do: members and who is left out why, label space, who was assessed for what, licenses.
@@ -202,9 +196,7 @@ def _entry(name: str) -> Entry:
 
 def server() -> MCPServer[Any]:
     """The server, with its tools."""
-    made: MCPServer[Any] = MCPServer(
-        "medimg", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING"
-    )
+    made: MCPServer[Any] = MCPServer("medimg", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING")
     for tool in (search, show, load_snippet, plan):
         made.add_tool(_answering(tool), annotations=READS_ONLY, structured_output=False)
     return made

@@ -93,10 +93,7 @@ def card(entries: Sequence[Entry], namespace: str, previous: str | None = None) 
     }
     lines = list(ledger.read())
     rows = [each for each in lines if "list" in each]
-    shares = [
-        f"| {column} | {there:,} | {good / there:.1%} |"
-        for column, (good, there) in ledger.shares(rows).items()
-    ]
+    shares = [f"| {column} | {there:,} | {good / there:.1%} |" for column, (good, there) in ledger.shares(rows).items()]
     return f"""---
 {yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip()}
 ---
@@ -168,9 +165,7 @@ def update(hub: Hub) -> str | None:
     """
     state, manifest = hub.found(NAME)
     if manifest is not None:
-        raise MedimgError(
-            f"{hub.repo(NAME)} holds a dataset, so the catalogue cannot be published there", dataset=NAME
-        )
+        raise MedimgError(f"{hub.repo(NAME)} holds a dataset, so the catalogue cannot be published there", dataset=NAME)
     if state.hold is not None:
         return None
     if human.START not in (state.card or "") and not set(state.files) <= {".gitattributes"}:

@@ -85,9 +85,7 @@ def find(name: str) -> Entry:
     return catalogue.get(registry.entry(name).name)
 
 
-def _annotations(
-    entry: Entry, source: str | None, alone: bool, namespace: str
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _annotations(entry: Entry, source: str | None, alone: bool, namespace: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(task, line) of every row that has a label."""
     dataset = registry.get(entry.id).dataset
     for config, split, rows in _rows(entry.id, source, alone, namespace):

@@ -106,9 +106,7 @@ def snippet(entry: Entry, namespace: str) -> dict[str, str | None]:
         code = f'import medimg\nrows = medimg.load({name}, source="official", split="train", streaming=True)'
         prefix = entry.id.partition("/")[0]
         title = collections.SOURCES[prefix].title
-        how = (
-            f'It is streamed from the {title}. It needs the extra `{prefix}`: pip install "medimg[{prefix}]".'
-        )
+        how = f'It is streamed from the {title}. It needs the extra `{prefix}`: pip install "medimg[{prefix}]".'
         return {"code": code, "own_copy": None, "how": how}
     from medimg import registry
 

@@ -203,18 +203,13 @@ def _pictures(
 def _of(manifest: Manifest) -> str:
     """Digest of the rows that pictures are taken from."""
     shards = [
-        shard.sha256
-        for config in manifest.configs
-        for split in config.splits.values()
-        for shard in split.shards[:1]
+        shard.sha256 for config in manifest.configs for split in config.splits.values() for shard in split.shards[:1]
     ]
     return hashlib.sha256(f"{__version__} {manifest.origin} {' '.join(shards)}".encode()).hexdigest()
 
 
 def _described(made: Preview, manifest: Manifest) -> dict[str, Any]:
-    samples = [
-        {**each._asdict(), "image": "", "mask": None if each.mask is None else ""} for each in made.samples
-    ]
+    samples = [{**each._asdict(), "image": "", "mask": None if each.mask is None else ""} for each in made.samples]
     return {"of": _of(manifest), "alt": made.alt, "samples": samples}
 
 

@@ -59,9 +59,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--loadable", action="append", help=f"one of {', '.join(LOADABLE)}; any: not the last")
     made.add_argument("--limit", type=_count, default=20, metavar="N", help="print this many at most (20)")
     made.add_argument("--namespace", default="medimg", help="organization on the Hub (medimg)")
-    made.add_argument(
-        "--json", action="store_true", help="print JSON to standard output and nothing else there"
-    )
+    made.add_argument("--json", action="store_true", help="print JSON to standard output and nothing else there")
     return made
 
 
@@ -79,9 +77,7 @@ def run(arguments: Sequence[str]) -> int:
     hits = search(" ".join(asked.pop("text")), **asked)
     if json:
         told = [found.as_dict(hit, namespace) for hit in hits]
-        print(
-            as_json({"strict": hits.strict, "near": hits.near, "hits": told, "closest": list(hits.closest)})
-        )
+        print(as_json({"strict": hits.strict, "near": hits.near, "hits": told, "closest": list(hits.closest)}))
     elif hits:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print("\n".join(found.table(hits, width)))

@@ -226,9 +226,7 @@ def _configs(entry: IndexEntry) -> list[str]:
 
 
 def _labels(said: Mapping[str, Any]) -> list[str]:
-    lines = [
-        f"mask {value}: {', '.join(names) or 'not annotated'}" for value, names in said["legend"].items()
-    ]
+    lines = [f"mask {value}: {', '.join(names) or 'not annotated'}" for value, names in said["legend"].items()]
     lines += [f"{source} → {', '.join(names)}" for source, names in said["labels"].items()]
     more = [f"and {len(lines) - MAX_LABELS} more"] if len(lines) > MAX_LABELS else []
     return [f"- {line}" for line in [*lines[:MAX_LABELS], *more]]
@@ -236,9 +234,7 @@ def _labels(said: Mapping[str, Any]) -> list[str]:
 
 def _notes(said: Mapping[str, Any]) -> list[str]:
     notes = list(said["notes"])
-    notes.append(
-        f"Patients: {said['subject']}" if said["subject"] else f"No patient ids: {said['no_subject']}"
-    )
+    notes.append(f"Patients: {said['subject']}" if said["subject"] else f"No patient ids: {said['no_subject']}")
     if said["shared_subjects"]:
         notes.append(f"One patient may stand in two splits: {said['shared_subjects']}")
     return [f"- {note}" for note in notes]

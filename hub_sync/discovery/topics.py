@@ -55,9 +55,7 @@ def update(hub: Hub, results: Iterable[Result]) -> int:
     present = {collection.title: collection for collection in lists}
     goal = wanted(there - held)
     changed = 0
-    for title in sorted(
-        {*goal, *(title for title, each in present.items() if _STAMP.search(each.description or ""))}
-    ):
+    for title in sorted({*goal, *(title for title, each in present.items() if _STAMP.search(each.description or ""))}):
         members = goal.get(title, [])
         description = _description(hub, title, members)
         old = present.get(title)
@@ -80,9 +78,7 @@ def _description(hub: Hub, title: str, members: list[str]) -> str:
     return f"Medical imaging datasets in one schema, {kind} {term}. [{len(members)}, {digest}]"
 
 
-def _bring(
-    hub: Hub, title: str, slug: str | None, members: list[str], known: set[str], description: str
-) -> None:
+def _bring(hub: Hub, title: str, slug: str | None, members: list[str], known: set[str], description: str) -> None:
     """Make one collection hold these datasets."""
     create = partial(hub.api.create_collection, title, namespace=hub.namespace, exists_ok=True)
     place = slug or str(hub.ask("collections", create).slug)

@@ -143,11 +143,7 @@ def _readers() -> Iterator[str]:
 
 def _public(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
     for name, value in vars(module).items():
-        if (
-            not name.startswith("_")
-            and callable(value)
-            and getattr(value, "__module__", "") == module.__name__
-        ):
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == module.__name__:
             yield name, value
 
 
@@ -185,9 +181,7 @@ def _first(value: object) -> str:
 
 
 def _errors() -> str:
-    kinds = [
-        each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__
-    ]
+    kinds = [each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__]
     return "\n".join(f"- `{kind.__name__}`: {_first(kind)}" for kind in kinds) + "\n"
 
 

@@ -143,11 +143,7 @@ def check_name(name: str) -> None:
             f"{name[:MAX_NAME]!r} cannot be the name of a repository",
             next_step=f"use at most {MAX_NAME} small letters and digits, with single . _ - between them.",
         )
-    taken = {
-        known.casefold()
-        for builder in registry.builders()
-        for known in (builder.name, *builder.dataset.aliases)
-    }
+    taken = {known.casefold() for builder in registry.builders() for known in (builder.name, *builder.dataset.aliases)}
     if name.casefold() in taken:
         raise FusionError(f"{name!r} is a dataset", next_step="give the fused set a name of its own.")
 
@@ -161,9 +157,7 @@ def _made(hub: Hub, name: str, state: Published) -> Published:
         return state
     state, manifest = published(hub, name)
     if manifest is not None:
-        raise MovedError(
-            "somebody else published it meanwhile", dataset=name, next_step="Run it again, it plans anew."
-        )
+        raise MovedError("somebody else published it meanwhile", dataset=name, next_step="Run it again, it plans anew.")
     return state
 
 
@@ -203,9 +197,7 @@ def _commit(
     rest = {path: digest for path, digest in state.files.items() if path not in listed or path in files}
     title = f"{manifest.title}: {manifest.rows} rows of {', '.join(m.key for m in manifest.members)}"
     try:
-        return upload.commit(
-            {**files, **work.texts(manifest, state.card)}, replace(state, files=rest), title[:200]
-        )
+        return upload.commit({**files, **work.texts(manifest, state.card)}, replace(state, files=rest), title[:200])
     except (ValueError, NotImplementedError) as error:
         if manifest.mode == "remapped":
             raise

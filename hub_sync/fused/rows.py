@@ -60,9 +60,7 @@ def built(
                 withheld[place] += 1
                 continue
             if name not in splits:
-                splits[name] = SplitFiles.open(
-                    stack, folder, (layout.DEFAULT, name), dimension, upload.shard, **stored
-                )
+                splits[name] = SplitFiles.open(stack, folder, (layout.DEFAULT, name), dimension, upload.shard, **stored)
             split = splits[name]
             split.writer.add(row)
             split.rows += 1

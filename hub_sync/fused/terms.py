@@ -13,9 +13,7 @@ from medimg.hub_sync.pushing.client import Hub
 from medimg.licenses import Combined, Verdict
 
 
-def check_terms(
-    plan: Plan, *, verbatim: bool, rows: Mapping[str, Mapping[str, int]] | None = None
-) -> Combined:
+def check_terms(plan: Plan, *, verbatim: bool, rows: Mapping[str, Mapping[str, int]] | None = None) -> Combined:
     """The terms under which the set may be passed on.
 
     Args:
@@ -79,9 +77,7 @@ def row_licenses(stream: Any) -> dict[str, Counter[str]]:
     found = {}
     for member in stream.members:
         if licenses.get(member.license).per_row:
-            wanted = (
-                item for item in member.alone().outlines() if member.splits and item[0] in member.splits
-            )
+            wanted = (item for item in member.alone().outlines() if member.splits and item[0] in member.splits)
             found[member.key] = Counter(member.terms(item) for item in wanted if member.wants(item))
     return found
 
@@ -111,9 +107,7 @@ class RowTerms:
     """Whether rows that state licenses of their own may be part of the set, asked before they are written."""
 
     def __init__(self, plan: Plan) -> None:
-        self._ids = {
-            member.key: member.license for member in plan.members if not licenses.get(member.license).per_row
-        }
+        self._ids = {member.key: member.license for member in plan.members if not licenses.get(member.license).per_row}
         self._known = set(self._ids.items())
 
     def take(self, key: str, id: str) -> bool:

@@ -61,9 +61,7 @@ class Work:
         """What each member's rows depend on now."""
         source = self.plan.request.source
         if source is not None and self.mode == "verbatim":
-            raise FusionError(
-                "only published members can be copied", next_step="leave out --source, or --verbatim."
-            )
+            raise FusionError("only published members can be copied", next_step="leave out --source, or --verbatim.")
         if source is None and huggingface_hub.constants.ENDPOINT != self.hub.endpoint:
             raise HubError(
                 f"members are read from {huggingface_hub.constants.ENDPOINT}, the set is to go to {self.hub.endpoint}",
@@ -85,19 +83,11 @@ class Work:
             )
         if source is not None:
             origin: Origin = "official" if source == OFFICIAL else "source"
-            with open_source(
-                builder, str(member.place), storage_options=self.request.get("storage_options")
-            ) as files:
-                return FusedMember(
-                    **known, origin=origin, state=_digest(meaning(fingerprint(builder, files, origin)))
-                )
+            with open_source(builder, str(member.place), storage_options=self.request.get("storage_options")) as files:
+                return FusedMember(**known, origin=origin, state=_digest(meaning(fingerprint(builder, files, origin))))
         state, manifest = self.read(member.name)
         config = manifest.config(member.config)
-        shards = (
-            {split: [s.sha256 for s in each.shards] for split, each in config.splits.items()}
-            if config
-            else {}
-        )
+        shards = {split: [s.sha256 for s in each.shards] for split, each in config.splits.items()} if config else {}
         return FusedMember(
             **known,
             origin=manifest.origin,
@@ -172,9 +162,7 @@ class Work:
         declared = {member.name: registry.get(member.name).dataset for member in manifest.members}
         stored, repo = features(manifest), self.hub.repo(self.name)
         text = card.render(manifest, declared, stored, repo=repo, previous=previous)
-        croissant = json.dumps(
-            fused_croissant(manifest, declared, stored, repo), indent=1, ensure_ascii=False
-        )
+        croissant = json.dumps(fused_croissant(manifest, declared, stored, repo), indent=1, ensure_ascii=False)
         return {
             layout.CARD_PATH: text.encode(),
             layout.CROISSANT_PATH: f"{croissant}\n".encode(),
@@ -192,9 +180,7 @@ def origin_of(members: Iterable[FusedMember], hub: Hub, old: FusedManifest | Non
     if "miniature" not in origins:
         return "source" if "source" in origins else "official"
     if not hub.embedded:
-        raise HubError(
-            "phantoms are published on an embedded Hub only", next_step="pass a source with originals."
-        )
+        raise HubError("phantoms are published on an embedded Hub only", next_step="pass a source with originals.")
     if old is not None and old.origin != "miniature":
         raise HubError(
             f"{old.name} holds rows of the {old.origin}; phantoms never replace them",

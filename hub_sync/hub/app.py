@@ -95,9 +95,7 @@ class HubRoutes:
             # Clients with Xet show nothing of an answer but the address that it came from.
             raise HubRefusal(307, problem, headers={"Location": f"{self.desk.base(call)}{_NO_XET}"})
         if path == _NO_XET:
-            raise HubRefusal(
-                404, "The embedded Hub has no Xet storage: set HF_HUB_DISABLE_XET=1 where you upload."
-            )
+            raise HubRefusal(404, "The embedded Hub has no Xet storage: set HF_HUB_DISABLE_XET=1 where you upload.")
         if _UNOWNED.match(path):
             raise HubRefusal(404, "Repository not found: its name has no namespace.", code="RepoNotFound")
         raise HubRefusal(404, f"This Hub does not serve that route: {call.request.method} {path[:300]}")

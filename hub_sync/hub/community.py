@@ -27,9 +27,7 @@ class Collections(Routes):
             names = {f"{item['type']}s/{item['id']}" for item in collection["items"]}
             if query.get("owner", collection["owner"]) != collection["owner"]:
                 continue
-            if query.get("item", next(iter(names), None)) in names | {None} and self.desk.sees(
-                call, collection
-            ):
+            if query.get("item", next(iter(names), None)) in names | {None} and self.desk.sees(call, collection):
                 found.append({key: value for key, value in collection.items() if key != "position"})
         return JSONResponse(found)
 
@@ -44,9 +42,7 @@ class Collections(Routes):
         slug = f"{owner}/{words}-{hashlib.sha1(f'{owner}/{title}'.encode()).hexdigest()[:24]}"
         with self.store.locked("collections"):
             if any(collection["slug"] == slug for collection in self.store.collections()):
-                raise HubRefusal(
-                    409, f"There is a collection with this title already: {slug}", extra={"slug": slug}
-                )
+                raise HubRefusal(409, f"There is a collection with this title already: {slug}", extra={"slug": slug})
             made: Json = {
                 "slug": slug,
                 "title": title,

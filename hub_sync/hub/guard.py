@@ -103,9 +103,7 @@ def _full(desk: Desk, request: Request) -> HubRefusal:
     """The refusal of what does not fit onto the disk: how much is free, and how much was sent."""
     free = shutil.disk_usage(desk.store.root).free
     sent = request.headers.get("content-length", "")
-    asked = (
-        f" This request needs {int(sent):,} bytes." if re.fullmatch("[0-9]{1,18}", sent) and int(sent) else ""
-    )
+    asked = f" This request needs {int(sent):,} bytes." if re.fullmatch("[0-9]{1,18}", sent) and int(sent) else ""
     return HubRefusal(
         507,
         f"The disk of this Hub's store is full: {free:,} bytes are free.{asked} Nothing of the request was kept. "

@@ -40,16 +40,12 @@ class LargeFiles(Routes):
                 upload: Json = {"href": self._signed(base, "object", oid, size)}
                 if size > limits.multipart_above and "multipart" in texts(body.get("transfers", [])):
                     numbers = range(1, ceil(size / limits.part) + 1)
-                    parts = {
-                        str(number): self._signed(base, f"part-{number}", oid, size) for number in numbers
-                    }
+                    parts = {str(number): self._signed(base, f"part-{number}", oid, size) for number in numbers}
                     header = {"chunk_size": str(limits.part), **parts}
                     upload = {"href": self._signed(base, "join", oid, size), "header": header}
                 answer["actions"] = {"upload": upload, "verify": verify}
             answers.append(answer)
-        return JSONResponse(
-            {"transfer": "basic", "objects": answers}, media_type="application/vnd.git-lfs+json"
-        )
+        return JSONResponse({"transfer": "basic", "objects": answers}, media_type="application/vnd.git-lfs+json")
 
     def _signed(self, base: str, action: str, oid: str, size: int) -> str:
         until = int(time.time()) + _LINK_SECONDS

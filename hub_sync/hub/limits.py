@@ -17,9 +17,7 @@ class HubLimits:
     path: int = 1024
     stale_after: float = 24 * 3600.0
     connections: int = 0  # at once; 0: half of the files that the process may open, at most 512
-    header_seconds: float = (
-        20.0  # from the beginning of a request, or of its connection, to the end of its header
-    )
+    header_seconds: float = 20.0  # from the beginning of a request, or of its connection, to the end of its header
     body_seconds: float = 30.0  # within which a body brings `body_rate` bytes a second
     body_rate: float = 512.0
     answer_seconds: float = 600.0  # without taking anything of an answer

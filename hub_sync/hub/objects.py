@@ -115,9 +115,7 @@ class Objects:
     @contextmanager
     def locked(self, *names: str) -> Iterator[None]:
         """Hold locks that exclude every other thread and process; several are taken in one order."""
-        files = [
-            (self.root / "locks" / f"{name.replace('/', '+')}.lock").open("ab") for name in sorted(set(names))
-        ]
+        files = [(self.root / "locks" / f"{name.replace('/', '+')}.lock").open("ab") for name in sorted(set(names))]
         try:
             for file in files:
                 fcntl.flock(file, fcntl.LOCK_EX)

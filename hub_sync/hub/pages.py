@@ -80,9 +80,7 @@ class Card:
         """Whether the YAML declares configurations, and no file for any of them."""
         configs = self.data.get("configs")
         configs = configs if isinstance(configs, list) else []
-        return bool(configs) and all(
-            isinstance(each, dict) and each.get("data_files") == [] for each in configs
-        )
+        return bool(configs) and all(isinstance(each, dict) and each.get("data_files") == [] for each in configs)
 
 
 def card(repository: Repository, commit: Commit) -> Card:
@@ -156,9 +154,7 @@ def _fold(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     if not silent:
         state.line = start + 1
         title = found["title"]
-        state.push("tag", "", 0).content = (
-            line if title is None else f"<summary>{escape(unescape(title))}</summary>"
-        )
+        state.push("tag", "", 0).content = line if title is None else f"<summary>{escape(unescape(title))}</summary>"
     return True
 
 
@@ -181,9 +177,7 @@ def _pair(state: StateInline, silent: bool) -> bool:
 def _markdown() -> MarkdownIt:
     """Markdown in which the few tags that cards use are tags, and all other HTML is text."""
     made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    made.block.ruler.before(
-        "paragraph", "fold", _fold, {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    )
+    made.block.ruler.before("paragraph", "fold", _fold, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     made.inline.ruler.before("autolink", "pair", _pair)
     made.add_render_rule("tag", lambda renderer, tokens, index, options, env: tokens[index].content)
     return made
@@ -209,11 +203,7 @@ def render_markdown(text: str, *, links: str, images: str) -> Markup:
 
     Text that would take seconds is shown as it is: time grows with the square of its brackets.
     """
-    if (
-        len(text) > _MARKDOWN_LENGTH
-        or text.count("\n") > _MARKDOWN_LINES
-        or text.count("[") > _MARKDOWN_LINES
-    ):
+    if len(text) > _MARKDOWN_LENGTH or text.count("\n") > _MARKDOWN_LINES or text.count("[") > _MARKDOWN_LINES:
         return Markup("<pre>{}</pre>").format(text)
     tokens = _MARKDOWN.parse(_COMMENT.sub("", text))
     for token in tokens:
@@ -237,9 +227,7 @@ def _lead(target: str, folder: str) -> str:
 def _anchor_headings(tokens: list[Token]) -> None:
     for token, inline in pairwise(tokens):
         if token.type == "heading_open":
-            slug = "-".join(
-                "".join(char if char.isalnum() else " " for char in inline.content.lower()).split()
-            )
+            slug = "-".join("".join(char if char.isalnum() else " " for char in inline.content.lower()).split())
             token.attrSet("id", f"card-{slug}")
 
 

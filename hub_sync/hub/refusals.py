@@ -41,9 +41,7 @@ class HubRefusal(HubError):
 
 def entry_not_found(path: str, commit: str) -> HubRefusal:
     """Build the refusal for a path that a commit does not have."""
-    return HubRefusal(
-        404, f"Entry not found: {path}", code="EntryNotFound", headers={"X-Repo-Commit": commit}
-    )
+    return HubRefusal(404, f"Entry not found: {path}", code="EntryNotFound", headers={"X-Repo-Commit": commit})
 
 
 def lost(path: str) -> HubRefusal:
@@ -56,9 +54,7 @@ def check_path(path: object, limit: int = 1024) -> str:
     if not isinstance(path, str) or not path or len(path.encode(errors="replace")) > limit:
         raise HubRefusal(400, f"A path must be a text of 1 to {limit} bytes, not {str(path)[:80]!r}.")
     parts = path.split("/")
-    bad = "\\" in path or any(
-        ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) < 0xE000 for char in path
-    )
+    bad = "\\" in path or any(ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) < 0xE000 for char in path)
     if bad or any(part in ("", ".", "..", ".git") or len(part.encode()) > 255 for part in parts):
         raise HubRefusal(400, f"The path {path!r} is not a clean relative path.")
     return path
@@ -74,7 +70,5 @@ def check_sha256(oid: object) -> str:
 def check_name(name: object) -> str:
     """Return a namespace or repository name if Hub clients accept it; refuse it otherwise."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise HubRefusal(
-            400, f"The name {str(name)[:120]!r} is not valid: letters, digits, '-', '_', '.', at most 96."
-        )
+        raise HubRefusal(400, f"The name {str(name)[:120]!r} is not valid: letters, digits, '-', '_', '.', at most 96.")
     return name

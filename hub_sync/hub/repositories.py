@@ -77,17 +77,13 @@ class Repositories(Routes):
         wanted = {tag for text in query.getlist("filter") for tag in text.split(",")}
         found = []
         limit = whole(query["limit"]) if query.get("limit") else None
-        for repository, commit in self.desk.shown(
-            call, PLURALS[call.request.scope["path"].rsplit("/", 1)[-1]]
-        ):
+        for repository, commit in self.desk.shown(call, PLURALS[call.request.scope["path"].rsplit("/", 1)[-1]]):
             if query.get("author", repository.namespace) != repository.namespace:
                 continue
             if any(word not in repository.id.lower() for word in words):
                 continue
             info = self._info(repository, commit)
-            if wanted <= set(info["tags"]) and (
-                "gated" not in query or call.flag("gated") == bool(info["gated"])
-            ):
+            if wanted <= set(info["tags"]) and ("gated" not in query or call.flag("gated") == bool(info["gated"])):
                 found.append(info)
         key = query.get("sort", "id")
         found.sort(key=lambda info: str(info.get(key, "")), reverse=key in ("lastModified", "createdAt"))
@@ -132,10 +128,7 @@ class Repositories(Routes):
 
         def described(kind: RefKind) -> list[Json]:
             refs = repository.refs(kind).items()
-            return [
-                {"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": ref["target"]}
-                for name, ref in refs
-            ]
+            return [{"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": ref["target"]} for name, ref in refs]
 
         return JSONResponse(
             {"branches": described("heads"), "tags": described("tags"), "converts": [], "pullRequests": []}
@@ -205,9 +198,7 @@ class Repositories(Routes):
                 added[path] = self._regular_file(path, value)
             elif key == "lfsFile":
                 size = value.get("size")
-                added[path] = self.store.lfs_file(
-                    check_sha256(value.get("oid")), None if size is None else whole(size)
-                )
+                added[path] = self.store.lfs_file(check_sha256(value.get("oid")), None if size is None else whole(size))
             elif key in ("deletedFile", "deletedFolder"):
                 (deleted if key == "deletedFile" else folders).append(path)
             else:
@@ -245,11 +236,7 @@ class Repositories(Routes):
         if not isinstance(content, str):
             raise HubRefusal(400, f"{path} has no content.")
         try:
-            data = (
-                base64.b64decode(content, validate=True)
-                if value.get("encoding") == "base64"
-                else content.encode()
-            )
+            data = base64.b64decode(content, validate=True) if value.get("encoding") == "base64" else content.encode()
         except (binascii.Error, ValueError):
             raise HubRefusal(400, f"The content of {path} is not base64.") from None
         if len(data) > self.store.limits.regular_file:

@@ -62,9 +62,7 @@ class Repository:
     def refs(self, kind: RefKind) -> dict[str, Json]:
         """Return branches (heads) or tags by name: target, time and message."""
         found = sorted((self.path / "refs" / kind).glob("*.json"))
-        return {
-            path.name.removesuffix(".json").replace("%2F", "/"): self.store.read_json(path) for path in found
-        }
+        return {path.name.removesuffix(".json").replace("%2F", "/"): self.store.read_json(path) for path in found}
 
     def ref(self, kind: RefKind, name: str) -> str | None:
         """Return the commit that a branch or tag points to, or None."""
@@ -119,9 +117,7 @@ class Repository:
         current = next(chain)
         while missing:
             parent = next(chain, None)
-            for path in [
-                path for path in missing if parent is None or _below(current, path) != _below(parent, path)
-            ]:
+            for path in [path for path in missing if parent is None or _below(current, path) != _below(parent, path)]:
                 found[path] = current
                 missing.remove(path)
             if parent is not None:
@@ -296,9 +292,7 @@ class Repository:
                         if parent == commit.parent and len(left) == len(commit.files):
                             made[commit.id] = commit.id
                         else:
-                            new = self.write_commit(
-                                parent, commit.message, commit.description, left, time=commit.time
-                            )
+                            new = self.write_commit(parent, commit.message, commit.description, left, time=commit.time)
                             made[commit.id] = new.id
                     parent = made[commit.id]
                 if parent is not None and parent != ref["target"]:

@@ -67,9 +67,7 @@ class EmbeddedHub:
         self.port = int(listener.getsockname()[1])
         server = _server(self._store, self.host, *self._tokens)
         self._server = server
-        self._thread = threading.Thread(
-            target=server.run, args=([listener],), name="embedded-hub", daemon=True
-        )
+        self._thread = threading.Thread(target=server.run, args=([listener],), name="embedded-hub", daemon=True)
         self._thread.start()
         deadline = time.monotonic() + _START_SECONDS
         while not server.started:
@@ -116,8 +114,7 @@ def _server(store: Store, host: str, token: str | None, reader: str | None) -> u
     config = uvicorn.Config(
         app,
         http=connection,
-        limit_concurrency=connection.most
-        + 64,  # its own count includes connections that are just being ended
+        limit_concurrency=connection.most + 64,  # its own count includes connections that are just being ended
         h11_max_incomplete_event_size=32 << 10,
         log_level="warning",
         access_log=False,  # addresses of uploads carry signatures
@@ -153,13 +150,9 @@ def _require_token(host: str, token: str | None, reader: str | None) -> None:
     if any(given is not None and not given.strip() for given in (token, reader)):
         raise HubError("The token is empty.", next_step="set a token, or none on loopback.")
     if reader is not None and reader == token:
-        raise HubError(
-            "The token that reads is also the one that writes.", next_step="set another one for readers."
-        )
+        raise HubError("The token that reads is also the one that writes.", next_step="set another one for readers.")
     if reader is not None and token is None:
-        raise HubError(
-            "A token that only reads needs another one that writes.", next_step="set MEDIMG_HUB_TOKEN too."
-        )
+        raise HubError("A token that only reads needs another one that writes.", next_step="set MEDIMG_HUB_TOKEN too.")
     if token is None and not is_loopback(host):
         raise HubError(
             f"Listening on {host}, beyond this machine, needs a token.",

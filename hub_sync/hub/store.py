@@ -61,16 +61,12 @@ class Store(Objects):
     def repositories(self, kind: str) -> list[Repository]:
         """Return all repositories of a type, sorted by name."""
         found = (self.root / "repos" / kind).glob("*/*/repo.json")
-        return [
-            Repository(self, kind, f"{path.parent.parent.name}/{path.parent.name}") for path in sorted(found)
-        ]
+        return [Repository(self, kind, f"{path.parent.parent.name}/{path.parent.name}") for path in sorted(found)]
 
     def create(self, kind: str, id: str, *, private: bool = False) -> Repository:
         """Create a repository with a first commit; refuses (409) one that exists."""
         if kind not in REPO_TYPES:
-            raise HubRefusal(
-                400, f"The repository type must be one of {', '.join(REPO_TYPES)}, not {kind[:40]!r}."
-            )
+            raise HubRefusal(400, f"The repository type must be one of {', '.join(REPO_TYPES)}, not {kind[:40]!r}.")
         namespace, _, name = id.partition("/")
         repository = Repository(self, kind, f"{check_name(namespace)}/{check_name(name)}")
         with self.keeping_objects(), self.locked(repository.lock):
@@ -175,9 +171,7 @@ class Store(Objects):
         for repository in (each for kind in REPO_TYPES for each in self.repositories(kind)):
             deleted = repository.deleted()
             for commit in repository.commits():
-                held |= {
-                    file.sha256 for file in commit.files.values() if not (file.lfs and file.sha256 in deleted)
-                }
+                held |= {file.sha256 for file in commit.files.values() if not (file.lfs and file.sha256 in deleted)}
         return held
 
     def check(self, *, deep: bool = False) -> list[str]:

@@ -237,11 +237,7 @@ def _vocabulary(names: Sequence[str], dataset: Dataset) -> str:
         return _digest([json.dumps(tables, sort_keys=True)])
     declared = _phrases(tuple(sorted(_strings(json.loads(dataset.model_dump_json(exclude=CARD_ONLY))))))
     phrases = declared.union(
-        *(
-            _phrases(tuple(sorted(imports.code(name).strings)))
-            for name in names
-            if imports.code(name).of_builder
-        )
+        *(_phrases(tuple(sorted(imports.code(name).strings))) for name in names if imports.code(name).of_builder)
     )
     return _digest([json.dumps(sorted(meaning for text in phrases for meaning in _meanings(text, tables)))])
 
@@ -298,9 +294,7 @@ def _terms(texts: tuple[str, ...]) -> dict[str, Any]:
     for path, text in zip(_vocabulary_files(), texts, strict=True):
         table = tomllib.loads(text)
         names = {
-            normalize(name): id
-            for id, fields in table["terms"].items()
-            for name in (id, *fields.get("synonyms", ()))
+            normalize(name): id for id, fields in table["terms"].items() for name in (id, *fields.get("synonyms", ()))
         }
         rejected = {normalize(name): reason for name, reason in table.get("not_a_term", {}).items()}
         tables[path.stem] = {"terms": table["terms"], "names": names, "rejected": rejected}

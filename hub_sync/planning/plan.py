@@ -149,11 +149,7 @@ class _Planning:
         return None
 
     def _recipe_is_there(self) -> bool:
-        more = [
-            path
-            for path in self.state.files
-            if path.startswith(OWNED) and path not in (*texts.PATHS, MARK_PATH)
-        ]
+        more = [path for path in self.state.files if path.startswith(OWNED) and path not in (*texts.PATHS, MARK_PATH)]
         return (
             self.manifest is not None
             and self.manifest.fingerprint == RECIPE

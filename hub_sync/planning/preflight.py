@@ -256,15 +256,11 @@ def _build(builder: Builder, plan: SyncPlan, state: Published, at: At, source: D
     shards = max(splits, math.ceil((size or 0) / SHARD_BYTES))
     files = shards + splits + TEXTS
     notes = [
-        f"about {files:,} {what}; the Hub recommends at most {most:,}"
-        for what, most in BEST.items()
-        if files > most
+        f"about {files:,} {what}; the Hub recommends at most {most:,}" for what, most in BEST.items() if files > most
     ]
     if unknown and known:
         notes.append(f"{unknown} files of the source do not tell their size")
-    return Planned(
-        builder.name, plan.action, plan.reason, at, size, files, 1, _gate(builder, state), tuple(notes)
-    )
+    return Planned(builder.name, plan.action, plan.reason, at, size, files, 1, _gate(builder, state), tuple(notes))
 
 
 def _gate(builder: Builder, state: Published | None) -> Literal["gated", "open", "by rows"]:

@@ -48,9 +48,7 @@ class DatasetSource(contextlib.ExitStack):
             if self.origin == "miniature":
                 folder = self.enter_context(scratch(f"miniature-{self._builder.name}")).path
                 self._builder.miniature(Phantom(folder))
-                files = Files.open(
-                    str(folder), dataset=self._builder.name, limits=limits_of(self._builder.dataset)
-                )
+                files = Files.open(str(folder), dataset=self._builder.name, limits=limits_of(self._builder.dataset))
             else:
                 assert self._place is not None
                 files = open_source(self._builder, self._place)

@@ -111,9 +111,7 @@ class Hub:
             HubError: any other refusal, or no answer; tokens and upload addresses are not in the message.
         """
         try:
-            return persist(
-                call, self.patience, note=lambda text: self.note(f"{name}: {text}"), sleep=self._sleep
-            )
+            return persist(call, self.patience, note=lambda text: self.note(f"{name}: {text}"), sleep=self._sleep)
         except MedimgError:
             raise
         except Exception as error:

@@ -42,9 +42,7 @@ class Interrupted(Exception):
         wait: seconds that the answer asks for.
     """
 
-    def __init__(
-        self, what: str, problem: str, *, status: int | None = None, wait: float | None = None
-    ) -> None:
+    def __init__(self, what: str, problem: str, *, status: int | None = None, wait: float | None = None) -> None:
         super().__init__(f"{what}: {problem}")
         self.what = what
         self.problem = problem
@@ -238,9 +236,7 @@ def _send(send: Callable[..., Any], request: Any, options: dict[str, Any]) -> An
     if response.status_code in WORTH_A_RETRY:
         wait = _asked(response)
         response.close()
-        raise Interrupted(
-            what, f"the Hub answered {response.status_code}", status=response.status_code, wait=wait
-        )
+        raise Interrupted(what, f"the Hub answered {response.status_code}", status=response.status_code, wait=wait)
     if upload and response.status_code < 400:
         length = request.headers.get("content-length", "")
         TRAFFIC.uploaded += int(length) if length.isdigit() else 0

@@ -81,9 +81,7 @@ class Upload:
         if waiting:
             self._send(waiting)
         revision = self._hub.commit(self._name, [*copies, *additions, *deletions], message, parent)
-        self.bytes += sum(
-            each.upload_info.size for each in additions if clients.upload_mode(each) == "regular"
-        )
+        self.bytes += sum(each.upload_info.size for each in additions if clients.upload_mode(each) == "regular")
         return revision
 
 

@@ -70,9 +70,7 @@ def passing(error):
     seen = []
     while error is not None and error not in seen:
         seen.append(error)
-        status = getattr(getattr(error, "response", None), "status_code", None) or getattr(
-            error, "status", None
-        )
+        status = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "status", None)
         if isinstance(status, int):
             return status in (408, 425, 429, 500, 502, 503, 504)
         names = {each.__name__ for each in type(error).__mro__}

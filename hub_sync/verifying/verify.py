@@ -162,9 +162,7 @@ def unlicensed(name: str, manifest: Manifest) -> list[str]:
 def digests(hub: Hub, name: str, state: Published) -> list[str]:
     """Files whose bytes are not those of the manifest; every byte is read."""
     assert state.manifest is not None
-    expected = {shard.path: shard.sha256 for shard in manifests.shards(state.manifest)} | dict(
-        state.manifest.assets
-    )
+    expected = {shard.path: shard.sha256 for shard in manifests.shards(state.manifest)} | dict(state.manifest.assets)
     problems = []
     for path, digest in expected.items():
         if path in state.files and (found := hub.digest(name, path, state.sha)) != digest:
@@ -187,9 +185,7 @@ def stored(state: Published) -> list[str]:
             problems.append(f"{shard.path} has sha256 {digest[:12]}, the manifest says {shard.sha256[:12]}")
     listed = {shard.path for shard in manifests.shards(state.manifest)}
     problems += [
-        f"{path} is not in the manifest"
-        for path in state.files
-        if path.endswith(".parquet") and path not in listed
+        f"{path} is not in the manifest" for path in state.files if path.endswith(".parquet") and path not in listed
     ]
     return problems
 
@@ -215,9 +211,7 @@ def compare(name: str, manifest: Manifest, report: Mapping[str, Any], *, deep: b
         problems.append("ids are not unique")
     for config, splits in found.items():
         for split, each in splits.items():
-            problems += [
-                f"{config}/{split}: {problem}" for problem in _rows_differ(dataset, config, each, contents)
-            ]
+            problems += [f"{config}/{split}: {problem}" for problem in _rows_differ(dataset, config, each, contents)]
     return problems or (_counts_differ(manifest, found) if deep else [])
 
 
@@ -231,9 +225,7 @@ def _metadata_differs(manifest: Manifest, metadata: Mapping[str, Any]) -> list[s
     return [] if counted == expected else [f"config metadata holds {counted} rows, the manifest {expected}"]
 
 
-def _rows_differ(
-    dataset: Dataset, config: str, found: Mapping[str, Any], contents: Mapping[str, str]
-) -> Iterator[str]:
+def _rows_differ(dataset: Dataset, config: str, found: Mapping[str, Any], contents: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with the rows that were read of one split; `contents` are those of config `metadata` by id."""
     if found["features"] != str(layout.config_features(dataset, config)):
         yield "the features are not the schema's"

@@ -207,14 +207,10 @@ def _ours(path: str) -> bool:
 
 
 def _hold(kind: str, reason: str, to: str) -> bytes:
-    return (
-        json.dumps({"kind": kind, "reason": reason, "to": to}, ensure_ascii=False, indent=1) + "\n"
-    ).encode()
+    return (json.dumps({"kind": kind, "reason": reason, "to": to}, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def _verified(hub: Hub, name: str, reader: Reader | None) -> None:
     problems = verify(hub, [name], reader=reader)[name]
     if problems:
-        raise VerifyError(
-            "; ".join(problems[:3]), dataset=name, next_step="Look at the repository's last commits."
-        )
+        raise VerifyError("; ".join(problems[:3]), dataset=name, next_step="Look at the repository's last commits.")

@@ -107,12 +107,8 @@ class Entry:
         for name in _LISTS:
             values[name] = tuple(values[name])
         values["overlaps"] = tuple([OverlapEdge(*each) for each in values["overlaps"]])
-        values["stated"] = tuple(
-            [Stated(by, tuple(rows), tuple(facts)) for by, rows, facts in values["stated"]]
-        )
-        made = object.__new__(
-            cls
-        )  # `cls(**values)` sets each field through object.__setattr__: thrice the time
+        values["stated"] = tuple([Stated(by, tuple(rows), tuple(facts)) for by, rows, facts in values["stated"]])
+        made = object.__new__(cls)  # `cls(**values)` sets each field through object.__setattr__: thrice the time
         made.__dict__.update(values)
         return made
 

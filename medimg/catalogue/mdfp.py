@@ -84,9 +84,7 @@ def _volume(entry: Entry, said: Mapping[str, Any] | None) -> dict[str, int] | No
 
 def _presence(said: Mapping[str, Any]) -> str | None:
     """A declaration of labels says that there are some; whether every image has one is the rows' to say."""
-    return (
-        "labeled" if said["legend"] or said["labels"] or any(_named(part) for part in said["parts"]) else None
-    )
+    return "labeled" if said["legend"] or said["labels"] or any(_named(part) for part in said["parts"]) else None
 
 
 def _named(part: Mapping[str, Any]) -> bool:
@@ -102,9 +100,7 @@ def _classes(said: Mapping[str, Any]) -> dict[str, int]:
     return {task: number for task, number in found.items() if number}
 
 
-def lines(
-    row: Mapping[str, Any], name: str, split: str, dimension: str
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def lines(row: Mapping[str, Any], name: str, split: str, dimension: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(task, line of `annotations-<task>.jsonl`) of a row, for each kind of label that it has.
 
     Args:

@@ -44,9 +44,7 @@ def get(id: str) -> Entry:
     for each in entries():
         if each.id == id:
             return each
-    raise UnknownDatasetError(
-        f"the catalogue has no {id!r}", next_step=f"medimg search {id!r} finds what is close."
-    )
+    raise UnknownDatasetError(f"the catalogue has no {id!r}", next_step=f"medimg search {id!r} finds what is close.")
 
 
 def called(name: str) -> Entry | None:
@@ -56,9 +54,7 @@ def called(name: str) -> Entry | None:
     for each in entries():
         if each.id == name:
             return each
-        if found is None and wanted in {
-            "".join(words_of(text)) for text in (each.id, each.name, *each.aliases)
-        }:
+        if found is None and wanted in {"".join(words_of(text)) for text in (each.id, each.name, *each.aliases)}:
             found = each
     return found
 
@@ -102,9 +98,7 @@ def of_declaration(entry: index.IndexEntry, listed: Entry | None = None) -> Entr
         license_by="source",
         access=said["access"],
         where=listed.where if listed else None,
-        links=tuple(
-            dict.fromkeys([said["homepage"], *(source["url"] for source in said["sources"] if source["url"])])
-        ),
+        links=tuple(dict.fromkeys([said["homepage"], *(source["url"] for source in said["sources"] if source["url"])])),
         organization=listed.organization if listed else None,
         overlaps=tuple(OverlapEdge(each["dataset"], each["relation"]) for each in said["overlaps"]),
         loadable=loadable,

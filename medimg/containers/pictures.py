@@ -271,9 +271,7 @@ def _webp(data: bytes, orientation: int, left: Left) -> bytes:
         (kind, bytes([body[0] & ~0x0C | flags]) + body[1:]) if kind == b"VP8X" else (kind, body)
         for kind, body in chunks
     ]
-    body = b"".join(
-        struct.pack("<4sI", kind, len(each)) + each + b"\0" * (len(each) % 2) for kind, each in chunks
-    )
+    body = b"".join(struct.pack("<4sI", kind, len(each)) + each + b"\0" * (len(each) % 2) for kind, each in chunks)
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 

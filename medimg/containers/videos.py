@@ -141,9 +141,7 @@ def _mp4_box(edits: _Edits, box: _Box, kept: list[tuple[int, int]]) -> None:
         if box.kind == b"stbl":
             kept += _samples(data, box)
     elif box.kind in (b"mvhd", b"tkhd", b"mdhd"):
-        edits.zero(
-            box.body + 4, box.body + (20 if data[box.body] == 1 else 12), f"MP4 date in {box.kind.decode()}"
-        )
+        edits.zero(box.body + 4, box.body + (20 if data[box.body] == 1 else 12), f"MP4 date in {box.kind.decode()}")
     elif box.kind == b"hdlr":
         edits.zero(box.body + 12, box.end, "MP4 name of the handler")
     elif box.kind == b"stsd":

@@ -185,9 +185,7 @@ class ZipArchive(Archive):
         if blob.size is None:
             blob.read_at(0, 1)
         if blob.size is None:
-            raise ArchiveError(
-                "a zip of unknown size cannot be read", next_step="download it once and pass the file"
-            )
+            raise ArchiveError("a zip of unknown size cannot be read", next_step="download it once and pass the file")
         if not blob.size:
             raise not_an_archive(blob, "zip")
         try:
@@ -304,9 +302,7 @@ class TarArchive(Archive):
         while info is not None:
             offset = tar.offset
             extents = _extents(info)
-            if (
-                extents and "size" in info.pax_headers
-            ):  # tarfile takes the size with holes for the one without
+            if extents and "size" in info.pax_headers:  # tarfile takes the size with holes for the one without
                 offset = info.offset_data + -(-sum(size for _, size in extents) // 512) * 512
             self._member(info)
             yield
@@ -333,9 +329,7 @@ class TarArchive(Archive):
                 raise broken("is truncated: the tar ends without its end mark") from error
             raise broken(f"is damaged: no tar header at byte {tar.offset:,}") from error
         except _BARE as error:
-            raise broken(
-                f"is damaged: the tar header at byte {tar.offset:,} cannot be read ({error})"
-            ) from error
+            raise broken(f"is damaged: the tar header at byte {tar.offset:,} cannot be read ({error})") from error
 
     def _member(self, info: tarfile.TarInfo) -> None:
         extents = _extents(info)

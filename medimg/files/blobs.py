@@ -236,9 +236,7 @@ class BlobStream(io.RawIOBase):
         try:
             data = self._blob.read_at(self._start + self._position, count)
             if len(data) < count:
-                raise broken(
-                    f"is cut: {self._size:,} bytes are declared, {self._position + len(data):,} are there"
-                )
+                raise broken(f"is cut: {self._size:,} bytes are declared, {self._position + len(data):,} are there")
             if self._crc is not None and self._summed == self._position:
                 self._sum = zlib.crc32(data, self._sum)
                 self._summed += count

@@ -189,11 +189,7 @@ class Checks:
                 return
             source, file = self._unsure[id(item)]
             mark = mark_of(source, file)
-            if (
-                not known(mark)
-                and isinstance(file, RemoteFile)
-                and (file.size is None or file.size > self._most)
-            ):
+            if not known(mark) and isinstance(file, RemoteFile) and (file.size is None or file.size > self._most):
                 reason = f"its checksum was not compared: it is read by ranges and has more than {self._most:,} bytes"
                 self.told.append((file.path, f"{reason}; pass a downloaded copy to have that done"))
             elif not known(mark):

@@ -120,9 +120,7 @@ class Inflated:
         zlib: the data are compressed, with gzip or zlib; otherwise gzip is told by its first bytes.
     """
 
-    def __init__(
-        self, stream: BinaryIO, *, limit: int | None = None, plain: bool = False, zlib: bool = False
-    ) -> None:
+    def __init__(self, stream: BinaryIO, *, limit: int | None = None, plain: bool = False, zlib: bool = False) -> None:
         self._stream = stream
         self._left = limit
         self._pending = self._fetch(2)
@@ -183,12 +181,7 @@ class Inflated:
         """
         view = memoryview(buffer).cast("B")
         done = 0
-        if (
-            self._inflater is None
-            and not self._pending
-            and self._left is None
-            and hasattr(self._stream, "readinto")
-        ):
+        if self._inflater is None and not self._pending and self._left is None and hasattr(self._stream, "readinto"):
             while done < len(view):
                 count = self._stream.readinto(view[done : done + 16 * CHUNK])
                 if not count:
@@ -244,9 +237,7 @@ def decoded(data: bytes, most: int) -> bytes:
     source = Inflated(io.BytesIO(data), zlib=True)
     plain = source.up_to(most)
     if source.read(1):
-        raise BombError(
-            f"expands to more than {most:,} bytes", next_step="get the file from its source again"
-        )
+        raise BombError(f"expands to more than {most:,} bytes", next_step="get the file from its source again")
     return plain
 
 

@@ -147,9 +147,7 @@ class File:
         try:
             self.limits.check_decoded(size, what, pixels=pixels)
         except BombError as error:
-            raise error.within(
-                dataset=self._view.dataset if self._view is not None else None, file=self.path
-            ) from None
+            raise error.within(dataset=self._view.dataset if self._view is not None else None, file=self.path) from None
 
     def sibling(self, name: str) -> File | None:
         """The file `name` in the same folder."""

@@ -79,9 +79,7 @@ class _Cursor:
             elif not out and self.dry and not self.tail and decoder.hungry:
                 if not self.offset:
                     raise not_an_archive(owner.source, owner.codec.name)
-                raise broken(
-                    f"is cut: its {owner.codec.name} data end early, after {end:,} decompressed bytes"
-                )
+                raise broken(f"is cut: its {owner.codec.name} data end early, after {end:,} decompressed bytes")
             if out:
                 if owner.crc is not None:
                     self.crc = zlib.crc32(out, self.crc)

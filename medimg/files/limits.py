@@ -150,6 +150,4 @@ class Budget:
         if members > limits.members:
             raise too_much(f"the archives hold more than {limits.members:,} members", "members", name)
         if total > limits.total_bytes:
-            raise too_much(
-                f"the archives expand to more than {limits.total_bytes:,} bytes", "total_bytes", name
-            )
+            raise too_much(f"the archives expand to more than {limits.total_bytes:,} bytes", "total_bytes", name)

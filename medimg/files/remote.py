@@ -91,9 +91,7 @@ def _status(error: BaseException) -> int | None:
     """The HTTP status behind an error, if there is one."""
     cause: BaseException | None = error
     while cause is not None:
-        found = getattr(cause, "status", None) or getattr(
-            getattr(cause, "response", None), "status_code", None
-        )
+        found = getattr(cause, "status", None) or getattr(getattr(cause, "response", None), "status_code", None)
         if isinstance(found, int):
             return found
         cause = cause.__cause__ or cause.__context__
@@ -303,9 +301,7 @@ class RemoteBlob(Blob):
         return retry(lambda: self._fs.open(self._path, "rb", **extra), self.url)
 
     def _read_whole(self) -> None:
-        problem = (
-            "the server ignores range requests" if self.size is not None else "the server states no size"
-        )
+        problem = "the server ignores range requests" if self.size is not None else "the server states no size"
         refusal = SourceError(
             f"{problem}, and the file is too large to be held in memory",
             file=shown(self.url),
@@ -417,9 +413,7 @@ def single(url: str, path: str, options: Mapping[str, Any], budget: Budget) -> R
     known = describe(fs, where, url)
     if known.get("type") == "directory":
         return None
-    return RemoteFile(
-        path or last_part(url), known.get("size"), version(known), url, fs, where, known, budget
-    )
+    return RemoteFile(path or last_part(url), known.get("size"), version(known), url, fs, where, known, budget)
 
 
 def below(url: str, path: str, options: Mapping[str, Any], budget: Budget) -> Iterator[RemoteFile]:

@@ -143,9 +143,7 @@ class Root:
         if "://" not in source.url:
             place = local.expanded(source.url, self.dataset)
             if not local.exists(place):
-                raise SourceError(
-                    "does not exist", file=source.url, next_step="pass the file's address or path"
-                )
+                raise SourceError("does not exist", file=source.url, next_step="pass the file's address or path")
         items = self._at(place, path)
         if len(items) == 1 and items[0].path == path:
             self.checks.state(source, items[0])

@@ -78,9 +78,7 @@ class Tree:
         if self.strip is None:
             self.strip = strip
         elif self.strip != strip:
-            self.root.notes.append(
-                ("/".join(self.strip), f"taken for the root in one pass; it is {'/'.join(strip)!r}")
-            )
+            self.root.notes.append(("/".join(self.strip), f"taken for the root in one pass; it is {'/'.join(strip)!r}"))
         return list(found.values())
 
     def once(self) -> Iterator[Found] | None:
@@ -166,9 +164,7 @@ class Tree:
             opened.noted = True
             if opened.doubled and not all(member.path.startswith(stem) for member in archive):
                 self.root.notes.append((path, f"not all of it lies in {stem}, as its beginning made believe"))
-            self.root.notes.extend(
-                (f"{prefix}/{name}" if prefix else name, reason) for name, reason in archive.notes
-            )
+            self.root.notes.extend((f"{prefix}/{name}" if prefix else name, reason) for name, reason in archive.notes)
 
     def _walk(self, once: bool) -> Iterator[Found]:
         items = self.root.items()

@@ -260,14 +260,11 @@ class Files:
             raise SourceError(
                 f"no file matches {pattern!r}; {self._inventory()}",
                 dataset=self.dataset,
-                next_step=next_step
-                or "check that the download is complete and that source= points at its root",
+                next_step=next_step or "check that the download is complete and that source= points at its root",
             )
         return found
 
-    def index(
-        self, pattern: str, key: int | str | Sequence[int | str] = 1, *, lost: str | None = None
-    ) -> FileIndex:
+    def index(self, pattern: str, key: int | str | Sequence[int | str] = 1, *, lost: str | None = None) -> FileIndex:
         """Files by what `pattern` captured.
 
         Args:
@@ -312,11 +309,7 @@ class Files:
         if not files:
             return f"the source holds no files{left}"
         names = list(files)
-        text = (
-            f"the source holds {len(names):,} files: "
-            + ", ".join(names[:8])
-            + (", …" if len(names) > 8 else "")
-        )
+        text = f"the source holds {len(names):,} files: " + ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
         closed = [
             name
             for name in names
@@ -365,9 +358,7 @@ class Files:
             if self._files is None:
                 with self._root.named():
                     self._order = [self._file(one) for one in self._tree.listed()]
-                files = {
-                    file.path: file for file in sorted(self._order, key=lambda file: natural_key(file.path))
-                }
+                files = {file.path: file for file in sorted(self._order, key=lambda file: natural_key(file.path))}
                 if len(files) != len(self._order):
                     raise ArchiveError(
                         "the archive's folder cannot be told from its root in one pass",

@@ -91,9 +91,7 @@ def align(member: DeclaredMember, targets: Sequence[str]) -> tuple[Alignment, ..
     return tuple(
         Alignment(
             target=target,
-            mask=min(
-                (_outlines(target, each) for each in _outlined(member)), key=KINDS.index, default="none"
-            ),
+            mask=min((_outlines(target, each) for each in _outlined(member)), key=KINDS.index, default="none"),
             label=_kind(target, named, target in named, ("is_a",)),
             via=tuple(sorted(_related(target, every))),
         )
@@ -121,14 +119,10 @@ def partly(member: DeclaredMember, targets: Sequence[str]) -> list[str]:
         where = tuple(modality for modality, having in by.items() if target in having)
         if where and len(where) < len(by):
             told.setdefault(where, []).append(target)
-    return [
-        f"{member.key} outlines {_listed(names)} in {_listed(where)} alone" for where, names in told.items()
-    ]
+    return [f"{member.key} outlines {_listed(names)} in {_listed(where)} alone" for where, names in told.items()]
 
 
-def _kind(
-    target: str, names: frozenset[str], direct: bool, edges: tuple[str, ...] = ("is_a", "part_of")
-) -> Kind:
+def _kind(target: str, names: frozenset[str], direct: bool, edges: tuple[str, ...] = ("is_a", "part_of")) -> Kind:
     if direct:
         return "direct"
     if any(target in above(name, edges) for name in names):
@@ -320,13 +314,7 @@ def _useless_masks(
 def _words(codes: Sequence[int], targets: Sequence[str], encoding: Encoding) -> str:
     if encoding == "index":
         (code,) = codes
-        return (
-            "ignore (255)"
-            if code == IGNORE
-            else "background (0)"
-            if code == 0
-            else f"{targets[code - 1]} ({code})"
-        )
+        return "ignore (255)" if code == IGNORE else "background (0)" if code == 0 else f"{targets[code - 1]} ({code})"
     words = {0: "no", 1: "yes", IGNORE: "ignore"}
     return ", ".join(f"{target}: {words[code]}" for target, code in zip(targets, codes, strict=True))
 
@@ -367,13 +355,9 @@ def check(
         having = [member for member, kind in kinds.items() if kind in ("direct", "narrower")]
         if not having:
             wider = [
-                f"{member} has {_listed(aligned[member][number].via)}"
-                for member in kinds
-                if kinds[member] == "wider"
+                f"{member} has {_listed(aligned[member][number].via)}" for member in kinds if kinds[member] == "wider"
             ]
-            problem = f"no member has {target!r}" + (
-                f", only something wider: {'; '.join(wider)}" if wider else ""
-            )
+            problem = f"no member has {target!r}" + (f", only something wider: {'; '.join(wider)}" if wider else "")
             if growing:
                 warnings.append(problem)
                 continue

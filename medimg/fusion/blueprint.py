@@ -22,9 +22,7 @@ CHAPTER = "see the chapter on blueprints in docs/fusion.md."
 def names() -> list[str]:
     """The named blueprints."""
     folder = resources.files("medimg.fusion") / "blueprints"
-    return sorted(
-        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
-    )
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def get(name: str) -> Request:

@@ -120,9 +120,7 @@ class Donors:
     def _from_copy(self, member: Readable, donor: Donor) -> dict[str, Any] | None:
         """Of one's own copy: the builder's light rows, found in one walk, of which one is decoded now."""
         if donor.member not in self._own:
-            wanted = {
-                each.id for donors in self._of.values() for each in donors if each.member == donor.member
-            }
+            wanted = {each.id for donors in self._of.values() for each in donors if each.member == donor.member}
             self._own[donor.member] = known = {}
             for item in member.open(0):
                 if (id_ := member.id(item)) in wanted:
@@ -143,8 +141,7 @@ def refusal(one: str, other: str) -> str:
         return ""
     together = licenses.combine([one, other], adapted=True, pushed=False)
     if together.publish is not Verdict.RECIPE or any(
-        licenses.combine([each], adapted=True, pushed=False).publish is Verdict.RECIPE
-        for each in (one, other)
+        licenses.combine([each], adapted=True, pushed=False).publish is Verdict.RECIPE for each in (one, other)
     ):
         return ""
     return f"{one} and {other} cannot meet in one row"

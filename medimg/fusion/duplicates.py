@@ -138,9 +138,7 @@ class _Links:
     def __init__(self, entries: Sequence[Scanned], thresholds: Mapping[int, tuple[float, float]]) -> None:
         self.entries = entries
         numbers: dict[str | int, int] = {}
-        self.image = [
-            numbers.setdefault(entry.content or place, len(numbers)) for place, entry in enumerate(entries)
-        ]
+        self.image = [numbers.setdefault(entry.content or place, len(numbers)) for place, entry in enumerate(entries)]
         self.members: list[list[int]] = [[] for _ in numbers]
         self.near: dict[int, dict[int, float]] = defaultdict(dict)
         matcher = Matcher(thresholds)
@@ -167,8 +165,7 @@ class _Links:
         found = []
         for images in sets.groups():
             keys = tuple(
-                self.entries[number].key
-                for number in sorted(n for image in images for n in self.members[image])
+                self.entries[number].key for number in sorted(n for image in images for n in self.members[image])
             )
             if len(keys) > 1:
                 found.append(ImageGroup("exact" if len(images) == 1 else "near", keys))
@@ -249,9 +246,7 @@ def _leak(
     for image, score in links.alike(links.image[number]):
         if image in by_image:
             other = entries[by_image[image]]
-            return _drop(
-                entry, other, "leak: image", score, f"the same image stands in {other.split} as {other.key}"
-            )
+            return _drop(entry, other, "leak: image", score, f"the same image stands in {other.split} as {other.key}")
     if (person := _person(entry)) in by_person:
         other = entries[by_person[person]]
         return _drop(
@@ -285,9 +280,7 @@ def _copies(
             if others:
                 other = entries[others[0]]
                 how: Reason = "exact duplicate" if score is None else "near duplicate"
-                told = (
-                    "the same pixels as" if score is None else f"the same image (correlation {score:.3f}) as"
-                )
+                told = "the same pixels as" if score is None else f"the same image (correlation {score:.3f}) as"
                 dropped[number] = _drop(entry, other, how, score, f"{told} {other.key}, which stays")
                 break
         else:

@@ -126,9 +126,7 @@ def fuse(
 
 
 if fuse.__doc__:
-    fuse.__doc__ = fuse.__doc__.replace(
-        "        {fields of medimg.fusion.request.Request}", Request.described()
-    )
+    fuse.__doc__ = fuse.__doc__.replace("        {fields of medimg.fusion.request.Request}", Request.described())
 
 
 def _members(
@@ -136,9 +134,7 @@ def _members(
 ) -> tuple[list[Rows], dict[str, MedimgError]]:
     """How each member is read, and which cannot be with what is installed."""
     manifests = Manifests(request.namespace)
-    harmonizer = Harmonizer(
-        made.targets, measures=made.measures, encoding=request.encoding, outputs=made.outputs
-    )
+    harmonizer = Harmonizer(made.targets, measures=made.measures, encoding=request.encoding, outputs=made.outputs)
     members: list[Rows] = []
     problems: dict[str, MedimgError] = {}
     for member in made.members:
@@ -169,9 +165,7 @@ def _stream(member: Rows, *, count: bool) -> Stream:
     rows = member.rows
     if rows is None and count:
         rows = sum(1 for _ in member.open(0))
-    return Stream(
-        member.key, member.open, rows=rows, block=member.block, expand=member.expand, finish=member.finish
-    )
+    return Stream(member.key, member.open, rows=rows, block=member.block, expand=member.expand, finish=member.finish)
 
 
 def _with_rows(
@@ -199,9 +193,7 @@ def _with_rows(
     told = {key: _told(error) for key, error in problems.items()}
     reasons = "; ".join(f"{key}: {reason}" for key, reason in told.items())
     if len(problems) == len(made.members):
-        raise FusionError(
-            f"no member has a row of what was asked for: {reasons}", next_step="pass another source."
-        )
+        raise FusionError(f"no member has a row of what was asked for: {reasons}", next_step="pass another source.")
     warnings.warn(f"left out of the fused set: {reasons}", MedimgWarning, stacklevel=3)
     gone = tuple(LeftOut(member=key, reason=reason) for key, reason in told.items())
     kept = tuple(member for member in made.members if member.key not in problems)

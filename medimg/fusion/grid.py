@@ -355,9 +355,7 @@ def _plain(picture: Scene, channel: tuple[int, ...], scalings: Scalings) -> Scen
     return replace(picture, images=images, labels=labels)
 
 
-def _one_channel(
-    row: Mapping[str, Any], flat: Values, picture: Scene, channel: tuple[int, ...], number: str
-) -> Values:
+def _one_channel(row: Mapping[str, Any], flat: Values, picture: Scene, channel: tuple[int, ...], number: str) -> Values:
     names = row.get("sequence") or ()
     known = len(channel) == 1 and len(names) == picture.images[IMAGE].shape[2]
     name = names[channel[0]] if known else number

@@ -135,9 +135,7 @@ class Harmonizer:
         fused["label"] = single(fused["classes"], self.targets)
         return fused
 
-    def _encode(
-        self, row: Mapping[str, Any], facts: Facts, dimension: Dimension, fused: dict[str, Any]
-    ) -> set[int]:
+    def _encode(self, row: Mapping[str, Any], facts: Facts, dimension: Dimension, fused: dict[str, Any]) -> set[int]:
         """Write the mask in the asked encoding into `fused`; returns the values of the source's mask that occur."""
         mask, facts, near, places = read_mask(row, facts, dimension)
         maps, values = remap(mask.flat, mask.scaling, recoding(facts, self.targets, self.encoding))
@@ -195,9 +193,7 @@ class Harmonizer:
             return not self.measures or measures
         told = {"measures": measures}
         if "mask" in self.outputs:
-            told["mask"] = (
-                bool(facts.legend) and not recoding(facts, self.targets, self.encoding).says_nothing
-            )
+            told["mask"] = bool(facts.legend) and not recoding(facts, self.targets, self.encoding).says_nothing
         if "classes" in self.outputs or "boxes" in self.outputs:
             extremes = (frozenset(), facts.outlined) if facts.legend else (None,)
             known = any(UNKNOWN != one for shown in extremes for one in classify(facts, shown, self.targets))

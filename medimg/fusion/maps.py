@@ -17,9 +17,7 @@ from medimg.readers import grids, levels, volumes
 from medimg.schema import Dimension
 
 
-def read_mask(
-    row: Mapping[str, Any], facts: Facts, dimension: Dimension
-) -> tuple[Mask, Facts, Facts, Array | None]:
+def read_mask(row: Mapping[str, Any], facts: Facts, dimension: Dimension) -> tuple[Mask, Facts, Facts, Array | None]:
     """A row's mask and what the label says around it.
 
     Args:

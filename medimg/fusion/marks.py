@@ -88,9 +88,7 @@ def unplaced(
     default = legend.get(1, ()) if label.get("instances") else ()
 
     def shown(piece: Array) -> list[tuple[str, ...] | None]:
-        return [
-            legend.get(int(value), default) or None if value else () for value in np.unique(integers(piece))
-        ]
+        return [legend.get(int(value), default) or None if value else () for value in np.unique(integers(piece))]
 
     def one_of_a_kind(name: str) -> bool:
         """A structure that an image has once: a point that misses its outline still means that one."""

@@ -98,9 +98,7 @@ def _correlate(axes: int, data: Array, shapes: Array, others: Array, other_shape
         limits = _limits(shapes, other_shapes[:, order], axes)
         part = np.flatnonzero((limits < TERMS[axes]).any(axis=1))
         if part.size:
-            mask = np.logical_and.reduce(
-                [f < limits[part, axis, None] for axis, f in enumerate(frequencies.T)]
-            )
+            mask = np.logical_and.reduce([f < limits[part, axis, None] for axis, f in enumerate(frequencies.T)])
             joint[part] *= mask
             squares = (np.square(each[part]) for each in (one, other))
             norms[part] = np.prod([np.einsum("nt,nt->n", square, mask) for square in squares], axis=0)
@@ -224,9 +222,7 @@ class _Table:
         near = np.unique(np.concatenate(found).astype(np.int64))
         near = near[_alike(self.codes[near].view(np.uint64).T, code.view(np.uint64).T)]
         shapes = np.broadcast_to(np.array(signature.shape, np.uint16), (len(near), self.axes))
-        scores, alike = self.verify(
-            np.broadcast_to(data, (len(near), data.shape[1])), shapes, near, thresholds
-        )
+        scores, alike = self.verify(np.broadcast_to(data, (len(near), data.shape[1])), shapes, near, thresholds)
         hits = zip(near[alike].tolist(), scores[alike].tolist(), strict=True)
         return [(self.keys[index], score) for index, score in sorted(hits, key=lambda hit: (-hit[1], hit[0]))]
 
@@ -238,9 +234,7 @@ class _Table:
         for start in range(0, len(others), CHUNK[self.axes]):
             part = slice(start, start + CHUNK[self.axes])
             index = others[part]
-            scores[part] = _correlate(
-                self.axes, data[part], shapes[part], self.data[index], self.shapes[index]
-            )
+            scores[part] = _correlate(self.axes, data[part], shapes[part], self.data[index], self.shapes[index])
         one_grid = (np.sort(shapes, axis=1) == np.sort(self.shapes[others], axis=1)).all(axis=1)
         return scores, scores >= np.where(one_grid, *thresholds)
 

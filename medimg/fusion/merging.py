@@ -111,9 +111,7 @@ def _merge_masks(
             clash.update(dict.fromkeys(against, count))
     for one, clash, other in zip(given, clashes, others, strict=True):
         one.contradicts += [
-            Contradiction(row["id"], other["id"], target, "mask", clash[target])
-            for target in targets
-            if clash[target]
+            Contradiction(row["id"], other["id"], target, "mask", clash[target]) for target in targets if clash[target]
         ]
     return [seen if voice.mask is not None else None for voice, seen in zip(voices, shown, strict=True)]
 
@@ -136,13 +134,9 @@ def _merge_classes(
     words = {PRESENT: "present", ABSENT: "absent"}
     merged = list(known[0])
     for theirs, other, one in zip(known[1:], others, given, strict=True):
-        clash = [
-            n for n, state in enumerate(theirs) if UNKNOWN not in (state, merged[n]) and state != merged[n]
-        ]
+        clash = [n for n, state in enumerate(theirs) if UNKNOWN not in (state, merged[n]) and state != merged[n]]
         one.contradicts += [
-            Contradiction(
-                row["id"], other["id"], targets[n], "classes", 1, words[merged[n]], words[theirs[n]]
-            )
+            Contradiction(row["id"], other["id"], targets[n], "classes", 1, words[merged[n]], words[theirs[n]])
             for n in clash
         ]
         related = [targets[n] for n in clash]

@@ -58,15 +58,12 @@ def make_plan(request: Request) -> Plan:
 
     dimension = _dimension(declared, sliced=request.grid.slices is not None)
     members = [
-        _member(each, request, aligned[each.key], places[each.key], targets, manifests, warnings)
-        for each in declared
+        _member(each, request, aligned[each.key], places[each.key], targets, manifests, warnings) for each in declared
     ]
     warnings += align.useless(declared, targets, request.encoding, outputs)
     license = licenses.combine({each.key: each.license for each in declared}, adapted=True, pushed=False)
     if license.publish is Verdict.RECIPE:
-        warnings.append(
-            "the set may be made and used, but not passed on as one adapted work: see its license"
-        )
+        warnings.append("the set may be made and used, but not passed on as one adapted work: see its license")
     return Plan(
         request=request,
         outputs=outputs,
@@ -194,9 +191,7 @@ def _splits(declared: DeclaredMember, request: Request, shown: ConfigStats | Non
     names = declared.splits(request.split)
     if shown is not None:
         return tuple(
-            Split(
-                split=name, split_fused=split_fused(name), rows=shown.splits[name].rows, counted="published"
-            )
+            Split(split=name, split_fused=split_fused(name), rows=shown.splits[name].rows, counted="published")
             for name in names
             if name in shown.splits
         )
@@ -218,9 +213,7 @@ def _warn(declared: DeclaredMember, alignment: Sequence[Alignment], warnings: li
         warnings.append(f"{key} declares no labels, its rows have legends of their own{stand_in}")
     warnings += align.partly(declared, [one.target for one in alignment])
     if dataset.no_subject:
-        warnings.append(
-            f"{key} states no subject ({dataset.no_subject}): splits are told apart by image only"
-        )
+        warnings.append(f"{key} states no subject ({dataset.no_subject}): splits are told apart by image only")
     if dataset.shared_subjects:
         warnings.append(f"{key} has subjects in two splits: {dataset.shared_subjects}")
     doubtful = [part for part in dataset.evidence.unverified if part in ("labels", "license")]

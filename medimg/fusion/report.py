@@ -181,9 +181,7 @@ class Report:
     @property
     def lost(self) -> dict[str, int]:
         """Target -> rows that were left out and whose statement on it no row that stays has."""
-        return dict(
-            sorted(Counter(name for drop in self.dropped if not drop.into for name in drop.labels).items())
-        )
+        return dict(sorted(Counter(name for drop in self.dropped if not drop.into for name in drop.labels).items()))
 
     @property
     def merged(self) -> dict[str, int]:

@@ -268,6 +268,4 @@ def _named(error: ValidationError) -> MedimgError:
         if isinstance(each, MedimgError):
             return each
     where = ".".join(map(str, detail["loc"]))
-    return RequestError(
-        f"{where} is not valid: {detail['msg']}", next_step="see the arguments of `medimg.fuse`."
-    )
+    return RequestError(f"{where} is not valid: {detail['msg']}", next_step="see the arguments of `medimg.fuse`.")

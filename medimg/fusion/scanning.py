@@ -50,9 +50,7 @@ class Cache(MutableMapping[str, str]):
         store = sqlite3.connect(path, timeout=60, isolation_level=None)
         store.execute("PRAGMA synchronous = OFF")
         store.execute("CREATE TABLE IF NOT EXISTS known (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
-        store.execute(
-            "INSERT OR REPLACE INTO known VALUES ('', '')"
-        )  # fails here where nothing can be written
+        store.execute("INSERT OR REPLACE INTO known VALUES ('', '')")  # fails here where nothing can be written
         return store
 
     def __getitem__(self, key: str) -> str:
@@ -185,9 +183,7 @@ def _donors(
     of: dict[str, list[Donor]] = {}
     for _, number in sorted(given):
         entry = entries[number]
-        of.setdefault(merged[entry.key], []).append(
-            Donor(entry.source, entry.place[0], entry.key, entry.place[1])
-        )
+        of.setdefault(merged[entry.key], []).append(Donor(entry.source, entry.place[0], entry.key, entry.place[1]))
     needed = {donor.member for donors in of.values() for donor in donors}
     return Donors({key: member.alone() for key, member in members.items() if key in needed}, of)
 
@@ -195,9 +191,7 @@ def _donors(
 # the rows of one member
 
 
-def _entries(
-    member: Rows, how: Look, cache: MutableMapping[str, str], unread: list[Unread]
-) -> Iterator[Scanned]:
+def _entries(member: Rows, how: Look, cache: MutableMapping[str, str], unread: list[Unread]) -> Iterator[Scanned]:
     """What is known of each row that is wanted; `unread` gets those that could not be read."""
     near = how == "pixels" and member.dimension != "video"
     items = member.open(0) if member.place is not None or near else member.outlines()
@@ -299,9 +293,7 @@ def _key(member: Rows, row: Row) -> str | None:
     """Says which pixels a row has, by the versions of its files; None where a file has no version."""
     label = row.label
     parts = [part for part in (row.image, label.mask, label.target) if part is not None]
-    files = {
-        file.path: file for part in parts for file in ([part] if isinstance(part, File) else part.files())
-    }
+    files = {file.path: file for part in parts for file in ([part] if isinstance(part, File) else part.files())}
     versions = [f"{path}\0{file.size}\0{file.version}" for path, file in sorted(files.items())]
     if not all(file.version for file in files.values()):
         return None

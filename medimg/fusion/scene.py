@@ -230,9 +230,7 @@ def cut(scene: Scene, axis: int, index: int) -> tuple[Scene, dict[str, Array], d
     place = (slice(None),) * axis + (index,)
 
     def flat(array: Array) -> Array:
-        plane: Array = array[
-            place
-        ]  # a view: `take` would copy the whole of a volume that is stored column by column
+        plane: Array = array[place]  # a view: `take` would copy the whole of a volume that is stored column by column
         return plane.swapaxes(0, 1)
 
     picture = Scene(

@@ -110,9 +110,7 @@ def write_volume(
     return _told(changed(row, changes), operations)
 
 
-def _nifti(
-    row: Mapping[str, Any], place: str, array: Array, affine: Array, scaling: tuple[float, float]
-) -> Values:
+def _nifti(row: Mapping[str, Any], place: str, array: Array, affine: Array, scaling: tuple[float, float]) -> Values:
     slope, inter = (None, None) if scaling == (1.0, 0.0) else scaling
     volume = Volume.from_array(array, affine, slope=slope, inter=inter)
     return {"bytes": bytes(volume.nifti), "path": at(row, place)["path"]}
@@ -191,8 +189,7 @@ def _places(row: Mapping[str, Any], scene: Scene, order: Order) -> Values:
         ]
     for place, points in scene.points.items():
         changes[place] = [
-            {**entry, "point": order(point.tolist())}
-            for entry, point in zip(at(row, place), points, strict=True)
+            {**entry, "point": order(point.tolist())} for entry, point in zip(at(row, place), points, strict=True)
         ]
     return changes
 
@@ -200,6 +197,4 @@ def _places(row: Mapping[str, Any], scene: Scene, order: Order) -> Values:
 def _told(row: Values, operations: Sequence[str]) -> Values:
     if row.get("provenance") is None:
         return row
-    return changed(
-        row, {"provenance.operations": [*(row["provenance"].get("operations") or ()), *operations]}
-    )
+    return changed(row, {"provenance.operations": [*(row["provenance"].get("operations") or ()), *operations]})

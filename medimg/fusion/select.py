@@ -120,9 +120,7 @@ class DeclaredMember:
         """Where the declaration names no label at all (each row has its own legend): its organs."""
         if not self.undeclared:
             return frozenset()
-        return frozenset(
-            organ for organ in self.config.organ or () if organ not in ("multiple organs", "whole body")
-        )
+        return frozenset(organ for organ in self.config.organ or () if organ not in ("multiple organs", "whole body"))
 
     @property
     def rows(self) -> int:
@@ -167,9 +165,7 @@ def unfit(name: str, missed: Sequence[LeftOut]) -> FusionError:
     for each in missed:
         reasons.setdefault(each.reason, []).append(each.member)
     told = [
-        reason
-        if len(reasons) == 1
-        else f"{', '.join(members[:3])}{' …' if len(members) > 3 else ''}: {reason}"
+        reason if len(reasons) == 1 else f"{', '.join(members[:3])}{' …' if len(members) > 3 else ''}: {reason}"
         for reason, members in list(reasons.items())[:3]
     ]
     return FusionError(
@@ -224,10 +220,6 @@ def _refused(member: DeclaredMember, request: Request) -> str | None:
     if request.split and not member.splits(request.split):
         return f"has no split {' or '.join(request.split)} (only {', '.join(member.config.splits)})"
     license = licenses.get(member.license)
-    if (
-        request.license_terms
-        and not license.per_row
-        and not licenses.allowed(member.license, request.license_terms)
-    ):
+    if request.license_terms and not license.per_row and not licenses.allowed(member.license, request.license_terms):
         return f"its license {license.id} does not meet: {', '.join(request.license_terms)}"
     return None

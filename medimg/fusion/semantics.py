@@ -83,9 +83,7 @@ def infer(
     implied = {each for term in present for each in above(term, relations)}
     facts = dict.fromkeys(absent, False) | dict.fromkeys(implied, True)
     settled = _propagate(facts, terms, relations, sums)
-    if (
-        settled is None
-    ):  # A kidney that is neither the left nor the right one: the sums do not hold in this source.
+    if settled is None:  # A kidney that is neither the left nor the right one: the sums do not hold in this source.
         sums = False
         settled = _propagate(facts, terms, relations, sums) or facts
     result = []
@@ -116,9 +114,7 @@ def _propagate(
     return truth
 
 
-def _implied(
-    term: str, value: bool, terms: Iterable[str], relations: tuple[str, ...]
-) -> Iterator[tuple[str, bool]]:
+def _implied(term: str, value: bool, terms: Iterable[str], relations: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
     """What is there is all that is wider; what is not there is nothing that is narrower."""
     if value:
         return ((wider, True) for wider in above(term, relations))

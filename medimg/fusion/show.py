@@ -92,9 +92,7 @@ def _index(
     for each in overlaps:
         yield Text("overlap: {first} and {second}: {relation} ({evidence}); {action}".format_map(each))
     carries = f", must carry {license['share_alike']}" if license["share_alike"] else ""
-    yield Text(
-        f"license of the whole: {license['publish']}, strictest member {license['strictest']}{carries}"
-    )
+    yield Text(f"license of the whole: {license['publish']}, strictest member {license['strictest']}{carries}")
     for reason in license["reasons"]:
         yield Text(f"  {reason}")
 

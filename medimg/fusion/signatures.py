@@ -70,9 +70,9 @@ class Signature:
 
     def to_text(self) -> str:
         """ASCII form for a cache; `from_text` reads it."""
-        return base64.b64encode(
-            struct.pack(f"<BB{self.axes}H", VERSION, self.axes, *self.shape) + self.data
-        ).decode("ascii")
+        return base64.b64encode(struct.pack(f"<BB{self.axes}H", VERSION, self.axes, *self.shape) + self.data).decode(
+            "ascii"
+        )
 
     @classmethod
     def from_text(cls, text: str) -> Signature:
@@ -244,9 +244,7 @@ def _cosines(length: int, terms: int) -> Float:
 
 def radii(axes: int) -> Array:
     """How far each term is from the constant one."""
-    radius: Array = np.sqrt(
-        sum(np.square(grid, dtype=np.float64) for grid in np.indices((TERMS[axes],) * axes))
-    )
+    radius: Array = np.sqrt(sum(np.square(grid, dtype=np.float64) for grid in np.indices((TERMS[axes],) * axes)))
     return radius
 
 

@@ -115,9 +115,7 @@ class Rows:
 
     def alone(self) -> Rows:
         """All rows of all splits, to be compared or to be looked up: a bad one ends nothing."""
-        return replace(
-            self, splits=self.every_split, dropped=frozenset(), donors=None, told=Told(), lenient=True
-        )
+        return replace(self, splits=self.every_split, dropped=frozenset(), donors=None, told=Told(), lenient=True)
 
     def without(self, report: Report, donors: Donors) -> Rows:
         """The same without the rows that the report leaves out, but with their labels."""
@@ -374,9 +372,7 @@ class Rows:
         if self.donors is None or not self.donors.of(row["id"]):
             fused, terms = self.harmonizer(row, self.dimension), row["license"]
         else:
-            fused, merged, terms, contradictions = with_donors(
-                self.donors, self.harmonizer, row, self.dimension
-            )
+            fused, merged, terms, contradictions = with_donors(self.donors, self.harmonizer, row, self.dimension)
             self.told.contradict(contradictions)
             self.told.unmerged |= {each["id"]: each["problem"] for each in merged if each["problem"]}
         return {
@@ -415,9 +411,7 @@ class Rows:
             "modality": row.modality,
             "license": row.license or self.license,
             "label": {
-                **label.model_dump(
-                    include={"classes", "uncertain", "boxes", "points", "measures", "instances"}
-                ),
+                **label.model_dump(include={"classes", "uncertain", "boxes", "points", "measures", "instances"}),
                 "legend": [{"value": value, "names": names} for value, names in legend.items()],
                 "assessed": list(looked_for(dataset, label, legend)),
             },
@@ -475,9 +469,7 @@ def _shards(member: Member, manifests: Manifests) -> tuple[Shards, Shards, str]:
         }
 
     content = (
-        {split: [shard.sha256 for shard in stats.shards] for split, stats in config.splits.items()}
-        if config
-        else {}
+        {split: [shard.sha256 for shard in stats.shards] for split, stats in config.splits.items()} if config else {}
     )
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return addresses("shards"), addresses("metadata"), digest

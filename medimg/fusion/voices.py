@@ -130,9 +130,7 @@ def place_of(says: tuple[tuple[Facts, Names], ...], targets: tuple[str, ...], en
         there = Here.of(names, facts, targets)
         disagreed = here.disagreement(there)
         joined = here.joined(there, disagreed, targets)
-        news = {
-            n for n, (one, other) in enumerate(zip(here.known, joined.known, strict=True)) if one != other
-        }
+        news = {n for n, (one, other) in enumerate(zip(here.known, joined.known, strict=True)) if one != other}
         coded = _tried(joined, targets, encoding)
         changed = coded is not None and any(a not in (IGNORE, b) for a, b in zip(codes, coded, strict=True))
         if coded is None or (changed and not disagreed):

@@ -451,9 +451,7 @@ class Phantom:
             for number in range(frames):
                 base = draw(path, size, "uint8", low=0, high=255).T
                 frame = np.clip(base.astype(int) + 4 * number, 0, 255).astype(np.uint8)
-                for packet in track.encode(
-                    av.VideoFrame.from_ndarray(np.stack([frame] * 3, axis=-1), format="rgb24")
-                ):
+                for packet in track.encode(av.VideoFrame.from_ndarray(np.stack([frame] * 3, axis=-1), format="rgb24")):
                     container.mux(packet)
             for packet in track.encode():
                 container.mux(packet)

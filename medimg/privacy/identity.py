@@ -32,9 +32,7 @@ _WORTH_A_LOOK = re.compile(
     r'|"\(?[0-9a-f]{4}[,|]? ?[0-9a-f]{4}\)?"',
     re.IGNORECASE,
 )
-_NOBODY = frozenset(
-    {"", "anonymous", "anonymized", "anonymised", "anon", "none", "null", "na", "nan", "unknown"}
-)
+_NOBODY = frozenset({"", "anonymous", "anonymized", "anonymised", "anon", "none", "null", "na", "nan", "unknown"})
 
 
 def identifying(text: str | None) -> set[str]:

@@ -44,9 +44,7 @@ NOTES = frozenset(
     """.split()
 )
 """What readers of this package say themselves of what they read."""
-_HEADER, _NOTES = (
-    frozenset("".join(filter(str.isalnum, key.casefold())) for key in keys) for keys in (HEADER, NOTES)
-)
+_HEADER, _NOTES = (frozenset("".join(filter(str.isalnum, key.casefold())) for key in keys) for keys in (HEADER, NOTES))
 OVER = "90+"
 """What stands for every age over 89."""
 _KERNELS = re.compile(
@@ -86,9 +84,7 @@ class Gate:
     def __init__(self, keys: tuple[str, ...], labels: tuple[str, ...]) -> None:
         self.keys = frozenset(_plain(key) for key in (*keys, *labels) if "*" not in key)
         self._wild = [
-            re.compile(".*".join(map(re.escape, key.casefold().split("*"))), re.DOTALL)
-            for key in keys
-            if "*" in key
+            re.compile(".*".join(map(re.escape, key.casefold().split("*"))), re.DOTALL) for key in keys if "*" in key
         ]
 
     def named(self, key: str) -> bool:
@@ -204,9 +200,7 @@ def age(key: str, value: Any) -> Any:
     if found is None or isinstance(value, bool):
         return value
     words = [word.casefold().rstrip("s") for word in _WORDS.findall(key)]
-    unit = (
-        found["unit"].casefold() if found["unit"] else next((one for one in words if one in _OF_A_YEAR), "")
-    )
+    unit = found["unit"].casefold() if found["unit"] else next((one for one in words if one in _OF_A_YEAR), "")
     years = float(found["number"]) / _OF_A_YEAR.get(unit, 1.0)
     least = 89 if found["more"] or found["plus"] else 90
     return OVER if years >= least else value

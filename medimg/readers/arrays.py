@@ -31,9 +31,7 @@ MAX_VALUES = 64 << 20
 _HEADER = 1 << 16
 
 
-def npy(
-    file: File, *, index: int | None = None, kind: Kind | None = None, affine: Affine | None = None
-) -> Pixels:
+def npy(file: File, *, index: int | None = None, kind: Kind | None = None, affine: Affine | None = None) -> Pixels:
     """The array of a .npy file, or its item `index`; `read()` gives a `Picture` or a `Volume`.
 
     Args:
@@ -203,9 +201,7 @@ class _Member:
         if limit is None:
             self.file.check_decoded(size, f"an array of {self.dtype} and shape {self.shape}")
         elif size > limit:
-            raise BombError(
-                f"an array of {size} bytes, over the limit of {limit}", next_step="read it item by item"
-            )
+            raise BombError(f"an array of {size} bytes, over the limit of {limit}", next_step="read it item by item")
         flat: Array = np.frombuffer(_exactly(self._stream, size), dtype=self.dtype)
         return flat.reshape(self.shape, order="F" if self.fortran else "C")
 
@@ -285,9 +281,7 @@ class _Named:
         self.member.close()
         if isinstance(error, MedimgError):
             error.within(file=self.member.place)
-        elif isinstance(
-            error, zipfile.BadZipFile | zlib.error | EOFError | NotImplementedError | RuntimeError
-        ):
+        elif isinstance(error, zipfile.BadZipFile | zlib.error | EOFError | NotImplementedError | RuntimeError):
             raise FormatError(
                 f"a damaged or truncated {'npy' if self.member.key is None else 'npz'} ({error})",
                 file=self.member.place,

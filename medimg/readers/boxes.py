@@ -89,9 +89,7 @@ def corners(cells: Mapping[str, Any], names: Sequence[str], *, file: File, place
         value = cells.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise FormatError(
-                f"{place}: {name!r} is {value!r}, no finite number"
-                if name in cells
-                else f"{place} has no {name!r}",
+                f"{place}: {name!r} is {value!r}, no finite number" if name in cells else f"{place} has no {name!r}",
                 file=file.path,
                 next_step="Mend the file, or take that of the original download.",
             )
@@ -262,9 +260,7 @@ def coco(file: File) -> Coco:
         with naming(file.path):
             return _coco(value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FormatError(
-            f"not a COCO file of instances ({type(error).__name__}: {error})", file=file.path
-        ) from error
+        raise FormatError(f"not a COCO file of instances ({type(error).__name__}: {error})", file=file.path) from error
 
 
 def _coco(value: Mapping[str, Any]) -> Coco:
@@ -275,9 +271,7 @@ def _coco(value: Mapping[str, Any]) -> Coco:
     objects: dict[int | str, list[CocoObject]] = {number: [] for number in images}
     for one in value["annotations"]:
         if one["image_id"] not in objects or one["category_id"] not in categories:
-            raise FormatError(
-                f"annotation {one['id']} is of an image or category that the file does not list"
-            )
+            raise FormatError(f"annotation {one['id']} is of an image or category that the file does not list")
         box = None
         if one.get("bbox"):
             x, y, width, height = (float(number) for number in one["bbox"])

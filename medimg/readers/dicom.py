@@ -169,9 +169,7 @@ def _slice(file: File, modality: str | None) -> _Slice:
         if stored.samples != 1:
             raise FormatError("slices in color make no volume")
         if "ModalityLUTSequence" in dataset:
-            raise FormatError(
-                "values go through a lookup table (ModalityLUTSequence), which is not supported"
-            )
+            raise FormatError("values go through a lookup table (ModalityLUTSequence), which is not supported")
         return _Slice(file, tags, plane_of(dataset, dataset, dataset, file.path), stored)
 
 
@@ -341,9 +339,7 @@ class _Multi(VolumePixels):
         if stated:
             raise GeometryError(f"only {len(stated)} of {count} frames state where they are")
         placed = ("ImagePositionPatient", "ImageOrientationPatient")
-        if all(value_of(dataset, key) for key in placed) and (
-            count == 1 or value_of(dataset, "GridFrameOffsetVector")
-        ):
+        if all(value_of(dataset, key) for key in placed) and (count == 1 or value_of(dataset, "GridFrameOffsetVector")):
             base = plane_of(dataset, dataset, dataset, self.file.path)
             normal = np.cross(base.orientation[:3], base.orientation[3:])
             away = np.zeros(1)

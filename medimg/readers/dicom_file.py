@@ -95,9 +95,7 @@ def open_dataset(stream: BinaryIO, tags: Sequence[str] | None = None, *, pixels:
     # Without preamble: the first element is of group 2 or 8, either byte order.
     bare = start[128:132] != b"DICM" and start[:2] in (b"\x08\0", b"\x02\0", b"\0\x08", b"\0\x02")
     if start[128:132] != b"DICM" and not bare:
-        raise FormatError(
-            "no DICOM file", next_step="see whether the file is complete and what it says it is"
-        )
+        raise FormatError("no DICOM file", next_step="see whether the file is complete and what it says it is")
     if not bare:
         deflated(stream)
     dataset = pydicom.dcmread(

@@ -108,9 +108,7 @@ def check_size(file: File, dataset: Any, frames: int | None = None) -> None:
         int(number_of(dataset, "NumberOfFrames", 1)),
     )
     if min(stored.rows, stored.columns, stored.samples, stored.allocated) < 1:
-        raise FormatError(
-            f"{stored.rows} x {stored.columns} pixels with {stored.samples} samples are no image"
-        )
+        raise FormatError(f"{stored.rows} x {stored.columns} pixels with {stored.samples} samples are no image")
     count = every if frames is None else frames
     size = pixels * max(1, stored.allocated // 8) * count
     file.check_decoded(size, f"{count:,} frames of {stored.rows} x {stored.columns} pixels")
@@ -244,9 +242,7 @@ class Filling:
         meta: for the volume; what was done to the values is added.
     """
 
-    def __init__(
-        self, shape: tuple[int, ...], layout: Layout, kinds: Sequence[Stored], meta: dict[str, Any]
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], layout: Layout, kinds: Sequence[Stored], meta: dict[str, Any]) -> None:
         self.shape, self.layout, self.kinds, self.meta = shape, layout, kinds, meta
         self.volume: Volume | None = None
         scalings = list(dict.fromkeys((kind.slope, kind.inter) for kind in kinds))

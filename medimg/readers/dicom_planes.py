@@ -67,9 +67,7 @@ def floats(dataset: Any, keyword: str, count: int, file: str) -> Array:
     """A tag's numbers. Raises GeometryError: missing, another count, no numbers, or not finite."""
     value = value_of(dataset, keyword)
     if value is None:
-        raise GeometryError(
-            f"states no {keyword}", file=file, next_step="this image has no place in the patient"
-        )
+        raise GeometryError(f"states no {keyword}", file=file, next_step="this image has no place in the patient")
     try:
         numbers = np.array([float(v) for v in value], dtype=np.float64)
     except (TypeError, ValueError):
@@ -88,9 +86,7 @@ def plane_of(source: Any, orientation: Any, measures: Any, name: str) -> Plane:
     row, column = directions[:3], directions[3:]
     crooked = (abs(row @ row - 1), abs(column @ column - 1), abs(row @ column))
     if max(crooked) > 10 * DIRECTION:
-        raise GeometryError(
-            f"ImageOrientationPatient = {directions.tolist()} is no pair of directions", file=name
-        )
+        raise GeometryError(f"ImageOrientationPatient = {directions.tolist()} is no pair of directions", file=name)
     return Plane(
         name,
         floats(source, "ImagePositionPatient", 3, name),
@@ -183,8 +179,7 @@ def lay_out(planes: Sequence[Plane], allow_gaps: bool, why_tied: Any) -> Layout:
     for tied in np.flatnonzero(steps <= max(same, 0.01 * usual)):
         one, other = order[tied], order[tied + 1]
         raise GeometryError(
-            f"{planes[one].name} and {planes[other].name} are at the same place "
-            f"({along[one]:.3f} mm along the normal)",
+            f"{planes[one].name} and {planes[other].name} are at the same place ({along[one]:.3f} mm along the normal)",
             file=planes[other].name,
             next_step=why_tied(one, other),
         )
@@ -208,9 +203,7 @@ def lay_out(planes: Sequence[Plane], allow_gaps: bool, why_tied: Any) -> Layout:
             )
             if steps.max() - steps.min() <= 2 * allowed:
                 worst = int(np.argmax(strays))
-                text = (
-                    f"slices are not on one line: {planes[order[worst]].name} is {strays[worst]:.3f} mm off"
-                )
+                text = f"slices are not on one line: {planes[order[worst]].name} is {strays[worst]:.3f} mm off"
             if not allow_gaps:
                 raise GeometryError(
                     text,

@@ -198,9 +198,7 @@ def paint_segments(
         return tell(dataset, META)
 
 
-def _paint_frame(
-    painter: Painter, grid: VoxelGrid, plane: Plane, inside: Array, value: int, image: str
-) -> None:
+def _paint_frame(painter: Painter, grid: VoxelGrid, plane: Plane, inside: Array, value: int, image: str) -> None:
     """Paint one frame, (rows, columns), where it lies on the grid: perhaps flipped, swapped, cropped."""
     if not inside.any():
         return

@@ -44,9 +44,7 @@ class _Level(NamedTuple):
     spacing: tuple[float, float] | None
 
 
-def tiles(
-    files: Sequence[File], *, most: int = MAX_TILES, tissue: float = TISSUE
-) -> Iterator[tuple[Pixels, Position]]:
+def tiles(files: Sequence[File], *, most: int = MAX_TILES, tissue: float = TISSUE) -> Iterator[tuple[Pixels, Position]]:
     """The tiles that hold tissue, at the finest resolution of at most `most` tiles, in the file's order.
 
     Args:
@@ -98,10 +96,7 @@ def _level(file: File) -> _Level | None:
                 f"a slide of {data.get('SamplesPerPixel')} channels with {data.get('BitsAllocated')} bits; "
                 "bright field with 8 bits is read"
             )
-        if (
-            int(data.get("TotalPixelMatrixFocalPlanes") or 1) > 1
-            or int(data.get("NumberOfOpticalPaths") or 1) > 1
-        ):
+        if int(data.get("TotalPixelMatrixFocalPlanes") or 1) > 1 or int(data.get("NumberOfOpticalPaths") or 1) > 1:
             raise FormatError("a slide of several focal planes or optical paths")
         size = (int(data.TotalPixelMatrixColumns), int(data.TotalPixelMatrixRows))
         tile, count = (int(data.Columns), int(data.Rows)), int(data.get("NumberOfFrames") or 1)

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from medimg.files import File
 
 APART = (
-    "ImageType TemporalPositionIdentifier AcquisitionNumber DiffusionBValue FlipAngle EchoNumbers EchoTime "
-    "TriggerTime"
+    "ImageType TemporalPositionIdentifier AcquisitionNumber DiffusionBValue FlipAngle EchoNumbers EchoTime TriggerTime"
 ).split()
 """Tags that may tell apart images at one place, in the order in which they are tried."""
 EVEN = 0.2

@@ -90,9 +90,7 @@ class Drawing:
             else:
                 return taken, painter, notes, failed
 
-    def _paint(
-        self, file: File, painter: Painter, grid: VoxelGrid, taken: dict[DrawnPart, int]
-    ) -> dict[str, Any]:
+    def _paint(self, file: File, painter: Painter, grid: VoxelGrid, taken: dict[DrawnPart, int]) -> dict[str, Any]:
         held = parts(file)
         mine = {
             one: value
@@ -106,9 +104,7 @@ class Drawing:
         if held[0].segment is None:
             return rtstruct.paint_contours(painter, file, self.image, values)
         left_out = {one.number: None for one in held if one not in mine}
-        return dicom_seg.paint_segments(
-            painter, file, grid, dicom_seg.first_path(self.image), {**left_out, **values}
-        )
+        return dicom_seg.paint_segments(painter, file, grid, dicom_seg.first_path(self.image), {**left_out, **values})
 
     @property
     def parts(self) -> dict[DrawnPart, int]:
@@ -119,9 +115,7 @@ class Drawing:
     def vanished(self) -> tuple[DrawnPart, ...]:
         """Structures with contours of which no voxel is in the mask: whether they are there is not known."""
         shown = {value for some in self.meanings.values() for value in some}
-        return tuple(
-            part for part, value in self.parts.items() if part.segment is None and value not in shown
-        )
+        return tuple(part for part, value in self.parts.items() if part.segment is None and value not in shown)
 
     @property
     def failed(self) -> dict[File, str]:

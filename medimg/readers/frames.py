@@ -81,9 +81,7 @@ def one_frame(
         return stored(image), back[0], back[1]
     if len(stated) > 1 or placed:
         others = [f"that of its mask or target {one}" for one in beside]
-        parts = ", ".join(
-            [str(image.orientation), *others, *(["it has boxes, points or a spacing"] if placed else [])]
-        )
+        parts = ", ".join([str(image.orientation), *others, *(["it has boxes, points or a spacing"] if placed else [])])
         raise GeometryError(
             f"its EXIF orientation is {parts}, and nobody says whether they were drawn on the pixels as stored or as "
             "turned by it",

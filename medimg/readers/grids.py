@@ -70,9 +70,7 @@ class VoxelGrid:
 
     def empty(self, dtype: npt.DTypeLike, meta: Mapping[str, Any] | None = None) -> Volume:
         """Zeros on this grid."""
-        return Volume.empty(
-            self.shape, dtype, self.affine, meta=meta, origins=self.origins if self.uneven else None
-        )
+        return Volume.empty(self.shape, dtype, self.affine, meta=meta, origins=self.origins if self.uneven else None)
 
     def differs(self, other: VoxelGrid) -> str | None:
         """What differs, in words; None where both are one grid.
@@ -90,9 +88,7 @@ class VoxelGrid:
             return f"affines differ, by up to {far:.2f} voxels: {matrices}"
         sizes = [np.linalg.norm(one.affine[:3, :3], axis=0) for one in (self, other)]
         if np.abs(sizes[1] / sizes[0] - 1).max() > SIZE:
-            return (
-                f"affines differ: voxels of {sizes[0].round(4).tolist()} and {sizes[1].round(4).tolist()} mm"
-            )
+            return f"affines differ: voxels of {sizes[0].round(4).tolist()} and {sizes[1].round(4).tolist()} mm"
         return None
 
     def _apart(self, other: VoxelGrid) -> float:
@@ -123,9 +119,7 @@ def apart(shape: Sequence[int], affine: Array, other: Array) -> float:
     """
     ends = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * np.array(shape)
     edges = np.hstack([ends - 0.5, np.ones((8, 1))])
-    return min(
-        _most(affine, (edges @ (one - affine).T)[:, :3]) for one in (other, straightened(affine, other))
-    )
+    return min(_most(affine, (edges @ (one - affine).T)[:, :3]) for one in (other, straightened(affine, other)))
 
 
 def _most(affine: Array, shifts: Array) -> float:

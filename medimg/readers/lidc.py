@@ -416,9 +416,7 @@ class Annotations:
             i1 = max(patch.i + patch.inside.shape[0] for patch in nodule.patches)
             j1 = max(patch.j + patch.inside.shape[1] for patch in nodule.patches)
             k1 = max(patch.k for patch in nodule.patches) + 1
-            boxes.append(
-                NoduleBox((i0, j0, k0, i1, j1, k1), nodule.reader, nodule.nodule, nodule.characteristics)
-            )
+            boxes.append(NoduleBox((i0, j0, k0, i1, j1, k1), nodule.reader, nodule.nodule, nodule.characteristics))
         return boxes
 
     @property
@@ -437,9 +435,7 @@ class Annotations:
         return {"readings": [one.source for one in self.readings]}
 
 
-def annotate(
-    xml_files: Sequence[File], files: Sequence[File] | Series, *, allow_gaps: bool = False
-) -> Annotations:
+def annotate(xml_files: Sequence[File], files: Sequence[File] | Series, *, allow_gaps: bool = False) -> Annotations:
     """Everything that LIDC's readers marked on one CT series.
 
     Marks are joined to slices by imageSOP_UID, else by imageZposition within half the distance between

@@ -97,9 +97,7 @@ def instances(sources: Iterable[Source], expect: int | None = None) -> Pixels:
     return _Derived(parts, _instances, (parts, expect))
 
 
-def union(
-    parts: Iterable[tuple[Source, int]], *, overlaps: Mapping[tuple[int, ...], int] | None = None
-) -> Pixels:
+def union(parts: Iterable[tuple[Source, int]], *, overlaps: Mapping[tuple[int, ...], int] | None = None) -> Pixels:
     """One binary image for each structure -> one label map.
 
     Args:
@@ -223,9 +221,7 @@ class _Derived(Pixels):
             if not isinstance(image, Picture):
                 raise FormatError("a picture is needed here, not a volume or a video")
             if color := image.meta.get("color"):
-                raise FormatError(
-                    f"a mask in the colors of {color}", next_step="save it in gray, RGB or a palette"
-                )
+                raise FormatError(f"a mask in the colors of {color}", next_step="save it in gray, RGB or a palette")
             turns.add(image.orientation)
             if len(turns) > 1:
                 raise GeometryError(
@@ -289,9 +285,7 @@ def _mask(read: _Read, mapping: Mapping[Any, int] | None, channel: int | None) -
     if array.ndim == 3:
         if (array != array[..., :1]).any():
             colors = np.unique(array.reshape(-1, array.shape[2]), axis=0).tolist()
-            raise LabelError(
-                f"the channels differ: colors {_some(colors)}", next_step="map colors, or pass channel="
-            )
+            raise LabelError(f"the channels differ: colors {_some(colors)}", next_step="map colors, or pass channel=")
         array = array[..., 0]
     if mapping is not None:
         return label_picture(_map_values(array, mapping), image.meta)
@@ -360,9 +354,7 @@ def _binary(image: Picture) -> Bools:
     drawn = array[inside]
     if drawn.size and (drawn != drawn[0]).any():
         values = np.unique(drawn, axis=0).tolist()
-        raise LabelError(
-            f"not a binary mask: values {_some(values)} beside 0", next_step="use threshold or mask"
-        )
+        raise LabelError(f"not a binary mask: values {_some(values)} beside 0", next_step="use threshold or mask")
     return inside
 
 

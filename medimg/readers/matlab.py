@@ -56,9 +56,7 @@ def _matrix(data: bytes, key: str) -> np.ndarray:
             raise FormatError(f"no matrix {key!r}; there are {sorted(shapes)[:8]}")
         shape, kind = shapes[key]
         if len(shape) != 2 or kind in ("cell", "struct", "object", "char", "function", "opaque", "sparse"):
-            raise FormatError(
-                f"{key!r} is a {kind} of {' x '.join(map(str, shape))}, not a matrix of numbers"
-            )
+            raise FormatError(f"{key!r} is a {kind} of {' x '.join(map(str, shape))}, not a matrix of numbers")
         if int(np.prod(shape, dtype=np.int64)) > MAX_VALUES:
             raise BombError(f"{key!r} promises {' x '.join(map(str, shape))} values")
         array = np.asarray(loadmat(io.BytesIO(data), variable_names=[key])[key])
@@ -94,7 +92,5 @@ def _check_packed(data: bytes) -> None:
             if flags & 0xFF in _NUMBERS and values > MAX_VALUES:
                 raise BombError(f"a variable promises {values:,} values; at most {MAX_VALUES:,} are loaded")
             if exceeds(CODECS["zlib"], [packed], most):
-                raise BombError(
-                    f"a variable that expands to more than the {most:,} bytes that its values take"
-                )
+                raise BombError(f"a variable that expands to more than the {most:,} bytes that its values take")
         at += 8 + size

@@ -273,9 +273,7 @@ class _Meta(VolumePixels):
             for part in parts:
                 with reading(part):
                     check_ratio(part, size // len(parts), packed=header.packed)
-            volume = Volume.empty(
-                header.shape, header.dtype, header.affine, meta=header.meta, unsized=header.unsized
-            )
+            volume = Volume.empty(header.shape, header.dtype, header.affine, meta=header.meta, unsized=header.unsized)
             target = volume.array.reshape(-1, order="F")
             count = target.size // len(parts)
             for number, part in enumerate(parts):

@@ -88,12 +88,8 @@ def _read_single(file: File, stream: BinaryIO, voxels: bool) -> Volume:
         return _read_second(file, source, start + source.take(192), voxels)
     if b"\x5c\x01\0\0" not in sizeof or start[344:347] != b"n+1":
         if start[344:347] == b"ni1":
-            raise FormatError(
-                "a NIfTI header without voxels", next_step="name the .hdr or .img file of the pair"
-            )
-        raise FormatError(
-            "no NIfTI file", next_step="see whether the file is complete and what it says it is"
-        )
+            raise FormatError("a NIfTI header without voxels", next_step="name the .hdr or .img file of the pair")
+        raise FormatError("no NIfTI file", next_step="see whether the file is complete and what it says it is")
     header = parse_header(start)
     size = _check(header, 352)
     offset = int(header["vox_offset"])

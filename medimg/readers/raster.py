@@ -92,9 +92,7 @@ def picture(file: File, *, page: int | None = None, reduced: bool = False) -> Pi
     return Promised((file,), _picture, (file, page, reduced))
 
 
-def stack(
-    source: File | Sequence[File | Pixels], *, spacing: tuple[float, float, float] | None = None
-) -> Pixels:
+def stack(source: File | Sequence[File | Pixels], *, spacing: tuple[float, float, float] | None = None) -> Pixels:
     """A volume from all pages of one TIFF, or from one single-channel picture per slice.
 
     `read()` gives a `Volume` with voxel axes i = column, j = row, k = page, so that (i, j) is the picture's

@@ -88,9 +88,7 @@ def rois(file: File) -> list[Roi]:
             area = kind in CLOSED and len(data) >= 9
             counts[number] = (closed + 1, other) if area else (closed, other + 1)
         named = [(key_of(item, "ROINumber"), item) for item in dataset.StructureSetROISequence]
-        return [
-            Roi(number, str(item.get("ROIName") or ""), *counts.get(number, (0, 0))) for number, item in named
-        ]
+        return [Roi(number, str(item.get("ROIName") or ""), *counts.get(number, (0, 0))) for number, item in named]
 
 
 def _read(file: File) -> Any:
@@ -161,9 +159,7 @@ PLANE = 0.02
 """Contours within this part of the distance between slices are in one plane."""
 
 
-def paint_contours(
-    painter: Painter, file: File, image: VolumePixels, values: Mapping[int, int]
-) -> dict[str, Any]:
+def paint_contours(painter: Painter, file: File, image: VolumePixels, values: Mapping[int, int]) -> dict[str, Any]:
     """Paint the contours of some structures.
 
     Args:
@@ -265,9 +261,7 @@ def _contour(number: int, kind: str, data: Any, normal: Array, step: float) -> _
     return _Contour(kind, points, float(heights.mean()))
 
 
-def _nearest(
-    along: Array, heights: Array, step: float
-) -> tuple[dict[int, list[int]], dict[int, int], list[int]]:
+def _nearest(along: Array, heights: Array, step: float) -> tuple[dict[int, list[int]], dict[int, int], list[int]]:
     """(slice -> planes that it takes, plane that no slice takes -> nearest slice, planes on no slice at all)."""
     away = np.abs(along[:, None] - heights)
     reach = 0.5 * step + 0.01
@@ -366,9 +360,7 @@ def _to_outline(points: Array, outline: Array) -> tuple[Array, Array]:
     for start in range(0, len(points), piece):
         some = points[start : start + piece, None]
         part = np.clip(((some - outline) * along).sum(axis=2) / length, 0, 1)
-        distances[start : start + piece] = np.linalg.norm(
-            some - outline - part[..., None] * along, axis=2
-        ).min(axis=1)
+        distances[start : start + piece] = np.linalg.norm(some - outline - part[..., None] * along, axis=2).min(axis=1)
         across = (outline[:, 1] > some[..., 1]) != (ends[:, 1] > some[..., 1])
         with np.errstate(divide="ignore", invalid="ignore"):
             at = outline[:, 0] + (some[..., 1] - outline[:, 1]) * (along[:, 0] / along[:, 1])
@@ -379,8 +371,7 @@ def _to_outline(points: Array, outline: Array) -> tuple[Array, Array]:
 def _boxed(inner: Array, outer: Array) -> bool:
     """Whether the bounding box of one lies in that of the other."""
     return bool(
-        (inner.min(axis=0) >= outer.min(axis=0) - NEAR).all()
-        and (inner.max(axis=0) <= outer.max(axis=0) + NEAR).all()
+        (inner.min(axis=0) >= outer.min(axis=0) - NEAR).all() and (inner.max(axis=0) <= outer.max(axis=0) + NEAR).all()
     )
 
 

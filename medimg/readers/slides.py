@@ -120,9 +120,7 @@ class Slide:
         """(width, height) of each level, full resolution first. Raises FormatError: no slide."""
         return [level.size for level in self._open()]
 
-    def tiles(
-        self, size: int, level: int = 0, *, tissue: float = TISSUE
-    ) -> Iterator[tuple[Pixels, Position]]:
+    def tiles(self, size: int, level: int = 0, *, tissue: float = TISSUE) -> Iterator[tuple[Pixels, Position]]:
         """The tiles of a grid from the left upper corner that hold tissue, row by row.
 
         Tiles at the right and lower border are smaller, none is padded.
@@ -301,9 +299,7 @@ class Slide:
         return segment
 
 
-def tiles(
-    file: File, size: int, level: int = 0, *, tissue: float = TISSUE
-) -> Iterator[tuple[Pixels, Position]]:
+def tiles(file: File, size: int, level: int = 0, *, tissue: float = TISSUE) -> Iterator[tuple[Pixels, Position]]:
     """The tiles of one slide that hold tissue; see `Slide.tiles`. The slide is closed behind the last one."""
     with Slide(file) as slide:
         yield from slide.tiles(size, level, tissue=tissue)
@@ -393,10 +389,7 @@ def _decoded(page: Any, data: bytes, width: int, height: int) -> Bytes:
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(little_tiff([(tags, [data])])))
     image.load()
     array = np.asarray(image)
-    if (
-        array.shape != ((height, width, channels) if channels > 1 else (height, width))
-        or array.dtype != np.uint8
-    ):
+    if array.shape != ((height, width, channels) if channels > 1 else (height, width)) or array.dtype != np.uint8:
         raise FormatError(f"a tile of {array.dtype} with shape {array.shape}")
     return array.reshape(height, width, channels)
 

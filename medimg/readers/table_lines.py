@@ -21,9 +21,7 @@ class Line(dict[str, str]):
 
     __slots__ = ("at", "file")
 
-    def __init__(
-        self, cells: Mapping[str, str] | Iterable[tuple[str, str]] = (), file: str = "", at: int = 0
-    ):
+    def __init__(self, cells: Mapping[str, str] | Iterable[tuple[str, str]] = (), file: str = "", at: int = 0):
         super().__init__(cells)
         self.file = file
         self.at = at

@@ -73,9 +73,7 @@ def lines_by(
     several = (column,) if isinstance(column, str) else column
     for table, *captured in files.match(pattern, lost=lost):
         for line in rows(table, **options):
-            which = (
-                next((each for each in several if each in line), several[-1]) if several else next(iter(line))
-            )
+            which = next((each for each in several if each in line), several[-1]) if several else next(iter(line))
             text = named(line[which].strip())
             found.add((*captured, text) if captured else text, line, which)
     return found
@@ -149,11 +147,7 @@ def rows(
     kind = _suffix(file)
     with naming(file.path):
         if kind in (".json", ".jsonl", ".ndjson"):
-            found = (
-                _objects(json_value(file, encoding=encoding))
-                if kind == ".json"
-                else _json_lines(file, encoding)
-            )
+            found = _objects(json_value(file, encoding=encoding)) if kind == ".json" else _json_lines(file, encoding)
             for number, cells in enumerate(_required(found, columns), 1):
                 yield Line(cells, file.path, number)
             return
@@ -191,9 +185,7 @@ def numbers(file: File, count: int) -> list[list[float]]:
         except ValueError:
             values = []
         if len(values) != count or not all(map(math.isfinite, values)):
-            raise FormatError(
-                f"line {at} does not hold {count} finite numbers: {line[:80]!r}", file=file.path
-            )
+            raise FormatError(f"line {at} does not hold {count} finite numbers: {line[:80]!r}", file=file.path)
         found.append(values)
     return found
 
@@ -272,9 +264,7 @@ def xml(file: File) -> Element:
     try:
         root: Element = fromstring(file.read(MAX_XML))
     except DefusedXmlException as error:
-        raise FormatError(
-            f"XML with entities or external references is refused ({error})", file=file.path
-        ) from error
+        raise FormatError(f"XML with entities or external references is refused ({error})", file=file.path) from error
     except (ParseError, ValueError, LookupError) as error:
         raise FormatError(f"not well-formed XML ({error})", file=file.path) from error
     return root
@@ -294,9 +284,7 @@ def _cp1252(error: UnicodeError) -> tuple[str, int]:
 
 
 _WINDOWS = {
-    byte: bytes([byte]).decode("cp1252")
-    for byte in range(128, 256)
-    if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+    byte: bytes([byte]).decode("cp1252") for byte in range(128, 256) if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 }
 codecs.register_error("medimg-cp1252", _cp1252)
 
@@ -351,9 +339,7 @@ def _bounded(stream: IO[str]) -> Iterator[str]:
         yield line
 
 
-def _csv(
-    file: File, delimiter: str | None, encoding: str | None, skip: int
-) -> Iterator[tuple[int, list[str]]]:
+def _csv(file: File, delimiter: str | None, encoding: str | None, skip: int) -> Iterator[tuple[int, list[str]]]:
     with _text(file, encoding) as stream:
         source = _bounded(stream)
         for _ in range(skip):
@@ -361,9 +347,7 @@ def _csv(
         first = next(source, "")
         while first and not first.strip("\r\n"):
             skip, first = skip + 1, next(source, "")
-        reader = csv.reader(
-            itertools.chain([first], source), delimiter=delimiter or _sniff(first, _suffix(file))
-        )
+        reader = csv.reader(itertools.chain([first], source), delimiter=delimiter or _sniff(first, _suffix(file)))
         try:
             for record in reader:
                 yield reader.line_num + skip, record

@@ -44,8 +44,7 @@ def mask(
             coordinate that is not finite, or a value that is not 0..254.
     """
     kept = {
-        frame: tuple((value, tuple(map(tuple, corners))) for value, corners in one)
-        for frame, one in outlines.items()
+        frame: tuple((value, tuple(map(tuple, corners))) for value, corners in one) for frame, one in outlines.items()
     }
     own = (clip,) if isinstance(clip, File) else clip.files()
     sources = (*own, *(() if table is None else (table,)))
@@ -68,9 +67,7 @@ def _mask(
     with naming(table.path if table else None):
         for frame, outlines in drawn.items():
             if not 0 <= frame < count:
-                raise LabelError(
-                    f"an outline is drawn on frame {frame}, the video has frames 0 to {count - 1}"
-                )
+                raise LabelError(f"an outline is drawn on frame {frame}, the video has frames 0 to {count - 1}")
             array[:, :, frame] = 0
             for value, corners in outlines:
                 if not 0 <= value < UNTRACED:

@@ -80,9 +80,7 @@ def _decoded(stream: Any, file: File, about: dict[str, Any] | None = None) -> It
         container = av.open(stream, "r")
     except (ValueError, OSError, EOFError) as error:
         told = what_it_is(head)
-        raise FormatError(
-            told if told.startswith(("this", "the file")) else f"not a video ({error})"
-        ) from error
+        raise FormatError(told if told.startswith(("this", "the file")) else f"not a video ({error})") from error
     with container:
         if not container.streams.video:
             raise FormatError("the file has no video stream")
@@ -160,9 +158,7 @@ def _clip(file: File) -> Clip:
                 size, layout = (frame.height, frame.width), frame.format.name
                 digest.update(f"{layout}|{size}".encode())
             if (frame.height, frame.width, frame.format.name) != (*size, layout):
-                raise FormatError(
-                    f"frame {count} is {frame.height} x {frame.width}, the first {size[0]} x {size[1]}"
-                )
+                raise FormatError(f"frame {count} is {frame.height} x {frame.width}, the first {size[0]} x {size[1]}")
             for plane in _planes(frame):
                 digest.update(plane)
             count += 1

@@ -364,8 +364,7 @@ def _union(parts: tuple[tuple[Pixels, int], ...], overlaps: Mapping[tuple[int, .
         difference = first.differs(VoxelGrid.of(volume))
         if difference or volume.shape != result.shape:
             raise GeometryError(
-                f"{name_of(parts[0][0])} and {name_of(part)} cannot be united: "
-                f"{difference or 'shapes differ'}",
+                f"{name_of(parts[0][0])} and {name_of(part)} cannot be united: {difference or 'shapes differ'}",
                 file=name_of(part),
             )
         slope, inter = volume.scaling

@@ -86,9 +86,7 @@ def xls(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]:
     except ImportError as error:
         raise _missing() from error
     try:
-        book = xlrd.open_workbook(
-            file_contents=file.read(MAX_WORKBOOK), logfile=io.StringIO(), on_demand=True
-        )
+        book = xlrd.open_workbook(file_contents=file.read(MAX_WORKBOOK), logfile=io.StringIO(), on_demand=True)
         leaf = book.sheet_by_name(_pick(book.sheet_names(), sheet))
         for index in range(leaf.nrows):
             record = []

@@ -24,9 +24,7 @@ Point = tuple[float, ...]
 Box = tuple[float, ...]
 
 
-def to_voxel(
-    image: File | Pixels, points: Iterable[Sequence[float]], *, system: System = "LPS"
-) -> list[Point]:
+def to_voxel(image: File | Pixels, points: Iterable[Sequence[float]], *, system: System = "LPS") -> list[Point]:
     """Voxel indices (i, j, k; fractions count from the center of voxel 0) of points in space.
 
     Args:

@@ -476,12 +476,7 @@ class Target:
         if query:
             path += ("&" if "?" in path else "?") + query
         # Whatever cannot stand in a request line is sent as bytes that a client should not send.
-        line = (
-            path.encode("utf-8", "replace")
-            .replace(b" ", b"%20")
-            .replace(b"\n", b"%0A")
-            .replace(b"\r", b"%0D")
-        )
+        line = path.encode("utf-8", "replace").replace(b" ", b"%20").replace(b"\n", b"%0A").replace(b"\r", b"%0D")
         lines = [
             sent.method.encode() + b" " + line + b" HTTP/1.1",
             b"Host: " + sent.host.encode("latin-1", "replace"),
@@ -524,11 +519,7 @@ class Target:
         asked = PRIVATE.split("/")[1]
         if not sent.known and asked.encode() in body and asked not in shown:
             self._problem("told the name of a private repository", shown)
-        if (
-            headers.get("content-type", "").startswith("application/json")
-            and sent.method != "HEAD"
-            and status != 206
-        ):
+        if headers.get("content-type", "").startswith("application/json") and sent.method != "HEAD" and status != 206:
             try:
                 self._learn(json.loads(body or b"null"), 0)
             except ValueError:

@@ -78,8 +78,7 @@ def _bodies(pid: int, port: int, count: int, megabytes: int) -> bool:
     content = base64.b64encode(bytes(1 << 20)).decode()
     head = b'{"key": "header", "value": {"summary": "s"}}\n'
     line = (
-        json.dumps({"key": "file", "value": {"path": "x", "content": content, "encoding": "base64"}}).encode()
-        + b"\n"
+        json.dumps({"key": "file", "value": {"path": "x", "content": content, "encoding": "base64"}}).encode() + b"\n"
     )
     lines = (megabytes * 10**6 - len(head)) // len(line)
     answers: Counter[int] = Counter()
@@ -92,9 +91,7 @@ def _bodies(pid: int, port: int, count: int, megabytes: int) -> bool:
     def send() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
         length = str(len(head) + lines * len(line))
-        connection.request(
-            "POST", "/api/datasets/a/b/commit/main", pieces(), headers={"Content-Length": length}
-        )
+        connection.request("POST", "/api/datasets/a/b/commit/main", pieces(), headers={"Content-Length": length})
         answers[connection.getresponse().status] += 1
 
     before, started = _memory(pid, "VmRSS"), time.monotonic()

@@ -126,16 +126,12 @@ class _Walk:
 
         if isinstance(node, ast.Dict) and len(node.values) > 1:
             yield from self.swapped(node.values, [_short(key) for key in node.keys], where)
-        if isinstance(node, ast.Tuple | ast.List | ast.Set) and isinstance(
-            getattr(node, "ctx", ast.Load()), ast.Load
-        ):
+        if isinstance(node, ast.Tuple | ast.List | ast.Set) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
             if len(node.elts) > 1 and not any(isinstance(one, ast.Starred) for one in node.elts):
                 for one, other in pairwise(node.elts):
                     kept = [self.segment(each) for each in node.elts if each is not one]
                     if not isinstance(one, ast.Constant) or isinstance(one.value, str):
-                        yield between(
-                            node.elts[0], node.elts[-1], self.joined(node, kept), f"drop {_short(one)}"
-                        )
+                        yield between(node.elts[0], node.elts[-1], self.joined(node, kept), f"drop {_short(one)}")
                     if ast.dump(one) != ast.dump(other) and isinstance(node, ast.Tuple | ast.List):
                         yield from self.swapped([one, other], [_short(one), _short(other)], where)
         if isinstance(node, ast.Constant):
@@ -159,13 +155,9 @@ class _Walk:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
             yield change(node, self.segment(node.operand), f"{_short(node)} without its sign")
         if isinstance(node, ast.IfExp):
-            text = (
-                f"({self.segment(node.orelse)} if {self.segment(node.test)} else {self.segment(node.body)})"
-            )
+            text = f"({self.segment(node.orelse)} if {self.segment(node.test)} else {self.segment(node.body)})"
             yield change(node, text, f"swap {_short(node)}")
-        if isinstance(node, ast.If | ast.While) and not isinstance(
-            node.test, ast.Constant | ast.Compare | ast.UnaryOp
-        ):
+        if isinstance(node, ast.If | ast.While) and not isinstance(node.test, ast.Constant | ast.Compare | ast.UnaryOp):
             yield change(node.test, f"not ({self.segment(node.test)})", f"not {_short(node.test)}")
         if isinstance(node, ast.Raise | ast.Continue):
             yield change(node, "pass", f"drop {_short(node)}")
@@ -185,9 +177,7 @@ class _Walk:
                 start, end = self.keyword(keyword)
                 after = self.data[end:]
                 end += len(after) - len(after.lstrip(b", \n"))
-                yield _Change(
-                    start, end, "", f"drop {_callee(node)}({keyword.arg})", keyword.value.lineno, where
-                )
+                yield _Change(start, end, "", f"drop {_callee(node)}({keyword.arg})", keyword.value.lineno, where)
         plain = [one for one in node.args if not isinstance(one, ast.Starred)]
         for one, other in pairwise(plain):
             if isinstance(one, ast.Name) and isinstance(other, ast.Name) and one.id != other.id:
@@ -296,13 +286,7 @@ def _name(node: ast.expr) -> str:
 def _named(node: ast.stmt) -> str:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return node.name
-    targets = (
-        node.targets
-        if isinstance(node, ast.Assign)
-        else [node.target]
-        if isinstance(node, ast.AnnAssign)
-        else []
-    )
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     return _name(targets[0]) if targets else "module"
 
 

@@ -168,9 +168,7 @@ class _Only:
         self.slugs = set(slugs)
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = [
-            item for item in items if "/quirks/" in item.nodeid or self.slugs & set(_parameters(item))
-        ]
+        items[:] = [item for item in items if "/quirks/" in item.nodeid or self.slugs & set(_parameters(item))]
 
 
 def _parameters(item: Any) -> list[str]:
@@ -393,9 +391,7 @@ def outcomes(jobs: list[tuple[Target, Mutant]], workers: int, fresh: bool) -> It
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("only", nargs="*", help="builders, slugs or parts of paths; all of the plan without")
     parser.add_argument("--all", action="store_true", help="every mutant, not at most `most` of a file")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found")
@@ -447,9 +443,7 @@ def tell(found: list[Outcome], possible: int, as_json: bool) -> int:
     survivors = [one for one in found if one.status == SURVIVED]
     unexplained = [one for one in survivors if one.name not in said]
     stale = sorted({one.name for one in found if one.status in (KILLED, TIMEOUT)} & said.keys())
-    counts = {
-        status: sum(one.status == status for one in found) for status in (KILLED, TIMEOUT, SURVIVED, BROKEN)
-    }
+    counts = {status: sum(one.status == status for one in found) for status in (KILLED, TIMEOUT, SURVIVED, BROKEN)}
     tried = len(found) - counts[BROKEN]
     if as_json:
         told = {

@@ -63,12 +63,7 @@ def _msd_label(row: Ours) -> dict[str, Any]:
     from medimg import registry
 
     about = registry.get(row.values["dataset"]).dataset
-    names = {
-        value: name
-        for value, said in about.legend.items()
-        for name in about.labels
-        if about.labels[name] == said
-    }
+    names = {value: name for value, said in about.legend.items() for name in about.labels if about.labels[name] == said}
     return {"affine": _affine(row), "names": {0: "background"} | names}
 
 
@@ -153,9 +148,7 @@ CHECKS = [
         )
         for slug in MSD.split()
     ),
-    _check(
-        "lits", "lits.LiTS", _lits, label=_affine, notes="Batches zipped for it. Labels: masks and affines."
-    ),
+    _check("lits", "lits.LiTS", _lits, label=_affine, notes="Batches zipped for it. Labels: masks and affines."),
     _check(
         "verse",
         "verse.VerSe",

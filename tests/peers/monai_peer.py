@@ -77,10 +77,7 @@ def _tcia(collection: str, kind: str) -> Any:
             kinds[header.SeriesInstanceUID] = header.Modality
 
         def asked(query: str, attribute: str) -> list[str]:
-            assert (
-                query == f"getSeries?Collection={collection}&Modality={kind}"
-                and attribute == "SeriesInstanceUID"
-            )
+            assert query == f"getSeries?Collection={collection}&Modality={kind}" and attribute == "SeriesInstanceUID"
             return [uid for uid, modality in kinds.items() if modality == kind]
 
         def fetched(series_uid: str, download_dir: str, output_dir: str, check_md5: bool) -> None:
@@ -91,18 +88,14 @@ def _tcia(collection: str, kind: str) -> Any:
         cases = []
         load = LoadImage(reader="ITKReader", image_only=True, dtype=None)
         with patched(peer, get_tcia_metadata=asked, download_tcia_series_instance=fetched):
-            data = peer.TciaDataset(
-                work.folder, collection, "test", download=True, seg_type=kind, progress=False
-            )
+            data = peer.TciaDataset(work.folder, collection, "test", download=True, seg_type=kind, progress=False)
         for item in data.data:
             image = load(item["image"])
             (drawn,) = Path(item[kind.lower()]).iterdir()
             header = pydicom.dcmread(drawn, stop_before_pixels=True)
             names = [each.SegmentLabel for each in header.get("SegmentSequence", [])]
             names += [each.ROIName for each in header.get("StructureSetROISequence", [])]
-            uid = pydicom.dcmread(
-                next(Path(item["image"]).iterdir()), stop_before_pixels=True
-            ).SeriesInstanceUID
+            uid = pydicom.dcmread(next(Path(item["image"]).iterdir()), stop_before_pixels=True).SeriesInstanceUID
             cases.append(Case(uid, image=_canonical(image, image.affine)[0], label=sorted(names)))
         return cases
 
@@ -137,9 +130,7 @@ def _one_series(rows: list[Ours]) -> list[Ours]:
 
 def _canonical(array: Any, affine: Any) -> tuple[np.ndarray, list[list[float]]]:
     """Axes as close to R, A, S as they come: readers of DICOM begin at either end of the stack."""
-    image = nibabel.as_closest_canonical(
-        nibabel.Nifti1Image(np.asarray(array, dtype=float), np.asarray(affine))
-    )
+    image = nibabel.as_closest_canonical(nibabel.Nifti1Image(np.asarray(array, dtype=float), np.asarray(affine)))
     return np.asarray(image.dataobj), _rounded(image.affine)
 
 
@@ -200,9 +191,7 @@ def _slides(files: Path, work: Workspace) -> list[Case]:
             opened = reader.read(root / f"{name}.tiff")
             images[kind], _ = reader.get_data(opened, place, tuple(row.values["shape"]), level)
         mask = images.get("mask")
-        cases.append(
-            Case(row.name, image=np.moveaxis(images["image"], 0, -1), mask=None if mask is None else mask[0])
-        )
+        cases.append(Case(row.name, image=np.moveaxis(images["image"], 0, -1), mask=None if mask is None else mask[0]))
     return cases
 
 
@@ -223,9 +212,7 @@ WHY: dict[str, dict[str, str]] = {
         "the file's header and give its voxel size as `spacing`"
     },
     "acrin-flt-breast": _SEVERAL,
-    "camus": {
-        "labels": "ITK gives pictures (.mhd of 2-D) an affine of 3 x 3; ours is that of a slice, the rest equal"
-    },
+    "camus": {"labels": "ITK gives pictures (.mhd of 2-D) an affine of 3 x 3; ours is that of a slice, the rest equal"},
     "dsb2017": _SEVERAL,
     "iseg2019": {"pixels": "MONAI keeps the fourth axis of the Analyze files, which has one element"},
     "qin-breast": _SEVERAL,
@@ -245,8 +232,7 @@ def _reader(slug: str, reader: str) -> Check:
         image=(lambda row: _canonical(*_volume(row))[0]) if dicom else _first,
         label=(lambda row: _canonical(*_volume(row))[1]) if dicom else _affine,
         why=WHY.get(slug, {}),
-        notes="Affines under labels. PydicomReader goes by InstanceNumber, which our phantoms shuffle."
-        * dicom
+        notes="Affines under labels. PydicomReader goes by InstanceNumber, which our phantoms shuffle." * dicom
         or "Affines under labels.",
     )
 

@@ -105,10 +105,7 @@ def _brats(module: str, top: str, *, plain: bool = False, broken: str = "") -> A
             cases, about = _cases(raw)
         regions = {name: value for name, value in about["labels"].items() if name in REGIONS}
         assert list(regions) == list(REGIONS)
-        return [
-            replace(case, mask=np.stack([np.isin(case.mask, regions[name]) for name in REGIONS]))
-            for case in cases
-        ]
+        return [replace(case, mask=np.stack([np.isin(case.mask, regions[name]) for name in REGIONS])) for case in cases]
 
     return run
 
@@ -176,9 +173,7 @@ CHECKS = [
         _acdc,
         key=lambda row: row.name.split("/")[1],
         rows=lambda row: row.config == "frames",
-        label=lambda row: (
-            {0: "background"} | {each["value"]: each["names"][0] for each in row.label["legend"]}
-        ),
+        label=lambda row: {0: "background"} | {each["value"]: each["names"][0] for each in row.label["legend"]},
         notes="Labels: values and their names.",
         patched="`nnUNet_raw` as text: the converter asks it for a method of text (Dataset027_ACDC.py:15).",
     ),

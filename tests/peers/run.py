@@ -39,9 +39,7 @@ says how many values were compared, exactly; *explained* is a difference with it
 give. A difference without a reason fails the run, and so does a reason without a difference.
 
 """
-LOADERS = (
-    "They know a dataset: in its folder or archives they find the cases, pair them with labels and read them."
-)
+LOADERS = "They know a dataset: in its folder or archives they find the cases, pair them with labels and read them."
 HANDED = "They know a format: they are handed the files of a case. That proves formats and geometry, but no layout."
 
 
@@ -53,9 +51,7 @@ def checks(modules: list[str]) -> list[Check]:
 
 def name(slug: str) -> str:
     """The dataset's name; a check may say the builder's module."""
-    return next(
-        each.name for each in registry.builders() if each.module.__name__.endswith(f".{module_name(slug)}")
-    )
+    return next(each.name for each in registry.builders() if each.module.__name__.endswith(f".{module_name(slug)}"))
 
 
 def version(peer: str) -> str:

@@ -92,11 +92,7 @@ def _rtstruct(files: Path, work: Workspace) -> list[Case]:
         if header.Modality == "RTSTRUCT":
             drawings.append((file, header))
     for file, header in drawings:
-        (series,) = (
-            header.ReferencedFrameOfReferenceSequence[0]
-            .RTReferencedStudySequence[0]
-            .RTReferencedSeriesSequence
-        )
+        (series,) = header.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0].RTReferencedSeriesSequence
         data = RTStructBuilder.create_from(str(folders[series.SeriesInstanceUID]), str(file))
         cases.append(Case(series.SeriesInstanceUID, label=sorted(data.get_roi_names()), mask=_rois(data)))
     return cases
@@ -166,9 +162,7 @@ def _canonical(array: Any, affine: Any, *, lps: bool = True) -> np.ndarray:
 def _ours(row: Ours, array: Any) -> np.ndarray:
     import nibabel
 
-    return _canonical(
-        array, nibabel.Nifti1Image.from_bytes(bytes(row.values["image"]["bytes"])).affine, lps=False
-    )
+    return _canonical(array, nibabel.Nifti1Image.from_bytes(bytes(row.values["image"]["bytes"])).affine, lps=False)
 
 
 def _there(row: Ours) -> list[str]:

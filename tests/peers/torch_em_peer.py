@@ -220,9 +220,7 @@ def chaos(folder: Path, work: Workspace) -> list[Case]:
         files = (work.folder / "data/Train_Sets" / sort[-2:] / number / folder).glob("*.dcm")
         heads = [pydicom.dcmread(file) for file in natsorted(files)]
         order = np.argsort([head.ImagePositionPatient[2] for head in heads])
-        a, b = (
-            np.asarray(load_data(path, "data")[:]).T.transpose(1, 0, 2)[..., order] for path in (image, mask)
-        )
+        a, b = (np.asarray(load_data(path, "data")[:]).T.transpose(1, 0, 2)[..., order] for path in (image, mask))
         # MRI: the gray values, 63, 126, 189 and 252 with a range around them, to 1, 2, 3, 4.
         cases.append(Case(name(image), a, np.round(b / 63) if b.max() > 1 else b))
     return cases
@@ -439,10 +437,7 @@ def qin_prostate(folder: Path, work: Workspace) -> list[Case]:
     for number, case in enumerate(cases):
         # Where the one structure that it keeps is among ours, ours is taken, else -1.
         row = ours[case.id]
-        same = [
-            row.named(names.get(name, name)) & (case.mask == value)
-            for name, value in module.SEGMENT_IDS.items()
-        ]
+        same = [row.named(names.get(name, name)) & (case.mask == value) for name, value in module.SEGMENT_IDS.items()]
         among = np.any(same, axis=0)
         mask = np.where(among, row.mask, np.where(case.mask == 0, 0, -1))
         cases[number] = Case(case.id, case.image, mask)
@@ -460,8 +455,7 @@ def joined(work: Workspace, paths: list[str], image: Any, join: Any) -> list[Cas
         found[image(Path(path).stem)].append((volume(path, "raw"), volume(path, "labels")))
     people = {each["SeriesInstanceUID"]: each["PatientID"] for each in listed(work, "CT", "MR")}
     return [
-        Case(f"{people[uid]}_{uid}", pairs[0][0], join([labels for _, labels in pairs]))
-        for uid, pairs in found.items()
+        Case(f"{people[uid]}_{uid}", pairs[0][0], join([labels for _, labels in pairs])) for uid, pairs in found.items()
     ]
 
 
@@ -494,9 +488,7 @@ def stare(folder: Path, work: Workspace) -> list[Case]:
         for who in ("ah", "vk"):
             pair = peer("stare").get_stare_paths(work.folder, who, True)
             # Some drawings have grays: cut as ours are.
-            cases += [
-                Case(f"{stem(a)}-{who}", picture(a), picture(b) >= 128) for a, b in zip(*pair, strict=True)
-            ]
+            cases += [Case(f"{stem(a)}-{who}", picture(a), picture(b) >= 128) for a, b in zip(*pair, strict=True)]
     return cases
 
 
@@ -541,10 +533,7 @@ def dsb(folder: Path, work: Workspace) -> list[Case]:
             target.writestr(f"train-hand/{name}", source.read(name))
     with served(work):
         images, masks = peer("dsb", "light_microscopy").get_dsb_paths(work.folder, "full", None, None, True)
-    return [
-        Case(stem(a).split("_")[1], picture(a), ordered(picture(b)))
-        for a, b in zip(images, masks, strict=True)
-    ]
+    return [Case(stem(a).split("_")[1], picture(a), ordered(picture(b))) for a, b in zip(images, masks, strict=True)]
 
 
 def ordered(mask: np.ndarray) -> np.ndarray:
@@ -572,9 +561,7 @@ def ctc(folder: Path, work: Workspace, truth: str = "GT") -> list[Case]:
             number = stem(mask).removeprefix("man_seg").strip("_")
             sequence = Path(mask).parents[1].name.split("_")[0]
             case = f"{name}/train-{sequence}-t{number}"
-            cases.append(
-                Case(case, *(each.T if each.ndim == 3 else each for each in map(picture, (image, mask))))
-            )
+            cases.append(Case(case, *(each.T if each.ndim == 3 else each for each in map(picture, (image, mask)))))
     return cases
 
 
@@ -584,10 +571,7 @@ OUTLINES = "its way to fill an outline (skimage.draw.polygon) differs by up to o
 TASKS = {
     "brain": "braintumour",
     "hepatic_vessel": "hepaticvessel",
-    **{
-        name: name
-        for name in ("heart", "liver", "hippocampus", "prostate", "lung", "pancreas", "spleen", "colon")
-    },
+    **{name: name for name in ("heart", "liver", "hippocampus", "prostate", "lung", "pancreas", "spleen", "colon")},
 }
 
 CHECKS = [
@@ -605,9 +589,7 @@ CHECKS = [
         acdc,
         key=last,
         rows=lambda row: row.config == "frames",
-        meaning=lambda row: documented(
-            "acdc", r"([1-3]) \(([\w ]+)\)", myocardium="left ventricle myocardium"
-        ),
+        meaning=lambda row: documented("acdc", r"([1-3]) \(([\w ]+)\)", myocardium="left ventricle myocardium"),
     ),
     Check(
         "brats2021",
@@ -694,9 +676,7 @@ CHECKS = [
         hc18,
         key=lambda row: row.name.removeprefix("train-"),
         rows=annotated,
-        mask=lambda row: (
-            some(row)[..., None].repeat(3, -1) if row.name.startswith("train-010") else some(row)
-        ),
+        mask=lambda row: some(row)[..., None].repeat(3, -1) if row.name.startswith("train-010") else some(row),
         why={
             "labels": "where the outline has three channels, it fills holes in three dimensions, that is none "
             "(hc18.py `_create_mask`), and keeps the channels."
@@ -774,9 +754,7 @@ CHECKS = [
         nsclc_radiomics,
         key=lambda row: row.name.split("_")[0],
         mask=thoracic,
-        after={
-            "labels": "where structures overlap, it keeps one (util.py `rasterize_rtstruct`), we keep all"
-        },
+        after={"labels": "where structures overlap, it keeps one (util.py `rasterize_rtstruct`), we keep all"},
     ),
     Check(
         "qin_lung_ct",
@@ -790,9 +768,7 @@ CHECKS = [
         f"{MEDICAL}.qin_prostate.get_qin_prostate_paths",
         qin_prostate,
         rows=annotated,
-        after={
-            "labels": "where structures overlap, it keeps one (adrenal_acc.py `_load_dicom_seg`), we keep all"
-        },
+        after={"labels": "where structures overlap, it keeps one (adrenal_acc.py `_load_dicom_seg`), we keep all"},
     ),
     Check(
         "refuge",

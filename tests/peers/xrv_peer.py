@@ -30,10 +30,7 @@ def _image(row: Ours) -> np.ndarray:
 def _found(data: Any, index: int) -> dict[str, int | None]:
     """Pathology -> 1, 0 or None (not known)."""
     values = data.labels[index]
-    return {
-        name: None if np.isnan(value) else int(value)
-        for name, value in zip(data.pathologies, values, strict=True)
-    }
+    return {name: None if np.isnan(value) else int(value) for name, value in zip(data.pathologies, values, strict=True)}
 
 
 def _said(row: Ours, names: dict[str, str]) -> dict[str, int | None]:
@@ -147,9 +144,7 @@ def _chexpert(files: Path, work: Workspace) -> list[Case]:
     shutil.move(second, first / "train")
     cases = []
     for table in ("train.csv", "valid.csv"):
-        data = xrv.datasets.CheX_Dataset(
-            str(first), csvpath=str(first / table), views=["*"], unique_patients=False
-        )
+        data = xrv.datasets.CheX_Dataset(str(first), csvpath=str(first / table), views=["*"], unique_patients=False)
         cases += _view(data, first if table == "train.csv" else None)
     return cases
 
@@ -181,9 +176,7 @@ def _chexpert_label(row: Ours) -> dict[str, int | None]:
 
     names = {"Effusion" if key == "Pleural Effusion" else key: name for key, name in LABELS.items()}
     names.pop("No Finding")
-    said = _said(
-        row, dict(sorted(names.items(), key=lambda item: item[0].replace("Effusion", "Pleural Effusion")))
-    )
+    said = _said(row, dict(sorted(names.items(), key=lambda item: item[0].replace("Effusion", "Pleural Effusion"))))
     if "no finding" in row.classes:
         said = {name: value if name == "Support Devices" else 0 for name, value in said.items()}
     return said
@@ -193,9 +186,7 @@ _HEALTHY = {
     "labels": "where No Finding is 1 the peer takes all but Support Devices for absent (datasets.py:1099); they are "
     "unknown in our rows where the table is blank"
 }
-_WHOLE = {
-    "labels": "boxes as masks of whole pixels (datasets.py, get_mask_dict), ours cut off in the same way"
-}
+_WHOLE = {"labels": "boxes as masks of whole pixels (datasets.py, get_mask_dict), ours cut off in the same way"}
 
 
 def _check(slug: str, loader: str, run: Any, **more: Any) -> Check:
@@ -209,11 +200,8 @@ CHECKS = [
         _nih,
         mask=lambda row: np.stack([_boxes(row, name) for name in _nih_names().values()]),
         label=lambda row: _said(row, _nih_names()),
-        after=_WHOLE
-        | {"pixels": "of a radiograph with four channels the peer takes the first (utils.py, normalize)"},
-        why={
-            "cases": "00030805_000 is in the table and in no archive; the peer lists the table (datasets.py:454)"
-        },
+        after=_WHOLE | {"pixels": "of a radiograph with four channels the peer takes the first (utils.py, normalize)"},
+        why={"cases": "00030805_000 is in the table and in no archive; the peer lists the table (datasets.py:454)"},
     ),
     _check(
         "rsna-pneumonia",
@@ -262,9 +250,7 @@ CHECKS = [
         _chexpert,
         rows=lambda row: row.split != "test",
         label=_chexpert_label,
-        why={
-            "cases": "the image of patient43017 is not in this copy; the peer lists the table (datasets.py:1080)"
-        },
+        why={"cases": "the image of patient43017 is not in this copy; the peer lists the table (datasets.py:1080)"},
         after=_HEALTHY,
         notes="Batch 2 is put below train/, as the tables name it. Pixels of the validation part: see the next row, "
         "our row is of that copy.",

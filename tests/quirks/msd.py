@@ -13,9 +13,7 @@ CONTIGUOUS = "the labeled files of this task have no gap and the test files come
 
 
 def numbers(mini: Miniature, folder: str) -> list[int]:
-    return sorted(
-        int(found[1]) for path in mini.files if (found := re.search(rf"{folder}/\w+_(\d+)\.nii\.gz$", path))
-    )
+    return sorted(int(found[1]) for path in mini.files if (found := re.search(rf"{folder}/\w+_(\d+)\.nii\.gz$", path)))
 
 
 @pytest.mark.quirk(1)
@@ -24,9 +22,7 @@ def test_resource_forks_are_no_images(mini: Miniature) -> None:
         members = {name.partition("/")[2] for name in archive.getnames()}
     volumes = {name for name in members if name.endswith(".nii.gz") and "/._" not in name}
     assert {name.replace("/", "/._") for name in volumes} == members - volumes - {"dataset.json"}
-    assert {row["meta"]["source_path"] for row in mini.rows()} == {
-        n for n in volumes if n.startswith("images")
-    }
+    assert {row["meta"]["source_path"] for row in mini.rows()} == {n for n in volumes if n.startswith("images")}
     assert not mini.skipped and not mini.unread
 
 

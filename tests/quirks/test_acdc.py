@@ -22,9 +22,7 @@ def test_spacing_is_that_of_pixdim_where_the_sform_lies(mini: Miniature) -> None
 def test_info_cfg_names_the_phases_not_the_order(mini: Miniature) -> None:
     assert "ED: 11\nES: 4\n" in mini.text("patient090/Info.cfg")
     phases = {
-        row["id"].rpartition("/")[2]: row["meta"]["phase"]
-        for row in mini.rows("/frames/")
-        if row["split"] == "train"
+        row["id"].rpartition("/")[2]: row["meta"]["phase"] for row in mini.rows("/frames/") if row["split"] == "train"
     }
     assert phases == {
         "patient001_frame01": "ED",

@@ -11,8 +11,7 @@ from miniatures import Miniature
 def test_series_of_one_name_are_told_apart_by_modality(mini: Miniature) -> None:
     rows = mini.rows()
     described = {
-        pydicom.dcmread(io.BytesIO(mini.files[path])).SeriesDescription
-        for path in mini.paths(r"66101.*\.dcm$")
+        pydicom.dcmread(io.BytesIO(mini.files[path])).SeriesDescription for path in mini.paths(r"66101.*\.dcm$")
     }
     assert described == {"PET-CT SERIES"} and not any("SeriesDescription" in row["meta"] for row in rows)
     assert sorted(row["modality"] for row in rows) == ["CT", *["PET"] * 5]

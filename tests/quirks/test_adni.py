@@ -80,17 +80,13 @@ def test_every_group_of_the_search_is_known(group: str, tmp_path: Path) -> None:
     files["ADNI1_Collection.csv"] = files["ADNI1_Collection.csv"].replace(b",MCI,", f",{group},".encode())
     label = copied("adni", files, tmp_path).row("011_S_0021-I7700")["label"]
     assert label["classes"] == [CODES["Group"][group][1]] and label["source"] == {"Group": group}
-    assert {"cognitively normal", "mild cognitive impairment", "Alzheimer's disease"} <= set(
-        label["assessed"]
-    )
+    assert {"cognitively normal", "mild cognitive impairment", "Alzheimer's disease"} <= set(label["assessed"])
 
 
 @pytest.mark.parametrize("missing", ["", "-4", "-4.0", "-1", "NA"])
 def test_a_missing_diagnosis_leaves_the_group_of_the_search(missing: str, tmp_path: Path) -> None:
     files = written("adni")
-    table = (
-        f"Phase,PTID,VISCODE,DXCHANGE,DXCURREN,DIAGNOSIS\nADNI1,002_S_0295,bl,{missing},{missing},{missing}\n"
-    )
+    table = f"Phase,PTID,VISCODE,DXCHANGE,DXCURREN,DIAGNOSIS\nADNI1,002_S_0295,bl,{missing},{missing},{missing}\n"
     files["DXSUM_PDXCONV_ADNIALL.csv"] = table.encode()
     label = copied("adni", files, tmp_path).row("002_S_0295-I45108")["label"]
     assert label["source"] == {"Group": "MCI"} and label["classes"] == ["mild cognitive impairment"]

@@ -35,9 +35,7 @@ def test_the_package_of_tcia_is_read_with_its_table(mini: Miniature) -> None:
 
 
 @pytest.mark.parametrize(("other", "rows"), [("UCSF-PDGM", 1), ("TCGA-GBM", 0)])
-def test_lines_of_the_mapping_that_contradict_each_other_cost_the_row(
-    other: str, rows: int, tmp_path: Path
-) -> None:
+def test_lines_of_the_mapping_that_contradict_each_other_cost_the_row(other: str, rows: int, tmp_path: Path) -> None:
     make, case = Phantom(tmp_path), "BraTS2021_00017"
     _brats.patient(make, f"BraTS2021_TrainingSet/UCSF-PDGM/{case}")
     _brats.patient(make, "BraTS2021_TrainingSet/UCSF-PDGM/BraTS2021_00018")

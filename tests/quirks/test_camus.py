@@ -47,9 +47,7 @@ def test_patients_of_the_older_test_part_are_others_of_the_same_number(mini: Min
 
 
 def test_the_split_of_a_copy_without_the_lists_is_not_guessed(mini: Miniature, tmp_path: Path) -> None:
-    inner = {
-        path: data for path, data in mini.files.items() if path.startswith("CAMUS_public/database_nifti/")
-    }
+    inner = {path: data for path, data in mini.files.items() if path.startswith("CAMUS_public/database_nifti/")}
     with pytest.raises(SourceError, match="neither a folder nor a list of this copy says of which split"):
         copied("camus", inner, tmp_path)
 

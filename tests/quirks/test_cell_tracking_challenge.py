@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from miniatures import Miniature, pixels
 
-NOT_IN_FILES = {
-    4: "how the server answers and how large a set is; the card's notes give 320 GB for Fluo-N3DL-TRIF"
-}
+NOT_IN_FILES = {4: "how the server answers and how large a set is; the card's notes give 320 GB for Fluo-N3DL-TRIF"}
 
 
 @pytest.mark.quirk(1)

@@ -19,12 +19,8 @@ CASE = "^CHAOS_Train_Sets/Train_Sets/"
 
 def in_space(mini: Miniature, case: str, grays: dict[int, int]) -> np.ndarray:
     """The ground truth of a case as a volume: n-th file to n-th slice, slices in order of position."""
-    slices = [
-        pydicom.dcmread(io.BytesIO(mini.files[path])) for path in mini.paths(f"{CASE}{case}/DICOM.*dcm$")
-    ]
-    truths = [
-        np.asarray(mini.picture(path).convert("L")) for path in mini.paths(f"{CASE}{case}/Ground/.*png$")
-    ]
+    slices = [pydicom.dcmread(io.BytesIO(mini.files[path])) for path in mini.paths(f"{CASE}{case}/DICOM.*dcm$")]
+    truths = [np.asarray(mini.picture(path).convert("L")) for path in mini.paths(f"{CASE}{case}/Ground/.*png$")]
     pairs = sorted(zip(slices, truths, strict=True), key=lambda pair: pair[0].ImagePositionPatient[2])
     return np.stack([np.vectorize(grays.get)(truth).T for _, truth in pairs], axis=-1)
 

@@ -41,9 +41,7 @@ def test_the_validation_part_of_chexlocalize_is_a_second_copy(mini: Miniature) -
     assert len(mini.paths("patient64541/study1/view1_frontal.jpg$")) == 2
     row = mini.row("patient64541-study1")
     assert row["split"] == "validation" and "enlarged cardiomediastinum" in row["label"]["classes"]
-    assert [reason[:16] for path, reason in mini.skipped.items() if "patient64541" in path] == [
-        "a second copy of"
-    ]
+    assert [reason[:16] for path, reason in mini.skipped.items() if "patient64541" in path] == ["a second copy of"]
 
 
 def test_the_table_of_the_test_part_has_labels_alone(mini: Miniature) -> None:

@@ -49,9 +49,7 @@ def test_findings_are_paths_and_some_assess_nothing(mini: Miniature) -> None:
 @pytest.mark.quirk(5)
 def test_one_table_lists_pictures_and_volumes(mini: Miniature) -> None:
     assert {row["meta"]["folder"] for row in mini.rows()} == {"images", "volumes"}
-    assert {
-        row["id"]: (row["config"], row["modality"]) for row in mini.rows(r"(a\.jpeg|d\.jpg|nii.gz)$")
-    } == {
+    assert {row["id"]: (row["config"], row["modality"]) for row in mini.rows(r"(a\.jpeg|d\.jpg|nii.gz)$")} == {
         "covid-chestxray/images/a.jpeg": ("images", "X-ray"),
         "covid-chestxray/images/d.jpg": ("images", "CT"),
         "covid-chestxray/volumes/coronacases_org_001.nii.gz": ("volumes", "CT"),

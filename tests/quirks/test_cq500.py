@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 from miniatures import Miniature, copied, written
 
-NOT_IN_FILES = {
-    4: "how many slices all scans have together; the card counts scans (491) and says so in its notes"
-}
+NOT_IN_FILES = {4: "how many slices all scans have together; the card counts scans (491) and says so in its notes"}
 
 
 @pytest.mark.quirk(1, 2)

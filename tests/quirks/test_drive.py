@@ -49,8 +49,6 @@ def test_photographs_for_test_need_no_vessels(mini: Miniature) -> None:
 
 def test_the_declaration_tells_rows_without_vessels_apart(mini: Miniature) -> None:
     stated = [dict(part.legend) for part in mini.builder.dataset.parts]
-    found = [
-        {entry["value"]: tuple(entry["names"]) for entry in row["label"]["legend"]} for row in mini.rows()
-    ]
+    found = [{entry["value"]: tuple(entry["names"]) for entry in row["label"]["legend"]} for row in mini.rows()]
     assert len(stated) == 2 and all(legend in found for legend in stated)
     assert all(legend in stated for legend in found)

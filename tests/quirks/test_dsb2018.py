@@ -30,9 +30,7 @@ def test_sizes_differ_and_masks_follow(mini: Miniature) -> None:
 
 @pytest.mark.quirk(3)
 def test_ignored_images_have_no_labels(mini: Miniature) -> None:
-    assert ",Ignored" in mini.text("stage2_solution_final") and ",Private" in mini.text(
-        "stage2_solution_final"
-    )
+    assert ",Ignored" in mini.text("stage2_solution_final") and ",Private" in mini.text("stage2_solution_final")
     ignored = mini.row("ffd0")
     assert ignored["meta"]["Usage"] == "Ignored"
     assert ignored["label"]["mask"] is None and ignored["label"]["assessed"] == []

@@ -20,9 +20,7 @@ def test_an_archive_that_was_not_unpacked_is_an_error_that_says_so(mini: Miniatu
 
 @pytest.mark.quirk(3, 4)
 def test_points_are_read_from_a_folder_with_a_space(mini: Miniature) -> None:
-    assert mini.text("FIRE/Ground Truth/control_points_S71_1_2.txt").startswith(
-        "5.200 0.125 7.500 1.250 \r\n"
-    )
+    assert mini.text("FIRE/Ground Truth/control_points_S71_1_2.txt").startswith("5.200 0.125 7.500 1.250 \r\n")
     label = mini.row("S71")["label"]
     assert len(label["points"]) == 10
     assert label["points"][0] == {"name": "control point", "point": pytest.approx([5.2, 0.125])}

@@ -8,9 +8,7 @@ from miniatures import Miniature, copied, written
 
 @pytest.mark.quirk(1)
 def test_the_table_has_no_suffix(mini: Miniature) -> None:
-    assert mini.text("^HAM10000_metadata$").startswith(
-        "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset\n"
-    )
+    assert mini.text("^HAM10000_metadata$").startswith("lesion_id,image_id,dx,dx_type,age,sex,localization,dataset\n")
     assert mini.row("0024306")["label"]["classes"] == ["melanocytic nevus"]
 
 
@@ -22,9 +20,7 @@ def test_a_copy_without_the_column_dataset_gives_the_same_rows(mini: Miniature, 
     kaggle = copied("ham10000", files | {"HAM10000_metadata.csv": shorter.encode()}, tmp_path)
     assert mini.row("0034320")["meta"]["dataset"] == "rosendahl"
     assert "dataset" not in kaggle.row("0034320")["meta"]
-    assert [row["label"]["classes"] for row in kaggle.rows()] == [
-        row["label"]["classes"] for row in mini.rows()
-    ]
+    assert [row["label"]["classes"] for row in kaggle.rows()] == [row["label"]["classes"] for row in mini.rows()]
 
 
 @pytest.mark.quirk(3)

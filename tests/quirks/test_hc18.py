@@ -34,9 +34,7 @@ def test_sizes_differ_and_the_table_tells_the_pixel_size(mini: Miniature) -> Non
 def test_in_a_copy_without_folders_an_annotation_says_the_set_and_nothing_else_does(
     mini: Miniature, tmp_path: Path
 ) -> None:
-    flat = {
-        path.rsplit("/", 1)[-1]: data for path, data in mini.files.items() if path.startswith("training_set")
-    }
+    flat = {path.rsplit("/", 1)[-1]: data for path, data in mini.files.items() if path.startswith("training_set")}
     del flat["training_set.zip"], flat["010_2HC_Annotation.png"]
     made = copied("hc18", flat, tmp_path)
     assert {row["id"] for row in made.rows()} == {"hc18/train-000_HC", "hc18/train-010_HC"}

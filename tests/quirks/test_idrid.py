@@ -52,10 +52,7 @@ def test_a_is_nested_as_in_the_copy_on_kaggle(mini: Miniature) -> None:
 
 @pytest.mark.quirk(5)
 def test_numbers_of_a_and_of_b_and_c_are_apart(mini: Miniature) -> None:
-    names = {
-        row["config"]: {row["id"].rsplit("_", 1)[1] for row in mini.rows(row["config"])}
-        for row in mini.rows()
-    }
+    names = {row["config"]: {row["id"].rsplit("_", 1)[1] for row in mini.rows(row["config"])} for row in mini.rows()}
     assert names == {
         "segmentation": {"01", "02", "55"},
         "grading": {"001", "002"},

@@ -25,9 +25,7 @@ def test_unk_has_no_example_for_training_but_is_a_class(mini: Miniature) -> None
     lines = mini.text("Training_GroundTruth").splitlines()
     assert lines[0].endswith(",SCC,UNK") and {line.rsplit(",", 1)[1] for line in lines[1:]} == {"0.0"}
     train = [row["label"] for row in mini.rows() if row["split"] == "train"]
-    assert all(
-        "other abnormality" in one["assessed"] and one["classes"] == ["melanocytic nevus"] for one in train
-    )
+    assert all("other abnormality" in one["assessed"] and one["classes"] == ["melanocytic nevus"] for one in train)
     assert mini.row("0073253")["label"]["classes"] == ["other abnormality"]
 
 

@@ -14,9 +14,7 @@ def test_duplicates_name_each_other(mini: Miniature) -> None:
 
 @pytest.mark.quirk(2)
 def test_corrected_dicom_files_win_over_the_first_ones(mini: Miniature) -> None:
-    assert mini.paths("^ISIC_2020_Train_DICOM_corrected.zip$") and mini.paths(
-        "^ISIC_2020_Training_Dicom.zip$"
-    )
+    assert mini.paths("^ISIC_2020_Train_DICOM_corrected.zip$") and mini.paths("^ISIC_2020_Training_Dicom.zip$")
     corrected = "ISIC_2020_Train_DICOM_corrected/train/ISIC_0074311.dcm"
     assert mini.row("0074311")["meta"]["source_path"] == corrected
     first = "ISIC_2020_Training_Dicom/train/ISIC_0074311.dcm"

@@ -98,9 +98,7 @@ def test_image_and_mask_that_are_turned_alike_are_one_frame(orientation: int, tm
     frames: tuple[Literal["stored", "shown"] | None, ...] = ("stored", "shown", None)
     for frame in frames:
         (record,) = rows_of(root, frame)
-        shown = np.asarray(
-            StockImage().decode_example({"bytes": record.values["image"]["bytes"], "path": None})
-        )
+        shown = np.asarray(StockImage().decode_example({"bytes": record.values["image"]["bytes"], "path": None}))
         mask = pixels(record.values["label"]["mask"]) > 0
         assert mask.sum() == 150 and shown[mask].min() > 240
         turned = orientation == 6 and frame != "stored"

@@ -48,6 +48,4 @@ def test_dicom_seg_is_not_used(mini: Miniature) -> None:
 def test_series_of_radiographs_are_left_out(mini: Miniature) -> None:
     (path,) = mini.paths(r"3000567-11111/000001\.dcm$")
     assert mini.skipped[path] == "a DX series, which has no outlines"
-    assert {row["meta"]["source_header"]["Modality"] for row in mini.rows()} == {"CT"} and len(
-        mini.rows()
-    ) == 4
+    assert {row["meta"]["source_header"]["Modality"] for row in mini.rows()} == {"CT"} and len(mini.rows()) == 4

@@ -54,9 +54,7 @@ HEADER = ["seriesuid", "coordX", "coordY", "coordZ", "diameter_mm"]
 SERIES = f"1.3.6.1.4.1.14519.5.2.1.6279.6001.{FIRST}"
 
 
-@pytest.mark.parametrize(
-    "order", [(0, 1, 2, 3, 4), (0, 2, 1, 3, 4), (4, 3, 2, 1, 0), (3, 0, 4, 1, 2)], ids=str
-)
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (0, 2, 1, 3, 4), (4, 3, 2, 1, 0), (3, 0, 4, 1, 2)], ids=str)
 def test_columns_mean_what_they_are_called_in_whatever_order(order: tuple[int, ...], tmp_path: Path) -> None:
     cells = [SERIES, "-47.5", "-54", "-60", "4"]
     made = with_table([[line[n] for n in order] for line in (HEADER, cells)], tmp_path)
@@ -103,6 +101,4 @@ def test_without_the_table_of_nodules_every_scan_would_be_negative(tmp_path: Pat
 def test_of_two_tables_of_one_name_that_nearest_the_root_counts(mini: Miniature, tmp_path: Path) -> None:
     files = written("luna16")
     files["old/annotations.csv"] = ",".join(HEADER).encode() + b"\n"
-    assert [row["label"] for row in copied("luna16", files, tmp_path).rows()] == [
-        row["label"] for row in mini.rows()
-    ]
+    assert [row["label"] for row in copied("luna16", files, tmp_path).rows()] == [row["label"] for row in mini.rows()]

@@ -41,12 +41,8 @@ def test_hounsfield_units_below_zero_are_kept(tmp_path: Path) -> None:
     assert found[3, 5] - found[0, 0] == 1400
 
 
-@pytest.mark.parametrize(
-    "classes", [[0, 1], [[0], [1]], [[0.0], [1.0]], [[0.1], [0.9]], [[0.5], [0.51]]], ids=str
-)
-def test_classes_come_flat_or_in_a_column_and_above_a_half_is_malignant(
-    tmp_path: Path, classes: object
-) -> None:
+@pytest.mark.parametrize("classes", [[0, 1], [[0], [1]], [[0.0], [1.0]], [[0.1], [0.9]], [[0.5], [0.51]]], ids=str)
+def test_classes_come_flat_or_in_a_column_and_above_a_half_is_malignant(tmp_path: Path, classes: object) -> None:
     slices = np.arange(2 * 64 * 64, dtype=np.int16).reshape(2, 64, 64)
     made = copied("lung_nodule_malignancy", {"all_patches.hdf5": book(slices, classes)}, tmp_path)
     found = [row["label"]["classes"] for row in made.rows()]
@@ -69,7 +65,5 @@ def test_the_same_patches_as_tif_are_not_counted_twice(mini: Miniature) -> None:
 
 
 def test_no_patient_is_known(mini: Miniature) -> None:
-    assert {row["subject"] for row in mini.rows()} == {None} and {row["split"] for row in mini.rows()} == {
-        "train"
-    }
+    assert {row["subject"] for row in mini.rows()} == {None} and {row["split"] for row in mini.rows()} == {"train"}
     assert any("leakage" in note for note in mini.builder.dataset.notes)

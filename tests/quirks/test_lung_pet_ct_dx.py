@@ -27,9 +27,7 @@ def test_the_later_revision_counts(mini: Miniature) -> None:
 
 @pytest.mark.quirk(3)
 def test_a_box_belongs_to_one_reconstruction(mini: Miniature) -> None:
-    found = {
-        row["meta"]["source_path"].split("/")[-2]: len(row["label"]["boxes"]) for row in mini.rows("E0002")
-    }
+    found = {row["meta"]["source_path"].split("/")[-2]: len(row["label"]["boxes"]) for row in mini.rows("E0002")}
     assert found == {"2.000000-5mm-40805": 2, "3.000000-1mm-40806": 0}
 
 

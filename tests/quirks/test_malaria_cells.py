@@ -31,8 +31,6 @@ def test_crops_differ_in_size(mini: Miniature) -> None:
 
 @pytest.mark.quirk(4)
 def test_cells_of_one_patient_share_the_subject(mini: Miniature) -> None:
-    assert (
-        len({row["subject"] for row in mini.rows("uninfected-C1_")}) == 1 < len(mini.rows("uninfected-C1_"))
-    )
+    assert len({row["subject"] for row in mini.rows("uninfected-C1_")}) == 1 < len(mini.rows("uninfected-C1_"))
     assert {row["split"] for row in mini.rows()} == {"train"}
     assert any("Split by subject" in note for note in mini.builder.dataset.notes)

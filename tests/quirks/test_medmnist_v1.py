@@ -9,10 +9,7 @@ ORGANS = {"organmnist_axial", "organmnist_coronal", "organmnist_sagittal"}
 
 
 def sums(mini: Miniature) -> dict[str, str | None]:
-    return {
-        source.url.rsplit("/", 1)[-1].removesuffix(".npz"): source.md5
-        for source in mini.builder.dataset.sources
-    }
+    return {source.url.rsplit("/", 1)[-1].removesuffix(".npz"): source.md5 for source in mini.builder.dataset.sources}
 
 
 @pytest.mark.quirk(1)

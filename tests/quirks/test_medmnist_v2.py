@@ -42,10 +42,7 @@ def test_chestmnist_has_fourteen_answers(mini: Miniature) -> None:
 def test_sums_and_counts_are_those_without_blank_samples(mini: Miniature) -> None:
     sources = {source.url.rsplit("/", 1)[-1]: source.md5 for source in mini.builder.dataset.sources}
     assert sources["organamnist.npz"] == "68e3f8846a6bd62f0c9bf841c0d9eacc"
-    counts = {
-        name: mini.builder.dataset.config(name).splits
-        for name in ("organamnist", "organcmnist", "organsmnist")
-    }
+    counts = {name: mini.builder.dataset.config(name).splits for name in ("organamnist", "organcmnist", "organsmnist")}
     assert [tuple(one.values()) for one in counts.values()] == [
         (34561, 6491, 17778),
         (12975, 2392, 8216),

@@ -6,8 +6,7 @@ from msd import CONTIGUOUS, numbers, test_resource_forks_are_no_images
 
 __all__ = ["test_resource_forks_are_no_images"]
 REFUTED = {
-    2: CONTIGUOUS
-    + "liver_0 to liver_130 are all labeled (zhaoziheng/SAT-DS@492df0e:data/jsonl/MSD_Liver.jsonl "
+    2: CONTIGUOUS + "liver_0 to liver_130 are all labeled (zhaoziheng/SAT-DS@492df0e:data/jsonl/MSD_Liver.jsonl "
     "has the 131 of them)"
 }
 

@@ -30,9 +30,7 @@ def test_remarks_on_quality_are_no_findings(mini: Miniature) -> None:
 
 
 @pytest.mark.quirk(4)
-def test_the_table_of_the_copy_has_a_row_for_each_image_and_wrong_paths(
-    mini: Miniature, tmp_path: Path
-) -> None:
+def test_the_table_of_the_copy_has_a_row_for_each_image_and_wrong_paths(mini: Miniature, tmp_path: Path) -> None:
     lines = mini.text(r"full_df\.csv$").splitlines()
     assert lines[0].endswith(",filepath,labels,target,filename") and len(lines) == 1 + 2 * 4
     assert "odir5k/ODIR-5K/Training Images/0_left.jpg" in lines[1]
@@ -49,9 +47,7 @@ def test_the_challenge_has_other_names(mini: Miniature, tmp_path: Path) -> None:
         return new.replace(f"{root}/data.xlsx", "ODIR-5K_Training_Annotations(Updated)_V2.xlsx")
 
     copy = rebuilt("odir_5k", path, tmp_path)
-    assert {row["id"]: row["label"] for row in copy.rows()} == {
-        row["id"]: row["label"] for row in mini.rows()
-    }
+    assert {row["id"]: row["label"] for row in copy.rows()} == {row["id"]: row["label"] for row in mini.rows()}
 
 
 @pytest.mark.quirk(5)

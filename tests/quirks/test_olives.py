@@ -37,9 +37,7 @@ def test_paths_with_slash_blanks_and_wrong_suffixes_find_their_scans(mini: Minia
 
 @pytest.mark.quirk(4)
 def test_an_empty_cell_is_not_assessed(mini: Miniature) -> None:
-    assert ",1,0,1,,1," not in mini.text("Biomarker_Clinical") and ",0,1,0,,0,1," in mini.text(
-        "Biomarker_Clinical"
-    )
+    assert ",1,0,1,,1," not in mini.text("Biomarker_Clinical") and ",0,1,0,,0,1," in mini.text("Biomarker_Clinical")
     label = mini.row("TREXJ_000001$")["label"]
     assert "retinal hemorrhage" not in label["assessed"] and "retinal hemorrhage" not in label["classes"]
     assert "retinal hemorrhage" in mini.row(FIRST)["label"]["assessed"]

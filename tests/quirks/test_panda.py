@@ -9,9 +9,7 @@ from miniatures import Miniature, pixels
 
 from medimg.fusion.facts import UNKNOWN, Facts, classify, table
 
-NOT_IN_FILES = {
-    4: "how a mask was drawn is written in no file; a note on the card says that Radboud's are noisy"
-}
+NOT_IN_FILES = {4: "how a mask was drawn is written in no file; a note on the card says that Radboud's are noisy"}
 
 
 @pytest.mark.quirk(1, 2)

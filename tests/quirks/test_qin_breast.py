@@ -17,9 +17,7 @@ def test_women_have_one_kind_of_image_or_both(mini: Miniature) -> None:
 
 @pytest.mark.quirk(2)
 def test_volumes_in_one_series_become_rows(mini: Miniature) -> None:
-    headers = [
-        pydicom.dcmread(io.BytesIO(mini.files[path])) for path in mini.paths("^manifest.*-dynamic-41/")
-    ]
+    headers = [pydicom.dcmread(io.BytesIO(mini.files[path])) for path in mini.paths("^manifest.*-dynamic-41/")]
     assert len(headers) == 9 and len({one.SeriesInstanceUID for one in headers}) == 1
     volumes = [row for row in mini.rows() if row["modality"] == "MRI"]
     assert [row["shape"] for row in volumes] == [[16, 12, 3]] * 5
@@ -29,10 +27,6 @@ def test_volumes_in_one_series_become_rows(mini: Miniature) -> None:
 
 @pytest.mark.quirk(3)
 def test_visits_belong_to_one_subject(mini: Miniature) -> None:
-    visits = {
-        row["meta"]["StudyInstanceUID"] for row in mini.rows() if row["subject"] == "QIN-BREAST-01-0001"
-    }
+    visits = {row["meta"]["StudyInstanceUID"] for row in mini.rows() if row["subject"] == "QIN-BREAST-01-0001"}
     assert len(visits) == 2
-    assert {tuple(row["label"]["classes"]) for row in mini.rows("01-0001")} == {
-        ("complete pathologic response",)
-    }
+    assert {tuple(row["label"]["classes"]) for row in mini.rows("01-0001")} == {("complete pathologic response",)}

@@ -46,9 +46,7 @@ def test_most_patients_have_no_segmentation(mini: Miniature) -> None:
 
 @pytest.mark.quirk(5)
 def test_compressed_files_are_decoded(mini: Miniature) -> None:
-    syntaxes = [
-        header(mini, f"{name}/.*THORAX").file_meta.TransferSyntaxUID for name in ("0003", "0007", "R0223")
-    ]
+    syntaxes = [header(mini, f"{name}/.*THORAX").file_meta.TransferSyntaxUID for name in ("0003", "0007", "R0223")]
     assert [one.is_compressed for one in syntaxes] == [False, True, True]
     for name in ("0007", "R0223"):
         paths = sorted(mini.paths(f"^manifest.*{name}/.*THORAX"))

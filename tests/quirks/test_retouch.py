@@ -13,9 +13,7 @@ def test_the_folder_tells_the_vendor_else_the_number(mini: Miniature, tmp_path: 
     assert {case: told[f"TRAIN{case}"] for case in vendors} == vendors
     bare = rebuilt(
         "retouch",
-        lambda path: (
-            path.replace("Set-", "").replace("Cirrus", "A").replace("Spectralis", "B").replace("Topcon", "C")
-        ),
+        lambda path: path.replace("Set-", "").replace("Cirrus", "A").replace("Spectralis", "B").replace("Topcon", "C"),
         tmp_path,
     )
     assert {row["subject"]: row["meta"]["vendor"] for row in bare.rows()} == told

@@ -41,9 +41,7 @@ def test_slices_tell_their_place_study_and_patient(mini: Miniature) -> None:
     assert first["meta"]["SeriesInstanceUID"] == privacy.other_uid(stated) != stated
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "column"), [("_any,0", "_any,2", "Label"), ("_any,0", "_every,0", "ID")]
-)
+@pytest.mark.parametrize(("old", "new", "column"), [("_any,0", "_any,2", "Label"), ("_any,0", "_every,0", "ID")])
 def test_a_bad_cell_is_named_by_its_column(tmp_path: Path, old: str, new: str, column: str) -> None:
     files = written("rsna_intracranial_hemorrhage")
     (table,) = (path for path in files if path.endswith("stage_2_train.csv"))

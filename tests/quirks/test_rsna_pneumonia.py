@@ -29,9 +29,7 @@ def test_the_mapping_leads_images_of_both_parts_to_one_patient(mini: Miniature) 
         ("train", "00000000"),
         ("train", "00000001"),
     ]
-    assert ("chestx-ray14", "subset of") in [
-        (one.dataset, one.relation) for one in mini.builder.dataset.overlaps
-    ]
+    assert ("chestx-ray14", "subset of") in [(one.dataset, one.relation) for one in mini.builder.dataset.overlaps]
 
 
 @pytest.mark.quirk(3)

@@ -7,9 +7,7 @@ from miniatures import Miniature, built
 @pytest.mark.quirk(1)
 def test_names_are_those_of_isic_2020_which_alone_is_published(mini: Miniature) -> None:
     twin = built("isic_2020")
-    assert {row["id"].partition("/")[2] for row in mini.rows()} == {
-        row["id"].partition("/")[2] for row in twin.rows()
-    }
+    assert {row["id"].partition("/")[2] for row in mini.rows()} == {row["id"].partition("/")[2] for row in twin.rows()}
     assert mini.builder.dataset.publish == "recipe"
     assert [one.dataset for one in mini.builder.dataset.overlaps] == ["isic-2020"]
 

@@ -64,21 +64,15 @@ def unpacked(gunzip: bool, beside: bool = False) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("gunzip", "beside"), [(False, False), (True, False), (True, True)])
-def test_gunzipped_pictures_give_the_same_rows(
-    mini: Miniature, tmp_path: Path, gunzip: bool, beside: bool
-) -> None:
+def test_gunzipped_pictures_give_the_same_rows(mini: Miniature, tmp_path: Path, gunzip: bool, beside: bool) -> None:
     found = copied("stare", unpacked(gunzip, beside), tmp_path)
-    assert {row["id"]: row["content"] for row in found.rows()} == {
-        row["id"]: row["content"] for row in mini.rows()
-    }
+    assert {row["id"]: row["content"] for row in found.rows()} == {row["id"]: row["content"] for row in mini.rows()}
     for name in ("first-observer", "second-observer"):
         masks = {row["id"]: pixels(row["label"]["mask"]) for row in config(found, name)}
         for row in config(mini, name):
             assert np.array_equal(masks[row["id"]], pixels(row["label"]["mask"]))
     twice = 6 if beside else 0
-    assert (
-        len([why for why in found.skipped.values() if "another file" in why]) == twice == len(found.skipped)
-    )
+    assert len([why for why in found.skipped.values() if "another file" in why]) == twice == len(found.skipped)
     assert not found.unread
 
 

@@ -24,9 +24,7 @@ def test_folders_or_else_tables_tell_the_split(mini: Miniature, tmp_path: Path) 
 
     copy = rebuilt("tianchi_lung_nodule", name, tmp_path / "capitals")
     assert {row["subject"]: row["split"] for row in copy.rows()} == told
-    bare = rebuilt(
-        "tianchi_lung_nodule", lambda path: path.replace("val_subset00.zip", "a.zip"), tmp_path / "bare"
-    )
+    bare = rebuilt("tianchi_lung_nodule", lambda path: path.replace("val_subset00.zip", "a.zip"), tmp_path / "bare")
     assert bare.row("LKDS-00012")["split"] == "validation"
 
 
@@ -37,9 +35,7 @@ def test_no_patient_is_negative(mini: Miniature, tmp_path: Path) -> None:
     assert all(bool(label["boxes"]) == bool(label["assessed"]) for label in labels)
     # LKDS-00602 has no line in any table; elsewhere the validation set's table is missing.
     assert mini.row("LKDS-00602")["label"]["assessed"] == []
-    copy = rebuilt(
-        "tianchi_lung_nodule", lambda path: path.replace("csv/val/annotations", "csv/train/x"), tmp_path
-    )
+    copy = rebuilt("tianchi_lung_nodule", lambda path: path.replace("csv/val/annotations", "csv/train/x"), tmp_path)
     assert copy.row("LKDS-00012")["label"]["assessed"] == []
 
 
@@ -49,9 +45,7 @@ def test_columns_mean_what_they_are_called_in_whatever_order(mini: Miniature, tm
     assert lines[0] == ["seriesuid", "coordX", "coordY", "coordZ", "diameter_mm"]
     turned = "\n".join(",".join(line[n] for n in (2, 4, 0, 1, 3)) for line in lines)
     files["csv/val/annotations.csv"] = turned.encode()
-    label, before = (
-        one.row("LKDS-00012")["label"] for one in (copied("tianchi_lung_nodule", files, tmp_path), mini)
-    )
+    label, before = (one.row("LKDS-00012")["label"] for one in (copied("tianchi_lung_nodule", files, tmp_path), mini))
     # Origin (-50, -60, -70), voxels of 0.8 x 0.8 x 1 mm; the nodule lies at (-44, -55, -64).
     assert label["points"][0]["point"] == pytest.approx([7.5, 6.25, 6.0])
     assert [label[key] for key in ("boxes", "points", "measures")] == [

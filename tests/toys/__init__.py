@@ -36,9 +36,7 @@ class Toy:
             splits={"train": 2},
             labels={"fracture": ("fracture",)},
             subject="its folder",
-            evidence=Evidence(
-                layout="this test", labels="this test", license="this test", subject="this test"
-            ),
+            evidence=Evidence(layout="this test", labels="this test", license="this test", subject="this test"),
         )
 
     def rows(self, files: Any, config: str | None) -> Iterator[Row | Skipped]:

@@ -13,9 +13,7 @@ from medimg.errors import MedimgError
 def main(arguments: list[str]) -> int:
     """Write the vendored files, or compare with `--check`; returns the exit code."""
     parser = argparse.ArgumentParser(prog="medimg.catalogue.making", description=__doc__)
-    parser.add_argument(
-        "--from", dest="folder", type=Path, default=Path("../shared"), help="folder of the lists"
-    )
+    parser.add_argument("--from", dest="folder", type=Path, default=Path("../shared"), help="folder of the lists")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     asked = parser.parse_args(arguments)
     try:

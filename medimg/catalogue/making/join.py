@@ -66,9 +66,7 @@ class Known:
     def collection(self, row: Said) -> tuple[str, str] | None:
         """(id, how) where the row is of a collection of a source."""
         for link in row.links:
-            if (
-                found := _TCIA.search(link)
-            ) and f"idc/{found[1].replace('-', '_').casefold()}" in self.collections:
+            if (found := _TCIA.search(link)) and f"idc/{found[1].replace('-', '_').casefold()}" in self.collections:
                 return f"idc/{found[1].replace('-', '_').casefold()}", "its address"
             doi = re.search(r"10\.7937/[^\s#?]+", link)
             if doi and (id_ := self.by_doi.get(doi[0].rstrip("/").casefold())):

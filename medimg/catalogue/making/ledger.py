@@ -26,9 +26,7 @@ def line(row: Said, entry: str | None, how: str, repeats: int | None) -> dict[st
         "repaired": row.repaired,
         "repeats": repeats,
         "not_taken": row.notes.get("not_taken"),
-        "cells": {
-            column: found for column, cell in row.cells.items() if (found := _brief(column, cell.line()))
-        },
+        "cells": {column: found for column, cell in row.cells.items() if (found := _brief(column, cell.line()))},
     }
     return said | {key: value for key, value in optional.items() if value}
 

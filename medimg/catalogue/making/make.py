@@ -132,18 +132,12 @@ def _site(group: Group, groups: Iterable[Group]) -> set[str]:
     """What "Reg" is for the other datasets of a challenge's own site, where they spell it."""
 
     def sites(each: Group) -> set[str]:
-        found = (
-            re.match(r"https?://([\w-]+\.grand-challenge\.org)", link)
-            for row in each.rows
-            for link in row.links
-        )
+        found = (re.match(r"https?://([\w-]+\.grand-challenge\.org)", link) for row in each.rows for link in row.links)
         return {match[1] for match in found if match}
 
     own = sites(group)
     near = [each for each in groups if each is not group and own & sites(each)]
-    spelled = {
-        task for each in near for row in each.rows if "task" in row.cells for task in row.cells["task"].values
-    }
+    spelled = {task for each in near for row in each.rows if "task" in row.cells for task in row.cells["task"].values}
     return spelled & {"registration", "regression"}
 
 
@@ -172,8 +166,7 @@ def _beside_declaration(entry: Entry) -> Entry:
     """What lists add to a declaration; of all else the declaration is the source, and lists are not asked."""
     kept = {name: getattr(entry, name) for name in ("id", "name", *BESIDE, "verdict")}
     stated = tuple(
-        Stated(by, rows, tuple(field for field in facts if field in BESIDE))
-        for by, rows, facts in entry.stated
+        Stated(by, rows, tuple(field for field in facts if field in BESIDE)) for by, rows, facts in entry.stated
     )
     empty = {name: () for name in FIELDS if isinstance(getattr(entry, name), tuple)}
     nothing = dict.fromkeys(FIELDS, None)
@@ -223,9 +216,7 @@ def summary(made: Mapping[Path, str]) -> str:
     rows = [each for each in lines if "list" in each]
     count = Counter(each["list"] for each in rows)
     broken = sum(1 for each in rows if each.get("broken"))
-    text = [
-        f"{len(entries)} datasets listed, from {len(rows)} rows of {len(count)} lists; {broken} rows are broken"
-    ]
+    text = [f"{len(entries)} datasets listed, from {len(rows)} rows of {len(count)} lists; {broken} rows are broken"]
     text += [f"  {name}: {number} rows" for name, number in count.items()]
     every = ledger.shares(rows, repeats=True)
     for column, (good, there) in ledger.shares(rows).items():

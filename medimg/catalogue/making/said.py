@@ -10,9 +10,7 @@ from urllib.parse import unquote, urlsplit
 from medimg.catalogue.making.cells import Cell, plain
 
 _QUALIFIER = re.compile(r"\s*\((?:duplicate|subset|seg|wsi|avr|task|instseg)[^()]*\)\s*$", re.IGNORECASE)
-_COPIES = frozenset(
-    {"kaggle.com", "heywhale.com", "tianchi.aliyun.com", "aistudio.baidu.com", "opendatalab.org.cn"}
-)
+_COPIES = frozenset({"kaggle.com", "heywhale.com", "tianchi.aliyun.com", "aistudio.baidu.com", "opendatalab.org.cn"})
 _SHARED = frozenset(
     "github.com zenodo.org doi.org kaggle.com figshare.com synapse.org openneuro.org physionet.org nitrc.org "
     "wiki.cancerimagingarchive.net cancerimagingarchive.net tianchi.aliyun.com heywhale.com data.mendeley.com "
@@ -81,9 +79,7 @@ def place(link: str) -> str | None:
     parts = urlsplit(link)
     host = (parts.hostname or "").removeprefix("www.")
     path = unquote(parts.path).casefold().strip("/")
-    path = re.sub(
-        r"/(?:home|overview|data|dataset|download|introduction|versions/.*)$", "", f"/{path}"
-    ).strip("/")
+    path = re.sub(r"/(?:home|overview|data|dataset|download|introduction|versions/.*)$", "", f"/{path}").strip("/")
     if found := re.search(r"\bds\d{6}\b", path):
         return f"openneuro.org/{found[0]}" if host == "openneuro.org" else None
     query = re.search(r"(?:pageid|dataid|persistentid)=([^&#]+)", parts.query.casefold())

@@ -213,9 +213,7 @@ def _words(known: Sequence[str], name: str, given: str | Iterable[str]) -> tuple
     listed = tuple(each.lower() for each in _listed(given))
     for each in listed:
         if each not in known:
-            raise UnknownTermError(
-                f"{each!r} is no {name}", next_step=f"use one of {', '.join(map(repr, known))}."
-            )
+            raise UnknownTermError(f"{each!r} is no {name}", next_step=f"use one of {', '.join(map(repr, known))}.")
     return listed
 
 
@@ -244,8 +242,7 @@ def _uses(given: str | Iterable[str]) -> tuple[str, ...]:
     """Terms of licenses, and license ids as they are written, or as sources write them."""
     known = search_data()
     return tuple(
-        each if each in known["uses"] or each in known["licenses"] else _license(each)
-        for each in _listed(given)
+        each if each in known["uses"] or each in known["licenses"] else _license(each) for each in _listed(given)
     )
 
 

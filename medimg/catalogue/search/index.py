@@ -113,9 +113,7 @@ class Index:
                 other
                 for length in range(len(word) - most, len(word) + most + 1)
                 for its, other in self._by_length.get(length, ())
-                if (mask ^ its).bit_count() <= 2 * most
-                and other != word
-                and distance(word, other, most) <= most
+                if (mask ^ its).bit_count() <= 2 * most and other != word and distance(word, other, most) <= most
             ]
             if found:
                 return sorted(found, key=lambda other: self._likely(word, other))[:CORRECTIONS]

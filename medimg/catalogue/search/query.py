@@ -89,14 +89,11 @@ def places(runs: Mapping[int, Sequence[Run]]) -> set[int]:
     return {place for listed in runs.values() for run in listed for place in range(run.start, run.end)}
 
 
-def units_of(
-    index: Index, words: Sequence[str], runs: Mapping[int, Sequence[Run]], rare: frozenset[int]
-) -> list[Unit]:
+def units_of(index: Index, words: Sequence[str], runs: Mapping[int, Sequence[Run]], rare: frozenset[int]) -> list[Unit]:
     """The units of a query, with what each may stand for; `rare` words are taken for misspelled."""
     named = places(runs)
     readings: list[list[_Reading]] = [
-        [(word, ())] if place in named else _readings(index, word, place in rare)
-        for place, word in enumerate(words)
+        [(word, ())] if place in named else _readings(index, word, place in rare) for place, word in enumerate(words)
     ]
     found: list[Unit] = []
     position = 0
@@ -135,9 +132,7 @@ def _readings(index: Index, word: str, rare: bool) -> list[_Reading]:
     return [(each, (each,)) for each in index.corrections(word)] or [(word, ())]
 
 
-def _term_at(
-    index: Index, words: Sequence[str], readings: Sequence[list[_Reading]], start: int
-) -> Unit | None:
+def _term_at(index: Index, words: Sequence[str], readings: Sequence[list[_Reading]], start: int) -> Unit | None:
     """The longest run of words from here that names a term."""
     for end in range(min(start + LONGEST_TERM, len(words)), start, -1):
         if end == start + 1 and _within_chinese(words, start):

@@ -1,5 +1,6 @@
 """The Medical Segmentation Decathlon: ten tasks in one layout; a member is a declaration and two calls."""
 
+import re
 from functools import partial
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
@@ -13,13 +14,18 @@ DRIVE = "https://drive.google.com/drive/folders/1HqEgzS8BV2c7xYNrZdEAnrHk7osJJ--
 NOTES = ("File numbers have gaps and run through both parts.", "The test labels were never published.")
 
 
-def task(archive, *, md5, sha256, labels_evidence, notes=(), **declaration):
+def task(archive, *, md5, sha256, labels, labels_evidence, notes=(), **declaration):
     """The declaration of one task; `archive` is its tar without the suffix, e.g. "Task04_Hippocampus".
 
-    `labels` has the names of dataset.json as keys, `legend` the same canonical names by mask value.
+    `labels` has the names of dataset.json as keys, in the order of the mask values, which count from 1.
     """
+    number, _, words = archive.removeprefix("Task").partition("_")
     return Dataset(
+        title=f"Medical Segmentation Decathlon, Task {int(number)}: {re.sub('(?<=[a-z])(?=[A-Z])', ' ', words)}",
         dimension="3d",
+        task="segmentation",
+        labels=labels,
+        legend=dict(enumerate(labels.values(), 1)),
         license="CC-BY-SA-4.0",
         homepage="http://medicaldecathlon.com/",
         citation=Citation(

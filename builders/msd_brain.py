@@ -9,11 +9,6 @@ from medimg.declaration import Overlap
 
 CHANNELS = ("FLAIR", "T1w", "t1gd", "T2w")
 CORE = ("whole brain tumor", "brain tumor core")
-NAMES = {
-    "edema": ("whole brain tumor", "peritumoral edema"),
-    "non-enhancing tumor": (*CORE, "non-enhancing brain tumor"),
-    "enhancing tumour": (*CORE, "enhancing brain tumor"),
-}
 SHARED = "openmedlab/Awesome-Medical-Dataset:resources/MSD_Brain.md@81da0eee (renamed cases of 2016 and 2017); "
 
 DATASET = _msd.task(
@@ -21,13 +16,14 @@ DATASET = _msd.task(
     md5="240a19d752f0d9e9101544901065d872",
     sha256="d423911308d2ae5396d9c6bf4fad2b68cfde2dd09044269da9c0d639c22753c4",
     name="msd-brain",
-    title="Medical Segmentation Decathlon, Task 1: Brain Tumour",
     aliases=("Task01_BrainTumour", "MSD Brain", "Medical Segmentation Decathlon Task01 BrainTumour"),
     modality="MRI",
     organ="brain",
-    task="segmentation",
-    labels=NAMES,
-    legend=dict(enumerate(NAMES.values(), 1)),
+    labels={
+        "edema": ("whole brain tumor", "peritumoral edema"),
+        "non-enhancing tumor": (*CORE, "non-enhancing brain tumor"),
+        "enhancing tumour": (*CORE, "enhancing brain tumor"),
+    },
     splits={"train": 484, "test": 266},
     overlaps=(
         Overlap(dataset="brats2019", relation="shared patients", evidence=SHARED + "no list"),

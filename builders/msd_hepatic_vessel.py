@@ -11,7 +11,6 @@ DATASET = _msd.task(
     md5="641d79e80ec66453921d997fbf12a29c",
     sha256="ee880799f12e3b6e1ef2f8645f6626c5b39de77a4f1eae6f496c25fbf306ba04",
     name="msd-hepatic-vessel",
-    title="Medical Segmentation Decathlon, Task 8: Hepatic Vessel",
     aliases=(
         "Task08_HepaticVessel",
         "MSD Hepatic Vessels",
@@ -19,9 +18,7 @@ DATASET = _msd.task(
     ),
     modality="CT",
     organ="liver",
-    task="segmentation",
-    labels={"Vessel": "hepatic vessel", "Tumour": "liver tumor"},
-    legend={1: ("hepatic vessel",), 2: ("liver tumor",)},
+    labels={"Vessel": ("hepatic vessel",), "Tumour": ("liver tumor",)},
     splits={"train": 303, "test": 140},
     labels_evidence="openmedlab/Awesome-Medical-Dataset:resources/MSD_Hepatic_Vessel.md@81da0eee; dataset.json "
     "of the task (1 Vessel, 2 Tumour), quoted in zhaoziheng/SAT-DS@492df0e (processor.py)",

@@ -11,13 +11,10 @@ DATASET = _msd.task(
     md5="9d24dba78a72977dbd1d2e110310f31b",
     sha256="282d808a3e84e5a52f090d9dd4c0b0057b94a6bd51ad41569aef5ff303287771",
     name="msd-hippocampus",
-    title="Medical Segmentation Decathlon, Task 4: Hippocampus",
     aliases=("Task04_Hippocampus", "MSD Hippocampus", "Medical Segmentation Decathlon Task04 Hippocampus"),
     modality="MRI",
     organ=("brain", "hippocampus"),
-    task="segmentation",
-    labels={"Anterior": "anterior hippocampus", "Posterior": "posterior hippocampus"},
-    legend={1: ("anterior hippocampus",), 2: ("posterior hippocampus",)},
+    labels={"Anterior": ("anterior hippocampus",), "Posterior": ("posterior hippocampus",)},
     splits={"train": 260, "test": 130},
     labels_evidence="dataset.json of the task (1 Anterior, 2 Posterior, numTraining 260, numTest 130), "
     "quoted in "

@@ -12,13 +12,10 @@ DATASET = _msd.task(
     md5="a90ec6c4aa7f6a3d087205e23d4e6397",
     sha256="4007d9db1acda850d57a6ceb2b3998b7a0d43f8ad5a3f740dc38bc0cb8b7a2c5",
     name="msd-liver",
-    title="Medical Segmentation Decathlon, Task 3: Liver",
     aliases=("Task03_Liver", "MSD Liver", "Medical Segmentation Decathlon Task03 Liver"),
     modality="CT",
     organ="liver",
-    task="segmentation",
-    labels={"liver": "liver", "cancer": ("liver", "liver tumor")},
-    legend={1: ("liver",), 2: ("liver", "liver tumor")},
+    labels={"liver": ("liver",), "cancer": ("liver", "liver tumor")},
     splits={"train": 131, "test": 70},
     overlaps=(
         Overlap(

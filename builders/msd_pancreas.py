@@ -12,13 +12,10 @@ DATASET = _msd.task(
     md5="4f7080cfca169fa8066d17ce6eb061e4",
     sha256="e40181a0229ca85c2588d6ebb90fa6674f84eb1e66f0f968cda088d011769732",
     name="msd-pancreas",
-    title="Medical Segmentation Decathlon, Task 7: Pancreas",
     aliases=("Task07_Pancreas", "MSD Pancreas", "Medical Segmentation Decathlon Task07 Pancreas"),
     modality="CT",
     organ="pancreas",
-    task="segmentation",
-    labels={"pancreas": "pancreas", "cancer": ("pancreas", "pancreatic tumor")},
-    legend={1: ("pancreas",), 2: ("pancreas", "pancreatic tumor")},
+    labels={"pancreas": ("pancreas",), "cancer": ("pancreas", "pancreatic tumor")},
     splits={"train": 281, "test": 139},
     overlaps=(
         Overlap(

@@ -11,13 +11,10 @@ DATASET = _msd.task(
     md5="410d4a301da4e5b2f6f86ec3ddba524e",
     sha256="dfeba347daae4fb08c38f4d243ab606b28b91b206ffc445ec55c35489fa65e60",
     name="msd-spleen",
-    title="Medical Segmentation Decathlon, Task 9: Spleen",
     aliases=("Task09_Spleen", "MSD Spleen", "Medical Segmentation Decathlon Task09 Spleen"),
     modality="CT",
     organ="spleen",
-    task="segmentation",
-    labels={"spleen": "spleen"},
-    legend={1: ("spleen",)},
+    labels={"spleen": ("spleen",)},
     splits={"train": 41, "test": 20},
     overlaps=(
         Overlap(

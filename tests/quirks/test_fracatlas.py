@@ -1,0 +1,29 @@
+"""What breaks a naive parser of FracAtlas."""
+
+import pytest
+
+from tests.miniatures import Miniature
+
+
+@pytest.mark.quirk(1)
+def test_one_image_lies_in_both_folders(mini: Miniature) -> None:
+    assert len(mini.paths(r"^images/.*/IMG0003375\.jpg$")) == 2
+    assert [row["label"]["classes"] for row in mini.rows("IMG0003375")] == [["fracture"]]
+
+
+@pytest.mark.quirk(2)
+def test_outlines_are_drawn_on_the_turned_image(mini: Miniature) -> None:
+    (row,) = mini.rows("IMG0000025")
+    assert row["shape"] == [56, 40]
+    assert [box["box"] for box in row["label"]["boxes"]] == [[5, 40, 15, 50], [20.5, 8, 30, 18.5]]
+
+
+@pytest.mark.quirk(3)
+def test_an_image_that_is_cut_off_is_no_row(mini: Miniature) -> None:
+    assert len(mini.paths(r"^images/.*/IMG0004134\.jpg$")) == 1
+    assert not list(mini.rows("IMG0004134"))
+
+
+@pytest.mark.quirk(4)
+def test_only_images_with_a_fracture_have_a_split(mini: Miniature) -> None:
+    assert {row["id"]: row["label"]["classes"] for row in mini.rows("IMG0000000")} == {"fracatlas/IMG0000000": []}

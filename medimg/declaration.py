@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from medimg import licenses, vocab
 from medimg.errors import UnknownTermError
@@ -213,6 +213,12 @@ class Dataset(Frozen):
     def _listed(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("configs")
+    @classmethod
+    def _with_splits(cls, configs: tuple[Config, ...], info: ValidationInfo) -> tuple[Config, ...]:
+        splits = info.data.get("splits", {})
+        return tuple(each if each.splits else each.model_copy(update={"splits": splits}) for each in configs)
+
     @field_validator("keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -302,10 +308,10 @@ class Dataset(Frozen):
         if own is None:
             if self.configs or name != "default":
                 raise KeyError(name)
-            own = Config(name="default", title=self.title)
+            own = Config(name="default", title=self.title, splits=self.splits)
         inherited = {
             key: getattr(self, key)
-            for key in ("dimension", "modality", "organ", "task", "license", "splits")
-            if getattr(own, key) in (None, {})
+            for key in ("dimension", "modality", "organ", "task", "license")
+            if getattr(own, key) is None
         }
         return own.model_copy(update=inherited)

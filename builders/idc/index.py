@@ -111,8 +111,6 @@ class About:
     id: str
     title: str
     locations: str
-    cancers: str
-    species: str
     subjects: int
     description: str
     sources: tuple[Reference, ...] = field(repr=False)
@@ -203,8 +201,6 @@ def collections() -> Mapping[str, About]:
             id=row["collection_id"],
             title=_plain(row["collection_name"]),
             locations=row["tumor_locations"] or "",
-            cancers=row["cancer_types"] or "",
-            species=row["species"] or "",
             subjects=int(row["subjects"] or 0),
             description=_plain(row["description"]),
             sources=parts,

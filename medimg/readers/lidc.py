@@ -222,11 +222,18 @@ class _Nodule:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """Everything in the XML that has a place in the series."""
+    """Everything in the XML: what has a place in the series, marks that have none, outlines that enclose nothing."""
 
     nodules: list[_Nodule]
     points: list[NodulePoint]
-    notes: dict[str, Any]
+    unplaced: list[str]
+    hollow: list[str]
+    readers: int
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        told = {"unplaced": self.unplaced, "outlines_without_interior": self.hollow}
+        return {"readers": self.readers} | {key: some for key, some in told.items() if some}
 
 
 class _Places:
@@ -265,32 +272,16 @@ def _listed(holder: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _find(readings: Sequence[LidcReading], places: _Places) -> _Found:
     """Place every mark of the readings' sessions."""
-    found = _Found([], [], {})
-    unplaced: list[str] = []
-    hollow: list[str] = []
-    reader = -1
-    for one in readings:
-        for session in one.sessions:
-            reader += 1
-            with reading(one.file):
-                _session(session, reader, places, found, unplaced, hollow)
-    found.notes["readers"] = reader + 1
-    if unplaced:
-        found.notes["unplaced"] = unplaced
-    if hollow:
-        found.notes["outlines_without_interior"] = hollow
+    sessions = [(one.file, session) for one in readings for session in one.sessions]
+    found = _Found([], [], [], [], len(sessions))
+    for reader, (file, session) in enumerate(sessions):
+        with reading(file):
+            _session(session, reader, places, found)
     return found
 
 
-def _session(
-    session: Mapping[str, Any],
-    reader: int,
-    places: _Places,
-    found: _Found,
-    unplaced: list[str],
-    hollow: list[str],
-) -> None:
-    """Place the marks of one reader; unplaced marks and outlines that enclose nothing are listed."""
+def _session(session: Mapping[str, Any], reader: int, places: _Places, found: _Found) -> None:
+    """Place the marks of one reader."""
     for nodule in (*_listed(session, "unblindedReadNodule"), *_listed(session, "blindedReadNodule")):
         name = str(nodule.get("noduleID", ""))
         rois = _listed(nodule, "roi")
@@ -300,7 +291,7 @@ def _session(
             edge = roi.get("edgeMap") or []
             k = places.slice(roi)
             if k is None or not edge:
-                unplaced.append(f"reader {reader}, nodule {name}, z {roi.get('imageZposition', '?')}")
+                found.unplaced.append(f"reader {reader}, nodule {name}, z {roi.get('imageZposition', '?')}")
                 continue
             places.check(edge)
             if small:
@@ -308,7 +299,7 @@ def _session(
                 continue
             i, j, inside = _interior(edge)
             if not inside.any():
-                hollow.append(f"reader {reader}, nodule {name}, slice {k}")
+                found.hollow.append(f"reader {reader}, nodule {name}, slice {k}")
                 continue
             included = str(roi.get("inclusion", "TRUE")).upper() != "FALSE"
             filled.setdefault(k, []).append((included, i, j, inside))
@@ -321,7 +312,7 @@ def _session(
         k = places.slice(other)
         for x, y in other.get("locus", ()):
             if k is None:
-                unplaced.append(f"reader {reader}, non-nodule {name}, z {other.get('imageZposition', '?')}")
+                found.unplaced.append(f"reader {reader}, non-nodule {name}, z {other.get('imageZposition', '?')}")
                 continue
             places.check([(x, y)])
             found.points.append(NodulePoint((x, y, k), reader, name, "non-nodule"))

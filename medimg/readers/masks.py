@@ -348,8 +348,7 @@ def _instances(read: _Read, parts: tuple[Pixels, ...], expect: int | None) -> Pi
 
 def _binary(image: Picture) -> Bools:
     """Everything but 0 (black); the rest must have one value."""
-    colors = palette(image)
-    array = _opaque(image.array if colors is None else colors[image.array])
+    array = _opaque(_shown(image))
     inside = np.asarray(array.any(axis=2) if array.ndim == 3 else array != 0)
     drawn = array[inside]
     if drawn.size and (drawn != drawn[0]).any():

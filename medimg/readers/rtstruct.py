@@ -13,7 +13,7 @@ CLOSEDPLANAR_XOR are combined by exclusive or, as DICOM says. `drawn` makes a la
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -111,16 +111,6 @@ def _contours(dataset: Any) -> Iterator[tuple[int, str, Any]]:
             yield key_of(roi, "ReferencedROINumber"), kind, value_of(contour, "ContourData") or ()
 
 
-class _Patch(NamedTuple):
-    """What one structure has on slice k: `inside` is (i, j), from voxel (i, j) on."""
-
-    value: int
-    i: int
-    j: int
-    k: int
-    inside: Array
-
-
 class _Contour(NamedTuple):
     """A closed contour: `points` (n, 3) in RAS mm, `height` along the normal of the slices."""
 
@@ -180,19 +170,10 @@ def paint_contours(painter: Painter, file: File, image: VolumePixels, values: Ma
     if grid.origins is None:
         raise FormatError("the image does not say where its slices are: contours cannot be drawn on it")
     with reading(file):
-        patches, told = _place(_structures(file), grid, values)
-    _paint(painter, patches)
-    return told.meta()
+        return _paint(painter, _structures(file), grid, values).meta()
 
 
-def _paint(painter: Painter, patches: Iterable[_Patch]) -> None:
-    for patch in patches:
-        width, height = patch.inside.shape
-        region = painter.array[patch.i : patch.i + width, patch.j : patch.j + height, patch.k]
-        painter.paint(region, patch.inside, patch.value)
-
-
-def _place(dataset: Any, grid: VoxelGrid, values: Mapping[int, int]) -> tuple[list[_Patch], _Told]:
+def _paint(painter: Painter, dataset: Any, grid: VoxelGrid, values: Mapping[int, int]) -> _Told:
     """Put every contour on its slices."""
     told = _Told(Counter(), Counter())
     along = grid.places @ grid.normal
@@ -205,7 +186,6 @@ def _place(dataset: Any, grid: VoxelGrid, values: Mapping[int, int]) -> tuple[li
             told.without_area[kind] += 1
             continue
         drawn.setdefault(number, []).append(_contour(number, kind, data, grid.normal, step))
-    patches = []
     for number, contours in drawn.items():
         in_plane = clusters(np.array([[one.height] for one in contours]), PLANE * step)
         planes: dict[int, list[_Contour]] = {}
@@ -218,14 +198,13 @@ def _place(dataset: Any, grid: VoxelGrid, values: Mapping[int, int]) -> tuple[li
             shown[k] = np.zeros(grid.shape[:2], bool)
             for plane in some:
                 shown[k] |= _filled(planes[plane], _slab(grid, k), grid.shape[:2], told)
-            if shown[k].any():
-                patches.append(_cut(values[number], k, shown[k]))
+            painter.paint(painter.array[..., k], shown[k], values[number])
         for plane, k in between.items():
             area = _filled(planes[plane], _slab(grid, k), grid.shape[:2], _Told(Counter(), Counter()))
             if (area & ~shown[k]).any():
                 told.other["between_slices"] += len(planes[plane])
         told.other["beside_the_image"] += sum(len(planes[plane]) for plane in beside)
-    return patches, told
+    return told
 
 
 def _slab(grid: VoxelGrid, k: int) -> Array:
@@ -392,9 +371,3 @@ def _wholly_inside(inner: Array, outer: Array) -> bool:
     # Touching in a point is no more than that; a shared edge is.
     touching = int(np.count_nonzero(distances <= NEAR))
     return bool((inside | (distances <= NEAR)).all()) and touching <= min(8, 0.25 * len(points))
-
-
-def _cut(value: int, k: int, plane: Array) -> _Patch:
-    columns, rows = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
-    i, j = int(columns[0]), int(rows[0])
-    return _Patch(value, i, j, k, plane[i : int(columns[-1]) + 1, j : int(rows[-1]) + 1].copy())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +11,6 @@ from medimg.pixels import Pixels, Volume
 from medimg.readers.grids import VolumePixels, VoxelGrid, volume_of
 from medimg.readers.levels import pieces
 from medimg.readers.promises import PromisedVolume
-
-if TYPE_CHECKING:
-    pass
 
 
 def count(readings: Sequence[Pixels]) -> VolumePixels:

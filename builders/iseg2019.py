@@ -6,7 +6,7 @@ same intensity.
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.join import Join
-from medimg.readers import axes, nifti, volumes
+from medimg.readers import nifti, volumes
 from medimg.schema import Row
 
 PAGE = "https://iseg2019.web.unc.edu/"
@@ -61,7 +61,7 @@ def row(case):
         return case.skip(f"subject {case.number} is not complete in this copy: {', '.join(found)}")
     drawn = None
     if part == "Training":
-        drawn = axes.squeezed(volumes.mask(nifti.volume(found["label"])))
+        drawn = volumes.squeezed(volumes.mask(nifti.volume(found["label"])))
     return Row(
         id=f"subject-{case.number}",
         split=SPLITS[part],

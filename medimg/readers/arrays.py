@@ -14,6 +14,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from medimg.errors import BombError, FormatError, MedimgError, PickleError
 from medimg.files import File
 from medimg.pixels import Array, Image, Picture, Pixels, Volume
 from medimg.readers.depth import storable
+from medimg.readers.promises import naming
 
 Kind = Literal["picture", "volume"]
 Affine = Sequence[Sequence[float]]
@@ -205,8 +207,18 @@ class _Member:
         flat: Array = np.frombuffer(_exactly(self._stream, size), dtype=self.dtype)
         return flat.reshape(self.shape, order="F" if self.fortran else "C")
 
-    def _named(self) -> _Named:
-        return _Named(self)
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors name the member, what goes wrong in its bytes is a FormatError; after any it is closed."""
+        try:
+            with naming(self.place):
+                yield
+        except BaseException as error:
+            self.close()
+            if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError | NotImplementedError | RuntimeError):
+                kind = "npy" if self.key is None else "npz"
+                raise FormatError(f"a damaged or truncated {kind} ({error})", file=self.place) from error
+            raise
 
     def _open(self) -> None:
         """Open at the first item; the header is checked against the member's size before anything is read."""
@@ -264,28 +276,6 @@ class _Member:
             )
         if self.dtype.names or self.dtype.subdtype or any(n < 0 for n in self.shape):
             raise FormatError(f"an array of {self.dtype} and shape {self.shape} is not supported")
-
-
-class _Named:
-    """Turns what goes wrong while reading a member into a FormatError that names it."""
-
-    def __init__(self, member: _Member) -> None:
-        self.member = member
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None:
-            return
-        self.member.close()
-        if isinstance(error, MedimgError):
-            error.within(file=self.member.place)
-        elif isinstance(error, zipfile.BadZipFile | zlib.error | EOFError | NotImplementedError | RuntimeError):
-            raise FormatError(
-                f"a damaged or truncated {'npy' if self.member.key is None else 'npz'} ({error})",
-                file=self.member.place,
-            ) from error
 
 
 def _exactly(stream: Any, size: int) -> bytearray:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, BinaryIO
 
-from medimg.errors import BombError, FormatError, MissingExtraError
+from medimg.errors import BombError, FormatError, need
 from medimg.files.decoders import CODECS, exceeds
 
 META = tuple(
@@ -63,10 +63,7 @@ Header = Mapping[str, Any]
 
 def library() -> ModuleType:
     """Pydicom. Raises MissingExtraError."""
-    try:
-        import pydicom
-    except ImportError as error:
-        raise MissingExtraError("DICOM needs pydicom", next_step='pip install "medimg[dicom]"') from error
+    need("dicom", "DICOM", "pydicom")
     import pydicom.pixels
 
     module: ModuleType = pydicom

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medimg.errors import BombError, FormatError, MissingExtraError
+from medimg.errors import BombError, FormatError, need
 from medimg.pixels import Picture, Pixels
 from medimg.readers.depth import storable
 from medimg.readers.promises import Promised, reading
@@ -22,19 +21,12 @@ MAX_VALUES = 256 << 20
 """Bytes of a dataset that may become Python lists, and of one item."""
 
 
-def _h5py() -> ModuleType:
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtraError("HDF5 needs h5py", next_step='pip install "medimg[hdf5]"') from error
-    module: ModuleType = h5py
-    return module
-
-
 @contextmanager
 def _dataset(file: File, key: str) -> Iterator[Any]:
     """The dataset `key`, open. Links to other files are not followed."""
-    h5py = _h5py()
+    need("hdf5", "HDF5", "h5py")
+    import h5py
+
     with reading(file), file.open() as stream:
         try:
             with h5py.File(stream, "r") as book:

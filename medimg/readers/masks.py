@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -142,8 +143,8 @@ def rle(
     Raises (on `read`):
         LabelError: no pairs of numbers, a blank text, or a run outside the image.
     """
-    settings = (runs, shape, order, start, relative, value)
-    return _Derived((), _rle_mask, settings, () if file is None else (file,))
+    inside = partial(_runs, shape=shape, order=order, start=start, relative=relative)
+    return _Derived((), _rle_mask, (inside, runs, value), () if file is None else (file,))
 
 
 def rle_instances(
@@ -163,8 +164,8 @@ def rle_instances(
     Raises (on `read`):
         LabelError: as `rle` and `instances`.
     """
-    settings = (tuple(objects), shape, order, start, relative, expect)
-    return _Derived((), _rle_objects, settings, () if file is None else (file,))
+    inside = partial(_runs, shape=shape, order=order, start=start, relative=relative)
+    return _Derived((), _rle_objects, (inside, tuple(objects), shape, expect), () if file is None else (file,))
 
 
 def polygons(
@@ -343,7 +344,7 @@ def _filled(read: _Read, at: int) -> Picture:
 
 
 def _instances(read: _Read, parts: tuple[Pixels, ...], expect: int | None) -> Picture:
-    return _numbered((_binary(read(number)) for number in range(len(parts))), parts, expect)
+    return _numbered((_binary(read(number)) for number in range(len(parts))), parts, len(parts), expect)
 
 
 def _binary(image: Picture) -> Bools:
@@ -357,11 +358,8 @@ def _binary(image: Picture) -> Bools:
     return inside
 
 
-def _numbered(
-    masks: Iterator[Bools], parts: tuple[Pixels, ...], expect: int | None, count: int | None = None
-) -> Picture:
+def _numbered(masks: Iterator[Bools], parts: tuple[Pixels, ...], total: int, expect: int | None) -> Picture:
     """Number the objects of an instance map; see `instances`."""
-    total = len(parts) if count is None else count
     if not total or (expect is not None and total != expect):
         raise LabelError(f"{total} objects, {'at least one' if expect is None else expect} expected")
     out: Array | None = None
@@ -414,27 +412,18 @@ def _union(read: _Read, values: list[int], overlaps: Mapping[frozenset[int], int
     return label_picture(looked_up(claims, table, np.int64))
 
 
-def _rle_mask(
-    read: _Read, runs: Any, shape: tuple[int, int], order: Any, start: Any, relative: bool, value: int
-) -> Picture:
-    return label_picture(np.where(_runs(runs, shape, order, start, relative), np.int64(value), 0))
+def _rle_mask(read: _Read, inside: Callable[[Any], Bools], runs: Any, value: int) -> Picture:
+    return label_picture(np.where(inside(runs), np.int64(value), 0))
 
 
 def _rle_objects(
-    read: _Read,
-    objects: tuple[Any, ...],
-    shape: tuple[int, int],
-    order: Any,
-    start: Any,
-    relative: bool,
-    expect: int | None,
+    read: _Read, inside: Callable[[Any], Bools], objects: tuple[Any, ...], shape: tuple[int, int], expect: int | None
 ) -> Picture:
-    masks = (_runs(one, shape, order, start, relative) for one in objects)
-    if not objects or (len(objects) == 1 and not _runs(objects[0], shape, order, start, relative).any()):
+    if not objects or (len(objects) == 1 and not inside(objects[0]).any()):
         if expect:
             raise LabelError(f"no objects, {expect} expected")
         return label_picture(np.zeros(shape, np.uint8), {"instances": 0, "overlapping_pixels": 0})
-    return _numbered(masks, (), expect, len(objects))
+    return _numbered(map(inside, objects), (), len(objects), expect)
 
 
 def _polygons(read: _Read, shapes: tuple[Any, ...], shape: tuple[int, int], center: float) -> Picture:

@@ -184,13 +184,9 @@ class _OnGrid(VolumePixels):
         header.set_sform(target.affine, code="scanner")
         header.set_qform(target.affine, code="scanner", strip_shears=True)
         header.set_xyzt_units("mm", header.get_xyzt_units()[1])
-        nifti = volume.nifti
-        if isinstance(nifti, bytes) or (isinstance(nifti, memoryview) and nifti.readonly):
-            nifti = bytearray(nifti)
-        memoryview(nifti)[:348] = header.binaryblock
         note = {"reason": self.reason, "affine_in_source": np.nan_to_num(old).tolist()}
         meta = dict(volume.meta) | {"grid_from_image": note}
-        return Volume(nifti, meta, target.origins if target.uneven else None)
+        return Volume(_with_header(volume, header), meta, target.origins if target.uneven else None)
 
 
 def on_grid(pixels: Pixels, image: Pixels, *, reason: str) -> VolumePixels:
@@ -207,6 +203,33 @@ def on_grid(pixels: Pixels, image: Pixels, *, reason: str) -> VolumePixels:
         GeometryError: on `read`: the shapes differ.
     """
     return _OnGrid(pixels, image, reason)
+
+
+def _with_header(volume: Volume, header: Any) -> bytes | bytearray | memoryview:
+    """The bytes of a volume with another header, in place where they can be changed."""
+    nifti = bytearray(volume.nifti) if memoryview(volume.nifti).readonly else volume.nifti
+    memoryview(nifti)[:348] = header.binaryblock
+    return nifti
+
+
+def _squeezed(pixels: Pixels) -> Volume:
+    volume = volume_of(pixels)
+    shape = volume.shape
+    if len(shape) <= 3 or max(shape[3:]) > 1:
+        return volume
+    header = volume.header
+    header["dim"] = [3, *shape[:3], 1, 1, 1, 1]
+    header["pixdim"][4:] = 1.0
+    meta = dict(volume.meta) | {"shape_in_source": list(shape)}
+    return replace(volume, nifti=_with_header(volume, header), meta=meta)
+
+
+def squeezed(pixels: Pixels) -> VolumePixels:
+    """A volume without its axes beyond the third where these have length one, as Analyze files often write.
+
+    Only the header changes; a volume whose fourth axis says something stays as it is.
+    """
+    return PromisedVolume((pixels,), pixels, _squeezed, (pixels,))
 
 
 def _stack(parts: tuple[Pixels, ...]) -> Volume:

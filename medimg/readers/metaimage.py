@@ -279,12 +279,12 @@ class _Meta(VolumePixels):
             for number, part in enumerate(parts):
                 # With several files, channels of one voxel stand together within each file.
                 with reading(part), part.open() as stream:
-                    self._fill(stream, part, target, number * count, count)
+                    self._fill(stream, target, number * count, count)
             if header.dtype.itemsize > 1 and header.dtype.byteorder == ">":
                 target.byteswap(inplace=True)
         return volume
 
-    def _fill(self, stream: BinaryIO, part: File, target: Array, start: int, count: int) -> None:
+    def _fill(self, stream: BinaryIO, target: Array, start: int, count: int) -> None:
         """Read `count` stored numbers from the stream; they are voxels `start` and on of the flat target."""
         header = self._header
         size = count * header.dtype.itemsize

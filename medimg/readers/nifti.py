@@ -38,12 +38,7 @@ def check_ratio(file: File, size: int, *, packed: bool = True) -> None:
 
 
 def _check(header: Any, offset: int) -> int:
-    """Bytes of voxels that a header promises, once dims, dtype and offset are sane.
-
-    Args:
-        header: any nibabel header of the Analyze family.
-        offset: least offset of the voxels in their file.
-    """
+    """Bytes of voxels that a header of the Analyze family promises; none begins before byte `offset`."""
     shape = header.get_data_shape()
     if len(shape) < 2 or min(shape) < 1:
         raise FormatError(f"{tuple(int(n) for n in shape)} is no shape of a volume")
@@ -58,12 +53,7 @@ def _check(header: Any, offset: int) -> int:
 
 
 def _check_extensions(header: Any, block: bytes | memoryview) -> None:
-    """Refuse header extensions that the stock reader cannot read.
-
-    Args:
-        header: a NIfTI-1 header.
-        block: what stands between it and the voxels.
-    """
+    """Refuse header extensions that the stock reader cannot read; `block` stands between NIfTI-1 header and voxels."""
     if block[0]:
         header.exts_klass.from_fileobj(
             io.BytesIO(bytes(block[4:])),

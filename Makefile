@@ -105,10 +105,11 @@ $(VENV)-peers/.done: pyproject.toml requirements.lock tests/peers/requirements.t
 bench: $(VENV)-bench/.done
 	HF_HUB_DISABLE_PROGRESS_BARS=1 $(VENV)-bench/bin/python benchmarks/run.py $(ONLY) $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json)
 
-$(VENV)-bench/.done: pyproject.toml requirements.lock benchmarks/requirements.txt
+$(VENV)-bench/.done: pyproject.toml requirements.lock benchmarks/requirements.txt benchmarks/peers.txt
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install -q torch==2.13.0
 	$(VENV)-bench/bin/python -m pip install -q -c requirements.lock -e ".[all]" -r benchmarks/requirements.txt
+	$(VENV)-bench/bin/python -m pip install -q --no-deps -r benchmarks/peers.txt
 	@touch $@
 
 # Which mistakes the tests would not notice: half an hour on two cores, and an interrupted run goes on where it was.

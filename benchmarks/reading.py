@@ -187,12 +187,12 @@ def _write_metadata(path: Path, count: int) -> None:
 
 def slices(folder: Path) -> tuple[Way, Way]:
     """Single slices of a volume that is read, against slicing its array."""
-    from sources import AFFINE, phantom
+    from sources import AFFINE
 
     from medimg.pixels import Volume
     from medimg.readers import volumes as operators
 
-    voxels, _ = phantom(0)
+    voxels = np.random.default_rng(0).integers(-1024, 3071, (512, 512, 200), np.int16)
     volume = Volume.from_array(voxels, AFFINE)
 
     def ours(see: See) -> None:

@@ -77,6 +77,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m medimg.hub_sync.docs.tables --check
+	$(BIN)/python benchmarks/run.py --check
 	# Type checkers do not follow the package-dir mapping, so an installed copy is checked.
 	rm -rf build/types && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target build/types .
 	cd build/types && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p medimg

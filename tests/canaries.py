@@ -151,8 +151,9 @@ def exif() -> bytes:
 
 
 def _jpeg(data: bytes) -> bytes:
+    turned = b"Exif\0\0" in data[:64]  # readers take one Exif, and its orientation has to stay
     more = (
-        segment(0xE1, b"Exif\0\0" + exif()),
+        *(() if turned else (segment(0xE1, b"Exif\0\0" + exif()),)),
         segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP),
         segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x10\x1c\x02\x50" + TOLD),
         segment(0xEC, b"Ducky" + TOLD),

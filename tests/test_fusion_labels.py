@@ -17,7 +17,7 @@ from PIL import Image
 from medimg import vocab
 from medimg.errors import LabelError
 from medimg.fusion.errors import FusionError
-from medimg.fusion.facts import IGNORE, Facts, classify, single, table
+from medimg.fusion.facts import IGNORE, Facts, classify, recoding, single
 from medimg.fusion.labels import Harmonizer, fused_features
 from medimg.fusion.maps import Mask
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, infer, innermost, inside, may_meet, wholes
@@ -559,7 +559,7 @@ def test_rows_that_say_nothing_are_told_without_their_pixels(outputs: Any, one: 
 
 def test_tables_are_made_once() -> None:
     facts = Facts.of(row(png(NESTED), LITS)["label"])
-    assert table(facts, ("liver",), "index") is table(facts, ("liver",), "index")
+    assert recoding(facts, ("liver",), "index") is recoding(facts, ("liver",), "index")
 
 
 def test_innermost_needs_one_that_lies_in_all() -> None:

@@ -254,7 +254,7 @@ def test_a_patient_can_be_the_source(bucket: Bucket) -> None:
 def test_a_real_series_streams_from_where_the_index_says_that_it_is(samples: Path, bucket: Bucket) -> None:
     real = sorted((samples / "lidc-idri").rglob("*.dcm"))
     uid = real[0].parent.name
-    one = index.by_uid(index.series(index.parse("lidc_idri")))[uid]
+    one = next(each for each in index.series(index.parse("lidc_idri")) if each.uid == uid)
     holder, key = one.address.removeprefix("s3://").split("/")
     for path in real:
         bucket.put(f"{key}/{path.name}", path.read_bytes(), holder)

@@ -232,7 +232,7 @@ def answers_of(requests: list[dict[str, Any]], held: dict[str, Manifest] | None)
 
 
 def test_the_port_plans_as_python_does(held: dict[str, Manifest] | None) -> None:
-    requests = [*BY_HAND, *selections(40, seed=1)]
+    requests = [*BY_HAND, *selections(80, seed=1)]
     answers = answers_of(requests, held)
     assert not differences(requests, answers)
     good = [each for each in answers if "error" not in each]

@@ -19,11 +19,5 @@ def test_outlines_are_drawn_on_the_turned_image(mini: Miniature) -> None:
 
 
 @pytest.mark.quirk(3)
-def test_an_image_that_is_cut_off_is_no_row(mini: Miniature) -> None:
-    assert len(mini.paths(r"^images/.*/IMG0004134\.jpg$")) == 1
-    assert not list(mini.rows("IMG0004134"))
-
-
-@pytest.mark.quirk(4)
 def test_an_image_without_a_fracture_was_looked_at(mini: Miniature) -> None:
     assert [row["label"]["classes"] for row in mini.rows("IMG0000000")] == [[]]

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from miniatures import Miniature, pixels
 
-from medimg.fusion.facts import UNKNOWN, Facts, classify, table
+from medimg.fusion.facts import UNKNOWN, Facts, classify, recoding
 
 NOT_IN_FILES = {4: "how a mask was drawn is written in no file; a note on the card says that Radboud's are noisy"}
 
@@ -46,7 +46,7 @@ def test_slides_are_pyramids_and_rows_are_tiles(mini: Miniature) -> None:
 def test_what_is_background_or_unknown_tissue_is_not_told_as_absent(mini: Miniature) -> None:
     """Value 0 stands for both: a model must not learn that there is no cancer. Stroma is no cancer."""
     facts = Facts.of(mini.rows("0018ae")[0]["label"])
-    assert table(facts, ("Gleason pattern 4",), "index").codes == {
+    assert recoding(facts, ("Gleason pattern 4",), "index").codes == {
         **{0: (255,), 1: (0,), 2: (0,), 3: (0,), 4: (1,), 5: (0,)}
     }
     assert classify(facts, frozenset({"stroma"}), ("Gleason pattern 4",)) == (UNKNOWN,)

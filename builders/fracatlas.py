@@ -77,7 +77,7 @@ DATASET = Dataset(
         layout=f"{READER} (columns, folders); {AUDIT} (counts, doubles, orientation: 25 images state one, and boxes and"
         " outlines fit the turned image)",
         labels=f"https://pmc.ncbi.nlm.nih.gov/articles/PMC10404222 (who annotated what); {READER} (fractured: the only"
-        f" category); {AUDIT} (table, outlines and boxes agree)",
+        f" category); {AUDIT} (table, outlines and boxes agree); unverified: which parts of a limb hand and leg mean",
         license=f"{RECORD} (as the record 10.6084/m9.figshare.22363012.v7 says)",
         subject=f"{CARD} (no patient identifiers)",
     ),

@@ -9,9 +9,9 @@ package's `__init__` counts where a name is taken from it, not where it only sta
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,29 +26,16 @@ GENERATED = frozenset({"medimg.index"})
 """Modules whose data is made of the declarations, which count themselves: where builders are, nothing of rows."""
 DECLARATION, MINIATURE = "DATASET", "miniature"
 
-_IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+(?P<package>[.\w]+)[ \t]+import[ \t]*(?P<names>\([^)]*\)|[^\n#]*)"
-    r"|import[ \t]+(?P<modules>[^\n#]+))",
-    re.MULTILINE,
-)
-_BY_NAME = re.compile(r"""import_module\(\s*["'](medimg[.\w]*)["']""")
-_ODD = re.compile(r"[;:][ \t]*(?:from|import)[ \t]+[.\w]|^[ \t]*(?:from|import)\b.*\\$")
-"""A line with an import behind another statement, or with one that goes on without brackets."""
-_TYPES = re.compile(r"^[ \t]*if (?:typing\.)?TYPE_CHECKING\b[^\n]*:")
-_MINIATURE = re.compile(r"^[ \t]*def miniature\b")
-_DECLARATION = re.compile(r"^DATASET\b")
-_WORD = re.compile(r"[^\W\d]\w*")
 _OWN_PLACE = frozenset({"__file__", "__package__", "__spec__", "resources", "get_data"})
 """A module that reads what lies beside it uses one of these names."""
 
 
 @dataclass(frozen=True)
 class Import:
-    """One import of a part of medimg: the module or package, the name taken from it ("" for none), and as what."""
+    """One import of a part of medimg: the module or package, the name taken from it ("" for none)."""
 
     package: str
     name: str
-    bound: str
 
 
 @dataclass(frozen=True)
@@ -58,17 +45,11 @@ class Module:
     name: str
     path: Path
     text: str
-    stamp: tuple[int, int] | None
 
     @property
     def of_builder(self) -> bool:
         """Whether it is a builder or a helper of builders."""
         return self.name.startswith(BUILDERS + ".")
-
-    @cached_property
-    def tree(self) -> ast.Module:
-        """The text, parsed."""
-        return ast.parse(self.text, str(self.path))
 
     @cached_property
     def rows(self) -> str:
@@ -83,16 +64,16 @@ class Module:
     @cached_property
     def strings(self) -> frozenset[str]:
         """Every text that stands in the code between quotes."""
-        nodes = ast.walk(self.tree)
+        nodes = ast.walk(ast.parse(self.text))
         return frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
     @cached_property
     def reads_beside(self) -> bool:
         """Whether it uses a name by which the files of its own package are found."""
-        if _OWN_PLACE.isdisjoint(_WORD.findall(self.text)):
+        if not any(word in self.text for word in _OWN_PLACE):
             return False
         names: set[str] = set()
-        for node in ast.walk(self.tree):
+        for node in ast.walk(ast.parse(self.text)):
             if isinstance(node, ast.Name):
                 names.add(node.id)
             elif isinstance(node, ast.alias):
@@ -107,28 +88,25 @@ class Module:
         Args:
             miniature: also those that nothing but the miniature uses.
         """
-        return self._every if miniature or not self.of_builder else self._of_rows
+        every = self._imports
+        return tuple(one for one, of_rows in every if miniature or of_rows)
 
     @cached_property
-    def _every(self) -> tuple[Import, ...]:
-        return tuple(_imports(self, miniature=True))
-
-    @cached_property
-    def _of_rows(self) -> tuple[Import, ...]:
-        return tuple(_imports(self, miniature=False))
-
-
-_CODE: dict[Path, Module] = {}
-_CONTENTS: dict[Path, tuple[bytes, str]] = {}
-_PLACES: dict[str, Path | None] = {}
-_TARGETS: dict[tuple[str, bool], tuple[str, ...]] = {}
-_REACHED: dict[tuple[str, bool], frozenset[str]] = {}
-_DATA: dict[Path, tuple[Path, ...]] = {}
-_BESIDE: dict[str, tuple[Path, ...]] = {}
-_WRITTEN: dict[str, str] = {}
-_LOOKED: dict[Path, tuple[int, int] | None] = {}
-"""Files and folders that all of this comes from, with time of change and size."""
-_PACKAGES: dict[str, list[Path]] = {}
+    def _imports(self) -> list[tuple[Import, bool]]:
+        """Every import of a part of medimg, and whether more than declaration and miniature use it."""
+        tree = ast.parse(self.text)
+        package = self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
+        aside = [node for node in tree.body if self.of_builder and _named(node) & {DECLARATION, MINIATURE}]
+        elsewhere = _names(aside) - _names(node for node in tree.body if node not in aside) if aside else set()
+        found = [(one, True) for one in _by_name(tree)] if "import_module" in self.text else []
+        for node in _statements(tree.body):
+            if isinstance(node, ast.Import):
+                found += [(Import(alias.name, ""), True) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+                for alias in node.names:
+                    found.append((Import(origin, alias.name), (alias.asname or alias.name) not in elsewhere))
+        return [(one, of_rows) for one, of_rows in found if one.package.split(".")[0] == ROOT]
 
 
 def refresh() -> None:
@@ -136,33 +114,11 @@ def refresh() -> None:
 
     So a run compares and records the code that it has loaded, also where somebody writes to it meanwhile.
     """
-    same = all(_stamp(path) == stamp for path, stamp in _LOOKED.items())
-    if same and all(_folders(package) == folders for package, folders in _PACKAGES.items()):
-        return
-    for held in (_CONTENTS, _PLACES, _TARGETS, _REACHED, _DATA, _BESIDE, _WRITTEN, _LOOKED, _PACKAGES):
-        held.clear()
-    for path, code in list(_CODE.items()):
-        if _stamp(path) == code.stamp:
-            _LOOKED[path] = code.stamp
-        else:
-            del _CODE[path]
+    for each in (code, _content, _reached, _targets, beside, digest, _data, place, _folders):
+        each.cache_clear()
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
-
-
-def _look(path: Path) -> tuple[int, int] | None:
-    """Remember how a file or a folder is before it is read."""
-    if path not in _LOOKED:
-        _LOOKED[path] = _stamp(path)
-    return _LOOKED[path]
-
-
+@functools.cache
 def code(name: str) -> Module:
     """The module of this dotted name.
 
@@ -172,10 +128,14 @@ def code(name: str) -> Module:
     path = place(name)
     if path is None:
         raise ModuleNotFoundError(f"there is no module {name}", name=name)
-    if path not in _CODE:
-        stamp = _look(path)
-        _CODE[path] = Module(name, path, path.read_text("utf-8"), stamp)
-    return _CODE[path]
+    status = path.stat()
+    return _read(name, path, status.st_mtime_ns, status.st_size)
+
+
+@functools.cache
+def _read(name: str, path: Path, changed: int, size: int) -> Module:
+    """Once for each state of a file, so that only what changed is parsed again."""
+    return Module(name, path, path.read_text("utf-8"))
 
 
 def content(path: Path) -> bytes:
@@ -188,12 +148,10 @@ def content_digest(path: Path) -> str:
     return _content(path)[1]
 
 
+@functools.cache
 def _content(path: Path) -> tuple[bytes, str]:
-    if path not in _CONTENTS:
-        _look(path)
-        data = path.read_bytes()
-        _CONTENTS[path] = data, hashlib.sha256(data).hexdigest()
-    return _CONTENTS[path]
+    data = path.read_bytes()
+    return data, hashlib.sha256(data).hexdigest()
 
 
 def reached(*names: str, miniature: bool = False) -> tuple[str, ...]:
@@ -203,47 +161,39 @@ def reached(*names: str, miniature: bool = False) -> tuple[str, ...]:
         names: dotted names.
         miniature: follow also what only the miniature of a builder uses.
     """
-    found: set[str] = set()
-    for name in names:
-        if (name, miniature) not in _REACHED:
-            _REACHED[name, miniature] = frozenset(_walk(name, miniature=miniature))
-        found |= _REACHED[name, miniature]
-    return tuple(sorted(found))
+    return tuple(sorted(frozenset().union(*(_reached(name, miniature) for name in names))))
 
 
-def _walk(start: str, *, miniature: bool) -> set[str]:
+@functools.cache
+def _reached(start: str, miniature: bool) -> frozenset[str]:
     found, pending = {start}, [start]
     while pending:
-        name = pending.pop()
-        if (name, miniature) not in _TARGETS:
-            every = code(name).imports(miniature=miniature)
-            _TARGETS[name, miniature] = tuple(dict.fromkeys(target for one in every for target in _targets(one)))
-        new = set(_TARGETS[name, miniature]) - found
+        new = _targets(pending.pop(), miniature) - found
         found |= new
         pending += new
-    return found
+    return frozenset(found)
 
 
-def _targets(one: Import) -> Iterator[str]:
+@functools.cache
+def _targets(name: str, miniature: bool) -> frozenset[str]:
+    return frozenset(target for one in code(name).imports(miniature=miniature) if (target := _target(one)))
+
+
+def _target(one: Import) -> str | None:
     """The module that an import brings: the name where it is a module, else what it is taken from."""
     if one.name and place(inner := f"{one.package}.{one.name}"):
-        yield inner
-    elif one.package != ROOT and place(one.package):
-        yield one.package
+        return inner
+    return one.package if one.package != ROOT and place(one.package) else None
 
 
+@functools.cache
 def beside(name: str) -> tuple[Path, ...]:
     """Data files that a module reads from its own package.
 
     Those below its folder that it names, or whose suffix it names; all of them where it names none.
     """
-    if name not in _BESIDE:
-        _BESIDE[name] = () if name in TABLES | GENERATED else _beside(code(name))
-    return _BESIDE[name]
-
-
-def _beside(module: Module) -> tuple[Path, ...]:
-    if not module.reads_beside:
+    module = code(name)
+    if name in TABLES | GENERATED or not module.reads_beside:
         return ()
     every = _data(module.path.parent)
     named = [path for path in every if any(path.name in text for text in module.strings)]
@@ -252,14 +202,13 @@ def _beside(module: Module) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(named + by_suffix)) or every
 
 
+@functools.cache
 def digest(name: str) -> str:
     """Digest of a module as it is written, and of the data that it reads from its own package."""
-    if name not in _WRITTEN:
-        found = hashlib.sha256(code(name).text.encode())
-        for path in beside(name):
-            found.update(f"\0{path.name} {content_digest(path)}".encode())
-        _WRITTEN[name] = found.hexdigest()
-    return _WRITTEN[name]
+    found = hashlib.sha256(code(name).text.encode())
+    for path in beside(name):
+        found.update(f"\0{path.name} {content_digest(path)}".encode())
+    return found.hexdigest()
 
 
 def written(*names: str) -> str:
@@ -273,39 +222,27 @@ def written(*names: str) -> str:
     return found.hexdigest()
 
 
+@functools.cache
 def _data(folder: Path) -> tuple[Path, ...]:
     """Files below a folder that are no code."""
-    if folder not in _DATA:
-        for each in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
-            _look(each)
-        every = sorted(path for path in folder.rglob("*") if path.is_file())
-        _DATA[folder] = tuple(path for path in every if path.suffix not in (".py", ".pyc", ".typed"))
-    return _DATA[folder]
+    every = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple(path for path in every if path.suffix not in (".py", ".pyc", ".typed"))
 
 
+@functools.cache
 def place(name: str) -> Path | None:
     """The file of a module, None where there is no such module; nothing is imported but the package that holds it."""
-    if name not in _PLACES:
-        _PLACES[name] = next(_candidates(name), None)
-    return _PLACES[name]
-
-
-def _candidates(name: str) -> Iterator[Path]:
     package, _, last = name.rpartition(".")
-    for folder in _places(package) if package else ():
+    for folder in _folders(package) if package else ():
         for path in (folder / f"{last}.py", folder / last / "__init__.py"):
-            if _look(path.parent) and path.is_file():
-                yield path
+            if path.is_file():
+                return path
     if package == ROOT:  # builders and the like: packages below medimg that lie beside it in a clone
-        yield from (path for folder in _places(name) if (path := folder / "__init__.py").is_file())
+        return next((path for folder in _folders(name) if (path := folder / "__init__.py").is_file()), None)
+    return None
 
 
-def _places(package: str) -> list[Path]:
-    if package not in _PACKAGES:
-        _PACKAGES[package] = _folders(package)
-    return _PACKAGES[package]
-
-
+@functools.cache
 def _folders(package: str) -> list[Path]:
     """Where the modules of a package are; in a clone, builders lie beside the core."""
     module = sys.modules.get(package)
@@ -315,73 +252,27 @@ def _folders(package: str) -> list[Path]:
     return [Path(each) for each in (spec.submodule_search_locations or ())] if spec else []
 
 
-def _imports(module: Module, *, miniature: bool) -> Iterator[Import]:
-    text = module.text
-    if any("import" in line and _ODD.search(line) for line in text.splitlines()):
-        text = ast.unparse(module.tree)  # one statement to a line
-    if "TYPE_CHECKING" in text:
-        text, _ = _without(text, _TYPES)
-    every = list(_every(text, _package(module)))
-    if miniature:
-        yield from every
-        return
-    rest, drawn = _without(_IMPORT.sub("", text), _MINIATURE)
-    rest, declared = _without(rest, _DECLARATION)
-    used = set(_WORD.findall(rest))
-    elsewhere = {MINIATURE, *_WORD.findall(drawn), *_WORD.findall(declared)} - used
-    yield from (one for one in every if one.bound not in elsewhere)
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Every statement, those inside others too, but for what stands below `if TYPE_CHECKING:`."""
+    for node in body:
+        yield node
+        types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for block in ("orelse",) if types else ("body", "handlers", "orelse", "finalbody", "cases"):
+            yield from _statements(getattr(node, block, ()))
 
 
-def _every(text: str, package: str) -> Iterator[Import]:
-    for found in _IMPORT.finditer(text):
-        if found["package"]:
-            origin = _absolute(found["package"], package)
-            if origin.split(".")[0] != ROOT:
-                continue
-            for part in re.sub(r"#[^\n]*", "", found["names"]).strip("() \t\n").split(","):
-                name, _, alias = (each.strip() for each in part.partition(" as "))
-                if name == "*":
-                    yield Import(origin, "", "")
-                elif name:
-                    yield Import(origin, name, alias or name)
-        else:
-            for part in found["modules"].split(","):
-                name = part.strip().partition(" ")[0]
-                if name.split(".")[0] == ROOT:
-                    yield Import(name, "", "")
-    for found in _BY_NAME.finditer(text):
-        yield Import(found[1], "", "")
+def _by_name(tree: ast.Module) -> Iterator[Import]:
+    """Imports of `import_module("medimg.…")`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            for one in node.args[:1]:
+                if isinstance(one, ast.Constant):
+                    yield Import(str(one.value), "")
 
 
-def _package(module: Module) -> str:
-    return module.name if module.path.name == "__init__.py" else module.name.rpartition(".")[0]
-
-
-def _absolute(name: str, package: str) -> str:
-    """Without leading dots."""
-    dots = len(name) - len(name.lstrip("."))
-    if not dots:
-        return name
-    parts = package.split(".")
-    above = parts[: len(parts) - dots + 1]
-    return ".".join([*above, *([name[dots:]] if name[dots:] else [])])
-
-
-def _without(text: str, head: re.Pattern[str]) -> tuple[str, str]:
-    """The text without the statements whose first line `head` matches, and these statements."""
-    kept: list[str] = []
-    taken: list[str] = []
-    inside: int | None = None
-    for line in text.splitlines():
-        depth = len(line) - len(line.lstrip())
-        if inside is not None and line.strip():
-            closing = depth == inside and line.lstrip()[0] in ")]}"
-            if depth <= inside and not closing:
-                inside = None
-        if inside is None and head.match(line):
-            inside = depth
-        (kept if inside is None else taken).append(line)
-    return "\n".join(kept), "\n".join(taken)
+def _names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that stand in these parts of the code."""
+    return {each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
 def _code(source: str, *, without: Iterable[str]) -> str:

@@ -43,6 +43,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read_from_the_copy(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The walk looks at the copy instead of the code that runs."""
 
+    @cache
     def folders(package: str) -> list[Path]:
         for name, folder in sorted(PACKAGES.items(), reverse=True):
             if package == name or package.startswith(f"{name}."):

@@ -134,7 +134,7 @@ class FaultProxy:
         if upload:
             self.uploaded += len(body)
             self.objects[target.split("?")[0]] = seen.length
-        if seen.fault in ("429", "500", "503"):
+        if seen.fault and seen.fault.isdigit():
             wait = "Retry-After: 0\r\n" if seen.fault == "429" else ""
             said = f"HTTP/1.1 {seen.fault} No\r\n{wait}Content-Length: 0\r\nConnection: close\r\n\r\n"
             writer.write(said.encode())

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import commands
 import huggingface_hub
 import pytest
 import tiny_datasets as tiny
@@ -240,6 +241,19 @@ def test_every_fault_while_reading_back(server: EmbeddedHub, proxy: FaultProxy, 
                 waiting = proxy.arm(fault, *some)
                 assert verify(hub, [NAME], reader=reader) == {NAME: []}, fault
                 assert not waiting, "not every kind of request was made"
+
+
+@pytest.mark.parametrize("refused", [1, 2], ids=["of fused sets", "of datasets"])
+def test_verify_says_that_the_hub_refuses_to_list(proxy: FaultProxy, tmp_path: Path, refused: int) -> None:
+    listings = []
+
+    def one(seen: Seen) -> str | None:
+        listings.extend([seen] if seen.kind == "GET /api/datasets" else [])
+        return "403" if seen in listings and len(listings) == refused else None
+
+    proxy.choose = one
+    done = commands.medimg("verify", "--hub", proxy.url, "--namespace", "nobody", cwd=tmp_path)
+    assert done.returncode == 1 and "the Hub answered 403" in done.stderr and len(listings) == refused
 
 
 def test_a_lost_answer_to_an_upload_sends_nothing_again(

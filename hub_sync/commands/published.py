@@ -50,7 +50,7 @@ def verify(
     with open_hub(hub, namespace, store) as target:
         sets = list(withdrawal.fused_sets(target))
         wanted = [name if name in sets else registry.get(name).name for name in names or ()]
-        wanted = wanted or [*_published_names(target), *sets]
+        wanted = wanted or [*sorted(set(target.datasets("datasets")) & set(registry.names())), *sets]
         problems = engine.verify(target, [name for name in wanted if name not in sets], deep=deep, history=True)
         problems |= {name: stored.verify(target, name) for name in wanted if name in sets}
     if as_json:
@@ -63,12 +63,6 @@ def verify(
             out.print("Nothing is published here.")
     if any(problems.values()):
         raise typer.Exit(1)
-
-
-def _published_names(target: Hub) -> list[str]:
-    known = set(registry.names())
-    repos = target.api.list_datasets(author=target.namespace)
-    return sorted(name for repo in repos if (name := repo.id.split("/", 1)[1]) in known)
 
 
 def rollback(

@@ -74,10 +74,9 @@ def refresh(hub: Hub) -> bool:
 
 def look(hub: Hub) -> dict[str, Manifest]:
     """What is published of each dataset, without those that are shut."""
-    listed = hub.ask(NAME, lambda: list(hub.api.list_datasets(author=hub.namespace)))
-    there = {repo.id.split("/", 1)[1] for repo in listed}
+    there = sorted(set(hub.datasets(NAME)) & set(registry.names()))
     with ThreadPoolExecutor(1 if hub.embedded else 8, thread_name_prefix="look") as pool:
-        states = pool.map(hub.published, sorted(there & set(registry.names())))
+        states = pool.map(hub.published, there)
         found = [shown(state) for state in states]
     return {each.name: each for each in found if each is not None}
 

@@ -68,8 +68,7 @@ def update(hub: Hub, results: Iterable[Result]) -> int:
 
 def _there(hub: Hub) -> set[str]:
     """Datasets of the namespace; retired ones say so in their tags."""
-    listed = hub.ask("collections", lambda: list(hub.api.list_datasets(author=hub.namespace)))
-    return {repo.id.split("/", 1)[1] for repo in listed if "medimg-retired" not in (repo.tags or ())}
+    return {name for name, tags in hub.datasets("collections").items() if "medimg-retired" not in tags}
 
 
 def _description(hub: Hub, title: str, members: list[str]) -> str:

@@ -124,6 +124,11 @@ class Hub:
         """`ask` for a method of `api` that is about one repository."""
         return self.ask(name, lambda: method(self.repo(name), *args, repo_type=self.kind, **options))
 
+    def datasets(self, about: str) -> dict[str, list[str]]:
+        """Names of the organization's datasets, with the tags that the Hub lists of each; `about` is for messages."""
+        repos = self.ask(about, lambda: list(self.api.list_datasets(author=self.namespace)))
+        return {repo.id.split("/", 1)[1]: repo.tags or [] for repo in repos}
+
     def published(self, name: str, revision: str | None = None) -> Published:
         """The state of the repository at `main`, or at another revision; empty where there is none."""
         state, text = self.found(name, revision)

@@ -203,11 +203,9 @@ def _revisions(hub: Hub, name: str, state: Published) -> Iterator[tuple[str, tup
 
 def fused_sets(hub: Hub) -> dict[str, tuple[Published, str]]:
     """The fused sets of the organization by name: state and manifest's text. Raises HubError without an answer."""
-    known = set(registry.names())
-    repos = hub.ask("fused sets", lambda: [repo.id for repo in hub.api.list_datasets(author=hub.namespace)])
     found = {}
-    for name in sorted(repo.split("/", 1)[1] for repo in repos):
-        state, text = (Published(None, None), None) if name in known else hub.found(name)
+    for name in sorted(set(hub.datasets("fused sets")) - set(registry.names())):
+        state, text = hub.found(name)
         if text is not None and is_fused(text):
             found[name] = state, text
     return found

@@ -163,7 +163,7 @@ def annotated(texts, image):
     """
     if not texts:
         return {"assessed": ()}
-    found = lidc.annotate(texts, image)
+    found = lidc.Annotations(tuple(texts), image)
     boxes, points = found.boxes, found.points
     return {
         "mask": found.mask,

@@ -1513,12 +1513,12 @@ def test_lidc_sample_as_simpleitk(tmp_path: Path) -> None:
 def test_lidc_sample_annotations() -> None:
     image = dicom.series(on_disk("samples/lidc-idri/**/*.dcm"))
     other = on_disk("metadata/LIDC-IDRI/tcia-lidc-xml/*/*.xml")
-    found = lidc.annotate([*other, *on_disk("samples/lidc-idri/**/*.xml")], image)
+    found = lidc.Annotations((*other, *on_disk("samples/lidc-idri/**/*.xml")), image)
     mask = found.mask.read()
     grids.same_grid(mask, image.read())
     assert sorted(volumes.values(mask)) == [0, 1, 2, 3, 4] and mask.array.dtype == np.uint8
     assert found.boxes[0].box == (298, 341, 2, 337, 389, 10)
-    assert [box.reader for box in found.boxes] == [0, 1, 2, 3] and found.readers == 4
+    assert [box.reader for box in found.boxes] == [0, 1, 2, 3] and found.notes["readers"] == 4
     assert found.boxes[0].characteristics["malignancy"] == "5" and found.boxes[0].nodule == "Nodule 001"
     assert found.points == [] and len(found.notes["unplaced"]) == 22
     # All four readers agree on soft tissue; where none sees a nodule there is mostly air.
@@ -1605,7 +1605,7 @@ def test_lidc_rules() -> None:
         f"<imageSOP_UID>{uids[0]}</imageSOP_UID><locus><xCoord>7</xCoord><yCoord>9</yCoord></locus></nonNodule>"
     )
     second = nodule("b", roi(uids[2], z[2], ring(12, 7, 15, 10)[::2]))
-    found = lidc.annotate([lidc_xml(series="9.9"), lidc_xml(first, second, "")], files)
+    found = lidc.Annotations((lidc_xml(series="9.9"), lidc_xml(first, second, "")), dicom.series(files))
     expected = np.zeros((40, 32, 5), np.uint8)
     expected[11:20, 6:15, 1:3] = 1
     expected[14:16, 9:11, 1] = 0
@@ -1618,7 +1618,7 @@ def test_lidc_rules() -> None:
         ((19, 6, 2, 25, 15, 3), 0, "touching"),
         ((13, 8, 2, 15, 10, 3), 1, "b"),
     ]
-    assert found.boxes[0].characteristics == {"malignancy": "3"} and found.readers == 3
+    assert found.boxes[0].characteristics == {"malignancy": "3"} and found.notes["readers"] == 3
     assert [tuple(point) for point in found.points] == [
         ((30, 20, 3), 0, "small", "nodule"),
         ((7, 9, 0), 0, "n", "non-nodule"),
@@ -1631,10 +1631,10 @@ def test_lidc_rules() -> None:
 def test_lidc_errors() -> None:
     slices, files = ct()
     with pytest.raises(SourceError, match=r"no reading of the CT series 1\.2\.3 \(there are: CT 9\.9\)"):
-        lidc.annotate([lidc_xml(series="9.9")], files).mask.read()
+        lidc.Annotations((lidc_xml(series="9.9"),), dicom.series(files)).mask.read()
     outside = lidc_xml(nodule("a", roi(slices[0].SOPInstanceUID, 0, ring(30, 20, 45, 25))))
     with pytest.raises(GeometryError, match=r"x/1\.xml.*outside"):
-        lidc.annotate([outside], files).boxes  # noqa: B018
+        lidc.Annotations((outside,), dicom.series(files)).boxes  # noqa: B018
     bomb = b'<!DOCTYPE a [<!ENTITY b "cccc">]><LidcReadMessage>&b;</LidcReadMessage>'
     for data in (b"", b"<html><body>log in</body></html>", b"<LidcReadMessage>", b"\xff\xfe\0", bomb):
         with pytest.raises(FormatError, match=r"x/1\.xml"):
@@ -1642,7 +1642,7 @@ def test_lidc_errors() -> None:
     good = lidc_xml(nodule("a", roi(slices[1].SOPInstanceUID, 0, ring(3, 3, 9, 9)))).read()
     for seed in range(150):
         try:
-            lidc.annotate([memory("x/1.xml", fuzzed(good, seed))], files).mask.read()
+            lidc.Annotations((memory("x/1.xml", fuzzed(good, seed)),), dicom.series(files)).mask.read()
         except MedimgError as error:
             assert "x/1.xml" in str(error)
 

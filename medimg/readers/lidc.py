@@ -19,15 +19,14 @@ import numpy as np
 
 from medimg.errors import FormatError, GeometryError, SourceError
 from medimg.pixels import Array, Volume
-from medimg.readers.dicom import Series, series
+from medimg.readers.dicom import Series
 from medimg.readers.grids import VolumePixels
 from medimg.readers.promises import PromisedVolume, reading
+from medimg.readers.tables import xml
 
 if TYPE_CHECKING:
     from medimg.files import File
 
-LIMIT = 64 << 20
-"""An XML file is at most this many bytes long; the largest of the source has about 2 MB."""
 # Elements that may occur more than once, and so are lists even where there is one.
 _LISTS = {
     *("readingSession", "CXRreadingSession", "unblindedReadNodule", "blindedReadNodule", "unblindedRead"),
@@ -43,7 +42,6 @@ class LidcReading:
         kind: "CT", or "CXR" for a reading of a chest radiograph (IdriReadMessage), which has no place in a
             CT.
         series_uid: SeriesInstanceUID of the images that were read; None where the file does not say.
-        study_uid: StudyInstanceUID; None where the file does not say.
         sessions: one per reader, as the file has it, names of elements as keys: strings, lists and dicts
             only. Edge maps are lists of [x, y].
         header: the file's ResponseHeader.
@@ -52,7 +50,6 @@ class LidcReading:
 
     kind: Literal["CT", "CXR"]
     series_uid: str | None
-    study_uid: str | None
     sessions: tuple[dict[str, Any], ...]
     header: dict[str, Any]
     file: File
@@ -144,18 +141,8 @@ def read(file: File) -> LidcReading:
     Raises:
         FormatError: it is no XML, or of neither kind.
     """
-    from defusedxml.common import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
-
     with reading(file):
-        with file.open() as stream:
-            text = stream.read(LIMIT + 1)
-        if len(text) > LIMIT:
-            raise FormatError(f"an XML of more than {LIMIT} bytes")
-        try:
-            root = fromstring(text)
-        except (ParseError, DefusedXmlException, ValueError) as error:
-            raise FormatError(f"no XML that can be read: {error}") from error
+        root = xml(file)
         kinds: dict[str, Literal["CT", "CXR"]] = {"LidcReadMessage": "CT", "IdriReadMessage": "CXR"}
         kind = kinds.get(_tag(root))
         if kind is None:
@@ -171,7 +158,6 @@ def read(file: File) -> LidcReading:
         return LidcReading(
             kind=kind,
             series_uid=header.get("SeriesInstanceUid") or header.get("SeriesInstanceUID") or None,
-            study_uid=header.get("StudyInstanceUID") or header.get("StudyInstanceUid") or None,
             sessions=tuple(sessions),
             header=header,
             file=file,
@@ -354,11 +340,19 @@ def _mask(annotations: Annotations) -> Volume:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What the XML files say about one series; see `annotate`. All is read when first needed, once.
+    """Everything that LIDC's readers marked on one CT series. All is read when first needed, once.
+
+    Marks are joined to slices by imageSOP_UID, else by imageZposition within half the distance between
+    slices; marks on slices that are not there are listed in `notes`. No pixels of the CT are read.
 
     Attributes:
-        xml_files: as given.
+        xml_files: candidates; those of other series and of radiographs are passed over.
         image: the CT.
+
+    Raises:
+        SourceError: when the result is used: no file is about this series.
+        FormatError: when the result is used: an XML file or a slice cannot be read.
+        GeometryError: when the result is used: see `dicom.series`; or a mark is outside of the image.
     """
 
     xml_files: tuple[File, ...]
@@ -394,11 +388,6 @@ class Annotations:
         return PromisedVolume(self.xml_files, self.image, _mask, (self,))
 
     @property
-    def readers(self) -> int:
-        """Sessions in the XML, also those in which nothing was marked."""
-        return int(self._found.notes["readers"])
-
-    @property
     def boxes(self) -> list[NoduleBox]:
         """One per reader and nodule of 3 mm or more, of the mask's voxels."""
         boxes = []
@@ -424,23 +413,3 @@ class Annotations:
     def source(self) -> dict[str, Any]:
         """The XML as it is, for the row's `source`."""
         return {"readings": [one.source for one in self.readings]}
-
-
-def annotate(xml_files: Sequence[File], files: Sequence[File] | Series, *, allow_gaps: bool = False) -> Annotations:
-    """Everything that LIDC's readers marked on one CT series.
-
-    Marks are joined to slices by imageSOP_UID, else by imageZposition within half the distance between
-    slices; marks on slices that are not there are listed in `notes`. No pixels of the CT are read.
-
-    Args:
-        xml_files: candidates; those of other series and of radiographs are passed over.
-        files: the slices of the CT, or `dicom.series` of them (then headers are read once for both).
-        allow_gaps: see `dicom.series`.
-
-    Raises:
-        SourceError: when the result is used: no file is about this series.
-        FormatError: when the result is used: an XML file or a slice cannot be read.
-        GeometryError: when the result is used: see `dicom.series`; or a mark is outside of the image.
-    """
-    image = files if isinstance(files, Series) else series(files, modality="CT", allow_gaps=allow_gaps)
-    return Annotations(tuple(xml_files), image)

@@ -338,7 +338,7 @@ def _contours(file, image, structures):
     }
     if not mapped:
         return {"assessed": (), "source": source}
-    drawing = drawn.drawing(image, [file], lambda part: mapped.get(part.number), above=max(names))
+    drawing = drawn.Drawing(image, (file,), lambda part: mapped.get(part.number), above=max(names))
     if file in drawing.failed:
         raise FormatError(drawing.failed[file], file=file.path)
     if not drawing.meanings:

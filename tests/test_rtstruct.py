@@ -31,7 +31,7 @@ def drawn(root: Path, squares: dict[str, list[tuple[int, float, float]]]) -> tup
 
 
 def painted(file: File, image: dicom.Series, values: dict[int, int], above: int = 0) -> readers_drawn.Drawing:
-    return readers_drawn.drawing(image, [file], lambda part: values.get(part.number), above=above)
+    return readers_drawn.Drawing(image, (file,), lambda part: values.get(part.number), above=above)
 
 
 def test_a_voxel_belongs_to_a_contour_that_holds_its_center(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def _volumes(members, one, fields, held):
             image = dicom.series(stack.files, allow_gaps=True)
         label = {"assessed": ()}
         if held:
-            drawing = drawn.drawing(image, [file for file, _ in held])
+            drawing = drawn.Drawing(image, tuple(file for file, _ in held))
             try:
                 label = _label(drawing, held)
                 said |= drawing.failed

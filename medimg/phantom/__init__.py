@@ -79,20 +79,17 @@ class Phantom:
         rows: Iterable[Sequence[object]],
         *,
         delimiter: str = ",",
-        bom: bool = False,
         newline: str = "\n",
-        encoding: str = "utf-8",
     ) -> None:
         """Write a table; cells that hold the delimiter, a quote or a line end are quoted; None is empty.
 
         The header, a line or its names, is written as given: one that itself holds delimiters keeps them.
         """
         stream = io.StringIO()
-        stream.write("\ufeff" if bom else "")
         if header is not None:
             stream.write((header if isinstance(header, str) else delimiter.join(header)) + newline)
         csv.writer(stream, delimiter=delimiter, lineterminator=newline).writerows(rows)
-        self.text(path, stream.getvalue(), encoding=encoding)
+        self.text(path, stream.getvalue())
 
     def xlsx(
         self,
@@ -155,19 +152,12 @@ class Phantom:
             raw = raw[:280] + np.asarray(sform, dtype="<f4")[:3].tobytes() + raw[328:]
         self.bytes(path, gzip.compress(raw, 1, mtime=0) if path.endswith(".gz") else raw)
 
-    def analyze(
-        self,
-        path: str,
-        shape: Sequence[int] = (12, 10, 6),
-        *,
-        spacing: Sequence[float] = (1, 1, 1),
-        **drawn: Unpack[Drawn],
-    ) -> None:
-        """Write an Analyze 7.5 pair; `path` names the .hdr or the .img. Other arguments as in `nifti`."""
+    def analyze(self, path: str, shape: Sequence[int], **drawn: Unpack[Drawn]) -> None:
+        """Write an Analyze 7.5 pair with voxels of 1 mm; `path` names the .hdr or the .img, the rest as in `nifti`."""
         import nibabel as nib
 
         array = draw(path.rsplit(".", 1)[0], shape, **({"low": 0, "high": 1000} | drawn))
-        self._pair(path, nib.AnalyzeImage(array, np.diag([*spacing, 1.0])))
+        self._pair(path, nib.AnalyzeImage(array, np.eye(4)))
 
     def _pair(self, path: str, image: Any) -> None:
         stem = path.rsplit(".", 1)[0]

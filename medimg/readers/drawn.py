@@ -7,7 +7,7 @@ a value; every combination of values that occurs gets a further one. So nothing 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -56,13 +56,16 @@ def parts(file: File) -> list[DrawnPart]:
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """See `drawing`. Objects are read when first needed, once; one that cannot be read is left out and told.
+    """What was drawn on a series as one label map.
+
+    Objects are read when first needed, once; one that cannot be read is left out and told.
 
     Attributes:
-        image: the series.
-        objects: SEG and RTSTRUCT files.
-        value: the value of a part; None leaves it out.
-        above: combinations get values above this one.
+        image: the series, or one object of several frames; structure sets need one that says where its slices are.
+        objects: SEG and RTSTRUCT files that refer to it.
+        value: the value of a part, from 1 on; parts may share one; None leaves a part out. Without it parts are counted
+            from 1, object by object.
+        above: combinations of values that occur get values above this one, and above all values of parts.
     """
 
     image: VolumePixels
@@ -171,22 +174,3 @@ def _mask(drawing: Drawing) -> Volume:
     for source, target in zip(pieces(painter.array), pieces(volume.array), strict=True):
         target[...] = table[source]
     return volume
-
-
-def drawing(
-    image: VolumePixels,
-    objects: Sequence[File],
-    value: Callable[[DrawnPart], int | None] | None = None,
-    *,
-    above: int = 0,
-) -> Drawing:
-    """What was drawn on a series as one label map.
-
-    Args:
-        image: the series, or one object of several frames; structure sets need one that says where its slices are.
-        objects: SEG and RTSTRUCT files that refer to it.
-        value: the value of a part, from 1 on; parts may share one; None leaves a part out. Without it parts are counted
-            from 1, object by object.
-        above: combinations of values that occur get values above this one, and above all values of parts.
-    """
-    return Drawing(image, tuple(objects), value, above)

@@ -51,7 +51,7 @@ def mask(
     return _Derived((as_pixels(source),), _mask, (mapping, channel))
 
 
-def threshold(source: Source, at: int = 128, channel: int | None = None) -> Pixels:
+def threshold(source: Source, at: int = 128) -> Pixels:
     """0 where the image is below `at`, else 1: for masks that JPEG or smoothing has blurred.
 
     Colors are compared by their luma (ITU-R 601, as Pillow's "L"). `meta["threshold"]` keeps `at`.
@@ -59,7 +59,7 @@ def threshold(source: Source, at: int = 128, channel: int | None = None) -> Pixe
     Raises (on `read`):
         LabelError: an alpha channel that is not constant.
     """
-    return _Derived((as_pixels(source),), _threshold, (at, channel))
+    return _Derived((as_pixels(source),), _threshold, (at,))
 
 
 def filled(source: Source, at: int = 128) -> Pixels:
@@ -120,7 +120,6 @@ def rle(
     shape: tuple[int, int],
     *,
     order: Literal["F", "C"] = "F",
-    start: int | None = None,
     relative: bool = False,
     value: int = 1,
     file: File | None = None,
@@ -135,7 +134,6 @@ def rle(
         runs: numbers, or text of numbers between spaces.
         shape: (height, width).
         order: "F" down the columns, "C" along the rows.
-        start: number of the first pixel; None is 1, or 0 for relative runs.
         relative: starts count from the end of the run before.
         value: label value of the runs.
         file: the table that holds the runs, for error messages.
@@ -143,7 +141,7 @@ def rle(
     Raises (on `read`):
         LabelError: no pairs of numbers, a blank text, or a run outside the image.
     """
-    inside = partial(_runs, shape=shape, order=order, start=start, relative=relative)
+    inside = partial(_runs, shape=shape, order=order, relative=relative)
     return _Derived((), _rle_mask, (inside, runs, value), () if file is None else (file,))
 
 
@@ -152,7 +150,6 @@ def rle_instances(
     shape: tuple[int, int],
     *,
     order: Literal["F", "C"] = "F",
-    start: int | None = None,
     relative: bool = False,
     expect: int | None = None,
     file: File | None = None,
@@ -164,7 +161,7 @@ def rle_instances(
     Raises (on `read`):
         LabelError: as `rle` and `instances`.
     """
-    inside = partial(_runs, shape=shape, order=order, start=start, relative=relative)
+    inside = partial(_runs, shape=shape, order=order, relative=relative)
     return _Derived((), _rle_objects, (inside, tuple(objects), shape, expect), () if file is None else (file,))
 
 
@@ -256,21 +253,13 @@ def _shown(image: Picture) -> Array:
     return image.array if colors is None else colors[image.array]
 
 
-def _gray(array: Array, channel: int | None) -> Array:
-    """One channel: the given one, or the luma of three."""
-    if channel is not None:
-        return _channel(array, channel)
-    array = _opaque(array)
+def _gray(image: Picture) -> Array:
+    """One channel, or the luma of three."""
+    array = _opaque(_shown(image))
     if array.ndim == 2:
         return array.astype(np.uint8) * np.uint8(255) if array.dtype == np.bool_ else array
     red, green, blue = (array[..., n].astype(np.uint32) for n in range(3))
     return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
-
-
-def _channel(array: Array, channel: int) -> Array:
-    if array.ndim != 3 or not -array.shape[2] <= channel < array.shape[2]:
-        raise LabelError(f"there is no channel {channel} in an image of shape {array.shape}")
-    return array[..., channel]
 
 
 def _mask(read: _Read, mapping: Mapping[Any, int] | None, channel: int | None) -> Picture:
@@ -278,7 +267,12 @@ def _mask(read: _Read, mapping: Mapping[Any, int] | None, channel: int | None) -
     by_color = mapping is not None and any(isinstance(key, tuple) for key in mapping)
     lookup = palette(image) if by_color else None
     array = image.array if lookup is None else lookup[image.array]
-    array = _opaque(array) if channel is None else _channel(array, channel)
+    if channel is None:
+        array = _opaque(array)
+    elif array.ndim == 3 and -array.shape[2] <= channel < array.shape[2]:
+        array = array[..., channel]
+    else:
+        raise LabelError(f"there is no channel {channel} in an image of shape {array.shape}")
     if mapping is not None and by_color:
         if array.ndim == 2:
             array = np.stack([array] * 3, axis=-1)
@@ -334,12 +328,12 @@ def _map_colors(array: Array, mapping: Mapping[Color, int]) -> Array:
     return out
 
 
-def _threshold(read: _Read, at: int, channel: int | None) -> Picture:
-    return label_picture(_gray(_shown(read(0)), channel) >= at, {"threshold": at})
+def _threshold(read: _Read, at: int) -> Picture:
+    return label_picture(_gray(read(0)) >= at, {"threshold": at})
 
 
 def _filled(read: _Read, at: int) -> Picture:
-    region, already = contours.filled(_gray(_shown(read(0)), None) >= at)
+    region, already = contours.filled(_gray(read(0)) >= at)
     return label_picture(region, {"threshold": at, "contour": "filled already" if already else "filled"})
 
 
@@ -440,7 +434,6 @@ def _runs(
     runs: str | Sequence[int],
     shape: tuple[int, int],
     order: Literal["F", "C"],
-    start: int | None,
     relative: bool,
 ) -> Bools:
     if isinstance(runs, str) and not runs.strip():
@@ -454,7 +447,7 @@ def _runs(
     if len(numbers) % 2:
         raise LabelError(f"run lengths come in pairs of start and length; there are {len(numbers)} numbers")
     flat = np.zeros(shape[0] * shape[1], dtype=np.bool_)
-    first = start if start is not None else 0 if relative else 1
+    first = 0 if relative else 1
     end = 0
     for begin, length in zip(numbers[::2], numbers[1::2], strict=True):
         low = begin + end if relative and end else begin - first

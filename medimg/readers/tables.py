@@ -113,7 +113,6 @@ def rows(
     columns: Sequence[str] | None = None,
     skip: int = 0,
     pad: bool = False,
-    strip_names: bool = True,
 ) -> Iterator[Line]:
     """The lines of a table as dicts of text, in order; the kind is told by the name's suffix.
 
@@ -129,14 +128,13 @@ def rows(
     Args:
         file: the table.
         delimiter: between the cells of a text table; None finds ",", ";" or tab in the first line.
-        encoding: None reads UTF-8 (with or without BOM) or UTF-16 with BOM, and reads bytes that are not
-            UTF-8 as Windows-1252.
+        encoding: of a text table; None reads UTF-8 (with or without BOM) or UTF-16 with BOM, and reads bytes that
+            are not UTF-8 as Windows-1252.
         header: the first row names the columns. Without one they are `columns`, or "0", "1", ….
         sheet: name or number of the worksheet; None takes the first.
         columns: with a header, the names that must be in it; without one, the names.
         skip: lines (or worksheet rows) before the header that are no part of the table.
         pad: fill rows that are too short with "", instead of refusing them.
-        strip_names: False keeps names of columns verbatim.
 
     Raises:
         FormatError: not the kind of table that the name claims, a ragged row (with its line), a column
@@ -147,7 +145,7 @@ def rows(
     kind = _suffix(file)
     with naming(file.path):
         if kind in (".json", ".jsonl", ".ndjson"):
-            found = _objects(json_value(file, encoding=encoding)) if kind == ".json" else _json_lines(file, encoding)
+            found = _objects(json_value(file)) if kind == ".json" else _json_lines(file)
             for number, cells in enumerate(_required(found, columns), 1):
                 yield Line(cells, file.path, number)
             return
@@ -158,17 +156,17 @@ def rows(
         else:
             records = _csv(file, delimiter, encoding, skip)
             skip = 0
-        for number, cells in _table(records, header, columns, skip, pad, strip_names):
+        for number, cells in _table(records, header, columns, skip, pad):
             yield Line(cells, file.path, number)
 
 
-def lines(file: File, *, encoding: str | None = None) -> list[str]:
+def lines(file: File) -> list[str]:
     """The lines of a text file, without line ends and surrounding space, blank ones dropped.
 
     Raises:
         FormatError: not text.
     """
-    with naming(file.path), _text(file, encoding) as stream:
+    with naming(file.path), _text(file) as stream:
         return [line.strip() for line in _bounded(stream) if line.strip()]
 
 
@@ -190,14 +188,14 @@ def numbers(file: File, count: int) -> list[list[float]]:
     return found
 
 
-def json_value(file: File, *, encoding: str | None = None) -> Any:
+def json_value(file: File) -> Any:
     """The value of a JSON file.
 
     Raises:
         FormatError: not JSON, nested too deeply, or an object that holds one key twice.
         BombError: more than `MAX_TEXT` characters.
     """
-    with naming(file.path), _text(file, encoding) as stream:
+    with naming(file.path), _text(file) as stream:
         text = stream.read(MAX_TEXT + 1)
         if len(text) > MAX_TEXT:
             raise BombError(f"more than {MAX_TEXT} characters of JSON")
@@ -228,20 +226,18 @@ def objects_by(file: File, key: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def key_values(file: File, *, separator: str | None = None, encoding: str | None = None) -> dict[str, str]:
+def key_values(file: File) -> dict[str, str]:
     """The pairs of a file with one "Key: value" (or "Key = value") a line; both sides are stripped.
 
     Args:
-        file: e.g. Info.cfg of ACDC or CAMUS.
-        separator: None takes the first ":" or "=" of each line.
-        encoding: see `rows`.
+        file: e.g. Info.cfg of ACDC or CAMUS; the first ":" or "=" of a line ends its key.
 
     Raises:
         FormatError: a line without a separator, or a key that comes twice.
     """
     pairs: dict[str, str] = {}
-    for number, line in enumerate(lines(file, encoding=encoding), 1):
-        parts = line.split(separator, 1) if separator else re.split("[:=]", line, maxsplit=1)
+    for number, line in enumerate(lines(file), 1):
+        parts = re.split("[:=]", line, maxsplit=1)
         if len(parts) < 2:
             raise FormatError(f"line {number} is no pair of key and value: {line[:80]!r}", file=file.path)
         key = parts[0].strip()
@@ -290,7 +286,7 @@ codecs.register_error("medimg-cp1252", _cp1252)
 
 
 @contextmanager
-def _text(file: File, encoding: str | None) -> Iterator[IO[str]]:
+def _text(file: File, encoding: str | None = None) -> Iterator[IO[str]]:
     """The file as text with its line ends kept. BOMs are dropped."""
     try:
         codecs.lookup(encoding or "utf-8")
@@ -369,7 +365,6 @@ def _table(
     columns: Sequence[str] | None,
     skip: int,
     pad: bool,
-    strip_names: bool,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     names: list[str] | None = None
     named = 0
@@ -378,7 +373,7 @@ def _table(
             continue
         if names is None:
             if header:
-                names, named = _names(record, strip_names)
+                names, named = _names(record)
                 missing = [name for name in columns or () if name not in names]
                 if missing:
                     raise FormatError(f"no column {', '.join(map(repr, missing))}; there are {names}")
@@ -400,9 +395,9 @@ def _table(
         raise FormatError("an empty table, without even a header")
 
 
-def _names(record: list[str], strip_names: bool) -> tuple[list[str], int]:
+def _names(record: list[str]) -> tuple[list[str], int]:
     """Unique names, and how many stand before the unnamed end."""
-    names = [name.strip().removeprefix("\ufeff") if strip_names else name for name in record]
+    names = [name.strip().removeprefix("\ufeff") for name in record]
     named = max((index for index, name in enumerate(names, 1) if name.strip()), default=0)
     seen: Counter[str] = Counter()
     taken = set(names)
@@ -444,8 +439,8 @@ def _objects(value: Any) -> Iterator[dict[str, str]]:
         yield _cells(one)
 
 
-def _json_lines(file: File, encoding: str | None) -> Iterator[dict[str, str]]:
-    with _text(file, encoding) as stream:
+def _json_lines(file: File) -> Iterator[dict[str, str]]:
+    with _text(file) as stream:
         for number, line in enumerate(_bounded(stream), 1):
             if not line.strip():
                 continue

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 VERSION = "http://mlcommons.org/croissant/1.1"
 PARQUET = "application/x-parquet"
 REPO = "repo"
+DATASETS = "https://huggingface.co/datasets"
 CONTEXT: Mapping[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -83,7 +84,6 @@ def croissant(
     description: str,
     manifest: Manifest | None,
     namespace: str = "medimg",
-    base_url: str = "https://huggingface.co",
 ) -> dict[str, Any]:
     """The JSON-LD of one dataset, for `.medimg/croissant.json`.
 
@@ -93,8 +93,7 @@ def croissant(
     Raises:
         LicenseError: the manifest holds data that the license does not let out.
     """
-    repo = f"{namespace}/{dataset.name}"
-    url = f"{base_url.rstrip('/')}/datasets/{repo}"
+    url = f"{DATASETS}/{namespace}/{dataset.name}"
     license = licenses.get(dataset.license)
     holding = layout.published(manifest) if manifest is not None else {}
     if manifest is not None:
@@ -118,13 +117,7 @@ def croissant(
     }
     if manifest is None or not holding:
         return document | {"distribution": _originals(dataset)}
-    shards = [
-        shard
-        for config in manifest.configs
-        for split in config.splits.values()
-        for shard in (*split.shards, *split.metadata)
-    ]
-    shards += [manifest.preview] if manifest.preview else []
+    shards = [*manifest.data, *([manifest.preview] if manifest.preview else [])]
     globs = layout.data_globs(dataset, holding, preview=manifest.preview is not None)
     sets = [_file_set(name, splits) for name, splits in globs.items()]
     return document | {
@@ -153,7 +146,6 @@ def fused_croissant(
     datasets: Mapping[str, Dataset],
     features: Mapping[str, Features],
     repo: str,
-    base_url: str = "https://huggingface.co",
 ) -> dict[str, Any]:
     """The JSON-LD of a fused set: its files and records, and what it was derived from.
 
@@ -162,9 +154,8 @@ def fused_croissant(
         datasets: declarations of the members, by name.
         features: stored features of each Hub config.
         repo: `<namespace>/<name>`.
-        base_url: of the Hub.
     """
-    url = f"{base_url.rstrip('/')}/datasets/{repo}"
+    url = f"{DATASETS}/{repo}"
     found = [licenses.get(id) for id in dict.fromkeys([*manifest.terms.members.values()])]
     splits = fused_globs(manifest)
     keywords = [word for each in datasets.values() for word in (*each.modality, *each.organ, *each.task)]

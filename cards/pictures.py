@@ -19,7 +19,7 @@ import PIL.ImageDraw
 import PIL.ImageFont
 
 from medimg import vocab
-from medimg.manifest import Manifest
+from medimg.manifest import Manifest, counted
 from medimg.pixels import Array, Clip, Image, Picture, Volume
 from medimg.schema import Box, Point
 
@@ -514,12 +514,8 @@ def statistics(manifest: Manifest) -> bytes | None:
     """A PNG bar chart of the rows per class and structure; None where there are none."""
     charts: list[tuple[str, list[tuple[str, int]]]] = []
     for title, kind in (("image-level classes", "classes"), ("structures in masks", "structures")):
-        counts: dict[str, int] = {}
-        for config in manifest.configs:
-            for name, count in getattr(config, kind).items():
-                counts[name] = counts.get(name, 0) + count
-        if counts:
-            charts.append((f"{title} (rows)", sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+        if counts := counted(manifest.configs, kind):
+            charts.append((f"{title} (rows)", list(counts.items())))
     if not charts:
         return None
     width, names, line, gap = 720, 250, 20, 12

@@ -205,7 +205,7 @@ class Job(contextlib.ExitStack):
         old = state.manifest.tag if state.manifest is not None else None
         version = self.builder.dataset.version
         if old and re.fullmatch(rf"v{re.escape(version)}(-\d+)?", old):
-            now = {shard.path: shard.sha256 for shard in manifests.data(manifest)}
+            now = {shard.path: shard.sha256 for shard in manifest.data}
             before = {path: digest for path, digest in state.files.items() if path.startswith(("data/", "metadata/"))}
             if now == before:
                 return old

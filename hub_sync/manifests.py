@@ -77,16 +77,6 @@ def by_reason(reasons: Mapping[str, Reason]) -> dict[str, Affected]:
     return found
 
 
-def data(manifest: Manifest) -> list[Shard]:
-    """Files of the rows."""
-    return [
-        shard
-        for config in manifest.configs
-        for split in config.splits.values()
-        for shard in (*split.shards, *split.metadata)
-    ]
-
-
 def shards(manifest: Manifest) -> list[Shard]:
     """All Parquet files."""
-    return [*([] if manifest.preview is None else [manifest.preview]), *data(manifest)]
+    return [*([] if manifest.preview is None else [manifest.preview]), *manifest.data]

@@ -179,6 +179,12 @@ class Manifest(Frozen):
         return sum(config.rows for config in self.configs)
 
     @property
+    def data(self) -> list[Shard]:
+        """Files of the rows."""
+        splits = [split for config in self.configs for split in config.splits.values()]
+        return [shard for split in splits for shard in (*split.shards, *split.metadata)]
+
+    @property
     def withheld(self) -> dict[str, int]:
         """License -> rows that were built but not published, over all configs."""
         found: Counter[str] = Counter()

@@ -22,7 +22,7 @@ from medimg.cards.portal.fusion import fusion_data
 from medimg.cards.portal.previews import Preview, Sample
 from medimg.catalogue import Entry
 from medimg.catalogue.words import search_data
-from medimg.manifest import ConfigStats, Manifest
+from medimg.manifest import ConfigStats, Manifest, counted
 from medimg.text import clean, cleaned
 
 __all__ = ["Preview", "Sample", "build", "files", "picture_files"]
@@ -213,21 +213,14 @@ def _details(
 
 def _published(manifest: Manifest) -> dict[str, Any]:
     """Numbers of a manifest."""
-    counts: dict[str, dict[str, int]] = {}
-    for kind in COUNTS:
-        total: dict[str, int] = {}
-        for config in manifest.configs:
-            for name, count in getattr(config, kind).items():
-                total[name] = total.get(name, 0) + count
-        if total:
-            counts[kind] = dict(sorted(total.items(), key=lambda one: (-one[1], one[0])))
+    counts = {kind: counted(manifest.configs, kind) for kind in COUNTS}
     return {
         "origin": manifest.origin,
         "tag": manifest.tag,
         "rows": manifest.rows,
         "bytes": _bytes(manifest),
         "splits": [_split(config, name) for config in manifest.configs for name in config.splits],
-        "counts": [[kind, list(map(list, counted.items()))] for kind, counted in counts.items()],
+        "counts": [[kind, list(map(list, found.items()))] for kind, found in counts.items() if found],
         "withheld": manifest.withheld,
         "skipped": {reason: left.count for reason, left in manifest.skipped.items()},
         "incomplete": {reason: left.count for reason, left in manifest.incomplete.items()},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from medimg import layout, licenses, policy, vocab
 from medimg.declaration import Dataset
 from medimg.licenses import License, Verdict
 from medimg.manifest import Manifest, Shard, SplitStats
-from medimg.text import clean
+from medimg.text import clean, slug
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -23,18 +22,7 @@ if TYPE_CHECKING:
 Globs = Mapping[str, Mapping[str, Sequence[str]]]
 """Hub config -> split -> globs of its files; the first config is what `load_dataset` takes without a name."""
 
-_SIZES = (
-    "n<1K",
-    "1K<n<10K",
-    "10K<n<100K",
-    "100K<n<1M",
-    "1M<n<10M",
-    "10M<n<100M",
-    "100M<n<1B",
-    "1B<n<10B",
-    "10B<n<100B",
-    "100B<n<1T",
-)
+_SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 
 HUB_TASKS: Mapping[str, tuple[str, str | None]] = {
     "segmentation": ("image-segmentation", "semantic-segmentation"),
@@ -216,19 +204,15 @@ def hub_tasks(tasks: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def size_category(rows: int) -> str:
     """The Hub's size category."""
-    bounds = [(10**power, name) for power, name in zip(range(3, 13), _SIZES, strict=True)]
-    below = next((name for bound, name in bounds if rows < bound), None)
-    return below or "n>1T"
+    place = len(str(rows)) - 3
+    if place < 1:
+        return "n<1K"
+    return f"{_SIZES[place - 1]}<n<{_SIZES[place]}" if place < len(_SIZES) else "n>1T"
 
 
 def _topic_tags(terms: Mapping[str, Iterable[str]]) -> list[str]:
     """Tags of modalities, organs and tasks, e.g. `medical-modality:ct`."""
     return [f"{TOPIC_TAGS[kind]}:{slug(name)}" for kind, names in terms.items() for name in names]
-
-
-def slug(text: str) -> str:
-    """Words of a tag."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def _stated(dataset: Dataset, manifest: Manifest | None) -> set[str]:

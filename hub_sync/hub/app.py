@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import re
-from importlib.metadata import PackageNotFoundError, version
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from medimg import __version__
 from medimg.hub_sync.hub import pages
 from medimg.hub_sync.hub.browse import Pages
 from medimg.hub_sync.hub.calls import PLURALS, AsyncHandler, Call, Desk, Handler
@@ -61,7 +61,7 @@ class HubRoutes:
 
     def embedded(self, call: Call) -> Response:
         """Tell that this is an embedded Hub."""
-        return JSONResponse({"embedded": True, "version": _version()})
+        return JSONResponse({"embedded": True, "version": __version__})
 
     def whoami(self, call: Call) -> Response:
         """Name the user."""
@@ -212,24 +212,15 @@ def create_app(
     *,
     token: str | None = None,
     reader: str | None = None,
-    base_url: str | None = None,
-    user: str = "medimg",
     loopback: bool = True,
 ) -> Starlette:
     """Make the ASGI application.
 
     Args:
-        token, reader, base_url, user: as of `Desk`.
+        token, reader: as of `Desk`.
         loopback: answer only to requests that name this machine, which keeps web pages out.
     """
-    hub = HubRoutes(Desk(store, token, base_url, user, reader))
+    hub = HubRoutes(Desk(store, token, reader))
     app = Starlette(routes=hub.routes(), middleware=[Middleware(Front, loopback=loopback)])
     app.router.redirect_slashes = False
     return app
-
-
-def _version() -> str:
-    try:
-        return version("medimg")
-    except PackageNotFoundError:
-        return "unknown"

@@ -64,18 +64,15 @@ class Desk:
     Args:
         token: where given, writes, private and gated repositories need it; else any token opens the latter.
         reader: another token, which opens private and gated repositories and writes nothing.
-        base_url: the address in links; where not given, the one the client used.
-        user: the name that owns repositories created without a namespace.
     """
 
-    def __init__(
-        self, store: Store, token: str | None, base_url: str | None, user: str, reader: str | None = None
-    ) -> None:
+    user = "medimg"
+    """Owns repositories that are created without a namespace."""
+
+    def __init__(self, store: Store, token: str | None, reader: str | None = None) -> None:
         self.store = store
         self.token = token
         self.reader = reader
-        self.base_url = base_url
-        self.user = user
 
     def role(self, request: Request) -> str | None:
         """Return what the request's token is good for: "write", "read", or None where it is not known.
@@ -158,8 +155,8 @@ class Desk:
             raise HubRefusal(403, problem, code="GatedRepo")
 
     def base(self, call: Call) -> str:
-        """Return the address for links, without a slash at the end."""
-        return (self.base_url or str(call.request.base_url)).rstrip("/")
+        """Return the address that the client used, for links, without a slash at the end."""
+        return str(call.request.base_url).rstrip("/")
 
     def url(self, call: Call, repository: Repository) -> str:
         """Return the address of a repository."""

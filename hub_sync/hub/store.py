@@ -54,7 +54,10 @@ class Store(Objects):
 
     def repository(self, kind: str, id: str) -> Repository:
         """Return an existing repository; refuses names that do not exist."""
-        repository = self._repository(kind, id)
+        namespace, _, name = id.partition("/")
+        if kind not in REPO_TYPES or not NAME.fullmatch(namespace) or not NAME.fullmatch(name):
+            raise HubRefusal(404, "Repository not found", code="RepoNotFound")
+        repository = Repository(self, kind, id)
         repository.settings()
         return repository
 
@@ -100,12 +103,6 @@ class Store(Objects):
             target.path.parent.mkdir(parents=True, exist_ok=True)
             source.path.replace(target.path)
             self.write_json(target.path / "repo.json", {**settings, "id": new})
-
-    def _repository(self, kind: str, id: str) -> Repository:
-        namespace, _, name = id.partition("/")
-        if kind not in REPO_TYPES or not NAME.fullmatch(namespace) or not NAME.fullmatch(name):
-            raise HubRefusal(404, "Repository not found", code="RepoNotFound")
-        return Repository(self, kind, id)
 
     # ---- collections
 

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from figures import Figure, See, Way, shown
 
 from medimg.fusion.labels import Harmonizer, fused_features
-from medimg.fusion.mix import mix
-from medimg.fusion.parquet import parquet
+from medimg.fusion.mix import Stream, mix
+from medimg.fusion.parquet import parquet_rows
 from medimg.pixels import Picture
 from medimg.readers import raster
 from medimg.schema import features
@@ -73,7 +73,11 @@ def mixed(folder: Path, members: int) -> Way:
 
     def way(see: See) -> None:
         finish = partial(harmonized, Harmonizer(["liver"]))
-        parts = [parquet(Path(path).stem, [path], finish=finish) for path in paths]
+        share = ROWS // members
+        parts = [
+            Stream(Path(path).stem, partial(parquet_rows, [path], [share], options={}), rows=share, finish=finish)
+            for path in paths
+        ]
         weights: Any = "concatenate" if members == 1 else "proportional"
         rows: datasets.IterableDataset = mix(parts, features=fused_features("2d"), weights=weights)
         shown(rows, see)

@@ -422,14 +422,13 @@ def write(folder: Path, groups: tuple[tuple[int, ...], ...]) -> list[str]:
 def test_parquet_is_read_from_any_row_and_nothing_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
 
-    from medimg.fusion.parquet import parquet
+    from medimg.fusion.parquet import parquet_rows
 
     files = write(tmp_path, ((3, 1, 40), (), (2, 2)))
-    stream = parquet("p", files, columns=["id"])
-    assert (stream.rows, stream.block) == (48, 44)
+    read_from = partial(parquet_rows, files, (44, 0, 4), columns=["id"], options={})
     for start in range(50):
-        assert [row["id"] for row in stream.open(start)] == [f"p{index}" for index in range(start, 48)]
-    assert next(stream.open(0)) == {"id": "p0"}
+        assert [row["id"] for row in read_from(start)] == [f"p{index}" for index in range(start, 48)]
+    assert next(read_from(0)) == {"id": "p0"}
     groups: list[int] = []
     read = pq.ParquetFile.read_row_group
     monkeypatch.setattr(
@@ -437,9 +436,9 @@ def test_parquet_is_read_from_any_row_and_nothing_before_it(tmp_path: Path, monk
         "read_row_group",
         lambda self, i, **kwargs: groups.append(i) or read(self, i, **kwargs),
     )
-    next(stream.open(46))
+    next(read_from(46))
     assert groups == [1]
-    made = mix([stream, member("a", 9)], features=ID, weights="interleave", shuffle=6)
+    made = mix([Stream("p", read_from, rows=48, block=44), member("a", 9)], features=ID, weights="interleave", shuffle=6)
     assert sorted(ids(made)) == sorted([f"p{index}" for index in range(48)] + [f"a{index}" for index in range(9)])
 
 
@@ -513,7 +512,7 @@ def test_the_training_example_of_the_docs_runs(tmp_path: Path) -> None:
 
 def test_no_other_thread_reads_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread of Arrow that calls Python while it ends takes the process down with it."""
-    from medimg.fusion.parquet import parquet
+    from medimg.fusion.parquet import parquet_rows
 
     readers: set[int] = set()
 
@@ -524,25 +523,25 @@ def test_no_other_thread_reads_parquet(tmp_path: Path, monkeypatch: pytest.Monke
 
     (path,) = write(tmp_path, ((3, 1, 40),))
     monkeypatch.setattr("fsspec.open", lambda file, mode, **options: Told(file, mode))
-    assert len(list(parquet("p", [path]).open(0))) == 44
+    assert len(list(parquet_rows([path], [44], options={}))) == 44
     assert readers == {threading.get_ident()}
 
 
 def test_parquet_behind_an_address_survives_cut_connections(tmp_path: Path) -> None:
     from medimg.errors import SourceError
-    from medimg.fusion.parquet import parquet
+    from medimg.fusion.parquet import parquet_rows
     from tests.servers import web
 
     (path,) = write(tmp_path, ((3, 1, 40),))
     with web() as server:
         server.files["p.parquet"] = Path(path).read_bytes()
         options = {"skip_instance_cache": True, "block_size": 64}
-        stream = parquet("p", [server.url("p.parquet")], options=options)
+        read_from = partial(parquet_rows, [server.url("p.parquet")], [44], options=options)
         for after in range(0, 44, 6):
-            rows = stream.open(0)
+            rows = read_from(0)
             got = [next(rows)["id"] for _ in range(after)]
             server.fail = 2
             assert [*got, *(row["id"] for row in rows)] == [f"p{index}" for index in range(44)]
         server.fail = 1000
         with pytest.raises(SourceError, match=r"p\.parquet.*try again"):
-            list(stream.open(0))
+            list(read_from(0))

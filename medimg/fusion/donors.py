@@ -10,7 +10,7 @@ from medimg import licenses
 from medimg.errors import SOURCE_FAULTS, FormatError, LabelError, MedimgError
 from medimg.fusion.labels import Harmonizer
 from medimg.fusion.merging import merge
-from medimg.fusion.parquet import ParquetRows
+from medimg.fusion.parquet import parquet_rows
 from medimg.fusion.report import Contradiction
 from medimg.licenses import Verdict
 from medimg.schema import Dimension
@@ -112,7 +112,7 @@ class Donors:
         at, rows = self._open.pop(key, (0, None))
         if rows is None or not 0 <= donor.at - at < NEAR:
             files, counts = member.shards[donor.split]
-            at, rows = donor.at, ParquetRows(files, counts, COLUMNS, member.storage_options)(donor.at)
+            at, rows = donor.at, parquet_rows(files, counts, donor.at, columns=COLUMNS, options=member.storage_options)
         row: dict[str, Any] | None = next(islice(rows, donor.at - at, None), None)
         self._open[key] = (donor.at + 1, rows)
         return row

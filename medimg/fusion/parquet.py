@@ -1,10 +1,9 @@
-"""Rows of published Parquet shards from any row on, for `mix`: files and row groups before it are not read."""
+"""Rows of published Parquet shards from any row on: files and row groups before it are not read."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import fsspec
@@ -12,46 +11,48 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medimg.files import remote
-from medimg.fusion.mix import Item, Stream
 
 BATCH = 16
 """Rows that become Python objects at once."""
 
 
-@dataclass(frozen=True)
-class ParquetRows:
-    """`Stream.open` over the shards of one split.
+def parquet_rows(
+    files: Sequence[str],
+    counts: Sequence[int],
+    start: int = 0,
+    *,
+    columns: Sequence[str] | None = None,
+    options: Mapping[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """Rows of one split from `start` on; pixels as {"bytes", "path"}.
 
-    Attributes:
+    Args:
         files: paths or fsspec URLs (`hf://datasets/...`), in order.
         counts: rows per file.
+        start: the first row that is read.
         columns: top-level or nested columns to read; None reads all.
         options: for fsspec.
+
+    Raises:
+        OSError: a file cannot be read.
+        SourceError: nor can an address, after several tries.
     """
-
-    files: tuple[str, ...]
-    counts: tuple[int, ...]
-    columns: tuple[str, ...] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __call__(self, start: int = 0) -> Iterator[dict[str, Any]]:
-        """Rows from `start` on; pixels as {"bytes", "path"}."""
-        for file, count in zip(self.files, self.counts, strict=True):
-            if start >= count:
-                start -= count
-                continue
-            with _Shard(file, self.options) as shard:
-                for group, size in enumerate(shard.groups()):
-                    if start >= size:
-                        start -= size
-                        continue
-                    table = shard.read(group, self.columns).slice(start)
-                    batches = table.to_batches(max_chunksize=BATCH)
-                    del table  # only what has not been yielded stays in memory
-                    batches.reverse()
-                    while batches:
-                        yield from batches.pop().to_pylist()
-                    start = 0
+    for file, count in zip(files, counts, strict=True):
+        if start >= count:
+            start -= count
+            continue
+        with _Shard(file, options) as shard:
+            for group, size in enumerate(shard.groups()):
+                if start >= size:
+                    start -= size
+                    continue
+                table = shard.read(group, columns).slice(start)
+                batches = table.to_batches(max_chunksize=BATCH)
+                del table  # only what has not been yielded stays in memory
+                batches.reverse()
+                while batches:
+                    yield from batches.pop().to_pylist()
+                start = 0
 
 
 class _Shard:
@@ -94,49 +95,3 @@ class _Shard:
                 raise
 
         return remote.retry(once, self._file) if "://" in self._file else once()
-
-
-def parquet(
-    name: str,
-    files: Sequence[str],
-    *,
-    counts: Sequence[int] | None = None,
-    columns: Sequence[str] | None = None,
-    options: Mapping[str, Any] | None = None,
-    block: int | None = None,
-    expand: Callable[[Item], Iterable[Item]] | None = None,
-    finish: Callable[[Item], dict[str, Any] | None] | None = None,
-) -> Stream:
-    """A member of `mix` that is read from Parquet.
-
-    Args:
-        name: of the member.
-        files: paths or fsspec URLs, in order.
-        counts: rows per file (the manifest knows them); None reads every file's footer now.
-        columns: see `ParquetRows`.
-        options: for fsspec.
-        block: see `Stream`; None takes the rows of the largest file, so that shuffling visits files at random.
-        expand: see `Stream`.
-        finish: see `Stream`.
-
-    Raises:
-        OSError: a file cannot be read.
-        SourceError: nor can an address, after several tries.
-    """
-    options = dict(options or {})
-    if counts is None:
-        counts = [_count(file, options) for file in files]
-    rows = ParquetRows(tuple(files), tuple(counts), None if columns is None else tuple(columns), options)
-    return Stream(
-        name,
-        rows,
-        rows=sum(counts),
-        block=block or max(counts, default=0) or None,
-        expand=expand,
-        finish=finish,
-    )
-
-
-def _count(file: str, options: Mapping[str, Any]) -> int:
-    with _Shard(file, options) as shard:
-        return sum(shard.groups())

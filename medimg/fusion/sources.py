@@ -28,7 +28,7 @@ from medimg.fusion.facts import Facts
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Harmonizer
 from medimg.fusion.locating import Manifests
-from medimg.fusion.parquet import ParquetRows
+from medimg.fusion.parquet import parquet_rows
 from medimg.fusion.plan import Member
 from medimg.fusion.report import Report, Told
 from medimg.fusion.select import kind_of
@@ -200,7 +200,7 @@ class Rows:
             if start >= sum(counts):
                 start -= sum(counts)
                 continue
-            for row in ParquetRows(files, counts, options=self.storage_options)(start):
+            for row in parquet_rows(files, counts, start, options=self.storage_options):
                 yield split, row
             start = 0
 

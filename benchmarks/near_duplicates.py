@@ -4,8 +4,8 @@
     python benchmarks/near_duplicates.py --scale 1e6 --axes 2
 
 The first form reads every image of the datasets found below the folder, makes altered copies of each, and asks
-`Matcher` for all of them at once. A copy is recalled when its original is among the matches; a false positive is a
-match between images that do not come from one original. The second form enters made-up signatures.
+`pairs` for all of them at once. A copy is recalled when it is paired with its original; a false positive is a pair of
+images that do not come from one original. The second form enters made-up signatures.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from scipy import ndimage
 from medimg import registry
 from medimg.files import Files
 from medimg.fusion import signatures
-from medimg.fusion.matching import Matcher, similarity
+from medimg.fusion.matching import pairs, similarity
 from medimg.fusion.signatures import Signature, signature
 from medimg.pixels import Array, Picture, Volume
 from medimg.rows import iterate
@@ -151,7 +152,6 @@ def images(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Picture 
 
 def measure(folder: Path, names: tuple[str, ...]) -> Result:
     """Recall and false positives over all originals and all their copies in one index."""
-    matcher = Matcher()
     originals: dict[str, Signature] = {}
     copies: dict[tuple[str, str], Signature] = {}
     for key, image in images(folder, names):
@@ -159,23 +159,26 @@ def measure(folder: Path, names: tuple[str, ...]) -> Result:
         altered = altered_picture(image.array) if isinstance(image, Picture) else altered_volume(image)
         for kind, copy in altered:
             copies[key, kind] = signature(copy, axes=None if isinstance(copy, Volume) else originals[key].axes)
-    matcher.extend(((key, ""), each) for key, each in originals.items())
-    matcher.extend(copies.items())
+    every = {(key, ""): each for key, each in originals.items()} | copies
+    names_ = list(every)
     found = defaultdict(set)
     wrong = []
-    for one, other, score in matcher.pairs():
+    for first, second, score in pairs(list(every.values())):
+        one, other = names_[first], names_[second]
         found[one].add(other)
         found[other].add(one)
         if one[0] != other[0]:
             wrong.append((" ".join(one), " ".join(other), score))
     kinds: dict[str, tuple[int, int, float]] = {}
     for (key, kind), each in copies.items():
-        asked = (key, "") in matcher.matches(each) and (key, "") in found[key, kind]
         recalled, count, lowest = kinds.get(kind, (0, 0, 1.0))
-        kinds[kind] = (recalled + asked, count + 1, min(lowest, similarity(originals[key], each)))
-    names_ = list(originals)
+        kinds[kind] = (
+            recalled + ((key, "") in found[key, kind]),
+            count + 1,
+            min(lowest, similarity(originals[key], each)),
+        )
     closest = sorted(
-        ((similarity(originals[a], originals[b]), a, b) for i, a in enumerate(names_) for b in names_[:i]),
+        ((similarity(originals[a], originals[b]), a, b) for b, a in combinations(originals, 2)),
         reverse=True,
     )
     return Result(len(originals), kinds, wrong, closest[:3])
@@ -187,8 +190,7 @@ def scale(count: int, axes: int) -> None:
     random = np.random.default_rng(0)
     common, weights = random.standard_normal(held), np.exp(random.normal(0, 0.5, held))
     shape = (512,) * axes
-    matcher = Matcher()
-    spent = 0.0
+    every: list[Signature] = []
     planted: dict[int, Signature] = {}
     for start in range(0, count, 10000):
         block = (random.standard_normal((min(10000, count - start), held)) + common) * weights
@@ -196,27 +198,13 @@ def scale(count: int, axes: int) -> None:
         for number, row in enumerate(block[:10], start):
             copy = row + random.normal(0, 0.2 * row.std(), held)
             planted[number] = Signature(shape, copy.clip(-127, 127).round().astype(np.int8).tobytes())
-        whole = block.round().astype(np.int8)
-        began = time.perf_counter()
-        for number, row in enumerate(whole, start):
-            matcher.add(number, Signature(shape, row.tobytes()))
-        spent += time.perf_counter() - began
+        every += [Signature(shape, row.tobytes()) for row in block.round().astype(np.int8)]
     print(f"{count} signatures of {held} bytes, {axes} axes")
-    print(f"  add           {spent / count * 1e6:8.1f} us each")
     began = time.perf_counter()
-    matcher.matches(next(iter(planted.values())))
-    print(f"  build         {time.perf_counter() - began:8.1f} s")
-    began = time.perf_counter()
-    recalled = sum(key in matcher.matches(each) for key, each in planted.items())
-    print(f"  matches       {(time.perf_counter() - began) / len(planted) * 1e3:8.1f} ms each")
-    print(f"                {recalled} of {len(planted)} planted copies found")
-    for key, each in planted.items():
-        matcher.add(("copy", key), each)
-    began = time.perf_counter()
-    pairs = {(one, other) for one, other, _ in matcher.pairs()}
-    recalled = sum((key, ("copy", key)) in pairs for key in planted)
+    found = {(one, other) for one, other, _ in pairs([*every, *planted.values()])}
+    recalled = sum((key, count + number) in found for number, key in enumerate(planted))
     print(f"  pairs         {time.perf_counter() - began:8.1f} s for all, {recalled} of {len(planted)} planted found,")
-    print(f"                {len(pairs) - recalled} others")
+    print(f"                {len(found) - recalled} others")
     print(f"  peak memory   {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:8.2f} GB")
 
 

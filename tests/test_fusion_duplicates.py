@@ -20,9 +20,9 @@ from scipy import ndimage
 
 from medimg import registry
 from medimg.errors import FormatError
-from medimg.fusion.duplicates import DuplicateError, declared_overlaps, disjoint, find_duplicates
+from medimg.fusion.duplicates import DuplicateError, declared_overlaps, find_duplicates
 from medimg.fusion.entries import Scanned, preference, scan
-from medimg.fusion.matching import Matcher, similarity
+from medimg.fusion.matching import pairs, similarity
 from medimg.fusion.report import DeclaredOverlap, Drop
 from medimg.fusion.signatures import THRESHOLD, Signature, signature
 from medimg.phantom import Phantom
@@ -146,27 +146,25 @@ def test_odd_voxels_have_signatures() -> None:
 
 
 def test_images_without_content_match_nothing() -> None:
-    matcher = Matcher()
-    for number, image in enumerate(
-        (
-            np.full((50, 60), 7),
-            np.zeros((9, 9, 9)),
-            texture(1, (7, 7)),
-            np.full((20, 20), np.nan),
-            np.zeros((50, 60)),
-        )
+    every = []
+    for image in (
+        np.full((50, 60), 7),
+        np.zeros((9, 9, 9)),
+        texture(1, (7, 7)),
+        np.full((20, 20), np.nan),
+        np.zeros((50, 60)),
     ):
         made = signed(image)
         assert made.blank and Signature.from_text(made.to_text()) == made
         assert similarity(made, made) == 0
-        matcher.add(number, made)
-        assert matcher.matches(made) == []
-    assert len(matcher) == 0 and list(matcher.pairs()) == []
+        every += [made, made, None]
+    assert list(pairs(every)) == []
 
 
 def test_pictures_and_volumes_are_never_alike() -> None:
     flat = texture(1, (64, 64))
-    assert similarity(signed(flat), signed(flat[:, :, None], axes=3)) == 0
+    both = signed(flat), signed(flat[:, :, None], axes=3)
+    assert similarity(*both) == 0 and list(pairs(both)) == []
 
 
 def test_what_has_no_signature() -> None:
@@ -191,17 +189,15 @@ def test_phantoms_that_look_alike_are_told_apart() -> None:
     """Phantoms are one blob with other noise: the hardest case there is. (Larger volumes differ in nothing else.)"""
     shapes = ((12, 10, 6), (16, 12, 4), (12, 14, 10), (16, 14, 8), (48, 50, 1), (64, 72, 1))
     originals = {(shape, seed): phantom_volume(seed, shape) for shape in shapes for seed in "abcdefgh"}
-    matcher = Matcher()
-    for key, volume in originals.items():
-        matcher.add(key, signature(volume.array[:, :, 0]) if key[0][2] == 1 else signature(volume))
-    assert list(matcher.pairs()) == []
-    for key, volume in originals.items():
+    made = [signature(volume.array[:, :, 0] if key[0][2] == 1 else volume) for key, volume in originals.items()]
+    assert list(pairs(made)) == []
+    for number, (key, volume) in enumerate(originals.items()):
         array = ((volume.array.astype(np.float32) + 1000) / 1400 * 255).clip(0, 255).astype(np.uint8)
         if key[0][2] == 1:
-            assert matcher.matches(signature(Picture(array[::-1, :, 0]))) == [key]
+            copy = signature(Picture(array[::-1, :, 0]))
         else:
-            copy = Volume.from_array(array[:, ::-1], np.diag([0.5, 0.6, 3.0, 1.0]))
-            assert matcher.matches(signature(copy)) == [key]
+            copy = signature(Volume.from_array(array[:, ::-1], np.diag([0.5, 0.6, 3.0, 1.0])))
+        assert [pair[:2] for pair in pairs([*made, copy])] == [(number, len(made))]
 
 
 # the index
@@ -215,7 +211,6 @@ def test_the_index_finds_what_comparing_all_finds(axes: int) -> None:
     for number in range(60):
         image = texture(number // 2, shape)
         made[number] = signed(image + rng.normal(0, rng.choice(noise), shape))
-    matcher = Matcher()
     expected = {
         (one, other): similarity(made[one], made[other])
         for one in made
@@ -223,15 +218,8 @@ def test_the_index_finds_what_comparing_all_finds(axes: int) -> None:
         if one < other and similarity(made[one], made[other]) >= THRESHOLD[axes][0]
     }
     assert 10 < len(expected) < 30
-    for number, each in made.items():
-        matcher.add(number, each)
-        # Asked while it grows: what came before and was alike, and itself, best first.
-        found = matcher.scored(each)
-        assert {key for key, _ in found} == {number} | {one for one, other in expected if other == number}
-        assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
-    assert len(matcher) == 60
-    pairs = {(one, other): score for one, other, score in matcher.pairs()}
-    assert pairs == pytest.approx(expected, abs=1e-5)
+    found = {(one, other): score for one, other, score in pairs(list(made.values()))}
+    assert found == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("axes", [2, 3])
@@ -243,25 +231,17 @@ def test_the_index_misses_little_among_many(axes: int) -> None:
     rows[count // 2 :] = rows[: count // 2] + rng.normal(0, 0.3, size=(count // 2, size))
     shape = (256,) * axes
     coded = [Signature(shape, np.round(row * 20).clip(-127, 127).astype(np.int8).tobytes()) for row in rows]
-    matcher = Matcher()
-    matcher.extend(enumerate(coded))
-    pairs = {(one, other) for one, other, _ in matcher.pairs()}
+    found = {(one, other) for one, other, _ in pairs(coded)}
     planted = {(number, number + count // 2) for number in range(count // 2)}
-    assert len(pairs & planted) >= 0.99 * len(planted)
-    assert pairs <= planted
-    asked = rng.choice(count // 2, 100, replace=False)
-    assert sum(int(n) + count // 2 in matcher.matches(coded[n]) for n in asked) >= 99
+    assert len(found & planted) >= 0.99 * len(planted)
+    assert found <= planted
 
 
 def test_copies_on_another_grid_have_their_own_threshold() -> None:
     volume = texture(5, (40, 44, 48))
-    copy = signed(ndimage.zoom(volume, 0.8, order=1))
-    matcher = Matcher({3: (0.0, 1.1)})
-    matcher.add("volume", signed(volume))
-    assert matcher.matches(copy) == [] and matcher.matches(signed(volume.T)) == ["volume"]
-    matcher = Matcher({3: (1.1, 0.9)})
-    matcher.add("volume", signed(volume))
-    assert matcher.matches(copy) == ["volume"] and matcher.matches(signed(volume.T)) == []
+    every = [signed(volume), signed(ndimage.zoom(volume, 0.8, order=1)), signed(volume.T)]
+    assert [pair[:2] for pair in pairs(every, {2: (0, 0), 3: (0.0, 1.1)})] == [(0, 2)]
+    assert [pair[:2] for pair in pairs(every, {2: (0, 0), 3: (1.1, 0.9)})] == [(0, 1), (1, 2)]
 
 
 # what goes
@@ -331,7 +311,6 @@ def test_what_stays_and_what_goes(entries: list[Scanned], within: Any) -> None:
         first = min((entry.split for entry in group), key=RANK.__getitem__)
         expected |= {entry.key for entry in group if entry.split != first}
     assert leaks == expected
-    assert {drop.key for drop in disjoint(entries)} == expected
 
     # No image twice among what stays, but for what `within` allows.
     for one in staying:
@@ -404,24 +383,23 @@ def test_one_person_with_two_names_is_known_by_a_shared_image() -> None:
         Scanned("b/3", "third", subject="patient 8", split="train"),
         Scanned("c/1", "fourth", subject="ann", split="train"),  # another dataset's ann
     ]
-    dropped = disjoint(rows)
+    dropped = find_duplicates(rows).dropped
     assert [(drop.key, drop.reason) for drop in dropped] == [("b/1", "leak: image"), ("b/2", "leak: linked")]
-    assert {drop.key for drop in disjoint(rows, splits=("train", "test"))} == {"a/1"}
+    assert find_duplicates(rows, splits=("train", "test")).keys == {"a/1"}
     strange = [row._replace(split="val" if row.split == "test" else "train") for row in rows]
-    assert {drop.key for drop in disjoint(strange)} == {"a/1"}, "splits without a rank come last"
+    assert find_duplicates(strange).keys == {"a/1"}, "splits without a rank come last"
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t", "\u00a0"])
 def test_blank_subjects_are_no_one_person(blank: str) -> None:
     rows = [Scanned(f"a/{n}", f"image {n}", subject=blank, split="test" if n else "train") for n in range(4)]
-    assert find_duplicates(rows).dropped == () and disjoint(rows) == ()
+    assert find_duplicates(rows).dropped == ()
 
 
 def test_keys_are_unique() -> None:
     rows = [Scanned("a/1", "x"), Scanned("a/1", "y")]
-    for ask in (find_duplicates, disjoint):
-        with pytest.raises(ValueError, match="'a/1'"):
-            ask(rows)
+    with pytest.raises(ValueError, match="'a/1'"):
+        find_duplicates(rows)
 
 
 def test_declared_overlaps_are_compared_with_what_is_found() -> None:

@@ -438,7 +438,9 @@ def test_parquet_is_read_from_any_row_and_nothing_before_it(tmp_path: Path, monk
     )
     next(read_from(46))
     assert groups == [1]
-    made = mix([Stream("p", read_from, rows=48, block=44), member("a", 9)], features=ID, weights="interleave", shuffle=6)
+    made = mix(
+        [Stream("p", read_from, rows=48, block=44), member("a", 9)], features=ID, weights="interleave", shuffle=6
+    )
     assert sorted(ids(made)) == sorted([f"p{index}" for index in range(48)] + [f"a{index}" for index in range(9)])
 
 

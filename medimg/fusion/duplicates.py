@@ -15,9 +15,9 @@ from medimg.declaration import Dataset
 from medimg.fusion.choices import OnDuplicate
 from medimg.fusion.entries import Scanned, preference
 from medimg.fusion.errors import FusionError
-from medimg.fusion.matching import Matcher
+from medimg.fusion.matching import pairs
 from medimg.fusion.report import DeclaredOverlap, Drop, ImageGroup, Reason, Report
-from medimg.fusion.signatures import THRESHOLD
+from medimg.fusion.signatures import Signature
 
 SPLITS = ("test", "validation", "train")
 """Splits whose rows stay, first to last, where one image or person stands in several."""
@@ -53,15 +53,19 @@ def find_duplicates(
     prefer: Prefer = preference,
     splits: Sequence[str] | None = SPLITS,
     overlaps: Iterable[DeclaredOverlap] = (),
-    thresholds: Mapping[int, tuple[float, float]] = THRESHOLD,
     refusal: Callable[[Scanned, Scanned], str] | None = None,
 ) -> Report:
     """Which rows of a fused set to leave out, so that no image comes twice and no image or person leaks.
 
-    First the splits are made disjoint (`disjoint`). Then, within each split, entries are taken in the order of
-    `prefer` (and of `entries` where that is equal), and one is left out if it shows the same image as one that was
-    taken. So no two rows that stay are of one image, every row that goes is directly the same image as one that
-    stays and is preferred to it, and the order of the entries decides nothing but ties.
+    First the splits are made disjoint. Rows belong together where they show one image (equal content, or signatures
+    that agree) or one subject of one dataset, and where they are linked so over further rows: a person who has two
+    names in two datasets is known by a shared image. Of rows that belong together, those of the first split stay: an
+    evaluation stays what its authors published, and training gives way.
+
+    Then, within each split, entries are taken in the order of `prefer` (and of `entries` where that is equal), and one
+    is left out if it shows the same image as one that was taken. So no two rows that stay are of one image, every row
+    that goes is directly the same image as one that stays and is preferred to it, and the order of the entries decides
+    nothing but ties.
 
     Args:
         entries: of all members.
@@ -70,10 +74,9 @@ def find_duplicates(
         within: which duplicates inside one member and split go: none ("keep"), those with equal pixels ("exact"),
             or near ones too ("near"; frames of a video are near duplicates of each other).
         prefer: the entry with the lowest key stays.
-        splits: which split keeps its rows, first to last; other splits come after these. None lets images and
+        splits: which split keeps its rows, first to last; others come after these, by name. None lets images and
             persons stand in several splits.
         overlaps: what the declarations state (`declared_overlaps`), to be compared with what is found.
-        thresholds: see `Matcher`.
         refusal: why the labels of a row cannot be merged into one with equal pixels, empty where they can; None: they
             never can.
 
@@ -83,7 +86,7 @@ def find_duplicates(
     """
     every = list(entries)
     _unique(every)
-    links = _Links(every, thresholds)
+    links = _Links(every)
     leaks = {} if splits is None or on_duplicate == "ignore" else _leaks(every, links, splits)
     staying = [number for number in range(len(every)) if number not in leaks]
     copies = {} if on_duplicate in ("keep", "ignore") else _copies(every, links, staying, within, prefer)
@@ -107,49 +110,23 @@ def find_duplicates(
     )
 
 
-def disjoint(
-    entries: Iterable[Scanned],
-    *,
-    splits: Sequence[str] = SPLITS,
-    thresholds: Mapping[int, tuple[float, float]] = THRESHOLD,
-) -> tuple[Drop, ...]:
-    """Which rows to leave out so that no image and no person stands in two splits.
-
-    Rows belong together where they show one image (equal content, or signatures that agree) or one subject of one
-    dataset, and where they are linked so over further rows: a person who has two names in two datasets is known by
-    a shared image. Of rows that belong together, those of the first split in `splits` stay. By default that is
-    test, then validation, then train, then others by name: an evaluation stays what its authors published, and
-    training gives way.
-
-    Raises:
-        ValueError: two entries have one key.
-    """
-    every = list(entries)
-    _unique(every)
-    return tuple(drop for _, drop in sorted(_leaks(every, _Links(every, thresholds), splits).items()))
-
-
 # who shows the same image
 
 
 class _Links:
     """Entries by image: `image[i]` is the number of entry i's content; `near[image]` are images like it."""
 
-    def __init__(self, entries: Sequence[Scanned], thresholds: Mapping[int, tuple[float, float]]) -> None:
+    def __init__(self, entries: Sequence[Scanned]) -> None:
         self.entries = entries
         numbers: dict[str | int, int] = {}
         self.image = [numbers.setdefault(entry.content or place, len(numbers)) for place, entry in enumerate(entries)]
         self.members: list[list[int]] = [[] for _ in numbers]
         self.near: dict[int, dict[int, float]] = defaultdict(dict)
-        matcher = Matcher(thresholds)
-        signed: set[int] = set()
+        signatures: list[Signature | None] = [None] * len(numbers)
         for number, (image, entry) in enumerate(zip(self.image, entries, strict=True)):
             self.members[image].append(number)
-            if entry.signature is not None and image not in signed:
-                signed.add(image)
-                matcher.add(image, entry.signature)
-        for first, second, score in matcher.pairs():
-            assert isinstance(first, int) and isinstance(second, int)
+            signatures[image] = signatures[image] or entry.signature
+        for first, second, score in pairs(signatures):
             self.near[first][second] = self.near[second][first] = score
 
     def alike(self, image: int) -> Iterator[tuple[int, float | None]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import permutations, product
 
@@ -119,8 +118,8 @@ BAND: Mapping[int, tuple[float, float]] = {2: (0.5, 10.5), 3: (0.5, 6.5)}
 UNLIKE = 0.3
 """Share of differing hash bits from which a candidate is not compared further; unrelated images differ in half."""
 
-NEIGHBORS = {"find": 64, "pairs": 24}
-"""Entries before and after in each table that are candidates."""
+NEIGHBORS = 24
+"""Entries after each in every table that are candidates."""
 
 CHUNK: Mapping[int, int] = {2: 1024, 3: 256}
 
@@ -161,112 +160,41 @@ def _cuts(axes: int) -> Float:
     return np.random.default_rng(axes).standard_normal((size, TABLES * 32)).astype(np.float32)
 
 
-class _Table:
-    """All signatures of one number of axes.
-
-    Hashes of like images agree in most bits. Sorted by one of them, an image stands beside those that agree in its
-    first bits: the denser the entries, the more bits that is, so no number of bits needs choosing.
-    """
-
-    def __init__(self, axes: int) -> None:
-        self.axes = axes
-        self.keys: list[Hashable] = []
-        self.data: Array = np.empty((64, int(ball(axes).sum())), np.int8)
-        self.shapes: Array = np.empty((64, axes), np.uint16)
-        self.center: Float = np.zeros(_cuts(axes).shape[0], np.float32)
-        self.codes: Array = np.empty((0, TABLES), np.uint32)
-        self.order: list[Array] = []
-
-    def add(self, key: Hashable, signature: Signature) -> None:
-        count = len(self.keys)
-        if count == len(self.data):
-            self.data, self.shapes = (_longer(each, count + count // 2) for each in (self.data, self.shapes))
-        self.data[count] = np.frombuffer(signature.data, np.int8)
-        self.shapes[count] = signature.shape
-        self.keys.append(key)
-
-    def build(self, slack: int) -> None:
-        """Hash all entries; sort them too where more than `slack` are not sorted yet."""
-        count = len(self.keys)
-        sorted_ = len(self.order[0]) if self.order else 0
-        if count - sorted_ > slack:
-            chosen = np.random.default_rng(count).choice(count, min(count, 8192), replace=False)
-            if count >= 64:
-                self.center = _invariants(self.axes, self.data[np.sort(chosen)]).mean(axis=0)
-            self.codes = self.hash(self.data[:count])
-            self.order = [np.argsort(column, kind="stable").astype(np.uint32) for column in self.codes.T]
-        elif count > len(self.codes):
-            self.codes = np.concatenate([self.codes, self.hash(self.data[len(self.codes) : count])])
-
-    def hash(self, data: Array) -> Array:
-        """(n, held) -> (n, tables) uint32."""
-        out = np.empty((len(data), TABLES), np.uint32)
-        for start in range(0, len(data), 4096):
-            features = _invariants(self.axes, data[start : start + 4096]) - self.center
-            bits = np.packbits(features @ _cuts(self.axes) > 0, axis=1)
-            out[start : start + 4096] = bits.view(">u4")
-        return out
-
-    def find(self, signature: Signature, thresholds: tuple[float, float]) -> list[tuple[Hashable, float]]:
-        sorted_ = len(self.order[0]) if self.order else 0
-        self.build(slack=max(64, min(sorted_ // 4, 16384)))
-        data = np.frombuffer(signature.data, np.int8)[None]
-        code = self.hash(data)
-        found = [np.arange(len(self.order[0]) if self.order else 0, len(self.keys), dtype=np.uint32)]
-        for table, order in enumerate(self.order):
-            value = int(code[0, table])
-            key = self.codes[:, table].item
-            left = bisect_left(order, value, key=key)
-            right = bisect_right(order, value, lo=left, key=key)
-            found.append(order[max(0, left - NEIGHBORS["find"]) : right + NEIGHBORS["find"]])
-        near = np.unique(np.concatenate(found).astype(np.int64))
-        near = near[_alike(self.codes[near].view(np.uint64).T, code.view(np.uint64).T)]
-        shapes = np.broadcast_to(np.array(signature.shape, np.uint16), (len(near), self.axes))
-        scores, alike = self.verify(np.broadcast_to(data, (len(near), data.shape[1])), shapes, near, thresholds)
-        hits = zip(near[alike].tolist(), scores[alike].tolist(), strict=True)
-        return [(self.keys[index], score) for index, score in sorted(hits, key=lambda hit: (-hit[1], hit[0]))]
-
-    def verify(
-        self, data: Array, shapes: Array, others: Index, thresholds: tuple[float, float]
-    ) -> tuple[Float, npt.NDArray[np.bool_]]:
-        """Correlation of each pair, and whether that is enough."""
-        scores = np.empty(len(others), np.float32)
-        for start in range(0, len(others), CHUNK[self.axes]):
-            part = slice(start, start + CHUNK[self.axes])
-            index = others[part]
-            scores[part] = _correlate(self.axes, data[part], shapes[part], self.data[index], self.shapes[index])
-        one_grid = (np.sort(shapes, axis=1) == np.sort(self.shapes[others], axis=1)).all(axis=1)
-        return scores, scores >= np.where(one_grid, *thresholds)
-
-    def pairs(self, thresholds: tuple[float, float]) -> Iterator[tuple[int, int, float]]:
-        self.build(slack=0)
-        found = np.unique(np.concatenate([np.empty(0, np.int64), *self.candidates()]))
-        size = CHUNK[self.axes]
-        for start in range(0, len(found), size):
-            first, second = np.divmod(found[start : start + size], len(self.keys))
-            scores, alike = self.verify(self.data[first], self.shapes[first], second, thresholds)
-            kept = (each[alike].tolist() for each in (first, second, scores))
-            yield from zip(*kept, strict=True)
-
-    def candidates(self) -> Iterator[Index]:
-        """Neighbors in a table whose hashes agree, as first * number of entries + second."""
-        count = len(self.keys)
-        for order in self.order:
-            words = np.ascontiguousarray(self.codes[order].view(np.uint64).T)
-            for lag in range(1, min(NEIGHBORS["pairs"], count - 1) + 1):
-                at = np.flatnonzero(_alike(words[:, :-lag], words[:, lag:]))
-                one, other = order[at].astype(np.int64), order[at + lag].astype(np.int64)
-                yield np.minimum(one, other) * count + np.maximum(one, other)
-
-
-def _longer(array: Array, more: int) -> Array:
-    out = np.empty((len(array) + more, array.shape[1]), array.dtype)
-    out[: len(array)] = array
+def _hashes(axes: int, data: Array) -> Array:
+    """(n, held) -> (n, tables) uint32; hashes of like images agree in most bits."""
+    count = len(data)
+    center: Float = np.zeros(1, np.float32)
+    if count >= 64:
+        chosen = np.random.default_rng(count).choice(count, min(count, 8192), replace=False)
+        center = _invariants(axes, data[np.sort(chosen)]).mean(axis=0)
+    out = np.empty((count, TABLES), np.uint32)
+    for start in range(0, count, 4096):
+        features = _invariants(axes, data[start : start + 4096]) - center
+        bits = np.packbits(features @ _cuts(axes) > 0, axis=1)
+        out[start : start + 4096] = bits.view(">u4")
     return out
 
 
+def _candidates(codes: Array) -> Index:
+    """Neighbors in a table whose hashes agree, as first * number of entries + second.
+
+    Sorted by one of its hashes, an image stands beside those that agree in its first bits: the denser the entries, the
+    more bits that is, so no number of bits needs choosing.
+    """
+    count = len(codes)
+    found = [np.empty(0, np.int64)]
+    for column in codes.T:
+        order = np.argsort(column, kind="stable").astype(np.uint32)
+        words = np.ascontiguousarray(codes[order].view(np.uint64).T)
+        for lag in range(1, min(NEIGHBORS, count - 1) + 1):
+            at = np.flatnonzero(_alike(words[:, :-lag], words[:, lag:]))
+            one, other = order[at].astype(np.int64), order[at + lag].astype(np.int64)
+            found.append(np.minimum(one, other) * count + np.maximum(one, other))
+    return np.unique(np.concatenate(found))
+
+
 def _alike(words: Array, others: Array) -> npt.NDArray[np.bool_]:
-    """(m, n) with (m, n or 1) uint64 -> (n,): whether enough bits of each column agree."""
+    """(m, n) with (m, n) uint64 -> (n,): whether enough bits of each column agree."""
     differing = np.zeros(words.shape[1], np.uint16)
     for one, other in zip(words, others, strict=True):
         differing += np.bitwise_count(one ^ other)
@@ -274,48 +202,28 @@ def _alike(words: Array, others: Array) -> npt.NDArray[np.bool_]:
     return like
 
 
-class Matcher:
-    """Finds which of many signatures are of the same image. Pictures are never compared with volumes.
+def pairs(
+    signatures: Sequence[Signature | None], thresholds: Mapping[int, tuple[float, float]] = THRESHOLD
+) -> Iterator[tuple[int, int, float]]:
+    """All pairs that are of the same image, each once, as places in the sequence, with the similarity.
 
-    Two stages: hash tables over invariants of the signature give candidates, `similarity` decides. Adding is
-    cheap; the tables are built when first asked, and anew when a quarter, or 16384, of the entries are new.
+    Two stages: hash tables over invariants of the signature give candidates, `similarity` decides. A blank signature,
+    or none, matches nothing; pictures are never compared with volumes. Of a crowd (dozens of entries that are all
+    alike) not every pair is given, but enough to connect it.
 
     Args:
+        signatures: of the images.
         thresholds: for 2 and 3 axes, the least similarity on the same grid and across grids.
     """
-
-    def __init__(self, thresholds: Mapping[int, tuple[float, float]] = THRESHOLD) -> None:
-        self.thresholds = dict(thresholds)
-        self._tables = {axes: _Table(axes) for axes in TERMS}
-
-    def __len__(self) -> int:
-        return sum(len(table.keys) for table in self._tables.values())
-
-    def add(self, key: Hashable, signature: Signature | None) -> None:
-        """Enter a signature; a blank one, or none, is left out since it matches nothing."""
-        if signature is not None and not signature.blank:
-            self._tables[signature.axes].add(key, signature)
-
-    def extend(self, items: Iterable[tuple[Hashable, Signature | None]]) -> None:
-        """`add` for many."""
-        for key, each in items:
-            self.add(key, each)
-
-    def matches(self, signature: Signature | None) -> list[Hashable]:
-        """Keys of the same image, the most similar first; an entry matches itself."""
-        return [key for key, _ in self.scored(signature)]
-
-    def scored(self, signature: Signature | None) -> list[tuple[Hashable, float]]:
-        """`matches` with the similarities."""
-        if signature is None or signature.blank:
-            return []
-        return self._tables[signature.axes].find(signature, self.thresholds[signature.axes])
-
-    def pairs(self) -> Iterator[tuple[Hashable, Hashable, float]]:
-        """All pairs of entries that are of the same image, each once, in the order of entry, with the similarity.
-
-        Of a crowd (dozens of entries that are all alike) not every pair is given, but enough to connect it.
-        """
-        for axes, table in self._tables.items():
-            for first, second, score in table.pairs(self.thresholds[axes]):
-                yield table.keys[first], table.keys[second], score
+    for axes in TERMS:
+        held = [(n, each) for n, each in enumerate(signatures) if each and each.axes == axes and not each.blank]
+        data = np.frombuffer(b"".join(each.data for _, each in held), np.int8).reshape(len(held), int(ball(axes).sum()))
+        shapes = np.array([each.shape for _, each in held], np.uint16).reshape(-1, axes)
+        found = _candidates(_hashes(axes, data))
+        for start in range(0, len(found), CHUNK[axes]):
+            first, second = np.divmod(found[start : start + CHUNK[axes]], len(held))
+            scores = _correlate(axes, data[first], shapes[first], data[second], shapes[second])
+            one_grid = (np.sort(shapes[first], axis=1) == np.sort(shapes[second], axis=1)).all(axis=1)
+            alike = scores >= np.where(one_grid, *thresholds[axes])
+            for one, other, score in zip(first[alike], second[alike], scores[alike].tolist(), strict=True):
+                yield held[one][0], held[other][0], score

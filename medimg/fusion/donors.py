@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medimg import licenses
 from medimg.errors import SOURCE_FAULTS, FormatError, LabelError, MedimgError
@@ -13,7 +13,10 @@ from medimg.fusion.merging import merge
 from medimg.fusion.parquet import parquet_rows
 from medimg.fusion.report import Contradiction
 from medimg.licenses import Verdict
-from medimg.schema import Dimension
+from medimg.schema import Dimension, Row
+
+if TYPE_CHECKING:
+    from medimg.fusion.sources import Rows
 
 COLUMNS = ("id", "dataset", "label", "content", "license", "spacing")
 """What is read of a published row whose labels are merged: all but its image."""
@@ -41,31 +44,6 @@ class Donor(NamedTuple):
     at: int = 0
 
 
-class Readable(Protocol):
-    """A member whose rows can be looked up, as `medimg.fusion.sources.Rows`."""
-
-    @property
-    def place(self) -> str | None:
-        """Source of its rows; None for the Hub."""
-
-    @property
-    def shards(self) -> Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]:
-        """Split -> (files, rows per file), for the Hub."""
-
-    @property
-    def storage_options(self) -> Mapping[str, Any]:
-        """For fsspec."""
-
-    def open(self, start: int = 0) -> Iterator[Any]:
-        """Items from `start` on."""
-
-    def id(self, item: Any) -> str:
-        """The id that the row of an item is stored under."""
-
-    def read(self, row: Any) -> dict[str, Any]:
-        """A row of one's own copy as it is stored."""
-
-
 class Donors:
     """Reads such rows when they are needed, one at a time. Can be pickled; a copy starts without open files.
 
@@ -74,10 +52,10 @@ class Donors:
         of: id of a row that stays -> rows whose labels it gets, the preferred ones first.
     """
 
-    def __init__(self, members: Mapping[str, Readable], of: Mapping[str, Sequence[Donor]]) -> None:
+    def __init__(self, members: Mapping[str, Rows], of: Mapping[str, Sequence[Donor]]) -> None:
         self._members = dict(members)
         self._of = {key: tuple(donors) for key, donors in of.items()}
-        self._own: dict[str, dict[str, Any]] = {}
+        self._own: dict[str, dict[str, Row]] = {}
         self._open: dict[tuple[str, str], tuple[int, Iterator[dict[str, Any]]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -106,7 +84,7 @@ class Donors:
             )
         return row
 
-    def _published(self, member: Readable, donor: Donor) -> dict[str, Any] | None:
+    def _published(self, member: Rows, donor: Donor) -> dict[str, Any] | None:
         """Rows that follow each other are read from one opened file."""
         key = donor.member, donor.split
         at, rows = self._open.pop(key, (0, None))
@@ -117,18 +95,18 @@ class Donors:
         self._open[key] = (donor.at + 1, rows)
         return row
 
-    def _from_copy(self, member: Readable, donor: Donor) -> dict[str, Any] | None:
+    def _from_copy(self, member: Rows, donor: Donor) -> dict[str, Any] | None:
         """Of one's own copy: the builder's light rows, found in one walk, of which one is decoded now."""
         if donor.member not in self._own:
             wanted = {each.id for donors in self._of.values() for each in donors if each.member == donor.member}
             self._own[donor.member] = known = {}
             for item in member.open(0):
-                if (id_ := member.id(item)) in wanted:
-                    known[id_] = item
+                if (id_ := member.id(item)) in wanted and isinstance(item[1], Row):
+                    known[id_] = item[1]
                     if len(known) == len(wanted):
                         break
         found = self._own[donor.member].get(donor.id)
-        return None if found is None else member.read(found[1])
+        return None if found is None else member.read(found)
 
 
 def refusal(one: str, other: str) -> str:

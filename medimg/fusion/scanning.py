@@ -7,23 +7,22 @@ import hashlib
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from medimg import __version__, licenses, registry
-from medimg.errors import SOURCE_FAULTS, MedimgError
+from medimg.errors import SOURCE_FAULTS, FormatError, MedimgError
 from medimg.files import File
 from medimg.fusion.choices import OnDuplicate, split_fused
 from medimg.fusion.donors import Donor, Donors, refusal
 from medimg.fusion.duplicates import declared_overlaps, find_duplicates
-from medimg.fusion.entries import Scanned, preference, scan
+from medimg.fusion.entries import Scanned, preference
 from medimg.fusion.facts import Facts
 from medimg.fusion.locating import Look, look
 from medimg.fusion.report import Report, Unread
-from medimg.fusion.signatures import VERSION, Signature
+from medimg.fusion.signatures import VERSION, Signature, signature
 from medimg.fusion.sources import Item, Rows
 from medimg.schema import Row
 
@@ -31,7 +30,7 @@ DELAY = 2
 """Seconds after which a comparison shows its progress."""
 
 
-class Cache(MutableMapping[str, str]):
+class Cache:
     """Texts by key in one file that processes share; it may be deleted at any time.
 
     Args:
@@ -44,6 +43,7 @@ class Cache(MutableMapping[str, str]):
             self._store = self._opened(path)
         except (OSError, sqlite3.Error):
             self._store = self._opened(":memory:")
+        self.close = self._store.close
 
     @staticmethod
     def _opened(path: Path | str) -> sqlite3.Connection:
@@ -53,29 +53,13 @@ class Cache(MutableMapping[str, str]):
         store.execute("INSERT OR REPLACE INTO known VALUES ('', '')")  # fails here where nothing can be written
         return store
 
-    def __getitem__(self, key: str) -> str:
+    def get(self, key: str) -> str | None:
+        """The text; None where there is none."""
         found = self._store.execute("SELECT value FROM known WHERE key = ?", (key,)).fetchone()
-        if found is None:
-            raise KeyError(key)
-        value: str = found[0]
-        return value
+        return None if found is None else str(found[0])
 
     def __setitem__(self, key: str, value: str) -> None:
         self._store.execute("INSERT OR REPLACE INTO known VALUES (?, ?)", (key, value))
-
-    def __delitem__(self, key: str) -> None:
-        self._store.execute("DELETE FROM known WHERE key = ?", (key,))
-
-    def __iter__(self) -> Iterator[str]:
-        return (key for (key,) in self._store.execute("SELECT key FROM known"))
-
-    def __len__(self) -> int:
-        count: int = self._store.execute("SELECT count(*) FROM known").fetchone()[0]
-        return count
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._store.close()
 
 
 def cache_path() -> Path:
@@ -109,19 +93,21 @@ def find(
         DuplicateError: there are some, and `on_duplicate` is "error".
         MedimgError: a source cannot be read.
     """
-    found = _Found()
+    entries: list[Scanned] = []
+    unread: list[Unread] = []
+    not_compared: dict[str, str] = {}
     looks = {member.key: _look(member, members, on_duplicate, near) for member in members}
     with contextlib.closing(Cache(cache_path())) as cache:
         for member in members:
             if (how := looks[member.key]) == "nothing":
-                found.not_compared[member.key] = _why_not(member, members, on_duplicate)
+                not_compared[member.key] = _why_not(member, members, on_duplicate)
                 continue
             if how == "subjects":
-                found.not_compared[member.key] = (
+                not_compared[member.key] = (
                     'images: near=False and on_duplicate="keep" read no pixels before the first row; '
                     "subjects were compared"
                 )
-            found.entries += _entries(member.alone(), how, cache, found.unread)
+            entries += _entries(member.alone(), how, cache, unread)
     names = dict.fromkeys(member.name for member in members)
     by_key = {member.key: member for member in members}
     ranks = ranks or {}
@@ -129,22 +115,20 @@ def find(
     def prefer(entry: Scanned) -> tuple[int, ...]:
         return (ranks.get(entry.source, len(ranks)), *preference(entry))
 
+    def apart(kept: Scanned, other: Scanned) -> str:
+        if "video" in (by_key[kept.source].dimension, by_key[other.source].dimension):
+            return "labels of videos are not merged"
+        return refusal(kept.license or licenses.UNKNOWN, other.license or licenses.UNKNOWN)
+
     report = find_duplicates(
-        found.entries,
+        entries,
         on_duplicate=on_duplicate,
         prefer=prefer,
         overlaps=declared_overlaps(registry.get(name).dataset for name in names),
-        refusal=partial(_refusal, {key for key, member in by_key.items() if member.dimension == "video"}),
+        refusal=apart,
     )
-    report = replace(report, not_compared=found.not_compared, unread=tuple(found.unread))
-    return report, _donors(report, found.entries, by_key, prefer)
-
-
-@dataclass
-class _Found:
-    entries: list[Scanned] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
-    not_compared: dict[str, str] = field(default_factory=dict)
+    report = replace(report, not_compared=not_compared, unread=tuple(unread))
+    return report, _donors(report, entries, by_key, prefer)
 
 
 def _look(member: Rows, members: Sequence[Rows], on_duplicate: OnDuplicate, near: bool | None) -> Look:
@@ -168,12 +152,6 @@ def _why_not(member: Rows, members: Sequence[Rows], on_duplicate: OnDuplicate) -
     return f"there is {one}, in which duplicates are {'kept' if len(members) > 1 else 'left alone'}"
 
 
-def _refusal(videos: Collection[str], kept: Scanned, other: Scanned) -> str:
-    if kept.source in videos or other.source in videos:
-        return "labels of videos are not merged"
-    return refusal(kept.license or licenses.UNKNOWN, other.license or licenses.UNKNOWN)
-
-
 def _donors(
     report: Report, entries: Sequence[Scanned], members: Mapping[str, Rows], prefer: Callable[[Scanned], Any]
 ) -> Donors:
@@ -191,7 +169,7 @@ def _donors(
 # the rows of one member
 
 
-def _entries(member: Rows, how: Look, cache: MutableMapping[str, str], unread: list[Unread]) -> Iterator[Scanned]:
+def _entries(member: Rows, how: Look, cache: Cache, unread: list[Unread]) -> Iterator[Scanned]:
     """What is known of each row that is wanted; `unread` gets those that could not be read."""
     near = how == "pixels" and member.dimension != "video"
     items = member.open(0) if member.place is not None or near else member.outlines()
@@ -208,19 +186,29 @@ def _entries(member: Rows, how: Look, cache: MutableMapping[str, str], unread: l
                 unread.append(Unread(id_, member.key, split, "two rows have this id"))
                 continue
             seen.add(id_)
-            entry = (
-                _published(member, item, cache, near=near)
-                if isinstance(row, dict)
-                else _outlined(member, item)
-                if how == "subjects"
-                else _own(member, item, cache, near=near)
-            )
+            if isinstance(row, dict):
+                known, signed = row, signature_of(row, cache) if near else None
+            elif how == "subjects":
+                known, signed = member.outline(row), None
+            else:
+                known, signed = _own(member, row, cache, near=near)
         except (MedimgError, *SOURCE_FAULTS) as error:
             unread.append(Unread(member.id(item), member.key, split, str(error)))
             if not isinstance(row, dict):
                 continue
-            entry = _published(member, item, cache, near=False)
-        yield entry._replace(place=place, name=member.name)
+            known, signed = row, None
+        yield Scanned(
+            key=known["id"],
+            content=known["content"],
+            signature=signed,
+            subject=known["subject"],
+            split=split_fused(split),
+            member=member.key,
+            assessed=_assessed(member, known),
+            license=known["license"] or "",
+            place=place,
+            name=member.name,
+        )
     for text, reason in member.report.skipped.items():
         if text.startswith("quarantined: "):
             more = reason.count - len(reason.examples)
@@ -228,11 +216,11 @@ def _entries(member: Rows, how: Look, cache: MutableMapping[str, str], unread: l
             unread += [Unread(path, member.key, "", told) for path in reason.examples]
 
 
-def _shown(items: Iterator[Item], member: Rows) -> Iterator[Item]:
+def _shown(items: Iterator[Item], member: Rows) -> Iterable[Item]:
     """The items, with progress on a terminal where it takes long."""
     from datasets.utils import tqdm
 
-    yield from tqdm(
+    shown: Iterable[Item] = tqdm(
         items,
         total=member.rows,
         desc=f"comparing images of {member.key}",
@@ -241,52 +229,45 @@ def _shown(items: Iterator[Item], member: Rows) -> Iterator[Item]:
         leave=False,
         disable=not sys.stderr.isatty(),
     )
+    return shown
 
 
-def _published(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Scanned:
-    split, row = item
-    (entry,) = scan(
-        [row],  # type: ignore[list-item]
-        split=split_fused(split),
-        member=member.key,
-        targets=partial(_assessed, member),
-        cache=cache,
-        near=near,
-    )
-    return entry
+def _own(member: Rows, row: Row, cache: Cache, *, near: bool) -> tuple[dict[str, Any], Signature | None]:
+    """What is known of a row of one's own copy, and its signature where `near`.
 
-
-def _outlined(member: Rows, item: Item) -> Scanned:
-    """The entry of a row of one's own copy whose pixels nobody has looked at."""
-    split, row = item
-    assert isinstance(row, Row)
-    about = member.outline(row)
-    return Scanned(
-        key=about["id"],
-        content="",
-        subject=row.subject,
-        split=split_fused(split),
-        member=member.key,
-        assessed=_assessed(member, about),
-        license=about["license"],
-    )
-
-
-def _own(member: Rows, item: Item, cache: MutableMapping[str, str], *, near: bool) -> Scanned:
-    """The entry of a row of one's own copy; it is decoded only where this has never been done with these files."""
-    _, row = item
-    assert isinstance(row, Row)
+    It is decoded only where this has never been done with these files.
+    """
     key = _key(member, row)
     content = cache.get(key) if key else None
     text = cache.get(content) if near and content is not None else None
     if content is not None and (not near or text is not None):
-        signed = Signature.from_text(text) if text else None
-        return _outlined(member, item)._replace(content=content, signature=signed)
+        return {**member.outline(row), "content": content}, Signature.from_text(text) if text else None
     stored = member.read(row)
-    entry = _published(member, (item[0], stored), cache, near=near)
+    signed = signature_of(stored, cache) if near else None
     if key:
-        cache[key] = entry.content
-    return entry
+        cache[key] = stored["content"]
+    return stored, signed
+
+
+def signature_of(row: Mapping[str, Any], cache: Cache) -> Signature | None:
+    """The signature of a stored row; `cache` (content -> its text) is read and filled: equal pixels have one.
+
+    Raises:
+        FormatError: the pixels cannot be decoded; names the row.
+    """
+    content = row["content"]
+    known = cache.get(content)
+    if known is not None:
+        try:
+            return Signature.from_text(known) if known else None
+        except ValueError:
+            pass  # of an earlier version: made anew below
+    try:
+        made = signature(row["image"])
+    except FormatError as error:
+        raise error.within(file=row["id"]) from error
+    cache[content] = made.to_text() if made else ""
+    return made
 
 
 def _key(member: Rows, row: Row) -> str | None:

@@ -403,11 +403,13 @@ class Rows:
         return licenses.UNKNOWN if licenses.get(text).per_row else str(text)
 
     def outline(self, row: Row) -> dict[str, Any]:
-        """What the row will be stored as, without its pixels."""
+        """What the row will be stored as, without its pixels, of which nothing is known."""
         dataset, label = self.dataset, row.label
         legend = {} if label.mask is None else dataset.legend if label.legend is None else label.legend
         return {
             "id": self.id(("", row)),
+            "content": "",
+            "subject": row.subject,
             "modality": row.modality,
             "license": row.license or self.license,
             "label": {

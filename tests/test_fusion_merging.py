@@ -558,7 +558,7 @@ def test_bad_rows_are_left_out_and_told_where_the_declaration_says_so(
     lenient = dataset.model_copy(update={"bad_files": "quarantine"})
     monkeypatch.setattr(medimg.registry.get("lits").module, "DATASET", lenient)
     monkeypatch.setattr(sources.Rows, "dataset", property(
-        lambda self: lenient if self.name == "lits" else medimg.registry.get(self.name).dataset))  # fmt: skip
+        lambda self: lenient if self.key == "lits" else medimg.registry.get(self.key).dataset))  # fmt: skip
     root = originals(tmp_path)
     path = root / "lits" / "volume-2.nii"
     path.write_bytes(path.read_bytes()[:400])
@@ -629,7 +629,7 @@ def published(tmp_path: Path) -> Callable[..., list[sources.Rows]]:
             files = []
             for kind, columns in (("data", list(stored[0])), ("metadata", None)):
                 values = stored if columns else [_pixelless(row) for row in stored]
-                path = tmp_path / f"{rows.name}-{kind}.parquet"
+                path = tmp_path / f"{rows.key}-{kind}.parquet"
                 table = Dataset.from_list(values, features=features("3d")).with_format("arrow")[:]
                 pq.write_table(table, path, row_group_size=2)
                 files.append({"train": ((str(path),), (len(stored),))})

@@ -75,10 +75,10 @@ def row_licenses(stream: Any) -> dict[str, Counter[str]]:
         stream: what `fuse` gave.
     """
     found = {}
-    for member in stream.members:
-        if licenses.get(member.license).per_row:
-            wanted = (item for item in member.alone().outlines() if member.splits and item[0] in member.splits)
-            found[member.key] = Counter(member.terms(item) for item in wanted if member.wants(item))
+    for rows in stream.members:
+        if licenses.get(rows.member.license).per_row:
+            wanted = (item for item in rows.alone().outlines() if rows.splits and item[0] in rows.splits)
+            found[rows.key] = Counter(rows.terms(item) for item in wanted if rows.wants(item))
     return found
 
 

@@ -139,21 +139,9 @@ def _members(
     problems: dict[str, MedimgError] = {}
     for member in made.members:
         try:
-            rows = rows_of(
-                member,
-                harmonizer,
-                source=request.source,
-                manifests=manifests,
-                modality=request.modality,
-                license_terms=request.license_terms,
-                unlabeled=request.unlabeled,
-                grid=request.grid,
-                storage_options=dict(storage_options or {}),
-            )
+            members.append(rows_of(member, request, harmonizer, manifests=manifests, storage_options=storage_options))
         except MissingExtraError as error:
             problems[member.key] = error.within(dataset=member.key)
-        else:
-            members.append(rows)
     return members, problems
 
 
@@ -216,7 +204,7 @@ def _identity(request: Request, members: Sequence[Rows]) -> str:
     asked = request.model_dump(mode="json", exclude={"title", "notes", "source"})
     source = request.source if request.source in (None, OFFICIAL, MINIATURE) else "a copy"
     states = {member.key: [member.revision(), sorted(member.dropped)] for member in members}
-    modules = {registry.get(member.name).source_module for member in members}
+    modules = {registry.get(member.member.name).source_module for member in members}
     code = imports.written(*sorted(modules), "medimg.fusion.fusing", "medimg.phantom")
     whole = [asked, source, states, __version__, code]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

@@ -108,7 +108,7 @@ def find(
                     "subjects were compared"
                 )
             entries += _entries(member.alone(), how, cache, unread)
-    names = dict.fromkeys(member.name for member in members)
+    names = dict.fromkeys(each.member.name for each in members)
     by_key = {member.key: member for member in members}
     ranks = ranks or {}
 
@@ -116,7 +116,7 @@ def find(
         return (ranks.get(entry.source, len(ranks)), *preference(entry))
 
     def apart(kept: Scanned, other: Scanned) -> str:
-        if "video" in (by_key[kept.source].dimension, by_key[other.source].dimension):
+        if "video" in (by_key[kept.source].member.dimension, by_key[other.source].member.dimension):
             return "labels of videos are not merged"
         return refusal(kept.license or licenses.UNKNOWN, other.license or licenses.UNKNOWN)
 
@@ -169,31 +169,31 @@ def _donors(
 # the rows of one member
 
 
-def _entries(member: Rows, how: Look, cache: Cache, unread: list[Unread]) -> Iterator[Scanned]:
+def _entries(rows: Rows, how: Look, cache: Cache, unread: list[Unread]) -> Iterator[Scanned]:
     """What is known of each row that is wanted; `unread` gets those that could not be read."""
-    near = how == "pixels" and member.dimension != "video"
-    items = member.open(0) if member.place is not None or near else member.outlines()
+    near = how == "pixels" and rows.member.dimension != "video"
+    items = rows.open(0) if rows.place is not None or near else rows.outlines()
     count: Counter[str] = Counter()
     seen: set[str] = set()
-    for item in _shown(items, member):
+    for item in _shown(items, rows):
         split, row = item
         place = (split, count[split])
         count[split] += 1
         try:
-            if not member.wants(item):
+            if not rows.wants(item):
                 continue
-            if (id_ := member.id(item)) in seen:
-                unread.append(Unread(id_, member.key, split, "two rows have this id"))
+            if (id_ := rows.id(item)) in seen:
+                unread.append(Unread(id_, rows.key, split, "two rows have this id"))
                 continue
             seen.add(id_)
             if isinstance(row, dict):
                 known, signed = row, signature_of(row, cache) if near else None
             elif how == "subjects":
-                known, signed = member.outline(row), None
+                known, signed = rows.outline(row), None
             else:
-                known, signed = _own(member, row, cache, near=near)
+                known, signed = _own(rows, row, cache, near=near)
         except (MedimgError, *SOURCE_FAULTS) as error:
-            unread.append(Unread(member.id(item), member.key, split, str(error)))
+            unread.append(Unread(rows.id(item), rows.key, split, str(error)))
             if not isinstance(row, dict):
                 continue
             known, signed = row, None
@@ -203,27 +203,27 @@ def _entries(member: Rows, how: Look, cache: Cache, unread: list[Unread]) -> Ite
             signature=signed,
             subject=known["subject"],
             split=split_fused(split),
-            member=member.key,
-            assessed=_assessed(member, known),
+            member=rows.key,
+            assessed=_assessed(rows, known),
             license=known["license"] or "",
             place=place,
-            name=member.name,
+            name=rows.member.name,
         )
-    for text, reason in member.report.skipped.items():
+    for text, reason in rows.report.skipped.items():
         if text.startswith("quarantined: "):
             more = reason.count - len(reason.examples)
             told = text.removeprefix("quarantined: ") + (f" (and {more} more)" if more else "")
-            unread += [Unread(path, member.key, "", told) for path in reason.examples]
+            unread += [Unread(path, rows.key, "", told) for path in reason.examples]
 
 
-def _shown(items: Iterator[Item], member: Rows) -> Iterable[Item]:
+def _shown(items: Iterator[Item], rows: Rows) -> Iterable[Item]:
     """The items, with progress on a terminal where it takes long."""
     from datasets.utils import tqdm
 
     shown: Iterable[Item] = tqdm(
         items,
-        total=member.rows,
-        desc=f"comparing images of {member.key}",
+        total=rows.rows,
+        desc=f"comparing images of {rows.key}",
         unit=" rows",
         delay=DELAY,
         leave=False,
@@ -232,17 +232,17 @@ def _shown(items: Iterator[Item], member: Rows) -> Iterable[Item]:
     return shown
 
 
-def _own(member: Rows, row: Row, cache: Cache, *, near: bool) -> tuple[dict[str, Any], Signature | None]:
+def _own(rows: Rows, row: Row, cache: Cache, *, near: bool) -> tuple[dict[str, Any], Signature | None]:
     """What is known of a row of one's own copy, and its signature where `near`.
 
     It is decoded only where this has never been done with these files.
     """
-    key = _key(member, row)
+    key = _key(rows, row)
     content = cache.get(key) if key else None
     text = cache.get(content) if near and content is not None else None
     if content is not None and (not near or text is not None):
-        return {**member.outline(row), "content": content}, Signature.from_text(text) if text else None
-    stored = member.read(row)
+        return {**rows.outline(row), "content": content}, Signature.from_text(text) if text else None
+    stored = rows.read(row)
     signed = signature_of(stored, cache) if near else None
     if key:
         cache[key] = stored["content"]
@@ -270,7 +270,7 @@ def signature_of(row: Mapping[str, Any], cache: Cache) -> Signature | None:
     return made
 
 
-def _key(member: Rows, row: Row) -> str | None:
+def _key(rows: Rows, row: Row) -> str | None:
     """Says which pixels a row has, by the versions of its files; None where a file has no version."""
     label = row.label
     parts = [part for part in (row.image, label.mask, label.target) if part is not None]
@@ -279,12 +279,12 @@ def _key(member: Rows, row: Row) -> str | None:
     if not all(file.version for file in files.values()):
         return None
     digest = hashlib.sha256("\n".join(versions).encode()).hexdigest()
-    return f"{__version__}/{member.name}/{row.config}/{row.id}/{digest}"
+    return f"{__version__}/{rows.member.name}/{row.config}/{row.id}/{digest}"
 
 
-def _assessed(member: Rows, row: Mapping[str, Any]) -> tuple[str, ...]:
+def _assessed(rows: Rows, row: Mapping[str, Any]) -> tuple[str, ...]:
     """The targets that a row says something of; without targets all that it was assessed for. And its measures."""
-    label, harmonizer = row["label"], member.harmonizer
+    label, harmonizer = row["label"], rows.harmonizer
     found = harmonizer.assessed(Facts.of(label)) if harmonizer.targets else tuple(label["assessed"] or ())
     measures = (each["name"] for each in label["measures"] or ())
     return (*found, *dict.fromkeys(name for name in measures if name in (harmonizer.measures or (name,))))

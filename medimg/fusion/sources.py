@@ -25,17 +25,17 @@ from medimg.errors import (
 from medimg.fusion.choices import split_fused
 from medimg.fusion.donors import Donors, with_donors
 from medimg.fusion.facts import Facts
-from medimg.fusion.grid import Grid
 from medimg.fusion.labels import Harmonizer
 from medimg.fusion.locating import Manifests
 from medimg.fusion.parquet import parquet_rows
 from medimg.fusion.plan import Member
 from medimg.fusion.report import Report, Told
+from medimg.fusion.request import Request
 from medimg.fusion.select import kind_of
 from medimg.loading import MINIATURE, OFFICIAL, miniature, open_source, plain
 from medimg.report import LoadReport
 from medimg.rows import drafts, left_out, looked_for, materialize, naming_file, quarantined, take_told
-from medimg.schema import Dimension, Row, Skipped
+from medimg.schema import Row, Skipped
 
 Shards = Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]
 SHOWN = 4
@@ -49,41 +49,28 @@ class Rows:
     """`Stream.open`, `expand` and `finish` of one member; picklable.
 
     Attributes:
-        name, config, splits: what to read.
-        dimension: of the rows.
+        member: of the plan; `request`: what was asked for.
+        harmonizer: makes the column `fused`.
+        splits: which of them to read, as the source calls them.
         place: source of the rows; None for the Hub.
         storage_options: for fsspec.
-        miniature: the source is a phantom copy.
-        modality: ids of which the row's must be a kind; empty takes all.
-        license_terms: terms that the row's own license must meet.
         dropped: ids of rows that are left out as duplicates; `donors`: whose labels go into which row.
         told: what is learned while rows are read.
         lenient: a bad row ends nothing, whatever the declaration says.
-        harmonizer: makes the column `fused`.
-        unlabeled: also give rows that say nothing about the targets.
-        grid: voxels that are asked for.
-        license: of rows that state none.
         shards: split -> (files, rows per file); for the Hub. `metadata`: the same of the files without pixels.
         digest: of the content of the shards.
     """
 
-    name: str
-    config: str
-    splits: tuple[str, ...]
-    dimension: Dimension
-    place: str | None
+    member: Member
+    request: Request
     harmonizer: Harmonizer
+    splits: tuple[str, ...]
+    place: str | None
     storage_options: Mapping[str, Any] = field(default_factory=dict)
-    miniature: bool = False
-    modality: tuple[str, ...] = ()
-    license_terms: tuple[str, ...] = ()
     dropped: frozenset[str] = frozenset()
     donors: Donors | None = None
     told: Told = field(default_factory=Told, compare=False)
     lenient: bool = False
-    unlabeled: bool = False
-    grid: Grid = field(default_factory=Grid)
-    license: str = licenses.UNKNOWN
     shards: Shards = field(default_factory=dict)
     metadata: Shards = field(default_factory=dict)
     digest: str = ""
@@ -91,12 +78,12 @@ class Rows:
     @property
     def key(self) -> str:
         """The member's key, as in the plan."""
-        return f"{self.name}/{self.config}" if self.dataset.configs else self.name
+        return self.member.key
 
     @property
     def dataset(self) -> Dataset:
         """The declaration."""
-        return registry.get(self.name).dataset
+        return registry.get(self.member.name).dataset
 
     @property
     def rows(self) -> int | None:
@@ -111,7 +98,7 @@ class Rows:
     @property
     def every_split(self) -> tuple[str, ...]:
         """All splits that there are, not only the asked ones."""
-        return tuple(self.shards) if self.place is None else tuple(self.dataset.config(self.config).splits)
+        return tuple(self.shards) if self.place is None else tuple(self.dataset.config(self.member.config).splits)
 
     def alone(self) -> Rows:
         """All rows of all splits, to be compared or to be looked up: a bad one ends nothing."""
@@ -162,7 +149,7 @@ class Rows:
                 f"{config}/{split} {count:,}" for (config, split), count in quiet.report.elsewhere.items()
             )
             raise EmptySplitError(
-                f"this copy has no row of {self.config}/{' or '.join(self.splits)}; it has rows of {there}",
+                f"this copy has no row of {self.member.config}/{' or '.join(self.splits)}; it has rows of {there}",
                 dataset=self.key,
                 next_step="ask for one of these, pass a source that holds the rest of the download, or leave it out.",
             )
@@ -188,7 +175,7 @@ class Rows:
         """
         if self.place is None:
             return self.digest
-        builder = registry.get(self.name)
+        builder = registry.get(self.member.name)
         if self.remote:
             return f"{self.place} {builder.index}"
         with open_source(builder, self.place, storage_options=dict(self.storage_options) or None) as files:
@@ -205,7 +192,7 @@ class Rows:
             start = 0
 
     def _own(self, start: int) -> Iterator[Item]:
-        builder = registry.get(self.name)
+        builder = registry.get(self.member.name)
         assert self.place is not None
         report = self.report
         report.restart()
@@ -213,12 +200,12 @@ class Rows:
         seen: set[str] = set()
         with open_source(builder, self.place, storage_options=dict(self.storage_options) or None) as files:
             files.quarantine = self.lenient or self.dataset.bad_files == "quarantine"
-            for row in drafts(builder, files, self.config):
+            for row in drafts(builder, files, self.member.config):
                 take_told(files, report)
                 if isinstance(row, Skipped):
                     report.skip(row.file.path, row.reason)
                     continue
-                if row.config != self.config or row.split not in self.splits:
+                if row.config != self.member.config or row.split not in self.splits:
                     report.elsewhere[row.config, row.split] += 1
                     continue
                 if row.id in seen:
@@ -256,7 +243,7 @@ class Rows:
     @property
     def report(self) -> LoadReport:
         """What of the member is no row, as far as it has been read."""
-        return self.told.left_out.setdefault(self.key, LoadReport(self.name, self.config))
+        return self.told.left_out.setdefault(self.key, LoadReport(self.member.name, self.member.config))
 
     def _bad(self, row: Row, error: Exception) -> None:
         """One bad row: told where the declaration says to go on.
@@ -265,7 +252,7 @@ class Rows:
             MedimgError: it says to stop, or reading it needs an extra.
         """
         file = naming_file(row)
-        problem = named(error, dataset=self.name, file=file.path)
+        problem = named(error, dataset=self.member.name, file=file.path)
         stop = self.dataset.bad_files == "stop" and not self.lenient and not isinstance(problem, PrivacyError)
         if stop or isinstance(problem, MissingExtraError):  # what is not installed is no fault of a file
             raise problem from error.__cause__ if problem is error else error
@@ -280,11 +267,11 @@ class Rows:
         _, row = item
         about = row if isinstance(row, dict) else self.outline(row)
         modality, terms = about["modality"], about["license"]
-        if self.modality and modality and not kind_of(modality, self.modality, vocab.modality):
-            return f"its modality is {modality}, asked for: {', '.join(self.modality)}"
-        if self.license_terms and not licenses.allowed(terms, self.license_terms):
-            return f"its license {terms} does not meet: {', '.join(self.license_terms)}"
-        if self.unlabeled or self.harmonizer.tells(Facts.of(about["label"]), about["label"]):
+        if self.request.modality and modality and not kind_of(modality, self.request.modality, vocab.modality):
+            return f"its modality is {modality}, asked for: {', '.join(self.request.modality)}"
+        if self.request.license_terms and not licenses.allowed(terms, self.request.license_terms):
+            return f"its license {terms} does not meet: {', '.join(self.request.license_terms)}"
+        if self.request.unlabeled or self.harmonizer.tells(Facts.of(about["label"]), about["label"]):
             return ""
         targets = (*self.harmonizer.targets, *self.harmonizer.measures)
         if not targets:
@@ -313,7 +300,7 @@ class Rows:
         Raises:
             MedimgError: it cannot be read.
         """
-        record = materialize(self.dataset, row, "miniature" if self.miniature else "source")
+        record = materialize(self.dataset, row, "miniature" if self.request.source == MINIATURE else "source")
         self.report.private.update(dict.fromkeys(record.private, 1))
         for text in (*left_out(record.image), *left_out(record.mask)):
             self.report.lack(naming_file(row).path, text)
@@ -325,10 +312,10 @@ class Rows:
         row = self._wanted(item)
         if row is not None:
             self.report.rows[item[0]] += 1
-        if row is not None and self.grid.slices is None:
+        if row is not None and self.request.grid.slices is None:
             yield item[0], row
         elif row is not None:
-            for piece in self.grid.rows(self._fused(item[0], row), self.dimension, self.harmonizer):
+            for piece in self.request.grid.rows(self._fused(item[0], row), self.member.dimension, self.harmonizer):
                 yield item[0], piece
         if self.place is None and self.told.looked[self.key] == self.rows:
             self.report.finished = True
@@ -353,7 +340,7 @@ class Rows:
             self.report.skip(self.id(item), reason)
             return None
         row = self.decode(item)
-        if row is not None and (reason := self.grid.refusal(row, self.dimension)):
+        if row is not None and (reason := self.request.grid.refusal(row, self.member.dimension)):
             self.report.skip(row["id"], reason)
             return None
         return row
@@ -362,17 +349,17 @@ class Rows:
         """The row with the columns `fused` and `provenance`, on the asked grid; None where the grid drops it."""
         split, row = item
         assert isinstance(row, dict)
-        if self.grid.slices is not None:
+        if self.request.grid.slices is not None:
             return row
-        return next(self.grid.rows(self._fused(split, row), self.dimension), None)
+        return next(self.request.grid.rows(self._fused(split, row), self.member.dimension), None)
 
     def _fused(self, split: str, row: dict[str, Any]) -> dict[str, Any]:
         targets = ", ".join(self.harmonizer.targets)
         merged: list[dict[str, Any]] = []
         if self.donors is None or not self.donors.of(row["id"]):
-            fused, terms = self.harmonizer(row, self.dimension), row["license"]
+            fused, terms = self.harmonizer(row, self.member.dimension), row["license"]
         else:
-            fused, merged, terms, contradictions = with_donors(self.donors, self.harmonizer, row, self.dimension)
+            fused, merged, terms, contradictions = with_donors(self.donors, self.harmonizer, row, self.member.dimension)
             self.told.contradict(contradictions)
             self.told.unmerged |= {each["id"]: each["problem"] for each in merged if each["problem"]}
         return {
@@ -380,8 +367,8 @@ class Rows:
             "license": terms,
             "fused": fused,
             "provenance": {
-                "member": self.name,
-                "config": self.config,
+                "member": self.member.name,
+                "config": self.member.config,
                 "split": split,
                 "split_fused": split_fused(split),
                 "operations": [f"labels: {self.harmonizer.encoding} of {targets}"] if targets else [],
@@ -394,7 +381,7 @@ class Rows:
         _, row = item
         if isinstance(row, dict):
             return str(row["id"])
-        return f"{self.name}/{row.config}/{row.id}" if self.dataset.configs else f"{self.name}/{row.id}"
+        return f"{self.member.name}/{row.config}/{row.id}" if self.dataset.configs else f"{self.member.name}/{row.id}"
 
     def terms(self, item: Item) -> str:
         """License id of a row."""
@@ -411,7 +398,7 @@ class Rows:
             "content": "",
             "subject": row.subject,
             "modality": row.modality,
-            "license": row.license or self.license,
+            "license": row.license or self.member.license,
             "label": {
                 **label.model_dump(include={"classes", "uncertain", "boxes", "points", "measures", "instances"}),
                 "legend": [{"value": value, "names": names} for value, names in legend.items()],
@@ -422,37 +409,22 @@ class Rows:
 
 def rows_of(
     member: Member,
+    request: Request,
     harmonizer: Harmonizer,
     *,
-    source: str | None,
     manifests: Manifests,
-    **wishes: Any,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Rows:
     """How to read a member of a plan.
 
     Raises:
         MedimgError: the Hub has no such dataset.
     """
-    place = miniature(member.name) if source == MINIATURE else member.place
-    shards, metadata, digest = _shards(member, manifests) if place is None else ({}, {}, "")
+    place = miniature(member.name) if request.source == MINIATURE else member.place
     splits = tuple(split.split for split in member.splits)
-    return Rows(
-        name=member.name,
-        config=member.config,
-        splits=tuple(split for split in splits if split in shards) if place is None else splits,
-        dimension=member.dimension,
-        place=place,
-        harmonizer=harmonizer,
-        miniature=source == MINIATURE,
-        license=member.license,
-        shards=shards,
-        metadata=metadata,
-        digest=digest,
-        **wishes,
-    )
-
-
-def _shards(member: Member, manifests: Manifests) -> tuple[Shards, Shards, str]:
+    rows = Rows(member, request, harmonizer, splits, place, dict(storage_options or {}))
+    if place is not None:
+        return rows
     manifest = manifests.get(member.name)
     if manifest is None:
         raise HubError(
@@ -462,16 +434,20 @@ def _shards(member: Member, manifests: Manifests) -> tuple[Shards, Shards, str]:
         )
     root = f"hf://datasets/{manifests.namespace}/{member.name}"
     config = manifest.config(member.config)
+    published = config.splits if config else {}
 
     def addresses(kind: Literal["shards", "metadata"]) -> Shards:
-        found = {split: getattr(stats, kind) for split, stats in config.splits.items()} if config else {}
+        found = {split: getattr(stats, kind) for split, stats in published.items()}
         return {
             split: (tuple(f"{root}/{shard.path}" for shard in shards), tuple(shard.rows for shard in shards))
             for split, shards in found.items()
         }
 
-    content = (
-        {split: [shard.sha256 for shard in stats.shards] for split, stats in config.splits.items()} if config else {}
+    content = {split: [shard.sha256 for shard in stats.shards] for split, stats in published.items()}
+    return replace(
+        rows,
+        splits=tuple(split for split in splits if split in published),
+        shards=addresses("shards"),
+        metadata=addresses("metadata"),
+        digest=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
     )
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return addresses("shards"), addresses("metadata"), digest

@@ -626,7 +626,7 @@ def test_union() -> None:
     parts = [(made(a), 1), (made(b), 2), (made(c), 300)]
     volume = volumes.union(parts, overlaps={(2, 1): 3}).read()
     assert [int(v) for v in volume.array[:, 0, 0]] == [1, 3, 2, 300] and volume.array.dtype == np.int16
-    with pytest.raises(LabelError, match=r"\[1, 2\] overlap in 16 voxels"):
+    with pytest.raises(LabelError, match=r"\[1, 2\] overlap in 16 places"):
         volumes.union(parts).read()
     many = [(made((np.arange(64).reshape(4, 4, 4) == n).astype("f4")), n + 1) for n in range(64)]
     assert volumes.values(volumes.union(many).read()) == {n + 1: 1 for n in range(64)}
@@ -1363,7 +1363,7 @@ def test_segmentation_overlap_and_grid() -> None:
     masks[2:4, 5:12, 3:9, 1] = 1
     file = memory("seg.dcm", seg(slices, masks))
     files = written(slices)
-    with pytest.raises(LabelError, match=r"seg\.dcm.*\[1, 2\] overlap in 6 voxels"):
+    with pytest.raises(LabelError, match=r"seg\.dcm.*\[1, 2\] overlap in 6 places"):
         dicom_seg.segmentation(file, files).read()
     volume = dicom_seg.segmentation(file, files, overlaps={(1, 2): 3}).read()
     assert volumes.values(volume)[3] == 6

@@ -23,6 +23,7 @@ from medimg.readers.contours import Bools
 from medimg.readers.depth import label_picture, narrowed
 from medimg.readers.levels import counted, looked_up
 from medimg.readers.raster import as_pixels, palette
+from medimg.readers.volumes import Painter
 
 Source = File | Pixels
 Color = tuple[int, ...]
@@ -111,8 +112,7 @@ def union(parts: Iterable[tuple[Source, int]], *, overlaps: Mapping[tuple[int, .
         GeometryError: sizes differ.
     """
     pairs = [(as_pixels(source), value) for source, value in parts]
-    table = {frozenset(values): value for values, value in (overlaps or {}).items()}
-    return _Derived(tuple(part for part, _ in pairs), _union, ([value for _, value in pairs], table))
+    return _Derived(tuple(part for part, _ in pairs), _union, ([value for _, value in pairs], dict(overlaps or {})))
 
 
 def rle(
@@ -379,31 +379,19 @@ def _numbered(masks: Iterator[Bools], parts: tuple[Pixels, ...], total: int, exp
     return Picture(out, meta={"instances": total, "overlapping_pixels": overlapping})
 
 
-def _union(read: _Read, values: list[int], overlaps: Mapping[frozenset[int], int]) -> Picture:
-    distinct = sorted(set(values))
-    if not distinct or len(distinct) > 63:
-        raise LabelError(f"{len(distinct)} label values; 1 to 63 can be united")
-    # One bit per value tells exactly which values claim a pixel.
-    claims: Array | None = None
-    dtype = np.dtype(np.uint8 if len(distinct) <= 8 else np.uint16 if len(distinct) <= 16 else np.uint64)
+def _union(read: _Read, values: list[int], overlaps: Mapping[tuple[int, ...], int]) -> Picture:
+    painter: Painter | None = None
     for number, value in enumerate(values):
         mask = _binary(read(number))
-        if claims is None:
-            claims = np.zeros(mask.shape, dtype)
-        if mask.shape != claims.shape:
-            raise GeometryError(f"mask {number + 1} is {mask.shape} pixels, the first {claims.shape}")
-        claims[mask] |= dtype.type(1 << distinct.index(value))
-    assert claims is not None
-    table = {}
-    for bits, count in counted(claims).items():
-        claimed = frozenset(value for n, value in enumerate(distinct) if bits >> n & 1)
-        if len(claimed) > 1 and claimed not in overlaps:
-            raise LabelError(
-                f"values {_some(sorted(claimed))} overlap in {count} pixels",
-                next_step="say in `overlaps` which value such pixels get, with names for that value in the legend",
-            )
-        table[bits] = overlaps[claimed] if len(claimed) > 1 else next(iter(claimed), 0)
-    return label_picture(looked_up(claims, table, np.int64))
+        if painter is None:
+            painter = Painter(np.zeros(mask.shape, np.uint16), overlaps)
+        if mask.shape != painter.array.shape:
+            raise GeometryError(f"mask {number + 1} is {mask.shape} pixels, the first {painter.array.shape}")
+        painter.paint(painter.array, mask, value)
+    if painter is None:
+        raise LabelError("there are no masks to unite")
+    table, dtype = painter.finish()
+    return label_picture(table.astype(dtype)[painter.array])
 
 
 def _rle_mask(read: _Read, inside: Callable[[Any], Bools], runs: Any, value: int) -> Picture:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -19,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
-from medimg.errors import BombError, FormatError, GeometryError, MedimgError, MissingExtraError
+from medimg.errors import BombError, FormatError, GeometryError, MissingExtraError
 from medimg.files import File
 from medimg.pixels import Picture, Pixels
 from medimg.readers import exif
-from medimg.readers.promises import Promised, naming
+from medimg.readers.promises import Promised, naming, reading
 from medimg.readers.slide_files import RATIONAL, SHORT, UNDEFINED, little_tags, little_tiff
 
 Bytes = npt.NDArray[np.uint8]
@@ -207,7 +206,7 @@ class Slide:
                 return self._pages()
             if start[:2] != b"\xff\xd8":
                 raise FormatError("no TIFF and no JPEG: slides of this format cannot be read")
-            with _decoding(self.file.path):
+            with reading(self.file):
                 header = JpegImagePlugin.JpegImageFile(self._stream)
                 width, height = header.size
                 _check_orientation(header.getexif().get(_ORIENTATION))
@@ -218,7 +217,7 @@ class Slide:
             import tifffile
         except ImportError as error:
             raise MissingExtraError("slides need tifffile", next_step='pip install "medimg[tiff]"') from error
-        with _decoding(self.file.path):
+        with reading(self.file):
             pages = tifffile.TiffFile(self._stream, _multifile=False).pages
             first: Any = pages[0]
             candidates: list[Any] = [*(first.pages or ()), *(pages[n] for n in range(1, min(len(pages), 64)))]
@@ -262,7 +261,7 @@ class Slide:
             what = f"a JPEG of {height} x {width} pixels at level {level}, which allows no reading by tiles,"
             self.file.check_decoded(4 * pixels, what, pixels=pixels)
             self._stream.seek(0)
-            with _decoding(self.file.path):
+            with reading(self.file):
                 image = JpegImagePlugin.JpegImageFile(self._stream)
                 scale = 1 << level
                 if scale > 1:
@@ -290,7 +289,7 @@ class Slide:
         width, height = _segment_size(page)
         if not page.is_tiled:
             height = min(height, page.imagelength - number * height)
-        with _decoding(self.file.path):
+        with reading(self.file):
             segment = _decoded(page, data, width, height)
         self._cache[key] = segment
         self._held += segment.nbytes
@@ -303,18 +302,6 @@ def tiles(file: File, size: int, level: int = 0, *, tissue: float = TISSUE) -> I
     """The tiles of one slide that hold tissue; see `Slide.tiles`. The slide is closed behind the last one."""
     with Slide(file) as slide:
         yield from slide.tiles(size, level, tissue=tissue)
-
-
-@contextmanager
-def _decoding(path: str) -> Iterator[None]:
-    """Errors within name the file; whatever a library throws at bad bytes becomes a FormatError."""
-    with naming(path):
-        try:
-            yield
-        except MedimgError:
-            raise
-        except Exception as error:
-            raise FormatError(f"a damaged or truncated slide ({type(error).__name__}: {error})") from error
 
 
 def stained(array: Bytes) -> npt.NDArray[np.bool_]:

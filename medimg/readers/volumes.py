@@ -369,8 +369,8 @@ class Painter:
                 table[number] = self._overlaps[met]
             elif met and used[number]:
                 raise LabelError(
-                    f"labels {sorted(met)} overlap in {used[number]} voxels",
-                    next_step="say in `overlaps` which value such voxels get",
+                    f"labels {sorted(met)} overlap in {used[number]} places",
+                    next_step="say in `overlaps` which value these get, with names for that value in the legend",
                 )
         return table, smallest_dtype(int(table.min()), int(table.max()))
 

@@ -20,6 +20,7 @@ from medimg.files import File
 from medimg.pixels import Picture, Pixels
 from medimg.readers.contours import rasterize
 from medimg.readers.depth import label_picture
+from medimg.readers.masks import no_objects, numbered
 from medimg.readers.promises import Promised, naming
 from medimg.readers.tables import json_value, xml
 
@@ -330,19 +331,12 @@ def _uncompressed(text: str) -> list[int]:
 
 def _coco_mask(image: CocoImage, values: Mapping[str, int] | None, name: str) -> Picture:
     with naming(name):
-        shape = image.size
-        out = np.zeros(shape, dtype=np.int64)
-        overlapping = 0
-        for number, one in enumerate(image.objects, 1):
-            if values is not None and one.category not in values:
+        if values is None:
+            drawn = (one.inside(image.size) for one in image.objects)
+            return numbered(drawn, len(image.objects)) if image.objects else no_objects(image.size)
+        out = np.zeros(image.size, dtype=np.int64)
+        for one in image.objects:
+            if one.category not in values:
                 raise LabelError(f"category {one.category!r} has no label value")
-            inside = one.inside(shape)
-            overlapping += int(np.count_nonzero(out[inside]))
-            out[inside] = number if values is None else values[one.category]
-        if values is not None:
-            return label_picture(out)
-        total = len(image.objects)
-        hidden = (np.flatnonzero(np.bincount(out.ravel(), minlength=total + 1)[1:] == 0) + 1).tolist()
-        if hidden:
-            raise LabelError(f"objects {hidden[:8]} are empty, or hidden by later ones")
-        return label_picture(out, {"instances": total, "overlapping_pixels": overlapping})
+            out[one.inside(image.size)] = values[one.category]
+        return label_picture(out)

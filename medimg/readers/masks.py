@@ -8,7 +8,7 @@ name the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -80,7 +80,7 @@ def filled(source: Source, at: int = 128) -> Pixels:
     return _Derived((as_pixels(source),), _filled, (at,))
 
 
-def instances(sources: Iterable[Source], expect: int | None = None) -> Pixels:
+def instances(sources: Iterable[Source]) -> Pixels:
     """One binary image for each object -> a map in which object n, in the given order, has value n (from 1).
 
     Where two overlap the later wins; `meta["overlapping_pixels"]` counts such pixels, `meta["instances"]` the
@@ -88,15 +88,13 @@ def instances(sources: Iterable[Source], expect: int | None = None) -> Pixels:
 
     Args:
         sources: one file or `Pixels` per object; everything but 0 (black) is the object.
-        expect: how many objects the source promises.
 
     Raises (on `read`):
-        LabelError: no objects or not `expect` of them, an empty one, one hidden by later ones, or one that is
-            not binary.
+        LabelError: no objects, an empty one, one hidden by later ones, or one that is not binary.
         GeometryError: sizes differ.
     """
     parts = tuple(as_pixels(source) for source in sources)
-    return _Derived(parts, _instances, (parts, expect))
+    return _Derived(parts, _instances, (parts,))
 
 
 def union(parts: Iterable[tuple[Source, int]], *, overlaps: Mapping[tuple[int, ...], int] | None = None) -> Pixels:
@@ -151,7 +149,6 @@ def rle_instances(
     *,
     order: Literal["F", "C"] = "F",
     relative: bool = False,
-    expect: int | None = None,
     file: File | None = None,
 ) -> Pixels:
     """One run-length mask for each object -> a map of instances; see `rle` and `instances`.
@@ -162,7 +159,7 @@ def rle_instances(
         LabelError: as `rle` and `instances`.
     """
     inside = partial(_runs, shape=shape, order=order, relative=relative)
-    return _Derived((), _rle_objects, (inside, tuple(objects), shape, expect), () if file is None else (file,))
+    return _Derived((), _rle_objects, (inside, tuple(objects), shape), () if file is None else (file,))
 
 
 def polygons(
@@ -337,8 +334,11 @@ def _filled(read: _Read, at: int) -> Picture:
     return label_picture(region, {"threshold": at, "contour": "filled already" if already else "filled"})
 
 
-def _instances(read: _Read, parts: tuple[Pixels, ...], expect: int | None) -> Picture:
-    return _numbered((_binary(read(number)) for number in range(len(parts))), parts, len(parts), expect)
+def _instances(read: _Read, parts: tuple[Pixels, ...]) -> Picture:
+    if not parts:
+        raise LabelError("no objects, at least one is expected")
+    names = [next((file.path for file in part.files()), "") for part in parts]
+    return numbered((_binary(read(number)) for number in range(len(parts))), len(parts), names)
 
 
 def _binary(image: Picture) -> Bools:
@@ -352,10 +352,8 @@ def _binary(image: Picture) -> Bools:
     return inside
 
 
-def _numbered(masks: Iterator[Bools], parts: tuple[Pixels, ...], total: int, expect: int | None) -> Picture:
-    """Number the objects of an instance map; see `instances`."""
-    if not total or (expect is not None and total != expect):
-        raise LabelError(f"{total} objects, {'at least one' if expect is None else expect} expected")
+def numbered(masks: Iterable[Bools], total: int, names: Sequence[str] = ()) -> Picture:
+    """Number the `total` objects (at least one) of an instance map; see `instances`. `names`: of their files."""
     out: Array | None = None
     overlapping = 0
     for number, mask in enumerate(masks, 1):
@@ -371,12 +369,17 @@ def _numbered(masks: Iterator[Bools], parts: tuple[Pixels, ...], total: int, exp
     left = np.bincount(out.ravel(), minlength=total + 1)[1:]
     hidden = (np.flatnonzero(left == 0) + 1).tolist()
     if hidden:
-        paths = [next((file.path for file in parts[n - 1].files()), "") for n in hidden if n <= len(parts)]
+        paths = [names[n - 1] for n in hidden[:3] if names]
         raise LabelError(
-            f"later objects hide objects {_some(hidden)} completely {paths[:3] or ''}".rstrip(),
+            f"later objects hide objects {_some(hidden)} completely {paths or ''}".rstrip(),
             next_step="leave the duplicates out",
         )
     return Picture(out, meta={"instances": total, "overlapping_pixels": overlapping})
+
+
+def no_objects(shape: tuple[int, int]) -> Picture:
+    """The instance map of an image without any."""
+    return Picture(np.zeros(shape, np.uint8), meta={"instances": 0, "overlapping_pixels": 0})
 
 
 def _union(read: _Read, values: list[int], overlaps: Mapping[tuple[int, ...], int]) -> Picture:
@@ -399,13 +402,11 @@ def _rle_mask(read: _Read, inside: Callable[[Any], Bools], runs: Any, value: int
 
 
 def _rle_objects(
-    read: _Read, inside: Callable[[Any], Bools], objects: tuple[Any, ...], shape: tuple[int, int], expect: int | None
+    read: _Read, inside: Callable[[Any], Bools], objects: tuple[Any, ...], shape: tuple[int, int]
 ) -> Picture:
     if not objects or (len(objects) == 1 and not inside(objects[0]).any()):
-        if expect:
-            raise LabelError(f"no objects, {expect} expected")
-        return label_picture(np.zeros(shape, np.uint8), {"instances": 0, "overlapping_pixels": 0})
-    return _numbered(map(inside, objects), (), len(objects), expect)
+        return no_objects(shape)
+    return numbered(map(inside, objects), len(objects))
 
 
 def _polygons(read: _Read, shapes: tuple[Any, ...], shape: tuple[int, int], center: float) -> Picture:

@@ -80,6 +80,16 @@ SLICES = {
     "organmnist_sagittal": "organsmnist",
 }
 """Names of version 1 -> of version 2."""
+COMMON = {
+    "pathmnist": ("a8b06965200029087d5bd730944a56c1", 89996, 10004, 7180),
+    "chestmnist": ("02c8a6516a18b556561a56cbdd36c4a8", 78468, 11219, 22433),
+    "dermamnist": ("0744692d530f8e62ec473284d019b0c7", 7007, 1003, 2005),
+    "octmnist": ("c68d92d5b585d8d81f7112f81e2d0842", 97477, 10832, 1000),
+    "pneumoniamnist": ("28209eda62fecd6e6a2d98b1501bb15f", 4708, 524, 624),
+    "retinamnist": ("bd4c0672f1bba3e3a89f0e4e876791e4", 1080, 120, 400),
+    "breastmnist": ("750601b1f35ba3300ea97c75c52ff8f6", 546, 78, 156),
+}
+"""Files of both versions, with md5 and the numbers of images in train, val and test."""
 DERIVED = (
     ("nct-crc-he-100k", "PathMNIST is derived from it"),
     ("chestx-ray14", "ChestMNIST is derived from it"),

@@ -12,13 +12,7 @@ INFO = "MedMNIST/MedMNIST:medmnist/info.py@7014374"
 LICENSES = {"chestmnist": "CC0-1.0", "dermamnist": "CC-BY-NC-4.0"}
 # md5; images in train, val and test.
 FILES = {
-    "pathmnist": ("a8b06965200029087d5bd730944a56c1", 89996, 10004, 7180),
-    "chestmnist": ("02c8a6516a18b556561a56cbdd36c4a8", 78468, 11219, 22433),
-    "dermamnist": ("0744692d530f8e62ec473284d019b0c7", 7007, 1003, 2005),
-    "octmnist": ("c68d92d5b585d8d81f7112f81e2d0842", 97477, 10832, 1000),
-    "pneumoniamnist": ("28209eda62fecd6e6a2d98b1501bb15f", 4708, 524, 624),
-    "retinamnist": ("bd4c0672f1bba3e3a89f0e4e876791e4", 1080, 120, 400),
-    "breastmnist": ("750601b1f35ba3300ea97c75c52ff8f6", 546, 78, 156),
+    **_medmnist.COMMON,
     "organmnist_axial": ("866b832ed4eeba67bfb9edee1d5544e6", 34581, 6491, 17778),
     "organmnist_coronal": ("0afa5834fb105f7705a7d93372119a21", 13000, 2392, 8268),
     "organmnist_sagittal": ("e5c39f1af030238290b9557d9503af9d", 13940, 2452, 8829),

@@ -10,13 +10,7 @@ RECORD = "https://zenodo.org/records/10519652"
 INFO = "MedMNIST/MedMNIST:medmnist/info.py@805b7423"
 # md5 of the 28-pixel file; images in train, val and test.
 FILES = {
-    "pathmnist": ("a8b06965200029087d5bd730944a56c1", 89996, 10004, 7180),
-    "chestmnist": ("02c8a6516a18b556561a56cbdd36c4a8", 78468, 11219, 22433),
-    "dermamnist": ("0744692d530f8e62ec473284d019b0c7", 7007, 1003, 2005),
-    "octmnist": ("c68d92d5b585d8d81f7112f81e2d0842", 97477, 10832, 1000),
-    "pneumoniamnist": ("28209eda62fecd6e6a2d98b1501bb15f", 4708, 524, 624),
-    "retinamnist": ("bd4c0672f1bba3e3a89f0e4e876791e4", 1080, 120, 400),
-    "breastmnist": ("750601b1f35ba3300ea97c75c52ff8f6", 546, 78, 156),
+    **_medmnist.COMMON,
     "bloodmnist": ("7053d0359d879ad8a5505303e11de1dc", 11959, 1712, 3421),
     "tissuemnist": ("ebe78ee8b05294063de985d821c1c34b", 165466, 23640, 47280),
     "organamnist": ("68e3f8846a6bd62f0c9bf841c0d9eacc", 34561, 6491, 17778),

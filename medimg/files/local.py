@@ -6,6 +6,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -121,23 +122,17 @@ def is_phantom(root: Path) -> bool:
     return any(exists(folder / PHANTOM) for folder in (root, root.parent))
 
 
-class _told:
+@contextmanager
+def _told(path: str, doing: str) -> Iterator[None]:
     """Names the path in an error of the system."""
-
-    def __init__(self, path: str, doing: str) -> None:
-        self._path = path
-        self._doing = doing
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise SourceError(
-                f"cannot be {self._doing}: {error.strerror or error}",
-                file=self._path,
-                next_step="check the permissions of the folder, and that its disk is connected",
-            ) from error
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"cannot be {doing}: {error.strerror or error}",
+            file=path,
+            next_step="check the permissions of the folder, and that its disk is connected",
+        ) from error
 
 
 def readable(name: str) -> str:

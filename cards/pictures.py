@@ -280,26 +280,14 @@ def _frame(clip: Clip, index: int) -> Array | None:
     return frame
 
 
-def _clip(
-    image: Clip,
-    mask: Mask | None,
-    boxes: Sequence[Box],
-    points: Sequence[Point],
-    frames: Sequence[Array] | None,
-) -> _View | None:
+def _clip(image: Clip, mask: Mask | None, boxes: Sequence[Box], points: Sequence[Point]) -> _View | None:
     """The frame with most labels (else the middle one); None where no frame can be had."""
     marks = mask.array if isinstance(mask, Volume) and mask.array.ndim == 3 else None
     index = _fullest(marks) if marks is not None else None
-    index = image.size[0] // 2 if index is None else index
-    if frames:
-        index = min(index, len(frames) - 1)
-        plane = frames[index]
-    else:
-        index = min(index, MAX_FRAME)
-        found = _frame(image, index)
-        if found is None:
-            return None
-        plane = found
+    index = min(image.size[0] // 2 if index is None else index, MAX_FRAME)
+    plane = _frame(image, index)
+    if plane is None:
+        return None
     labels = None
     if marks is not None and index < marks.shape[2]:
         labels = _label_plane(marks[:, :, index]).T
@@ -401,7 +389,6 @@ def thumbnail(
     modality: str | None = None,
     organ: Collection[str] = (),
     instances: bool = False,
-    frames: Sequence[Array] | None = None,
 ) -> PIL.Image.Image:
     """A small RGB picture of one row, with its labels drawn on.
 
@@ -414,7 +401,6 @@ def thumbnail(
         modality: `CT` shows Hounsfield units through a window; everything else through percentiles.
         organ: `lung` takes the lung window for CT.
         instances: mask values count instances: neighbours get different colors.
-        frames: decoded frames of a video, where the caller has them; else the video extra decodes one.
 
     Returns:
         The picture, at most `size` by `size`; a placeholder where a video cannot be decoded.
@@ -428,7 +414,7 @@ def thumbnail(
     elif isinstance(image, Picture):
         view = _picture(image, marks, boxes, points)
     else:
-        view = _clip(image, marks, boxes, points, frames)
+        view = _clip(image, marks, boxes, points)
     return _placeholder("video", size) if view is None else _drawn(view, size, instances)
 
 
@@ -476,7 +462,8 @@ def contact_sheet(thumbnails: Sequence[tuple[PIL.Image.Image, str]], legend: Leg
     rows = -(-len(tiles) // columns)
     width, grid = columns * (tile + gap) + gap, rows * row_height + gap
     colored = _colored(legend)
-    sheet = PIL.Image.new("RGB", (width, grid + _legend_height(colored, columns)), _BACKGROUND)
+    height = grid + -(-len(colored) // columns) * _LEGEND_LINE + (8 if colored else 0)
+    sheet = PIL.Image.new("RGB", (width, height), _BACKGROUND)
     draw = PIL.ImageDraw.Draw(sheet)
     font = _font(12)
     for number, (picture, caption) in enumerate(tiles):
@@ -504,10 +491,6 @@ def _colored(legend: Legend) -> list[tuple[int, str]]:
     if len(lines) <= MAX_LEGEND:
         return lines
     return [*lines[: MAX_LEGEND - 1], (0, f"and {len(lines) - MAX_LEGEND + 1} more labels")]
-
-
-def _legend_height(colored: Sequence[object], columns: int) -> int:
-    return -(-len(colored) // columns) * _LEGEND_LINE + (8 if colored else 0)
 
 
 def statistics(manifest: Manifest) -> bytes | None:

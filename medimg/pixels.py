@@ -177,7 +177,6 @@ class Volume:
         *,
         slope: float | None = None,
         inter: float | None = None,
-        descrip: str = "",
         meta: Mapping[str, Any] | None = None,
         origins: Array | None = None,
         unsized: str | None = None,
@@ -190,7 +189,6 @@ class Volume:
             affine: 4x4 voxel-to-world matrix, RAS+ in mm.
             slope: scl_slope of the header; None sets no scaling.
             inter: scl_inter of the header, used with `slope`.
-            descrip: free text of the header, up to 79 bytes.
             meta: see `Volume`.
             origins: see `Volume`.
             unsized: see `Volume`.
@@ -219,7 +217,6 @@ class Volume:
         header.set_zooms(zooms[: len(shape)] + [1.0] * (len(shape) - 3))
         header.set_xyzt_units("mm")
         header["vox_offset"] = 352
-        header["descrip"] = descrip.encode()[:79]
         if slope is not None:
             header.set_slope_inter(slope, inter or 0.0)
         size = 352 + math.prod(shape) * dtype.itemsize
@@ -238,8 +235,6 @@ class Volume:
         *,
         slope: float | None = None,
         inter: float | None = None,
-        descrip: str = "",
-        meta: Mapping[str, Any] | None = None,
         unsized: str | None = None,
     ) -> Volume:
         """Wrap voxels (i, j, k[, t]) and a RAS+ mm affine as NIfTI-1; the dtype is kept. See `empty`."""
@@ -249,8 +244,6 @@ class Volume:
             affine,
             slope=slope,
             inter=inter,
-            descrip=descrip,
-            meta=meta,
             unsized=unsized,
         )
         volume.array[...] = array

@@ -306,11 +306,6 @@ def test_fullest_frame_of_a_video() -> None:
     assert abs(pixels(shown)[100, 20].mean() - 150) < 5
 
 
-def test_frames_of_the_caller() -> None:
-    frames = [np.full((48, 64, 3), number, np.uint8) for number in range(20)]
-    assert (pixels(pictures.thumbnail(clip(b""), frames=frames)) == 10).all()
-
-
 @pytest.mark.parametrize("encoded", [b"", b"no video", b"RIFF" + bytes(100)])
 def test_a_video_that_cannot_be_decoded(encoded: bytes) -> None:
     shown = pictures.thumbnail(clip(encoded), size=128)

@@ -190,10 +190,7 @@ def _thinned(volume: Volume, step: int) -> bytes:
     affine = volume.affine.copy()
     affine[:3, : len(steps)] *= steps
     slope, inter = volume.scaling
-    if (slope, inter) == (1.0, 0.0):
-        thin = Volume.from_array(array, affine)
-    else:
-        thin = Volume.from_array(array, affine, slope=slope, inter=inter)
+    thin = Volume.from_array(array, affine, slope=None if (slope, inter) == (1.0, 0.0) else slope, inter=inter)
     return gzip.compress(thin.nifti, compresslevel=6, mtime=0)
 
 

@@ -74,7 +74,9 @@ def guarded(
             args = {name: unquote(str(value)) for name, value in request.path_params.items()}
             if rule.write:
                 desk.must_write(request)
-            _check_length(request, rule.body)
+            announced = request.headers.get("content-length")
+            if announced is not None and rule.body is not None and whole(announced) > rule.body:
+                raise _too_long(rule.body)
             if inspect.iscoroutinefunction(handler):
                 taken: Response = await handler(Call(request, args))
                 return taken
@@ -109,12 +111,6 @@ def _full(desk: Desk, request: Request) -> HubRefusal:
         f"The disk of this Hub's store is full: {free:,} bytes are free.{asked} Nothing of the request was kept. "
         "Make room where the Hub runs (medimg hub --gc removes what no revision holds), and send it again.",
     )
-
-
-def _check_length(request: Request, limit: int | None) -> None:
-    announced = request.headers.get("content-length")
-    if announced is not None and limit is not None and whole(announced) > limit:
-        raise _too_long(limit)
 
 
 def _too_long(limit: int) -> HubRefusal:

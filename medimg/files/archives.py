@@ -64,7 +64,7 @@ class ArchiveMember(NamedTuple):
         """The content, to be read as a file."""
         blob = self.archive.content(self, kept=False)
         crc = self.crc if self.method == 0 else None
-        return buffered(BlobStream(blob, 0, self.size, crc, blame), self.size)
+        return buffered(BlobStream(blob, self.size, crc, blame), self.size)
 
 
 class Archive(ABC):
@@ -189,7 +189,7 @@ class ZipArchive(Archive):
         if not blob.size:
             raise not_an_archive(blob, "zip")
         try:
-            with zipfile.ZipFile(buffered(BlobStream(blob, 0, blob.size), blob.size)) as archive:
+            with zipfile.ZipFile(buffered(BlobStream(blob, blob.size), blob.size)) as archive:
                 infos, start = archive.infolist(), archive.start_dir
         except zipfile.BadZipFile as error:
             raise not_an_archive(blob, "zip") from error

@@ -184,7 +184,7 @@ class BlobStream(io.RawIOBase):
 
     Args:
         blob: what to read.
-        start, size: the part of it; its end is checked, a blob that ends early is an error.
+        size: of it; a blob that ends early is an error.
         crc: CRC-32 that the whole must have; checked when it was read in one go from start to end.
         blame: adds the file's name to errors.
     """
@@ -192,13 +192,11 @@ class BlobStream(io.RawIOBase):
     def __init__(
         self,
         blob: Blob,
-        start: int,
         size: int,
         crc: int | None = None,
         blame: Callable[[MedimgError], MedimgError] = lambda error: error,
     ) -> None:
         self._blob = blob
-        self._start = start
         self._size = size
         self._position = 0
         self._crc = crc
@@ -234,7 +232,7 @@ class BlobStream(io.RawIOBase):
         if count <= 0:
             return b""
         try:
-            data = self._blob.read_at(self._start + self._position, count)
+            data = self._blob.read_at(self._position, count)
             if len(data) < count:
                 raise broken(f"is cut: {self._size:,} bytes are declared, {self._position + len(data):,} are there")
             if self._crc is not None and self._summed == self._position:

@@ -241,14 +241,12 @@ class RemoteBlob(Blob):
                 except _Final:
                     self._ranges = False
                     self._blocks.clear()
-            if self._whole is None and not self._only_forward():
+            only_forward = self._forward and (self.size is None or self.size > self._memory)
+            if self._whole is None and not only_forward:
                 self._read_whole()
             if self._whole is not None:
                 return self._whole[offset : offset + count]
             return self._by_stream(offset, count)
-
-    def _only_forward(self) -> bool:
-        return self._forward and (self.size is None or self.size > self._memory)
 
     def _by_blocks(self, offset: int, count: int) -> bytes:
         assert self.size is not None
@@ -402,7 +400,7 @@ class RemoteFile(NamedTuple):
                 blob.read_at(0, 1)  # reads it whole where it is small, and refuses where it is not
         except MedimgError as error:
             raise blame(error) from None
-        return buffered(BlobStream(blob, 0, blob.size or 0, blame=blame), blob.size or 0)
+        return buffered(BlobStream(blob, blob.size or 0, blame=blame), blob.size or 0)
 
 
 def single(url: str, path: str, options: Mapping[str, Any], budget: Budget) -> RemoteFile | None:

@@ -139,7 +139,9 @@ class Phantom:
             drawn: see `Drawn`.
         """
         array = draw(path, shape, **drawn)
-        matrix = np.array(affine if affine is not None else _diagonal(spacing), dtype=float)
+        matrix = np.array(affine if affine is not None else np.diag([*spacing[:3], 1.0]), dtype=float)
+        if affine is None:
+            matrix[:3, 3] = (-40.0, -30.0, -20.0)
         if path.endswith((".img", ".hdr")):
             import nibabel as nib
 
@@ -473,12 +475,6 @@ class Phantom:
         elif suffix in ("bz2", "xz"):
             raw = bz2.compress(raw) if suffix == "bz2" else lzma.compress(raw)
         self.bytes(path, raw)
-
-
-def _diagonal(spacing: Sequence[float]) -> Array:
-    matrix = np.diag([*spacing[:3], 1.0])
-    matrix[:3, 3] = (-40.0, -30.0, -20.0)
-    return matrix
 
 
 def _zip(files: Mapping[str, bytes], method: int) -> bytes:

@@ -38,7 +38,7 @@ def to_voxel(image: File | Pixels, points: Iterable[Sequence[float]], *, system:
     """
     grid = _grid(image)
     inverse = np.linalg.inv(grid.affine)
-    return [_point(inverse @ (*_ras(point, system, image), 1.0)) for point in points]
+    return [tuple((inverse @ (*_ras(point, system, image), 1.0))[:3].tolist()) for point in points]
 
 
 def cubes(
@@ -100,10 +100,6 @@ def _ras(point: Sequence[float], system: System, image: File | Pixels) -> Array:
         raise GeometryError(f"{tuple(point)} is no point in space", file=_path(image))
     turned: Array = values * _TO_RAS[system]
     return turned
-
-
-def _point(values: Array) -> Point:
-    return tuple(float(value) for value in values[:3])
 
 
 def _path(image: File | Pixels) -> str | None:

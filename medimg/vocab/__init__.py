@@ -277,12 +277,8 @@ class Vocabulary:
             return UnknownTermError(f"{text!r} is not a term of the {self.name} vocabulary: {reason}.")
         return UnknownTermError(
             f"{text!r} is not in the {self.name} vocabulary.",
-            next_step=_use(self._closest(text)),
+            next_step=f"use one of the closest ids: {', '.join(map(repr, self._closest(text)))}.",
         )
-
-
-def _use(ids: Iterable[str]) -> str:
-    return f"use one of the closest ids: {', '.join(map(repr, ids))}."
 
 
 def _reach(

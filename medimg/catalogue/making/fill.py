@@ -127,7 +127,8 @@ class Filler:
 
     def _count(self) -> tuple[int | None, Unit | None]:
         if series := self._one("series"):
-            self._rename("series", "count")
+            for fields in self.used.values():
+                fields[:] = ["count" if each == "series" else each for each in fields]
             return series, "series"
         found: dict[str, list[tuple[int, int]]] = {}
         for row, said in self._said("count"):
@@ -151,10 +152,6 @@ class Filler:
     def _tell(self, column: str, reason: str) -> None:
         if (column, reason) not in self.told:
             self.told.append((column, reason))
-
-    def _rename(self, old: str, new: str) -> None:
-        for fields in self.used.values():
-            fields[:] = [new if each == old else each for each in fields]
 
     def _license(self) -> tuple[str | None, Stand | None]:
         """The license and whose word it is; the source's before a list's; none where lists differ."""

@@ -166,16 +166,15 @@ def looked_for(target: str, outlined: frozenset[str], nowhere: frozenset[str]) -
 def _index(known: Sequence[int], targets: Sequence[str]) -> int:
     """One number for a place: the innermost target that it shows; 255 where an unknown one could be inside that."""
     shown = [target for target, state in zip(targets, known, strict=True) if state == PRESENT]
-    unknown = [target for target, state in zip(targets, known, strict=True) if state == UNKNOWN]
     if not shown:
-        return IGNORE if unknown else 0
-    chosen = innermost(shown)
-    if chosen is None:
+        return IGNORE if UNKNOWN in known else 0
+    if innermost(shown) is None:
         raise FusionError(
             f"one mask value means {' and '.join(repr(each) for each in shown)}, and neither lies inside the other",
             next_step='one map cannot hold both: pass encoding="channels", or ask for one of them.',
         )
-    return IGNORE if any(may_meet(each, chosen) for each in unknown) else targets.index(chosen) + 1
+    number = single(known, targets)
+    return IGNORE if number == -1 else number + 1
 
 
 @lru_cache(maxsize=1 << 14)

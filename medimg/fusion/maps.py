@@ -87,6 +87,35 @@ def overlaid(whole: bytes, places: Array, part: bytes) -> bytes:
     return values.tobytes()
 
 
+def looked_up(values: Array, known: Mapping[int, Any], other: Any) -> tuple[Array, Array, list[int]]:
+    """What mask values stand for.
+
+    Args:
+        values: (n,) integers, of any dtype.
+        known: value -> a number, or as many numbers for each.
+        other: the same for every value that is not in it; None where there must be none.
+
+    Returns:
+        (a table, (n,) where in it the values stand, the values that occur).
+
+    Raises:
+        LabelError: a value is not known.
+    """
+    if small := values.dtype == np.uint8:
+        found, position = np.flatnonzero(np.bincount(values, minlength=256)), values
+    else:
+        found, position = np.unique(values, return_inverse=True)
+    told = [known.get(int(value), other) for value in found]
+    if None in told:
+        strange = [int(value) for value in found if int(value) not in known][:10]
+        raise LabelError(f"the mask holds the values {strange}, its legend only {sorted(known)}")
+    table = np.array(told)
+    if small:
+        table = np.zeros((256, *table.shape[1:]), table.dtype)
+        table[found] = told
+    return table, position.reshape(-1), found.tolist()
+
+
 def remap(flat: Array, scaling: tuple[float, float], codes: Recoding) -> tuple[list[bytes], set[int]]:
     """Translate label values.
 
@@ -101,40 +130,14 @@ def remap(flat: Array, scaling: tuple[float, float], codes: Recoding) -> tuple[l
     Raises:
         LabelError: a value is not in the table.
     """
-    width = len(codes.codes[0])
-    maps = [bytearray() for _ in range(width)]
+    maps = [bytearray() for _ in codes.codes[0]]
     occur: set[int] = set()
-    numbers = np.array(sorted(codes.codes), dtype=np.int64)
-    lookup = np.array([codes.codes[int(n)] for n in numbers] + [codes.other or (0,) * width], dtype=np.uint8)
     for piece in levels.pieces(flat):
-        values = volumes.integers(piece, *scaling)
-        found, position = np.unique(values, return_inverse=True) if values.dtype != np.uint8 else (None, None)
-        if found is None:
-            raw = values.tobytes()
-            here = [n for n in range(256) if raw.find(n) >= 0]
-            rows = _rows(np.array(here, dtype=np.int64), numbers, codes)
-            for channel, data in enumerate(maps):
-                swap = bytearray(256)
-                for value, at in zip(here, rows, strict=True):
-                    swap[value] = lookup[at, channel]
-                data += raw.translate(bytes(swap))
-            occur.update(here)
-            continue
-        rows = _rows(found.astype(np.int64), numbers, codes)
-        for channel, data in enumerate(maps):
-            data += lookup[rows, channel][position].tobytes()
-        occur.update(int(value) for value in found)
+        table, position, found = looked_up(volumes.integers(piece, *scaling), codes.codes, codes.other)
+        for column, data in zip(table.astype(np.uint8).T, maps, strict=True):
+            data += column.take(position).tobytes()
+        occur.update(found)
     return [bytes(data) for data in maps], occur
-
-
-def _rows(found: Array, numbers: Array, codes: Recoding) -> Array:
-    """Row of the look-up table for each value found; the last row is that of all other values."""
-    rows = np.searchsorted(numbers, found)
-    known = numbers[np.minimum(rows, len(numbers) - 1)] == found
-    if codes.other is None and not known.all():
-        strange = [int(value) for value in found[~known][:10]]
-        raise LabelError(f"the mask holds the values {strange}, its legend only {[int(n) for n in numbers]}")
-    return np.where(known, rows, len(numbers))
 
 
 def _picture(data: bytes) -> Array:

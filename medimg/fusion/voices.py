@@ -15,7 +15,7 @@ from medimg.errors import FormatError, LabelError, MedimgError
 from medimg.fusion.choices import Encoding
 from medimg.fusion.errors import FusionError
 from medimg.fusion.facts import IGNORE, Facts, absent_at, encoded, known_at, looked_for
-from medimg.fusion.maps import Mask, read_mask
+from medimg.fusion.maps import Mask, looked_up, read_mask
 from medimg.fusion.semantics import ABSENT, PRESENT, UNKNOWN, above, infer
 from medimg.pixels import Array, Volume
 from medimg.readers import grids, levels
@@ -79,26 +79,14 @@ class Voice:
         """(n,) indices into `says` of the pixels from `start` to `stop`."""
         assert self.mask is not None
         values = self.mask.integers(self.mask.flat[start:stop])
-        if values.dtype == np.uint8:
-            found, position = np.flatnonzero(np.bincount(values, minlength=256)), values
-            lookup = np.zeros(256, dtype=np.int64)
-            lookup[found] = self._numbers(found)
-        else:
-            found, position = np.unique(values, return_inverse=True)
-            lookup = self._numbers(found)
-        numbers: Array = lookup[position.reshape(-1)]
+        try:
+            table, position, _ = looked_up(values, self.number, self.other)
+        except LabelError as error:
+            raise error.within(file=self.id) from None
+        numbers: Array = table[position]
         if self.near is not None:
             numbers += self.near[start:stop] * (len(self.says) // 2)
         return numbers
-
-    def _numbers(self, found: Array) -> Array:
-        numbers = [self.number.get(int(value), self.other) for value in found]
-        if None in numbers:
-            strange = [int(value) for value in found if int(value) not in self.number][:10]
-            raise LabelError(
-                f"the mask holds the values {strange}, its legend only {sorted(self.number)}", file=self.id
-            )
-        return np.array(numbers, dtype=np.int64)
 
 
 class Place(NamedTuple):

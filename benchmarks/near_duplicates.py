@@ -155,7 +155,7 @@ def measure(folder: Path, names: tuple[str, ...]) -> Result:
     originals: dict[str, Signature] = {}
     copies: dict[tuple[str, str], Signature] = {}
     for key, image in images(folder, names):
-        originals[key] = signature(image) or Signature((), b"")
+        originals[key] = signature(image)
         altered = altered_picture(image.array) if isinstance(image, Picture) else altered_volume(image)
         for kind, copy in altered:
             copies[key, kind] = signature(copy, axes=None if isinstance(copy, Volume) else originals[key].axes)

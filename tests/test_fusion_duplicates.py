@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -27,7 +26,7 @@ from medimg.fusion.report import DeclaredOverlap, Drop
 from medimg.fusion.scanning import signature_of
 from medimg.fusion.signatures import THRESHOLD, Signature, signature
 from medimg.phantom import Phantom
-from medimg.pixels import Array, Clip, Picture, Volume
+from medimg.pixels import Array, Picture, Volume
 
 RANK = {"test": 0, "validation": 1, "train": 2}
 
@@ -37,12 +36,6 @@ def texture(seed: int, shape: tuple[int, ...]) -> Array:
     noise = np.random.default_rng(seed).normal(size=shape)
     field = sum(ndimage.gaussian_filter(noise, sigma) * sigma for sigma in (1.0, 3.0, 6.0))
     return 500 + 150 * field / field.std()
-
-
-def signed(image: object, **options: Any) -> Signature:
-    made = signature(image, **options)
-    assert made is not None
-    return made
 
 
 def phantom_volume(seed: str, shape: tuple[int, ...] = (12, 10, 6), **options: Any) -> Volume:
@@ -72,9 +65,9 @@ def test_the_signature_ignores_intensity_flips_axes_and_dtype(
     copy = np.flip(image.transpose(order), tuple(flipped)) * scale + shift
     if dtype == "int32":
         copy = np.round(copy * 100)
-    assert similarity(signed(image), signed(copy.astype(dtype))) > 0.995
+    assert similarity(signature(image), signature(copy.astype(dtype))) > 0.995
     other = texture(seed + 5000, image.shape)
-    assert similarity(signed(other), signed(copy)) < 0.8
+    assert similarity(signature(other), signature(copy)) < 0.8
 
 
 @pytest.mark.parametrize("shape", [(200, 160), (150, 240)])
@@ -83,7 +76,7 @@ def test_a_resized_picture_keeps_its_signature(shape: tuple[int, int], factor: f
     image = texture(3, shape)
     size = (round(shape[1] * factor), round(shape[0] * factor))
     copy = np.asarray(Image.fromarray(image.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
-    assert similarity(signed(image), signed(copy)) > THRESHOLD[2][1]
+    assert similarity(signature(image), signature(copy)) > THRESHOLD[2][1]
 
 
 @pytest.mark.parametrize("form", ["PNG 16", "PNG 8", "JPEG", "TIFF", "RGBA", "palette"])
@@ -101,26 +94,22 @@ def test_saving_again_keeps_the_signature(form: str) -> None:
     stream = io.BytesIO()
     copy.save(stream, kind, **({"quality": 75} if kind == "JPEG" else {}))
     stored = {"bytes": stream.getvalue(), "path": f"a.{kind.lower()}"}
-    assert similarity(signed(image), signed(stored)) > 0.99
-    with Image.open(stream) as opened:
-        assert signed(opened) == signed(stored)
+    assert similarity(signature(image), signature(stored)) > 0.99
     # The alpha channel has no say.
     if form == "RGBA":
-        assert similarity(signed(stored), signed(byte)) > 0.999
+        assert similarity(signature(stored), signature(np.asarray(byte))) > 0.999
 
 
 def test_all_forms_of_one_volume_have_one_signature() -> None:
     volume = phantom_volume("a", (30, 24, 20))
-    image = nib.Nifti1Image(np.asarray(volume.array), volume.affine)
-    expected = signed(volume)
+    expected = signature(volume)
     assert expected.axes == 3 and expected.shape == (30, 24, 20) and not expected.blank
     for form in (
-        image,
         {"bytes": bytes(volume.nifti), "path": "a.nii"},
         volume.array,
         np.array(volume.array),
     ):
-        assert signed(form) == expected
+        assert signature(form) == expected
     assert Signature.from_text(expected.to_text()) == expected
 
 
@@ -128,22 +117,24 @@ def test_a_series_does_not_depend_on_the_order_or_scale_of_its_volumes() -> None
     volumes = [texture(seed, (24, 30, 20)) for seed in range(4)]
     one = np.stack(volumes, axis=-1)
     other = np.stack([volumes[3] * 7, volumes[1], volumes[0] - 100, volumes[2] * 0.1], axis=-1)
-    assert similarity(signed(one), signed(other)) > 0.99
-    assert similarity(signed(one), signed(np.stack([texture(s, (24, 30, 20)) for s in range(9, 13)], axis=-1))) < 0.8
+    assert similarity(signature(one), signature(other)) > 0.99
+    assert (
+        similarity(signature(one), signature(np.stack([texture(s, (24, 30, 20)) for s in range(9, 13)], axis=-1))) < 0.8
+    )
 
 
 def test_odd_voxels_have_signatures() -> None:
     image = texture(8, (40, 30, 20)).astype(np.float32)
     broken = image.copy()
     broken[0, 0, 0], broken[5, 5, 5], broken[7, 7, 7] = np.nan, np.inf, -np.inf
-    assert similarity(signed(image), signed(broken)) > 0.95
+    assert similarity(signature(image), signature(broken)) > 0.95
     byte = (image / 4).clip(0, 255).astype(np.uint8)
     colors = np.empty(byte.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
     for name in "RGB":
         colors[name] = byte
-    assert similarity(signed(image), signed(colors)) > 0.99
-    assert similarity(signed(image), signed((image * np.exp(1j * image)).astype(np.complex64))) > 0.99
-    assert signed(image[:, :, :1], axes=3).axes == 3
+    assert similarity(signature(image), signature(colors)) > 0.99
+    assert similarity(signature(image), signature((image * np.exp(1j * image)).astype(np.complex64))) > 0.99
+    assert signature(image[:, :, :1], axes=3).axes == 3
 
 
 def test_images_without_content_match_nothing() -> None:
@@ -155,7 +146,7 @@ def test_images_without_content_match_nothing() -> None:
         np.full((20, 20), np.nan),
         np.zeros((50, 60)),
     ):
-        made = signed(image)
+        made = signature(image)
         assert made.blank and Signature.from_text(made.to_text()) == made
         assert similarity(made, made) == 0
         every += [made, made, None]
@@ -164,12 +155,11 @@ def test_images_without_content_match_nothing() -> None:
 
 def test_pictures_and_volumes_are_never_alike() -> None:
     flat = texture(1, (64, 64))
-    both = signed(flat), signed(flat[:, :, None], axes=3)
+    both = signature(flat), signature(flat[:, :, None], axes=3)
     assert similarity(*both) == 0 and list(pairs(both)) == []
 
 
 def test_what_has_no_signature() -> None:
-    assert signature(Clip(b"", ".avi", (2, 3, 4), None, "")) is None
     with pytest.raises(FormatError, match=r"cannot be decoded.*") as caught:
         signature({"bytes": b"no image", "path": "a.png"})
     assert caught.value.file == "a.png"
@@ -179,8 +169,6 @@ def test_what_has_no_signature() -> None:
         signature(np.empty((0, 4)))
     with pytest.raises(FormatError, match="2 or 3 axes"):
         signature(np.zeros((2, 2, 2, 2)), axes=2)
-    with pytest.raises(TypeError):
-        signature("a.png")
     for text in ("", "AAAA", Signature((9, 9), b"short").to_text()):
         with pytest.raises(ValueError, match="not a signature"):
             Signature.from_text(text)
@@ -211,7 +199,7 @@ def test_the_index_finds_what_comparing_all_finds(axes: int) -> None:
     made: dict[int, Signature] = {}
     for number in range(60):
         image = texture(number // 2, shape)
-        made[number] = signed(image + rng.normal(0, rng.choice(noise), shape))
+        made[number] = signature(image + rng.normal(0, rng.choice(noise), shape))
     expected = {
         (one, other): similarity(made[one], made[other])
         for one in made
@@ -226,7 +214,7 @@ def test_the_index_finds_what_comparing_all_finds(axes: int) -> None:
 @pytest.mark.parametrize("axes", [2, 3])
 def test_the_index_misses_little_among_many(axes: int) -> None:
     rng = np.random.default_rng(axes)
-    size = len(signed(texture(0, (64, 64) if axes == 2 else (20, 20, 20))).data)
+    size = len(signature(texture(0, (64, 64) if axes == 2 else (20, 20, 20))).data)
     shared, count = rng.normal(size=size), 6000
     rows = rng.normal(size=(count, size)) + shared
     rows[count // 2 :] = rows[: count // 2] + rng.normal(0, 0.3, size=(count // 2, size))
@@ -240,7 +228,7 @@ def test_the_index_misses_little_among_many(axes: int) -> None:
 
 def test_copies_on_another_grid_have_their_own_threshold() -> None:
     volume = texture(5, (40, 44, 48))
-    every = [signed(volume), signed(ndimage.zoom(volume, 0.8, order=1)), signed(volume.T)]
+    every = [signature(volume), signature(ndimage.zoom(volume, 0.8, order=1)), signature(volume.T)]
     assert [pair[:2] for pair in pairs(every, {2: (0, 0), 3: (0.0, 1.1)})] == [(0, 2)]
     assert [pair[:2] for pair in pairs(every, {2: (0, 0), 3: (1.1, 0.9)})] == [(0, 1), (1, 2)]
 
@@ -249,8 +237,8 @@ def test_copies_on_another_grid_have_their_own_threshold() -> None:
 
 
 SOURCES = ("aaa", "bbb", "ccc")
-IMAGES = [signed(texture(number, (64, 64))) for number in range(3)]
-NEAR = [signed(texture(number, (64, 64)) * -3) for number in range(3)]
+IMAGES = [signature(texture(number, (64, 64))) for number in range(3)]
+NEAR = [signature(texture(number, (64, 64)) * -3) for number in range(3)]
 
 
 @st.composite

@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from medimg.errors import GeometryError
 from medimg.fusion import scene as geometry
-from medimg.fusion import signatures
+from medimg.fusion import scene_rows
 from medimg.fusion.errors import RequestError
 from medimg.fusion.grid import Grid
 from medimg.fusion.labels import fused_features
@@ -289,7 +289,7 @@ def test_a_picture_that_states_an_orientation_stays_with_its_mask(kind: str, ori
     assert np.array_equal(mask, shown.repeat(2, 0).repeat(2, 1))
     assert (picture != mask).mean() < 0.02
     assert np.array_equal(Mask(file["bytes"], "2d").grid > 0, shown)
-    assert np.array_equal(signatures._opened(image["bytes"], "a") > 128, shown)
+    assert np.array_equal(scene_rows.decoded(image) > 128, shown)
 
 
 def one(grid: Grid, row: dict[str, Any], dimension: Any = "3d") -> dict[str, Any]:

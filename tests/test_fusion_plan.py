@@ -359,6 +359,8 @@ def test_a_file_that_is_no_blueprint_is_told(name: str, text: str | None, messag
         ({"split": "trian"}, "split='trian'.*did you mean 'train'"),
         ({"split": ["train", "holdout"]}, "split='holdout'"),
         ({"weights": "interleaved"}, "weights='interleaved'.*did you mean 'interleave'"),
+        ({"weights": 3}, "weights=3 is not known"),
+        ({"weights": ["a"]}, "is not known"),
         ({"weights": {"lits": 1, "kits": 2}}, "every member.*kits"),
         ({"weights": {"lits": 0}}, "positive"),
         ({"weights": {"lits": "2"}}, "positive"),

@@ -45,8 +45,20 @@ def copied(
 
     def copy(member: FusedMember, shard: Shard, target: str) -> Shard:
         if state.files.get(target) != shard.sha256:
-            files[target] = _copy(member, shard.path, target)
+            files[target] = CommitOperationCopy(
+                src_path_in_repo=shard.path,
+                path_in_repo=target,
+                src_revision=member.revision,
+                src_repo_id=member.repo,
+                src_repo_type="dataset",
+            )
         return manifests.placed(shard, target)
+
+    def copies(member: FusedMember, kind: str, split: str, shards: Sequence[Shard]) -> tuple[Shard, ...]:
+        paths = (layout.shard_path(member.key.replace("/", "."), split, n, len(shards)) for n in range(len(shards)))
+        return tuple(
+            copy(member, shard, path.replace("data/", f"{kind}/", 1)) for shard, path in zip(shards, paths, strict=True)
+        )
 
     for member in members:
         name = member.key.replace("/", ".")
@@ -57,18 +69,12 @@ def copied(
                 found.setdefault(split_fused(split), []).append(stats)
         splits = {}
         for split in sorted(found, key=order):
-            shards = [shard for stats in found[split] for shard in stats.shards]
-            metadata = [shard for stats in found[split] for shard in stats.metadata]
             splits[split] = SplitStats(
                 rows=sum(stats.rows for stats in found[split]),
                 subjects=sum(stats.subjects for stats in found[split]),
-                shards=tuple(
-                    copy(member, shard, _copy_path("data", name, split, number, len(shards)))
-                    for number, shard in enumerate(shards)
-                ),
-                metadata=tuple(
-                    copy(member, shard, _copy_path("metadata", name, split, number, len(metadata)))
-                    for number, shard in enumerate(metadata)
+                shards=copies(member, "data", split, [shard for stats in found[split] for shard in stats.shards]),
+                metadata=copies(
+                    member, "metadata", split, [shard for stats in found[split] for shard in stats.metadata]
                 ),
             )
         if splits:
@@ -104,21 +110,7 @@ def _config(manifest: Manifest, member: FusedMember) -> ConfigStats:
     return config
 
 
-def _copy(member: FusedMember, path: str, target: str) -> CommitOperationCopy:
-    return CommitOperationCopy(
-        src_path_in_repo=path,
-        path_in_repo=target,
-        src_revision=member.revision,
-        src_repo_id=member.repo,
-        src_repo_type="dataset",
-    )
-
-
 def _is_whole(manifest: Manifest, config: str, taken: Mapping[str, Sequence[SplitStats]]) -> bool:
     """Whether all rows of a dataset are taken, so that none is in its preview that is not in the set."""
     rows = sum(stats.rows for each in taken.values() for stats in each)
     return rows == manifest.rows and all(each.name == config for each in manifest.configs if each.rows)
-
-
-def _copy_path(kind: str, config: str, split: str, index: int, count: int) -> str:
-    return layout.shard_path(config, split, index, count).replace("data/", f"{kind}/", 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -11,25 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 
 from medimg import layout
 from medimg.cards import pictures
 from medimg.fused_manifest import FusedManifest, FusedMember
+from medimg.fusion.choices import SPLITS
 from medimg.fusion.errors import FusionError
 from medimg.fusion.facts import IGNORE
 from medimg.fusion.labels import fused_features
+from medimg.fusion.scene_rows import decoded
 from medimg.hub_sync.building.build import Progress
 from medimg.hub_sync.building.gallery import PREVIEW_ROWS, Gallery, told, write_pictures
 from medimg.hub_sync.building.shards import pixel_bytes
 from medimg.hub_sync.building.splits import SplitFiles
 from medimg.hub_sync.fused.stored import PIXELS
 from medimg.hub_sync.fused.terms import RowTerms
-from medimg.hub_sync.fused.work import SPLITS, Work, order
+from medimg.hub_sync.fused.work import Work, order
 from medimg.hub_sync.pushing.upload import Upload
 from medimg.manifest import Origin
 from medimg.pixels import Clip, Image, Picture, Volume
-from medimg.readers import raster
 from medimg.schema import Box, Dimension
 
 
@@ -124,9 +123,7 @@ def _decoded(data: bytes | bytearray, shape: Sequence[int], dimension: Dimension
     if dimension == "video":
         frames, height, width = shape[:3]
         return Clip(bytes(data), "", (frames, height, width), None, "")
-    with PIL.Image.open(io.BytesIO(data)) as opened:
-        image = raster.as_shown(opened)
-        return Picture(np.asarray(image.convert("RGB") if image.mode == "P" else image))
+    return Picture(decoded({"bytes": data}))
 
 
 def _known(pixels: Mapping[str, Any] | None, shape: Sequence[int], dimension: Dimension) -> Image | None:

@@ -14,7 +14,7 @@ from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.state import Published
 from medimg.hub_sync.verifying.verify import Reader
 from medimg.hub_sync.withdrawing import withdrawal
-from medimg.schema import PIXEL_COLUMNS, Dimension
+from medimg.schema import PIXEL_COLUMNS
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 
 PIXELS = (*PIXEL_COLUMNS, "fused.mask", "fused.channels")
 """Columns of a fused row that hold pixels."""
-
-
-def metadata_features(dimension: Dimension) -> Features:
-    """`fused_features` without the pixel columns."""
-    stored = fused_features(dimension)
-    return type(stored)(without_pixels(stored, PIXELS))
 
 
 def verify(hub: Hub, name: str) -> list[str]:
@@ -72,8 +66,8 @@ def features(manifest: FusedManifest) -> dict[str, Features]:
     dimension = manifest.dimension
     shown = {layout.PREVIEW: layout.preview_features()} if manifest.previews else {}
     if manifest.mode == "remapped":
-        fused = {layout.DEFAULT: fused_features(dimension), layout.METADATA: metadata_features(dimension)}
-        return fused | shown
+        fused = fused_features(dimension)
+        return {layout.DEFAULT: fused, layout.METADATA: type(fused)(without_pixels(fused, PIXELS)), **shown}
     own = {name: schema.features(dimension) for name in (layout.DEFAULT, *manifest.configs)}
     return {**own, layout.METADATA: schema.metadata_features(dimension), **shown}
 

@@ -17,6 +17,7 @@ from medimg.cards.croissant import fused_croissant
 from medimg.cards.readme import fused as card
 from medimg.errors import HubError
 from medimg.fused_manifest import Duplicates, FusedManifest, FusedMember, Mode
+from medimg.fusion.choices import SPLITS
 from medimg.fusion.errors import FusionError
 from medimg.fusion.plan import Member, Plan
 from medimg.fusion.report import Report
@@ -28,8 +29,6 @@ from medimg.licenses import Combined
 from medimg.loading import MINIATURE, OFFICIAL, open_source
 from medimg.manifest import MANIFEST_PATH, Manifest, Origin
 from medimg.schema import SCHEMA_VERSION
-
-SPLITS = ("train", "validation", "test")
 
 EXAMPLES = 20
 

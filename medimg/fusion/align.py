@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from medimg import vocab
@@ -18,9 +19,12 @@ from medimg.schema import Frozen
 
 Kind = Literal["direct", "narrower", "wider", "none"]
 KINDS: tuple[Kind, ...] = ("direct", "narrower", "wider", "none")
-MASK_TASKS = ("segmentation",)
-BOX_TASKS = ("detection", "localization")
-MEASURE_TASKS = ("regression",)
+TASKS: Mapping[Output, tuple[str, ...]] = {
+    "mask": ("segmentation",),
+    "boxes": ("detection", "localization"),
+    "measures": ("regression",),
+    "classes": ("classification",),
+}
 
 
 class Alignment(Frozen):
@@ -71,16 +75,10 @@ def outputs_of(tasks: Sequence[str]) -> tuple[Output, ...]:
     """What a row must have for these tasks; all where no task is given, or one that no output belongs to."""
     found: list[Output] = []
     for task in tasks:
-        if kind_of(task, MASK_TASKS, vocab.task):
-            found.append("mask")
-        elif kind_of(task, BOX_TASKS, vocab.task):
-            found.append("boxes")
-        elif kind_of(task, MEASURE_TASKS, vocab.task):
-            found.append("measures")
-        elif kind_of(task, ("classification",), vocab.task):
-            found.append("classes")
-        else:
+        output = next((output for output, kinds in TASKS.items() if kind_of(task, kinds, vocab.task)), None)
+        if output is None:
             return OUTPUTS
+        found.append(output)
     return tuple(dict.fromkeys(found)) or OUTPUTS
 
 
@@ -88,20 +86,16 @@ def align(member: DeclaredMember, targets: Sequence[str]) -> tuple[Alignment, ..
     """What the member can say about each target, in the kind of its rows that says most."""
     named = member.named
     every = member.outlined | member.hinted | named
+    outlined = [member.hinted] if member.hinted else [part.outlined for part in member.parts]
     return tuple(
         Alignment(
             target=target,
-            mask=min((_outlines(target, each) for each in _outlined(member)), key=KINDS.index, default="none"),
+            mask=min((_outlines(target, each) for each in outlined), key=KINDS.index, default="none"),
             label=_kind(target, named, target in named, ("is_a",)),
-            via=tuple(sorted(_related(target, every))),
+            via=tuple(sorted((every & below(target)) or (every & above(target)))),
         )
         for target in targets
     )
-
-
-def _outlined(member: DeclaredMember) -> list[frozenset[str]]:
-    """What the masks of each kind of row outline."""
-    return [member.hinted] if member.hinted else [part.outlined for part in member.parts]
 
 
 def _outlines(target: str, outlined: frozenset[str]) -> Kind:
@@ -128,10 +122,6 @@ def _kind(target: str, names: frozenset[str], direct: bool, edges: tuple[str, ..
     if any(target in above(name, edges) for name in names):
         return "narrower"
     return "wider" if above(target, edges) & names else "none"
-
-
-def _related(target: str, names: frozenset[str]) -> frozenset[str]:
-    return (names & below(target)) or (names & above(target))
 
 
 def facts_of(part: DeclaredRows) -> Facts:
@@ -236,10 +226,10 @@ def useless(
     """
     if not targets or any(each.undeclared for each in members):
         return []  # rows with legends of their own may say anything
-    alignments = {each.key: align(each, targets) for each in members}
+    alignments = [align(each, targets) for each in members]
 
     def has(number: int, where: Literal["mask", "label"]) -> bool:
-        return any(getattr(each[number], where) in ("direct", "narrower") for each in alignments.values())
+        return any(getattr(each[number], where) in ("direct", "narrower") for each in alignments)
 
     in_mask = [target for number, target in enumerate(targets) if "mask" in outputs and has(number, "mask")]
     other = [
@@ -254,16 +244,10 @@ def useless(
         warnings += _useless_masks(members, targets, encoding, in_mask)
     if other:
         made = in_classes(members, targets)
-        for words, names in (
-            ("present", [each for each in other if each not in made.present]),
-            ("absent", [each for each in other if each not in made.absent]),
-        ):
-            if names:
-                warnings.append(
-                    f"no image is known to be without {_listed(names)}: there are no negatives"
-                    if words == "absent"
-                    else f"no image is known to have {_listed(names)}"
-                )
+        if names := [each for each in other if each not in made.present]:
+            warnings.append(f"no image is known to have {_listed(names)}")
+        if names := [each for each in other if each not in made.absent]:
+            warnings.append(f"no image is known to be without {_listed(names)}: there are no negatives")
     return warnings
 
 
@@ -363,18 +347,19 @@ def check(
                 continue
             raise FusionError(
                 problem,
-                next_step="ask for something that a member declares: " + _offers(aligned),
+                next_step=f"ask for something that a member declares: the members are {_listed(sorted(aligned), 8)}; "
+                "`medimg show <name>` shows their labels.",
             )
         narrower = [member for member in having if kinds[member] == "narrower"]
         if len(narrower) == len(having):
-            for first in narrower:
-                for second in narrower:
-                    if first < second and not _share(aligned[first][number].via, aligned[second][number].via):
-                        raise FusionError(
-                            f"{target!r} means different things: {_listed(aligned[first][number].via)} in {first}, "
-                            f"{_listed(aligned[second][number].via)} in {second}, and no member has all of it",
-                            next_step="name those instead, or fuse the two members apart.",
-                        )
+            for first, second in product(narrower, repeat=2):
+                one, other = aligned[first][number].via, aligned[second][number].via
+                if first < second and not any(b in above(a) or a in above(b) for a in one for b in other):
+                    raise FusionError(
+                        f"{target!r} means different things: {_listed(one)} in {first}, {_listed(other)} in {second}, "
+                        "and no member has all of it",
+                        next_step="name those instead, or fuse the two members apart.",
+                    )
         for member in narrower:
             warnings.append(
                 f"{member} has only {_listed(aligned[member][number].via)} of {target!r}: there it is known to be "
@@ -390,14 +375,6 @@ def check(
     return warnings
 
 
-def _share(one: Sequence[str], other: Sequence[str]) -> bool:
-    return any(b in above(a) or a in above(b) for a in one for b in other)
-
-
 def _listed(names: Sequence[str], most: int = 4) -> str:
     shown = ", ".join(names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _offers(aligned: dict[str, tuple[Alignment, ...]]) -> str:
-    return f"the members are {_listed(sorted(aligned), 8)}; `medimg show <name>` shows their labels."

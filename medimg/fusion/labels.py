@@ -118,7 +118,7 @@ class Harmonizer:
             LabelError: the mask holds a value that is not in its legend.
         """
         label = row["label"]
-        fused = _nothing()
+        fused: dict[str, Any] = {"mask": None, "channels": None, "classes": [], "label": -1, "boxes": []}
         fused["measures"] = self._measures(row)
         if not self.targets:
             fused["boxes"] = list(label["boxes"] or ())
@@ -230,7 +230,3 @@ class Harmonizer:
                     next_step="leave one of the two out, or fuse them apart.",
                 )
         return kept
-
-
-def _nothing() -> dict[str, Any]:
-    return {"mask": None, "channels": None, "classes": [], "label": -1, "boxes": [], "measures": []}

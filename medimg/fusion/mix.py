@@ -35,7 +35,7 @@ Item = Any
 """What a member yields: a row, or something smaller that `Stream.finish` makes a row of."""
 
 SHARDS = 960
-"""Into how many parts a mixture says that it can be split: a multiple of the usual numbers of nodes."""
+"""At most so many nodes times workers can share a mixture: a multiple of the usual numbers of nodes."""
 DRAWS = 1024
 _END = object()
 
@@ -78,7 +78,6 @@ def mix(
     shuffle: int = 0,
     seed: int = 0,
     split: str | None = None,
-    shards: int = SHARDS,
     identity: str = "",
 ) -> datasets.IterableDataset:
     """One stream of all members' rows.
@@ -101,7 +100,6 @@ def mix(
             order.
         seed: of the draws and of shuffling; the epoch is mixed in by `set_epoch`.
         split: name of the split of the result.
-        shards: at most this many nodes times workers can share the stream. It is what `num_shards` answers.
         identity: of all that the rows depend on beside these arguments (what is behind `open`, `expand` and `finish`);
             a state that was saved under another one is refused.
 
@@ -110,13 +108,11 @@ def mix(
         StateError: (while iterating) the state that was loaded is of another stream.
         SourceError: (while iterating) a member has more or fewer items than its `rows`.
     """
-    check(weights, [stream.name for stream in streams], repeat=repeat, shuffle=shuffle)
-    if shards < 1:
-        raise RequestError("`shards` is at least 1")
+    check(weights, [stream.name for stream in streams])
     order, drawn = shares(weights, {stream.name: stream.rows for stream in streams})
     recipe = _Recipe(tuple(streams), order, drawn, repeat, shuffle, seed, identity)
     return datasets.IterableDataset(
-        Mixture(recipe, shards),
+        Mixture(recipe, SHARDS),
         info=datasets.DatasetInfo(features=features),
         split=None if split is None else datasets.NamedSplit(split),
     )
@@ -235,7 +231,7 @@ class Mixture(clients.examples_iterable()):  # type: ignore[misc]
         self._check(state)
         state["part"] = self._part()
         run = _Run(self._recipe, self._epoch, self._parts, state["positions"], state["turn"])
-        finishers = [stream.finish or _same for stream in self._recipe.streams]
+        finishers = [stream.finish or (lambda item: item) for stream in self._recipe.streams]
         number = 0
         if not self._recipe.shuffle:
             state["positions"] = run.positions
@@ -248,7 +244,7 @@ class Mixture(clients.examples_iterable()):  # type: ignore[misc]
             return
         window, skip = state["window"], state["skip"]
         while True:
-            state.update(positions=run.snapshot(), turn=run.turn, window=window, skip=skip)
+            state.update(positions=deepcopy(run.positions), turn=run.turn, window=window, skip=skip)
             items: list[Any] = list(islice(run, self._recipe.shuffle))
             if not items:
                 return
@@ -264,11 +260,6 @@ class Mixture(clients.examples_iterable()):  # type: ignore[misc]
                     yield number, row
                     number += 1
             window, skip = window + 1, 0
-
-
-def _same(item: Item) -> dict[str, Any] | None:
-    row: dict[str, Any] | None = item
-    return row
 
 
 class _Run:
@@ -295,10 +286,6 @@ class _Run:
         self._draws: tuple[int, list[float]] = (-1, [])
         self._bounds: list[float] = []
         self._weigh()
-
-    def snapshot(self) -> list[list[int]]:
-        """Copy of the positions."""
-        return [list(position) for position in self.positions]
 
     def __iter__(self) -> _Run:
         return self

@@ -94,9 +94,7 @@ def _useful(
     kept, left_out = [], []
     wanted = ("direct", "narrower", "wider") if names else ("direct", "narrower")
     for each in declared:
-        if each.undeclared and names:
-            kept.append(each)
-        elif any(one.kind(outputs) in wanted for one in align.align(each, targets)):
+        if (each.undeclared and names) or any(one.kind(outputs) in wanted for one in align.align(each, targets)):
             kept.append(each)
         else:
             left_out.append(LeftOut(member=each.key, reason=f"it declares none of: {', '.join(targets)}"))
@@ -188,21 +186,15 @@ def _member(
 
 def _splits(declared: DeclaredMember, request: Request, shown: ConfigStats | None) -> tuple[Split, ...]:
     """The asked splits that are published, or without a manifest all that are declared."""
-    names = declared.splits(request.split)
-    if shown is not None:
-        return tuple(
-            Split(split=name, split_fused=split_fused(name), rows=shown.splits[name].rows, counted="published")
-            for name in names
-            if name in shown.splits
-        )
     return tuple(
         Split(
             split=name,
             split_fused=split_fused(name),
-            rows=declared.config.splits[name] or None,
-            counted="declared",
+            rows=shown.splits[name].rows if shown else declared.config.splits[name] or None,
+            counted="published" if shown else "declared",
         )
-        for name in names
+        for name in declared.splits(request.split)
+        if shown is None or name in shown.splits
     )
 
 

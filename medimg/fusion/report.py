@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from medimg.report import LoadReport
 
+SHOWN = 20
+"""How many of each kind the text names; `to_json` has all."""
 Reason = Literal["exact duplicate", "near duplicate", "leak: image", "leak: subject", "leak: linked"]
 
 
@@ -239,8 +241,8 @@ class Report:
                 )
         apart = Counter(drop.apart for drop in self.dropped if drop.apart)
         yield from (f"  not merged: {why} ({number})" for why, number in apart.items())
-        yield from (f"  not merged: {key}: {why}" for key, why in self._some(self.told.unmerged.items()))
-        for each in self._some(self.contradictions):
+        yield from (f"  not merged: {key}: {why}" for key, why in islice(self.told.unmerged.items(), SHOWN))
+        for each in islice(self.contradictions, SHOWN):
             how = f"{each.count} pixels" if each.what == "mask" else f"{each.said} against {each.said_other}"
             yield f"  contradiction: {each.kept} and {each.other} on {each.target} ({each.what}: {how})"
         for each in self.overlaps:
@@ -249,12 +251,7 @@ class Report:
                 f"; {each.limits}" if each.limits else ""
             )
         yield from (f"  not compared: {member}: {why}" for member, why in self.not_compared.items())
-        yield from (f"  not read: {row.key}: {row.reason}" for row in self._some(self.unread))
+        yield from (f"  not read: {row.key}: {row.reason}" for row in islice(self.unread, SHOWN))
         for report in self.left_out.values():
             yield from (f"  {line}" for line in str(report).splitlines() if report)
         yield from (f"  warning: {warning}" for warning in self.warnings)
-
-    @staticmethod
-    def _some(items: Iterable[Any], most: int = 20) -> Iterator[Any]:
-        """The first few; `to_json` has all."""
-        return islice(items, most)

@@ -249,7 +249,7 @@ def _own(rows: Rows, row: Row, cache: Cache, *, near: bool) -> tuple[dict[str, A
     return stored, signed
 
 
-def signature_of(row: Mapping[str, Any], cache: Cache) -> Signature | None:
+def signature_of(row: Mapping[str, Any], cache: Cache) -> Signature:
     """The signature of a stored row; `cache` (content -> its text) is read and filled: equal pixels have one.
 
     Raises:
@@ -259,14 +259,14 @@ def signature_of(row: Mapping[str, Any], cache: Cache) -> Signature | None:
     known = cache.get(content)
     if known is not None:
         try:
-            return Signature.from_text(known) if known else None
+            return Signature.from_text(known)
         except ValueError:
             pass  # of an earlier version: made anew below
     try:
         made = signature(row["image"])
     except FormatError as error:
         raise error.within(file=row["id"]) from error
-    cache[content] = made.to_text() if made else ""
+    cache[content] = made.to_text()
     return made
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import nibabel as nib
 import numpy as np
 
-from medimg.errors import GeometryError
 from medimg.pixels import Array
 
 TOLERANCE = 1e-3
@@ -98,13 +97,9 @@ def resampled(scene: Scene, spacing: Sequence[float]) -> Scene:
     Args:
         scene: with an affine.
         spacing: mm per voxel along each axis.
-
-    Raises:
-        GeometryError: the scene states no spacing.
     """
     old = scene.spacing
-    if scene.affine is None or old is None:
-        raise GeometryError("the row states no spacing, so it cannot be resampled to one")
+    assert scene.affine is not None and old is not None
     steps = [_step(n, a, b) for n, a, b in zip(scene.shape, old, spacing, strict=True)]
     scale = np.array([step.scale for step in steps])
     offset = np.array([step.offset for step in steps])

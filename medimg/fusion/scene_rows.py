@@ -122,17 +122,17 @@ def read_picture(row: Mapping[str, Any]) -> Scene:
     Raises:
         GeometryError: a label map or paired image has another shape than the image.
     """
-    image = _decoded(row["image"])
+    image = decoded(row["image"])
     shape = tuple(int(n) for n in image.shape[:2])
     images, labels = {IMAGE: image}, {}
     target = at(row, TARGET)
     if target is not None:
-        images[TARGET] = _decoded(target)
+        images[TARGET] = decoded(target)
     for place in (MASK, FUSED_MASK):
         if at(row, place) is not None:
-            labels[place] = _decoded(at(row, place))
+            labels[place] = decoded(at(row, place))
     if at(row, FUSED_CHANNELS):
-        labels[FUSED_CHANNELS] = np.stack([_decoded(one) for one in at(row, FUSED_CHANNELS)], axis=-1)
+        labels[FUSED_CHANNELS] = np.stack([decoded(one) for one in at(row, FUSED_CHANNELS)], axis=-1)
     for place, array in (*images.items(), *labels.items()):
         if array.shape[:2] != shape:
             raise GeometryError(f"{place} has the shape {array.shape}, the image {image.shape}")
@@ -144,7 +144,7 @@ def read_picture(row: Mapping[str, Any]) -> Scene:
     return Scene(shape, affine, images, labels, boxes, points)
 
 
-def _decoded(pixels: Mapping[str, Any]) -> Array:
+def decoded(pixels: Mapping[str, Any]) -> Array:
     """(height, width[, channels]); palette colors as RGB, since indices cannot be interpolated."""
     image = raster.open_stored(pixels["bytes"], str(pixels.get("path") or ""))
     return np.asarray(image.convert("RGB") if image.mode == "P" else image)

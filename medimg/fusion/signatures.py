@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medimg.errors import FormatError
-from medimg.pixels import Array, Clip, Picture, Volume
+from medimg.fusion.scene_rows import decoded
+from medimg.pixels import Array, Picture, Volume
 
 VERSION = 1
 """Changes with whatever changes a signature; caches of another version are made anew."""
@@ -89,12 +90,11 @@ class Signature:
         return cls(struct.unpack_from(f"<{axes}H", raw, 2), raw[start:])
 
 
-def signature(image: object, *, axes: Literal[2, 3] | None = None) -> Signature | None:
-    """The signature of an image, None for videos (they are compared by `content` alone).
+def signature(image: Picture | Volume | Array | Mapping[str, Any], *, axes: Literal[2, 3] | None = None) -> Signature:
+    """The signature of a picture or volume; videos have none (they are compared by `content` alone).
 
     Args:
-        image: what a reader returns (`Picture`, `Volume`, `Clip`), a stored value ({"bytes", "path"}), what the stock
-            features decode (a Pillow image, a nibabel image), or an array: (height, width[, channels]) for
+        image: what a reader returns, a stored value ({"bytes", "path"}), or an array: (height, width[, channels]) for
             `axes=2`, (i, j, k[, sequence or time]) for `axes=3`, of any real, complex or RGB dtype.
         axes: what an array is; None takes two axes for a picture and more for a volume.
 
@@ -104,10 +104,7 @@ def signature(image: object, *, axes: Literal[2, 3] | None = None) -> Signature 
 
     Raises:
         FormatError: the bytes cannot be decoded, or the array has no pixels or too many axes.
-        TypeError: nothing of the above.
     """
-    if isinstance(image, Clip):
-        return None
     array, axes = _pixels(image, axes)
     if array.size == 0 or array.ndim < 1:
         raise FormatError(f"an image of shape {array.shape} has no pixels")
@@ -126,39 +123,19 @@ def signature(image: object, *, axes: Literal[2, 3] | None = None) -> Signature 
 # pixels to spectrum
 
 
-def _pixels(image: object, axes: Literal[2, 3] | None) -> tuple[Array, Literal[2, 3]]:
+def _pixels(
+    image: Picture | Volume | Array | Mapping[str, Any], axes: Literal[2, 3] | None
+) -> tuple[Array, Literal[2, 3]]:
     if isinstance(image, np.ndarray):
         return image, axes or (2 if image.ndim == 2 else 3)
     if isinstance(image, Picture):
         return image.array, 2
     if isinstance(image, Volume):
         return image.array, 3
-    if isinstance(image, Mapping):
-        data, name = image.get("bytes"), str(image.get("path") or "")
-        if data is None:
-            raise FormatError("the stored image has no bytes", file=name or None)
-        if name.endswith(".nii"):
-            return Volume(data).array, 3
-        return _opened(data, name), 2
-    from PIL import Image
-
-    if isinstance(image, Image.Image):
-        return _raster(image), 2
-    if hasattr(image, "dataobj"):
-        stored = image.dataobj
-        return (stored.get_unscaled() if hasattr(stored, "get_unscaled") else np.asanyarray(stored)), 3
-    raise TypeError(f"no pixels in {type(image).__name__}")
-
-
-def _opened(data: bytes, name: str) -> Array:
-    from medimg.readers import raster
-
-    return _raster(raster.open_stored(data, name))
-
-
-def _raster(image: Any) -> Array:
-    array: Array = np.asarray(image.convert("RGB") if image.mode == "P" else image)
-    return array
+    data, name = image.get("bytes"), str(image.get("path") or "")
+    if data is None:
+        raise FormatError("the stored image has no bytes", file=name or None)
+    return (Volume(data).array, 3) if name.endswith(".nii") else (decoded(image), 2)
 
 
 def _picture(array: Array) -> Float:

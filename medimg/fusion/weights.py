@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import get_args
 
 import numpy as np
 
-from medimg.fusion.choices import Order, Weights
+from medimg.fusion.choices import Weights
 from medimg.fusion.errors import RequestError
 
 
-def check(weights: Weights, names: Sequence[str], *, repeat: bool = False, shuffle: int = 0) -> None:
-    """Refuse what `mix` could not do, from the members' names alone.
+def check(weights: Weights, names: Sequence[str]) -> None:
+    """Refuse weights that do not fit the members.
 
     Raises:
         RequestError: as `mix` says.
     """
     if not names or len(set(names)) < len(names):
         raise RequestError(f"a mixture needs members with different names, not {list(names)}")
-    if isinstance(shuffle, bool) or not isinstance(shuffle, int) or shuffle < 0:
-        raise RequestError(f"the shuffle buffer holds a number of rows that is at least 0, not {shuffle!r}")
-    if isinstance(weights, Mapping):
-        _check_numbers(weights, names)
-    elif weights not in get_args(Order):
-        raise RequestError(
-            f"unknown weights {weights!r}",
-            next_step=f'use {", ".join(map(repr, get_args(Order)))}, {{"temperature": 2}} or {{member: weight}}.',
-        )
-    if repeat and weights == "concatenate":
-        raise RequestError(
-            '"concatenate" cannot repeat members: the first would never end',
-            next_step='use weights="interleave" or another order.',
-        )
-
-
-def _check_numbers(weights: Mapping[str, float], names: Sequence[str]) -> None:
+    if not isinstance(weights, Mapping):
+        return
     for name, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float | np.number):
             raise RequestError(f"the weight of {name!r} is a positive number, not {weight!r}")

@@ -245,11 +245,10 @@ class Report:
         for each in islice(self.contradictions, SHOWN):
             how = f"{each.count} pixels" if each.what == "mask" else f"{each.said} against {each.said_other}"
             yield f"  contradiction: {each.kept} and {each.other} on {each.target} ({each.what}: {how})"
-        for each in self.overlaps:
-            found = "" if each.found is None else f" ({each.found} images found in both)"
-            yield f"  declared: {each.dataset} / {each.other}: {each.relation}{found}" + (
-                f"; {each.limits}" if each.limits else ""
-            )
+        for overlap in self.overlaps:
+            found = "" if overlap.found is None else f" ({overlap.found} images found in both)"
+            limits = f"; {overlap.limits}" if overlap.limits else ""
+            yield f"  declared: {overlap.dataset} / {overlap.other}: {overlap.relation}{found}{limits}"
         yield from (f"  not compared: {member}: {why}" for member, why in self.not_compared.items())
         yield from (f"  not read: {row.key}: {row.reason}" for row in islice(self.unread, SHOWN))
         for report in self.left_out.values():

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from medimg import licenses, vocab
 from medimg.collections import Holding
-from medimg.errors import MissingExtraError, UnknownDatasetError, UnknownTermError
+from medimg.errors import UnknownDatasetError, UnknownTermError, need
 from medimg.text import slug
 
 HOME = "https://portal.imaging.datacommons.cancer.gov/explore/filters/?collection_id="
@@ -171,14 +171,8 @@ def version() -> str:
 
 @functools.cache
 def _data() -> Path:
-    try:
-        module = importlib.import_module("idc_index_data")
-    except ImportError as error:
-        raise MissingExtraError(
-            "the index of the Imaging Data Commons is not installed",
-            next_step='pip install "medimg[idc]"',
-        ) from error
-    return Path(str(module.__file__)).parent
+    need("idc", "a collection of the Imaging Data Commons", "idc_index_data")
+    return Path(str(importlib.import_module("idc_index_data").__file__)).parent
 
 
 def series_file() -> Path:

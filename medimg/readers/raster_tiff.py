@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags
 
-from medimg.errors import BombError, FormatError, MedimgError, MissingExtraError
+from medimg.errors import BombError, FormatError, MedimgError, MissingExtraError, need
 from medimg.files import File
 from medimg.files.decoders import CODECS, exceeds
 from medimg.pixels import Array, Picture
@@ -36,12 +36,9 @@ def check_page(page: int | None, count: int) -> None:
 
 def opened_tiff(data: bytes, reason: FormatError | None) -> Any:
     """A TIFF as tifffile sees it; `reason`: why Pillow does not. Raises FormatError, MissingExtraError."""
-    try:
-        import tifffile
-    except ImportError as error:
-        raise MissingExtraError(
-            "Pillow cannot read this TIFF without loss; tifffile may.", next_step='pip install "medimg[tiff]"'
-        ) from error
+    need("tiff", "a TIFF that Pillow cannot read without loss", "tifffile")
+    import tifffile
+
     try:
         return tifffile.TiffFile(io.BytesIO(data))
     except Exception as error:

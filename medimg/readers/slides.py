@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
-from medimg.errors import BombError, FormatError, GeometryError, MissingExtraError
+from medimg.errors import BombError, FormatError, GeometryError, need
 from medimg.files import File
 from medimg.pixels import Picture, Pixels
 from medimg.readers import exif
@@ -213,10 +213,9 @@ class Slide:
             return [_Level((-(-width // n), -(-height // n))) for n in (1, 2, 4, 8)]
 
     def _pages(self) -> list[_Level]:
-        try:
-            import tifffile
-        except ImportError as error:
-            raise MissingExtraError("slides need tifffile", next_step='pip install "medimg[tiff]"') from error
+        need("tiff", "a slide in TIFF", "tifffile")
+        import tifffile
+
         with reading(self.file):
             pages = tifffile.TiffFile(self._stream, _multifile=False).pages
             first: Any = pages[0]

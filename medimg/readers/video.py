@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from medimg.errors import FormatError, MedimgError, MissingExtraError
+from medimg.errors import FormatError, MedimgError, need
 from medimg.files import File
 from medimg.pixels import Clip, Picture, Pixels
 from medimg.readers.promises import Promised, naming
@@ -45,14 +45,6 @@ def frames(file: File, indices: Sequence[int]) -> list[Pixels]:
     return [Promised((file,), shared.frame, (index,)) for index in indices]
 
 
-def _av() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise MissingExtraError("videos need PyAV.", next_step='pip install "medimg[video]"') from error
-    return av
-
-
 @contextmanager
 def _named(file: File) -> Iterator[None]:
     """Decoder errors as FormatError naming the file."""
@@ -70,7 +62,9 @@ def _decoded(stream: Any, file: File, about: dict[str, Any] | None = None) -> It
 
     `about` is filled with "fps" and "codec" before the first frame.
     """
-    av = _av()
+    need("video", "a video", "av")
+    import av
+
     missing = _missing_bytes(stream)
     if missing:
         raise FormatError(f"a truncated video: its container promises {missing} bytes more")

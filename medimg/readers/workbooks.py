@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from medimg.errors import BombError, FormatError, MedimgError, MissingExtraError
+from medimg.errors import BombError, FormatError, MedimgError, need
 from medimg.files import File
 
 MAX_WORKBOOK = 512 << 20
@@ -41,10 +41,6 @@ def _sheet_cell(value: Any) -> str:
     return str(int(value)) if integral else cell(value)
 
 
-def _missing() -> MissingExtraError:
-    return MissingExtraError("workbooks need openpyxl and xlrd.", next_step='pip install "medimg[tables]"')
-
-
 def _pick(names: Sequence[str], sheet: str | int | None) -> str:
     if isinstance(sheet, str) and sheet in names:
         return sheet
@@ -55,10 +51,9 @@ def _pick(names: Sequence[str], sheet: str | int | None) -> str:
 
 def xlsx(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]:
     """(number, cells) of each row. Raises as `tables.rows`."""
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise _missing() from error
+    need("tables", "a workbook", "openpyxl")
+    import openpyxl
+
     with file.open() as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
@@ -81,10 +76,9 @@ def xlsx(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]
 
 def xls(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]:
     """(number, cells) of each row. Raises as `tables.rows`."""
-    try:
-        import xlrd
-    except ImportError as error:
-        raise _missing() from error
+    need("tables", "a workbook", "xlrd")
+    import xlrd
+
     try:
         book = xlrd.open_workbook(file_contents=file.read(MAX_WORKBOOK), logfile=io.StringIO(), on_demand=True)
         leaf = book.sheet_by_name(_pick(book.sheet_names(), sheet))

@@ -174,11 +174,8 @@ def _slice(file: File, modality: str | None) -> _Slice:
 
 
 def _digest(file: File) -> str:
-    with reading(file), file.open() as stream:
-        digest = hashlib.sha256()
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-        return digest.hexdigest()
+    with reading(file):
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _plan(files: Sequence[File], modality: str | None, allow_gaps: bool) -> _Plan:

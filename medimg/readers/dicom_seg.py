@@ -22,7 +22,7 @@ from medimg.readers.dicom_file import (
 )
 from medimg.readers.dicom_pixels import check_size, decoded_frames
 from medimg.readers.dicom_planes import TO_RAS, Plane, frame_plane
-from medimg.readers.grids import FRACTION, VolumePixels, VoxelGrid, apart, grid_of
+from medimg.readers.grids import FRACTION, VolumePixels, VoxelGrid, apart, grid_of, name_of
 from medimg.readers.levels import pieces
 from medimg.readers.promises import PromisedVolume, reading
 from medimg.readers.volumes import Painter
@@ -133,7 +133,7 @@ def _segmentation(file: File, image: Pixels, overlaps: Mapping[tuple[int, ...], 
     grid = grid_of(image)
     array = np.zeros(grid.shape, np.uint16, order="F")
     painter = Painter(array, overlaps)
-    meta = paint_segments(painter, file, grid, first_path(image))
+    meta = paint_segments(painter, file, grid, name_of(image))
     with reading(file):
         table, dtype = painter.finish()
     result = grid.empty(dtype, meta)
@@ -245,11 +245,6 @@ def _slice(grid: VoxelGrid, point: Array, name: str, image: str) -> int:
         f"{name} is not on the voxels of {image}: {away[k]:.3f} mm from the nearest slice, {k}",
         next_step="see whether a slice is missing in this copy of the series",
     )
-
-
-def first_path(pixels: Pixels) -> str:
-    """What an image is called in messages."""
-    return next((file.path for file in pixels.files()), "the image")
 
 
 def segmentation(

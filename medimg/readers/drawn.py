@@ -17,7 +17,7 @@ import numpy as np
 from medimg.errors import MedimgError
 from medimg.pixels import Array, Volume
 from medimg.readers import dicom, dicom_seg, rtstruct
-from medimg.readers.grids import VolumePixels, VoxelGrid, grid_of
+from medimg.readers.grids import VolumePixels, VoxelGrid, grid_of, name_of
 from medimg.readers.levels import pieces
 from medimg.readers.promises import PromisedVolume
 from medimg.readers.volumes import Painter, smallest_dtype
@@ -107,7 +107,7 @@ class Drawing:
         if held[0].segment is None:
             return rtstruct.paint_contours(painter, file, self.image, values)
         left_out = {one.number: None for one in held if one not in mine}
-        return dicom_seg.paint_segments(painter, file, grid, dicom_seg.first_path(self.image), {**left_out, **values})
+        return dicom_seg.paint_segments(painter, file, grid, name_of(self.image), {**left_out, **values})
 
     @property
     def parts(self) -> dict[DrawnPart, int]:

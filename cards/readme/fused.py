@@ -70,6 +70,7 @@ def _aligned(manifest: FusedManifest) -> dict[str, dict[str, Any]]:
 
 def _context(manifest: FusedManifest, datasets: Mapping[str, Dataset], repo: str) -> dict[str, Any]:
     splits = fused_globs(manifest)[layout.DEFAULT]
+    labelled = bool(manifest.targets)
     return {
         "title": manifest.title,
         "manifest": manifest,
@@ -79,10 +80,10 @@ def _context(manifest: FusedManifest, datasets: Mapping[str, Dataset], repo: str
         "overview": _overview(manifest),
         "composition": _composition(manifest, datasets),
         "withheld": sum(member.withheld for member in manifest.members),
-        "space": _space(manifest),
+        "space": _space(manifest) if labelled else None,
         "encoding": manifest.plan["blueprint"]["encoding"],
-        "alignment": _alignment(manifest),
-        "maps": _maps(manifest),
+        "alignment": _alignment(manifest) if labelled else None,
+        "maps": _maps(manifest) if labelled else None,
         "terms": _terms(manifest),
         "reasons": [prose(reason) for reason in manifest.terms.reasons],
         "gated": manifest.terms.publish is Verdict.GATED,
@@ -147,10 +148,8 @@ def _composition(manifest: FusedManifest, datasets: Mapping[str, Dataset]) -> Ma
     return table(header, rows, limit=MAX_ROWS)
 
 
-def _space(manifest: FusedManifest) -> Markup | None:
+def _space(manifest: FusedManifest) -> Markup:
     targets = manifest.targets
-    if not targets:
-        return None
     if manifest.plan["blueprint"]["encoding"] == "channels":
         rows = [(str(number), target) for number, target in enumerate(targets)]
         return table(["map", "target (0 no, 1 yes, 255 not known)"], rows)
@@ -158,10 +157,7 @@ def _space(manifest: FusedManifest) -> Markup | None:
     return table(["value", "meaning"], [*values, ("255", "ignore: nobody looked for what could be here")])
 
 
-def _alignment(manifest: FusedManifest) -> Markup | None:
-    targets = manifest.targets
-    if not targets:
-        return None
+def _alignment(manifest: FusedManifest) -> Markup:
     rows = []
     for key, member in _aligned(manifest).items():
         words = []
@@ -169,12 +165,10 @@ def _alignment(manifest: FusedManifest) -> Markup | None:
             best = [f"{one[how]} ({how})" for how in ("mask", "label") if one[how] != "none"]
             words.append(", ".join(best) or "not assessed")
         rows.append([code(key), *words])
-    return table(["member", *map(str, map(escape, targets))], rows, limit=MAX_ROWS)
+    return table(["member", *map(str, map(escape, manifest.targets))], rows, limit=MAX_ROWS)
 
 
 def _maps(manifest: FusedManifest) -> Markup | None:
-    if not manifest.targets:
-        return None
     rows = [
         (code(key), code(value), what)
         for key, member in _aligned(manifest).items()
@@ -185,7 +179,6 @@ def _maps(manifest: FusedManifest) -> Markup | None:
 
 def _terms(manifest: FusedManifest) -> Markup:
     terms = manifest.terms
-
     alike = "not asked for"
     if terms.share_alike:
         alike = f"changed versions must carry {terms.share_alike}"

@@ -22,7 +22,7 @@ import numpy as np
 from medimg.errors import GeometryError, MedimgError
 from medimg.fusion import scene as geometry
 from medimg.fusion.errors import RequestError
-from medimg.fusion.facts import IGNORE, single
+from medimg.fusion.facts import IGNORE, Facts, names_of, single
 from medimg.fusion.labels import Harmonizer
 from medimg.fusion.scene import PLANES, Scene
 from medimg.fusion.scene_rows import (
@@ -377,16 +377,15 @@ def _sliced_row(
         changes[TARGET] = None
     flat = changed(row, changes)
     label = flat["label"]
-    legend = {entry["value"]: entry["names"] for entry in label.get("legend") or ()}
     seen = {entry["name"] for key in ("boxes", "points") for entry in label.get(key) or ()}
-    placed: set[str] = set()
+    placed: frozenset[str] = frozenset()
     values: set[int] | None = None
     if MASK in picture.labels:
         slope, inter = scalings[MASK]
         values = {int(value) for value in np.unique(picture.labels[MASK]) * slope + inter}
-        default = legend.get(1, ()) if label.get("instances") and set(legend) == {1} else ()
-        seen |= {name for value in values - {0} for name in legend.get(value, default)}
-        placed = {name for names in legend.values() for name in names}
+        facts = Facts.of(label)
+        seen |= names_of(values, facts)
+        placed = facts.outlined
     # How far a point reaches is not said: what is marked in another slice may be in this one.
     pointed = {entry["name"] for entry in row["label"].get("points") or ()} - seen
     told = {*(label.get("classes") or ()), *(label.get("uncertain") or ()), *pointed}

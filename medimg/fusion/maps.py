@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
 from medimg.errors import FormatError, LabelError
 from medimg.fusion.facts import Facts, Recoding, known_at
 from medimg.fusion.marks import unplaced
 from medimg.pixels import Array, Volume
-from medimg.readers import grids, levels, volumes
+from medimg.readers import grids, levels, raster, volumes
 from medimg.schema import Dimension
 
 
@@ -142,8 +142,6 @@ def remap(flat: Array, scaling: tuple[float, float], codes: Recoding) -> tuple[l
 
 def _picture(data: bytes) -> Array:
     """(height, width) values of a stored 2-D mask."""
-    from medimg.readers import raster
-
     array = np.asarray(raster.open_stored(data))
     if array.ndim != 2:
         raise FormatError("a mask has one channel of integers")
@@ -151,11 +149,7 @@ def _picture(data: bytes) -> Array:
 
 
 def _png(flat: bytes, shape: tuple[int, ...]) -> bytes:
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.frombytes("L", (shape[1], shape[0]), flat).save(stream, "PNG", compress_level=1)
-    return stream.getvalue()
+    return raster.saved(Image.frombytes("L", (shape[1], shape[0]), flat), "PNG", compress_level=1)
 
 
 def _nifti(volume: Volume, maps: Sequence[bytes], channels: int | None) -> bytes:

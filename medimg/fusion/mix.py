@@ -230,17 +230,22 @@ class Mixture(clients.examples_iterable()):  # type: ignore[misc]
         state = self._init_state_dict() if self._state_dict is None else self._state_dict
         self._check(state)
         state["part"] = self._part()
-        run = _Run(self._recipe, self._epoch, self._parts, state["positions"], state["turn"])
-        finishers = [stream.finish or (lambda item: item) for stream in self._recipe.streams]
         number = 0
+        for member, item in self._items(state):
+            finish = self._recipe.streams[member].finish
+            row = item if finish is None else finish(item)
+            if row is not None:
+                yield number, row
+                number += 1
+
+    def _items(self, state: dict[str, Any]) -> Iterator[tuple[int, Item]]:
+        """(member, item) pairs in their order; the state is moved before each is given."""
+        run = _Run(self._recipe, self._epoch, self._parts, state["positions"], state["turn"])
         if not self._recipe.shuffle:
             state["positions"] = run.positions
-            for member, item in run:
+            for pair in run:
                 state["turn"] = run.turn
-                row = finishers[member](item)
-                if row is not None:
-                    yield number, row
-                    number += 1
+                yield pair
             return
         window, skip = state["window"], state["skip"]
         while True:
@@ -252,13 +257,10 @@ class Mixture(clients.examples_iterable()):  # type: ignore[misc]
             keys = [lots.random() for _ in items]
             order = sorted(range(len(items)), key=keys.__getitem__)
             for place in range(skip, len(items)):
-                member, item = items[order[place]]
+                pair = items[order[place]]
                 items[order[place]] = None  # it leaves the memory with the row
                 state["skip"] = place + 1
-                row = finishers[member](item)
-                if row is not None:
-                    yield number, row
-                    number += 1
+                yield pair
             window, skip = window + 1, 0
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from operator import methodcaller
+from typing import Any
 
 import fsspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medimg.files import remote
@@ -42,11 +42,14 @@ def parquet_rows(
             start -= count
             continue
         with _Shard(file, options) as shard:
-            for group, size in enumerate(shard.groups()):
+            metadata = shard.ask(lambda parquet: parquet.metadata)
+            for group in range(metadata.num_row_groups):
+                size = metadata.row_group(group).num_rows
                 if start >= size:
                     start -= size
                     continue
-                table = shard.read(group, columns).slice(start)
+                read = methodcaller("read_row_group", group, columns=columns)
+                table = shard.ask(read).slice(start)
                 batches = table.to_batches(max_chunksize=BATCH)
                 del table  # only what has not been yielded stays in memory
                 batches.reverse()
@@ -55,43 +58,30 @@ def parquet_rows(
                 start = 0
 
 
-class _Shard:
+class _Shard(contextlib.ExitStack):
     """A Parquet file that is opened again where the connection to it breaks."""
 
     def __init__(self, file: str, options: Mapping[str, Any]) -> None:
+        super().__init__()
         self._file = file
         self._options = options
-        self._open = contextlib.ExitStack()
         self._parquet: Any = None
 
-    def __enter__(self) -> Self:
-        return self
+    def ask(self, action: Callable[[pq.ParquetFile], Any]) -> Any:
+        """What the action gives for the opened file."""
 
-    def __exit__(self, *details: object) -> None:
-        self._open.close()
-
-    def groups(self) -> list[int]:
-        """Rows of each row group."""
-        metadata = self._try(lambda parquet: parquet.metadata)
-        return [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
-
-    def read(self, group: int, columns: Sequence[str] | None) -> pa.Table:
-        """One row group."""
-        return self._try(lambda parquet: parquet.read_row_group(group, columns=columns))
-
-    def _try(self, action: Callable[[Any], Any]) -> Any:
         def once() -> Any:
             try:
                 if self._parquet is None:
-                    handle = self._open.enter_context(fsspec.open(self._file, "rb", **self._options))
+                    handle = self.enter_context(fsspec.open(self._file, "rb", **self._options))
                     # Reading ahead is done by threads of Arrow that call Python: one that still ends when Python
                     # does ends the whole process ("terminate called without an active exception").
-                    self._parquet = self._open.enter_context(pq.ParquetFile(handle, pre_buffer=False))
+                    self._parquet = self.enter_context(pq.ParquetFile(handle, pre_buffer=False))
                 return action(self._parquet)
             except Exception:
                 self._parquet = None
                 with contextlib.suppress(Exception):  # what is broken may not close either
-                    self._open.close()
+                    self.close()
                 raise
 
         return remote.retry(once, self._file) if "://" in self._file else once()

@@ -90,11 +90,6 @@ class Told:
     def __deepcopy__(self, memo: Any) -> Told:
         return self
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Told) and vars(self) == vars(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
     def contradict(self, found: Iterable[Contradiction]) -> None:
         """Take note."""
         for each in found:
@@ -165,7 +160,7 @@ class Report:
     hashed: int = 0
     not_compared: Mapping[str, str] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
-    told: Told = field(default_factory=Told)
+    told: Told = field(default_factory=Told, compare=False)
 
     @property
     def keys(self) -> frozenset[str]:

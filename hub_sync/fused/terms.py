@@ -34,38 +34,16 @@ def check_terms(plan: Plan, *, verbatim: bool, rows: Mapping[str, Mapping[str, i
         licenses.combine(ids, adapted=True)
     if rows is None:
         return licenses.combine(ids or {each.key: each.license for each in by_row}, adapted=bool(ids))
+    row_terms = RowTerms(plan)
     for member in by_row:
         stated = rows.get(member.key, {})
-        usable = [id for id in stated if _adaptable(id)]
-        if not usable:
+        if not any([row_terms.take(member.key, id) for id in sorted(stated, key=lambda id: (-stated[id], id))]):
             raise LicenseError(
                 f"no row of {member.key} may be part of an adapted set that is passed on: they are under "
                 + (", ".join(f"{id} ({count:,})" for id, count in stated.items()) or "no license"),
                 next_step="leave the member out, or keep the set to yourself.",
             )
-        for id in sorted(usable, key=lambda id: (-stated[id], id)):
-            ids = _with_rows_under(ids, member.key, id)
-    return licenses.combine(ids, adapted=True)
-
-
-def _adaptable(id: str) -> bool:
-    license = licenses.get(id)
-    return license.publish is not Verdict.RECIPE and license.adapt is True
-
-
-def _with_rows_under(ids: Mapping[str, str], key: str, id: str) -> dict[str, str]:
-    """The set with the rows of one license more. Raises LicenseError where these contradict the others."""
-    more = {**ids, f"rows of {key}: {id}": id}
-    try:
-        licenses.combine(more, adapted=True)
-    except LicenseError as error:
-        fitting = " ".join(f"--license {each}" for each in dict.fromkeys(ids.values()))
-        listed = ", ".join(f'"{each}"' for each in dict.fromkeys(ids.values()))
-        raise LicenseError(
-            error.problem,
-            next_step=f"take only what fits together: {fitting} (license_terms=[{listed}]), or leave {key} out.",
-        ) from error
-    return more
+    return licenses.combine(row_terms.ids, adapted=True)
 
 
 def row_licenses(stream: Any) -> dict[str, Counter[str]]:
@@ -104,18 +82,33 @@ def refuse_no_derivatives(key: str, id: str) -> None:
 
 
 class RowTerms:
-    """Whether rows that state licenses of their own may be part of the set, asked before they are written."""
+    """Whether rows that state licenses of their own may be part of the set.
+
+    Attributes:
+        ids: what the set is under: member, or rows of one under a license of theirs -> license id.
+    """
 
     def __init__(self, plan: Plan) -> None:
-        self._ids = {member.key: member.license for member in plan.members if not licenses.get(member.license).per_row}
-        self._known = set(self._ids.items())
+        self.ids = {member.key: member.license for member in plan.members if not licenses.get(member.license).per_row}
 
     def take(self, key: str, id: str) -> bool:
         """False where the row stays out. Raises LicenseError where it contradicts the other members."""
-        if (key, id) in self._known:
+        rows = f"rows of {key}: {id}"
+        if self.ids.get(key) == id or rows in self.ids:
             return True
-        if not _adaptable(id):
+        license = licenses.get(id)
+        if license.publish is Verdict.RECIPE or license.adapt is not True:
             return False
-        self._ids = _with_rows_under(self._ids, key, id)
-        self._known.add((key, id))
+        more = {**self.ids, rows: id}
+        try:
+            licenses.combine(more, adapted=True)
+        except LicenseError as error:
+            ids = dict.fromkeys(self.ids.values())
+            fitting = " ".join(f"--license {each}" for each in ids)
+            listed = ", ".join(f'"{each}"' for each in ids)
+            raise LicenseError(
+                error.problem,
+                next_step=f"take only what fits together: {fitting} (license_terms=[{listed}]), or leave {key} out.",
+            ) from error
+        self.ids = more
         return True

@@ -69,12 +69,7 @@ class Work:
         return [self._member(member, source) for member in self.plan.members]
 
     def _member(self, member: Member, source: str | None) -> FusedMember:
-        known: dict[str, Any] = {
-            "key": member.key,
-            "name": member.name,
-            "config": member.config,
-            "license": member.license,
-        }
+        known = member.model_dump(include={"key", "name", "config", "license"})
         builder = registry.get(member.name)
         if source == MINIATURE:
             return FusedMember(

@@ -128,9 +128,6 @@ def facts_of(part: DeclaredRows) -> Facts:
     """What a row of this kind says that shows nothing beside its mask, and was assessed for all that there is."""
     return Facts(
         legend=tuple((value, tuple(names)) for value, names in sorted(part.legend.items())),
-        instances=False,
-        found=frozenset(),
-        doubtful=frozenset(),
         assessed=part.outlined | part.named,
     )
 

@@ -34,10 +34,10 @@ class Facts:
     """
 
     legend: Legend
-    instances: bool
-    found: frozenset[str]
-    doubtful: frozenset[str]
-    assessed: frozenset[str]
+    instances: bool = False
+    found: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+    assessed: frozenset[str] = frozenset()
     unplaced: frozenset[Doubt] = frozenset()
 
     @classmethod

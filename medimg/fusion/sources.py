@@ -219,19 +219,15 @@ class Rows:
             take_told(files, report)
             if not seen and not report.elsewhere:
                 raise files.barren(report.reasons())
-        if not self.lenient and self.told.looked[self.key] == len(seen):
-            self._check_any(len(seen))
-        report.finished = True
-        self._tell()
-
-    def _check_any(self, rows: int) -> None:
-        """Refuse a member of which every row was looked at and none could be used. Raises SourceError."""
-        if rows and not self.report.rows and not self.told.duplicates[self.key]:
+        every = not self.lenient and self.told.looked[self.key] == len(seen)
+        if every and seen and not report.rows and not self.told.duplicates[self.key]:
             raise SourceError(
-                f"none of its {rows:,} rows can be used ({self.report.reasons()})",
+                f"none of its {len(seen):,} rows can be used ({report.reasons()})",
                 dataset=self.key,
                 next_step="mend the source, or leave the member out.",
             )
+        report.finished = True
+        self._tell()
 
     def _tell(self) -> None:
         """Say once what was left out; of several workers only the first one does."""
@@ -279,21 +275,6 @@ class Rows:
         named = ", ".join(targets) if len(targets) <= SHOWN else f"any of the {len(targets)} targets"
         return f"says nothing on {named}"
 
-    def decode(self, item: Item) -> dict[str, Any] | None:
-        """The row as it is stored; None where it cannot be read and the declaration says to go on.
-
-        Raises:
-            MedimgError: the row is not what the declaration says, or its pixels cannot be decoded.
-        """
-        _, row = item
-        if isinstance(row, dict):
-            return row
-        try:
-            return self.read(row)
-        except (MedimgError, *SOURCE_FAULTS) as error:
-            self._bad(row, error)
-            return None
-
     def read(self, row: Row) -> dict[str, Any]:
         """A row of one's own copy as it is stored.
 
@@ -329,21 +310,21 @@ class Rows:
         if self.id(item) in self.dropped:
             self.told.duplicates[self.key] += 1
             return None
+        _, row = item
         try:
             reason = self.refusal(item)
+            if not reason:
+                stored = row if isinstance(row, dict) else self.read(row)
+                reason = self.request.grid.refusal(stored, self.member.dimension)
         except (MedimgError, *SOURCE_FAULTS) as error:
-            if isinstance(item[1], dict):
+            if isinstance(row, dict):
                 raise
-            self._bad(item[1], error)
+            self._bad(row, error)
             return None
         if reason:
             self.report.skip(self.id(item), reason)
             return None
-        row = self.decode(item)
-        if row is not None and (reason := self.request.grid.refusal(row, self.member.dimension)):
-            self.report.skip(row["id"], reason)
-            return None
-        return row
+        return stored
 
     def finish(self, item: Item) -> dict[str, Any] | None:
         """The row with the columns `fused` and `provenance`, on the asked grid; None where the grid drops it."""

@@ -6,8 +6,7 @@ nails and mucosa, and those that are hard to segment, are among them.
 
 from medimg.builders import _isic
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.join import Join, Lookup
-from medimg.readers import table_lines, tables
+from medimg.join import Join, lines
 from medimg.schema import Row
 
 RECORD = "https://figshare.com/articles/journal_contribution/BCN20000_Dermoscopic_Lesions_in_the_Wild/24140028/1"
@@ -60,15 +59,6 @@ DATASET = Dataset(
 )
 
 
-def said(files):
-    """Name of an image without its suffix, in lower case as spellings differ -> its line."""
-    found = table_lines.Lines(files)
-    for (table,) in files.match(r"(?i)(?:^|/)bcn_20k_(?:train|test)\.csv$"):
-        for line in tables.rows(table, columns=("bcn_filename", "lesion_id")):
-            found.add(line["bcn_filename"].strip().lower().removesuffix(".jpg"), line, "bcn_filename")
-    return found
-
-
 def row(case):
     split, code = case.part.lower(), case.line.get("diagnosis")
     assessed = ()
@@ -90,9 +80,13 @@ def row(case):
 rows = Join(
     r"(?i)bcn_20k_(?P<part>train|test)/(?:.*/)?[^/]+\.jpe?g$",
     row,
-    line=Lookup(
-        said,
+    # Spellings of names differ in case.
+    line=lines(
+        r"(?i)(?:^|/)bcn_20k_(?:train|test)\.csv$",
+        "bcn_filename",
         key=lambda case: case.stem.lower(),
+        named=lambda text: text.lower().removesuffix(".jpg"),
+        columns=("bcn_filename", "lesion_id"),
         skip="no table in this copy has a row for it",
         rest="its image is not in this copy",
     ),

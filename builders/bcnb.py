@@ -5,7 +5,7 @@ status, molecular subtype and the state of the axillary lymph nodes.
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
-from medimg.readers import masks, slides, table_lines, tables
+from medimg.readers import masks, slides, tables
 from medimg.schema import Row, Skipped
 
 REPOSITORY = "bupt-ai-cz/BALNMP"
@@ -95,7 +95,14 @@ PATCH = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
 
 
 def rows(files):
-    about, parts = clinical(files), {}
+    parts = {}
+    about = tables.lines_by(
+        files,
+        r"(?:^|/)patient-clinical-data\.xlsx$",
+        "Patient ID",
+        lost="receptors and other findings are",
+        named=lambda text: text.removesuffix(".0"),
+    )
     for file, part in files.match(r"(?:^|/)(train|val|test)_id\.txt$"):
         parts |= dict.fromkeys(tables.lines(file), SPLITS[part])
     outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$", lost="outlines of the tumors are")
@@ -117,15 +124,6 @@ def rows(files):
                 yield from tiles(image, patient, parts[patient], line, outlines.get(patient))
     for image, _ in files.match(r"(?:^|/)(\d{6})(?:_\w+)?\.jpg$"):
         yield Skipped(file=image, reason="a sample slide of the repository, none of 1 to 1058")
-
-
-def clinical(files):
-    """The clinical table's lines by patient."""
-    found, lost = table_lines.Lines(files), "receptors and other findings are"
-    for (table,) in files.match(r"(?:^|/)patient-clinical-data\.xlsx$", lost=lost):
-        for line in tables.rows(table):
-            found.add(line["Patient ID"].strip().removesuffix(".0"), line, "Patient ID")
-    return found
 
 
 def tiles(file, patient, split, line, outline):

@@ -6,8 +6,7 @@ Four co-registered MRI sequences of patients with high- or low-grade glioma, sku
 
 from medimg.builders import _brats
 from medimg.declaration import Citation, Evidence, Overlap, Source
-from medimg.join import Lookup, lines
-from medimg.readers import table_lines, tables
+from medimg.join import lines
 
 CONVERSION = "MIC-DKFZ/nnUNet:nnunetv2/dataset_conversion/Dataset043_BraTS19.py@0e495086"
 PAGE = "https://www.med.upenn.edu/cbica/brats2019/data.html"
@@ -84,21 +83,11 @@ def describe(case):
     }
 
 
-def survival(files):
-    """Case -> what the tables of survival say of it; their first column is called in several ways."""
-    found = table_lines.Lines(files)
-    for (table,) in files.match(r"survival[^/]*\.csv$"):
-        for line in tables.rows(table):
-            column = next(iter(line))
-            found.add(line[column].strip(), line, column)
-    return found
-
-
 rows = _brats.rows(
     r"BraTS19_\w+?",
     describe,
     mapped=lines(r"name_mapping[^/]*\.csv$", "BraTS_2019_subject_ID", key="name"),
-    survival=Lookup(survival, key="name"),
+    survival=lines(r"survival[^/]*\.csv$", None, key="name"),  # their first column is called in several ways
 )
 
 

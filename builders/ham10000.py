@@ -5,8 +5,8 @@
 
 from medimg.builders import _isic
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
-from medimg.join import Join, Lookup, Partner
-from medimg.readers import masks, table_lines, tables
+from medimg.join import Join, Partner, lines
+from medimg.readers import masks
 from medimg.schema import Row
 
 DATAVERSE = "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/DBW86T"
@@ -69,16 +69,6 @@ DATASET = Dataset(
 )
 
 
-def said(files):
-    """Image -> its line; tables of the training and of the test images differ in columns."""
-    found = table_lines.Lines(files)
-    for (table,) in files.match(r"(?:HAM10000_metadata|ISIC2018_Task3_Test_GroundTruth)(?:\.csv|\.tab)?$"):
-        for line in tables.rows(table):
-            column = "image_id" if "image_id" in line else "image"
-            found.add(line[column].strip().removesuffix(".jpg"), line, column)
-    return found
-
-
 def row(case):
     line, assessed = case.line, [*DATASET.every_label]
     if case.outline:
@@ -99,9 +89,12 @@ def row(case):
 rows = Join(
     r"^(?:(?P<test>.*Task3_Test[^/]*)/)?(?:.*/)?(?P<name>ISIC_\d{7})\.jpg$",
     row,
-    line=Lookup(
-        said,
+    # Tables of the training and of the test images differ in columns.
+    line=lines(
+        r"(?:HAM10000_metadata|ISIC2018_Task3_Test_GroundTruth)(?:\.csv|\.tab)?$",
+        ("image_id", "image"),
         key="name",
+        named=lambda text: text.removesuffix(".jpg"),
         skip="no table in this copy has a row for it",
         rest="its image is not in this copy",
     ),

@@ -5,8 +5,7 @@ labeled the 14,863 studies as a whole.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
-from medimg.join import Join, Lookup
-from medimg.readers import table_lines, tables
+from medimg.join import Join, lines
 from medimg.schema import Row
 
 HOME = "https://stanfordmlgroup.github.io/competitions/mura/"
@@ -57,18 +56,6 @@ DATASET = Dataset(
 )
 
 
-LABELED = "the labels of the studies, beside those of the folders, are"
-
-
-def labels(files):
-    """Study -> line of the tables, which have no header; paths begin with the folder of the release."""
-    found = table_lines.Lines(files)
-    for (table,) in files.match(r"(?:^|/)(?:train|valid)_labeled_studies\.csv$", lost=LABELED):
-        for line in tables.rows(table, header=False, columns=("study", "label")):
-            found.add(line["study"].strip().replace("\\", "/").strip("/").split("/", 1)[-1], line, "study")
-    return found
-
-
 def row(case):
     source = {"folder": f"{case.number}_{case.kind}"}
     if case.line:
@@ -92,10 +79,15 @@ rows = Join(
     r"(?:^|/)(?P<study>(?P<split>train|valid)/XR_(?P<part>[A-Z]+)/(?P<patient>patient\d+)/"
     r"(?P<number>study\d+)_(?P<kind>negative|positive))/image\d+\.png$",
     row,
-    line=Lookup(
-        labels,
+    # The tables have no header; their paths begin with the folder of the release.
+    line=lines(
+        r"(?:^|/)(?:train|valid)_labeled_studies\.csv$",
+        "study",
         key="study",
-        lost=LABELED,
+        named=lambda text: text.replace("\\", "/").strip("/").split("/", 1)[-1],
+        header=False,
+        columns=("study", "label"),
+        lost="the labels of the studies, beside those of the folders, are",
         tell="no table in this copy has a line for its study: the label is that of the folder alone",
         rest="no image of its study is in this copy",
     ),

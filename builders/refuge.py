@@ -5,8 +5,8 @@ or not.
 """
 
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Part, Source
-from medimg.join import Join, Lookup, Partner
-from medimg.readers import masks, table_lines, tables
+from medimg.join import Join, Partner, lines
+from medimg.readers import masks
 from medimg.schema import Point, Row
 
 DISC = {1: ("optic disc",), 2: ("optic disc", "optic cup")}
@@ -87,15 +87,6 @@ def row(case):
     )
 
 
-def located(files):
-    """The lines of all workbooks by the name of the photograph."""
-    found = table_lines.Lines(files)
-    for table, _ in files.match(r"(Fovea_locations?)\.xlsx$"):
-        for line in tables.rows(table):
-            found.add(line["ImgName"].rpartition(".")[0], line, "ImgName")
-    return found
-
-
 rows = Join(
     r"(?:^|/)(?P<name>(?P<letter>[gnVT])\d{4})\.jpg$",
     row,
@@ -103,7 +94,13 @@ rows = Join(
         r"(?:^|/)(?P<name>[gnVT]\d{4})\.(?:bmp|png)$",
         skip="a photograph whose mask is not in this copy",
     ),
-    line=Lookup(located, "name", tell="no workbook in this copy has a line for it: its fovea is not known"),
+    line=lines(
+        r"Fovea_locations?\.xlsx$",
+        "ImgName",
+        key="name",
+        named=lambda text: text.rpartition(".")[0],
+        tell="no workbook in this copy has a line for it: its fovea is not known",
+    ),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from medimg import licenses
 from medimg.errors import SOURCE_FAULTS, FormatError, LabelError, MedimgError
@@ -15,8 +15,8 @@ from medimg.fusion.report import Contradiction
 from medimg.licenses import Verdict
 from medimg.schema import Dimension, Row
 
-if TYPE_CHECKING:
-    from medimg.fusion.sources import Rows
+Rows = Any
+"""`medimg.fusion.sources.Rows`, which imports this module."""
 
 COLUMNS = ("id", "dataset", "label", "content", "license", "spacing")
 """What is read of a published row whose labels are merged: all but its image."""

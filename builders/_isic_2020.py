@@ -1,8 +1,16 @@
 """ISIC 2020, as the archive and as Kaggle distribute it: rows and diagnoses."""
 
+from medimg.declaration import Citation
 from medimg.readers import table_lines, tables
 from medimg.schema import Row, Skipped
 
+CITATION = Citation(
+    title="A patient-centric dataset of images and metadata for identifying melanomas using clinical context",
+    authors="Rotemberg V, Kurtansky N, Betz-Stablein B, et al.",
+    venue="Scientific Data 8:34",
+    year=2021,
+    doi="10.1038/s41597-021-00815-z",
+)
 DIAGNOSES = {
     "melanoma": "melanoma",
     "nevus": "melanocytic nevus",

@@ -3,7 +3,7 @@
 import re
 from functools import partial
 
-from medimg.declaration import Citation, Dataset, Evidence, Source
+from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
 from medimg.errors import LabelError
 from medimg.join import Join, Lookup, Partner
 from medimg.readers import tables
@@ -11,6 +11,12 @@ from medimg.schema import Row
 
 BUCKET = "https://msd-for-monai.s3-us-west-2.amazonaws.com"
 DRIVE = "https://drive.google.com/drive/folders/1HqEgzS8BV2c7xYNrZdEAnrHk7osJJ--2"
+IN_ABDOMENCT_1K = Overlap(
+    dataset="abdomenct-1k",
+    relation="subset of",
+    evidence="constantinpape/torch-em:torch_em/data/datasets/medical/abdomenct_1k.py@641e2dae (collected from "
+    "LiTS, KiTS19, MSD Spleen, MSD Pancreas, ...)",
+)
 NOTES = ("File numbers have gaps and run through both parts.", "The test labels were never published.")
 
 

@@ -5,7 +5,7 @@ set without answers.
 """
 
 from medimg.builders import _isic, _isic_2020
-from medimg.declaration import Citation, Evidence, Overlap
+from medimg.declaration import Evidence, Overlap
 
 PAGE = f"{_isic.SITE}:stade/core/templates/data/2020.html"
 COUNTED = "ToreGore/AI-Health@ed69a65 (copies of the training tables, counted)"
@@ -26,13 +26,7 @@ DATASET = _isic.challenge(
     task="classification",
     license="CC-BY-NC-4.0",
     homepage="https://challenge2020.isic-archive.com/",
-    citation=Citation(
-        title="A patient-centric dataset of images and metadata for identifying melanomas using clinical context",
-        authors="Rotemberg V, Kurtansky N, Betz-Stablein B, et al.",
-        venue="Scientific Data 8:34",
-        year=2021,
-        doi="10.1038/s41597-021-00815-z",
-    ),
+    citation=_isic_2020.CITATION,
     labels=_isic_2020.LABELS,
     splits={"train": 33126, "test": 10982},
     subject="column patient_id (in the test table: patient)",

@@ -5,7 +5,6 @@ tumor) are outlined.
 """
 
 from medimg.builders import _msd
-from medimg.declaration import Overlap
 
 DATASET = _msd.task(
     "Task07_Pancreas",
@@ -17,15 +16,7 @@ DATASET = _msd.task(
     organ="pancreas",
     labels={"pancreas": ("pancreas",), "cancer": ("pancreas", "pancreatic tumor")},
     splits={"train": 281, "test": 139},
-    overlaps=(
-        Overlap(
-            dataset="abdomenct-1k",
-            relation="subset of",
-            evidence="constantinpape/torch-em:torch_em/data/datasets/medical/abdomenct_1k.py@641e2dae "
-            "(collected from "
-            "LiTS, KiTS19, MSD Spleen, MSD Pancreas, ...)",
-        ),
-    ),
+    overlaps=(_msd.IN_ABDOMENCT_1K,),
     labels_evidence="dataset.json of the task (1 pancreas, 2 cancer), quoted in zhaoziheng/SAT-DS@492df0e "
     "(processor.py); the mass counts as pancreas (loader.py adds it)",
     notes=("`cancer` of dataset.json covers every pancreatic mass, cysts included.",),

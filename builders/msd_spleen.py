@@ -4,7 +4,6 @@ Portal venous CT of patients who were treated for liver metastases at one center
 """
 
 from medimg.builders import _msd
-from medimg.declaration import Overlap
 
 DATASET = _msd.task(
     "Task09_Spleen",
@@ -16,15 +15,7 @@ DATASET = _msd.task(
     organ="spleen",
     labels={"spleen": ("spleen",)},
     splits={"train": 41, "test": 20},
-    overlaps=(
-        Overlap(
-            dataset="abdomenct-1k",
-            relation="subset of",
-            evidence="constantinpape/torch-em:torch_em/data/datasets/medical/abdomenct_1k.py@641e2dae "
-            "(collected from "
-            "LiTS, KiTS19, MSD Spleen, MSD Pancreas, ...)",
-        ),
-    ),
+    overlaps=(_msd.IN_ABDOMENCT_1K,),
     labels_evidence="dataset.json of the task (1 spleen), quoted in zhaoziheng/SAT-DS@492df0e (processor.py)",
 )
 

@@ -4,7 +4,7 @@ Dermoscopy of skin lesions of 2,056 patients, benign or melanoma, as DICOM, JPEG
 """
 
 from medimg.builders import _isic_2020
-from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
+from medimg.declaration import Dataset, Evidence, Overlap, Source
 
 HOME = "https://www.kaggle.com/c/siim-isic-melanoma-classification"
 SEEN = "public copies of train.csv, test.csv and of the list of files"
@@ -19,13 +19,7 @@ DATASET = Dataset(
     task="classification",
     license="LicenseRef-Kaggle-competition",
     homepage=HOME,
-    citation=Citation(
-        title="A patient-centric dataset of images and metadata for identifying melanomas using clinical context",
-        authors="Rotemberg V, Kurtansky N, Betz-Stablein B, et al.",
-        venue="Scientific Data 8:34",
-        year=2021,
-        doi="10.1038/s41597-021-00815-z",
-    ),
+    citation=_isic_2020.CITATION,
     access="registration",
     how=f"Sign in at {HOME}/data, accept the rules, download the data (or train.csv, test.csv and the folder "
     "jpeg alone) and pass the folder or the zip; or load isic-2020, the same images without registration.",

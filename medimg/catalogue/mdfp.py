@@ -35,7 +35,7 @@ def dataset(entry: Entry, declared: index.IndexEntry | None = None) -> dict[str,
     said = declared.declared if declared else None
     return {
         "dataset_name": entry.name,
-        "release_date": said["published"] or str(entry.year or "") or None if said else _text(entry.year),
+        "release_date": (said and said["published"]) or str(entry.year or "") or None,
         "homepage_url": entry.links[0] if entry.links else None,
         "organization": entry.organization,
         "challenge_series": None,
@@ -56,10 +56,6 @@ def dataset(entry: Entry, declared: index.IndexEntry | None = None) -> dict[str,
 def _license(entry: Entry) -> str | None:
     """What the source states: whoever reads a license here takes it for one that holds."""
     return entry.license if entry.license_by == "source" and entry.license != licenses.UNKNOWN else None
-
-
-def _text(year: int | None) -> str | None:
-    return str(year) if year else None
 
 
 def modalities(ids: tuple[str, ...]) -> tuple[list[str], list[str]]:
@@ -84,11 +80,8 @@ def _volume(entry: Entry, said: Mapping[str, Any] | None) -> dict[str, int] | No
 
 def _presence(said: Mapping[str, Any]) -> str | None:
     """A declaration of labels says that there are some; whether every image has one is the rows' to say."""
-    return "labeled" if said["legend"] or said["labels"] or any(_named(part) for part in said["parts"]) else None
-
-
-def _named(part: Mapping[str, Any]) -> bool:
-    return bool(part["legend"] or part["names"])
+    in_parts = any(part["legend"] or part["names"] for part in said["parts"])
+    return "labeled" if said["legend"] or said["labels"] or in_parts else None
 
 
 def _classes(said: Mapping[str, Any]) -> dict[str, int]:

@@ -25,6 +25,7 @@ CACHE = 32 * MiB
 ATTEMPTS = 4
 BACKOFF = 0.25
 """Seconds before the second attempt; doubled before each further one."""
+_CREDENTIALS = {"anon", "key", "secret", "token", "profile", "session"}
 DOWNLOAD = "download the file once (a browser, wget -c or curl -C - will do) and pass its path"
 
 
@@ -38,6 +39,11 @@ def last_part(url: str) -> str:
     return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or urlsplit(url).netloc
 
 
+def of_s3(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of s3fs: anonymous unless they say else."""
+    return {**options} if options.keys() & _CREDENTIALS else {**options, "anon": True}
+
+
 def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """The fsspec file system of an address, and the path in it. S3 is anonymous unless `options` say else."""
     import fsspec
@@ -46,16 +52,7 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         class_ = f"{collections.files_module(prefix)}.FileSystem"
         fsspec.register_implementation(prefix, class_, clobber=True)
     scheme = url.split("://", 1)[0].split("::", 1)[0]
-    settings = dict(options)
-    if scheme in ("s3", "s3a") and not settings.keys() & {
-        "anon",
-        "key",
-        "secret",
-        "token",
-        "profile",
-        "session",
-    }:
-        settings["anon"] = True
+    settings = of_s3(options) if scheme in ("s3", "s3a") else dict(options)
     if scheme in ("http", "https") and "client_kwargs" not in settings:
         import aiohttp
 

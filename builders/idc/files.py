@@ -20,7 +20,6 @@ from fsspec.spec import AbstractFileSystem
 
 from medimg.builders.idc import index
 from medimg.errors import SourceError
-from medimg.files.remote import of_s3
 
 WHOLE = 8 << 20
 """Larger files (enhanced multi-frame objects, slides) are read by ranges."""
@@ -58,7 +57,11 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
             if self._s3 is None:
                 import s3fs
 
-                self._s3 = s3fs.S3FileSystem(**of_s3(self._options))
+                credentials = {"key", "secret", "token", "profile", "session", "anon"}
+                options = dict(self._options)
+                if not options.keys() & credentials:
+                    options["anon"] = True
+                self._s3 = s3fs.S3FileSystem(**options)
             return self._s3
 
     def _tree(self, collection: str) -> dict[str, dict[str, dict[str, index.ListedSeries]]]:

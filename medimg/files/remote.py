@@ -39,11 +39,6 @@ def last_part(url: str) -> str:
     return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or urlsplit(url).netloc
 
 
-def of_s3(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of s3fs: anonymous unless they say else."""
-    return {**options} if options.keys() & _CREDENTIALS else {**options, "anon": True}
-
-
 def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """The fsspec file system of an address, and the path in it. S3 is anonymous unless `options` say else."""
     import fsspec
@@ -52,7 +47,9 @@ def filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         class_ = f"{collections.files_module(prefix)}.FileSystem"
         fsspec.register_implementation(prefix, class_, clobber=True)
     scheme = url.split("://", 1)[0].split("::", 1)[0]
-    settings = of_s3(options) if scheme in ("s3", "s3a") else dict(options)
+    settings = dict(options)
+    if scheme in ("s3", "s3a") and not settings.keys() & _CREDENTIALS:
+        settings["anon"] = True
     if scheme in ("http", "https") and "client_kwargs" not in settings:
         import aiohttp
 

@@ -258,24 +258,19 @@ def _useless_masks(
         return []
     channels = in_masks(members, targets, "channels")
     mends = [target for target in (*never, *always) if not made.both(target) and channels.both(target)]
-    advice = 'encoding="channels" has both for ' + _listed(list(dict.fromkeys(mends)), 8) if mends else ""
+    advice = '; encoding="channels" has both for ' + _listed(list(dict.fromkeys(mends)), 8) if mends else ""
     warnings = []
     if never:
         why = "it" if len(never) == 1 else "them"
         warnings.append(
             f"no voxel becomes {_listed(never, 8)}: where a member shows {why}, another target that lies inside is "
-            "shown too, or was not looked for" + (f"; {advice}" if advice else "")
+            f"shown too, or was not looked for{advice}"
         )
     if always:
-        all_of_it = encoding == "index"
-        warnings.append(
-            (
-                "no voxel becomes background: no member looked for all of the targets"
-                if all_of_it
-                else f"no voxel is known to be without {_listed(always, 8)}"
-            )
-            + (f"; {advice}" if advice and not never else "")
-        )
+        problem = f"no voxel is known to be without {_listed(always, 8)}"
+        if encoding == "index":
+            problem = "no voxel becomes background: no member looked for all of the targets"
+        warnings.append(problem if never else problem + advice)
     for target in asked:
         if channels.both(target):
             continue

@@ -12,7 +12,7 @@ from medimg.errors import MedimgError
 from medimg.fusion.choices import Encoding
 from medimg.fusion.errors import FusionError
 from medimg.fusion.facts import IGNORE, Facts, classify, looked_for, names_of, recoding, single
-from medimg.fusion.maps import overlaid, read_mask, remap
+from medimg.fusion.maps import read_mask, remap
 from medimg.fusion.marks import KINDS
 from medimg.fusion.semantics import ABSENT, UNKNOWN, above, below, innermost
 from medimg.pixels import Array
@@ -141,11 +141,8 @@ class Harmonizer:
         maps, values = remap(mask.flat, mask.scaling, recoding(facts, self.targets, self.encoding))
         if places is not None:
             told, _ = remap(mask.flat[places], mask.scaling, recoding(near, self.targets, self.encoding))
-            maps = [overlaid(whole, places, part) for whole, part in zip(maps, told, strict=True)]
-        if self.encoding == "index":
-            fused["mask"] = mask.stored(maps, None)
-        else:
-            fused["channels"] = mask.stored(maps, len(maps))
+            maps[:, places] = told
+        fused |= mask.stored(maps, self.encoding)
         return values
 
     def _classes(self, facts: Facts, values: Collection[int] | None) -> list[int]:

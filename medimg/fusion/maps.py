@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from medimg.errors import FormatError, LabelError
+from medimg.fusion.choices import Encoding
 from medimg.fusion.facts import Facts, Recoding, known_at
 from medimg.fusion.marks import unplaced
 from medimg.pixels import Array, Volume
@@ -72,19 +73,14 @@ class Mask:
         """Values of stored ones."""
         return volumes.integers(piece, *self.scaling)
 
-    def stored(self, maps: Sequence[bytes], channels: int | None) -> Any:
-        """Maps of as many values, as they are stored: one picture or volume, or `channels` of them."""
+    def stored(self, maps: Array, encoding: Encoding) -> dict[str, Any]:
+        """Maps, (1 or targets, n) uint8, as fields of the column `fused`: one picture or volume, or one per target."""
+        channels = None if encoding == "index" else len(maps)
+        place = "mask" if channels is None else "channels"
         if self._volume is not None:
-            return {"bytes": _nifti(self._volume, maps, channels), "path": "fused.nii"}
+            return {place: {"bytes": _nifti(self._volume, maps, channels), "path": "fused.nii"}}
         pictures = [{"bytes": _png(flat, self.grid.shape), "path": "fused.png"} for flat in maps]
-        return pictures[0] if channels is None else pictures
-
-
-def overlaid(whole: bytes, places: Array, part: bytes) -> bytes:
-    """A map with other values at some places."""
-    values = np.frombuffer(whole, dtype=np.uint8).copy()
-    values[places] = np.frombuffer(part, dtype=np.uint8)
-    return values.tobytes()
+        return {place: pictures[0] if channels is None else pictures}
 
 
 def looked_up(values: Array, known: Mapping[int, Any], other: Any) -> tuple[Array, Array, list[int]]:
@@ -116,7 +112,7 @@ def looked_up(values: Array, known: Mapping[int, Any], other: Any) -> tuple[Arra
     return table, position.reshape(-1), found.tolist()
 
 
-def remap(flat: Array, scaling: tuple[float, float], codes: Recoding) -> tuple[list[bytes], set[int]]:
+def remap(flat: Array, scaling: tuple[float, float], codes: Recoding) -> tuple[Array, set[int]]:
     """Translate label values.
 
     Args:
@@ -125,19 +121,20 @@ def remap(flat: Array, scaling: tuple[float, float], codes: Recoding) -> tuple[l
         codes: value -> one code per map.
 
     Returns:
-        (the maps, each of n bytes, in the order of the codes; the source values that occur).
+        (the maps, (codes, n) uint8, in the order of the codes; the source values that occur).
 
     Raises:
         LabelError: a value is not in the table.
     """
-    maps = [bytearray() for _ in codes.codes[0]]
+    maps = np.empty((len(codes.codes[0]), flat.size), np.uint8)
     occur: set[int] = set()
+    start = 0
     for piece in levels.pieces(flat):
         table, position, found = looked_up(volumes.integers(piece, *scaling), codes.codes, codes.other)
-        for column, data in zip(table.astype(np.uint8).T, maps, strict=True):
-            data += column.take(position).tobytes()
+        maps[:, start : start + piece.size] = table.astype(np.uint8).T.take(position, axis=1)
+        start += piece.size
         occur.update(found)
-    return [bytes(data) for data in maps], occur
+    return maps, occur
 
 
 def _picture(data: bytes) -> Array:
@@ -148,11 +145,11 @@ def _picture(data: bytes) -> Array:
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
 
-def _png(flat: bytes, shape: tuple[int, ...]) -> bytes:
-    return raster.saved(Image.frombytes("L", (shape[1], shape[0]), flat), "PNG", compress_level=1)
+def _png(flat: Array, shape: tuple[int, ...]) -> bytes:
+    return raster.saved(Image.frombytes("L", (shape[1], shape[0]), flat.tobytes()), "PNG", compress_level=1)
 
 
-def _nifti(volume: Volume, maps: Sequence[bytes], channels: int | None) -> bytes:
+def _nifti(volume: Volume, maps: Array, channels: int | None) -> bytes:
     """The maps as one uint8 NIfTI on the volume's grid; with `channels` as the last of four axes."""
     header = volume.header.copy()
     shape = volume.shape
@@ -164,4 +161,4 @@ def _nifti(volume: Volume, maps: Sequence[bytes], channels: int | None) -> bytes
     header.set_data_shape(shape)
     header.set_slope_inter(None, None)
     header["vox_offset"] = 352
-    return b"".join((header.binaryblock, b"\0\0\0\0", *maps))
+    return b"".join((header.binaryblock, b"\0\0\0\0", maps.data))

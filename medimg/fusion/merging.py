@@ -96,9 +96,8 @@ def _merge_masks(
     targets, encoding = harmonizer.targets, harmonizer.encoding
     like = grid_of(voices, row, dimension)
     maps, counts = join(voices, targets, encoding)
-    if voices[0].mask is not None or any(each.strip(bytes([IGNORE])) for each in maps):
-        place = "mask" if encoding == "index" else "channels"
-        fused[place] = like.stored(maps, None if encoding == "index" else len(maps))
+    if voices[0].mask is not None or (maps != IGNORE).any():
+        fused |= like.stored(maps, encoding)
     shown: list[set[Names]] = [set() for _ in voices]
     clashes: list[Counter[str]] = [Counter() for _ in others]
     for numbers, count in counts.items():

@@ -217,12 +217,12 @@ def says_of(voices: Sequence[Voice], numbers: Sequence[int]) -> tuple[tuple[Fact
 
 def join(
     voices: Sequence[Voice], targets: tuple[str, ...], encoding: Encoding
-) -> tuple[list[bytes], dict[tuple[int, ...], int]]:
-    """The merged maps, and how many pixels have which combination of what the voices say (as indices)."""
+) -> tuple[Array, dict[tuple[int, ...], int]]:
+    """The merged maps, (1 or targets, n) uint8; and how many pixels have which combination of says (as indices)."""
     sizes = [len(voice.says) for voice in voices]
     total = math.prod(sizes)
     length = max(len(voice.mask.flat) for voice in voices if voice.mask is not None)
-    maps = [bytearray() for _ in range(1 if encoding == "index" else len(targets))]
+    maps = np.empty((1 if encoding == "index" else len(targets), length), np.uint8)
     counts: Counter[int] = Counter()
 
     def codes(combination: int) -> tuple[int, ...]:
@@ -246,11 +246,8 @@ def join(
             found, position, number = np.unique(joint, return_inverse=True, return_counts=True)
             lookup = np.array([codes(int(each)) for each in found], dtype=np.uint8)
         counts.update(dict(zip(found.tolist(), number.tolist(), strict=True)))
-        for channel, data in enumerate(maps):
-            data += lookup[position.reshape(-1), channel].tobytes()
-    return [bytes(data) for data in maps], {
-        tuple(int(n) for n in np.unravel_index(each, sizes)): number for each, number in counts.items()
-    }
+        maps[:, start:stop] = lookup.T.take(position.reshape(-1), axis=1)
+    return maps, {tuple(int(n) for n in np.unravel_index(each, sizes)): number for each, number in counts.items()}
 
 
 def grid_of(voices: Sequence[Voice], row: Mapping[str, Any], dimension: Dimension) -> Mask:

@@ -44,7 +44,7 @@ def built(
 ) -> tuple[FusedManifest, dict[str, Path]]:
     """One pass over the fused rows; memory holds one row group per split, the disk one shard per split."""
     splits: dict[str, SplitFiles] = {}
-    counts: dict[tuple[str, str], Counter[str]] = {}
+    counts: Counter[tuple[str, str, str]] = Counter()
     withheld: Counter[tuple[str, str]] = Counter()
     row_terms = RowTerms(work.plan)
     keys = {(member.name, member.config): member.key for member in members}
@@ -65,7 +65,7 @@ def built(
             split.rows += 1
             if row["subject"] is not None:
                 split.subjects.add((origin["member"], row["subject"]))
-            counts.setdefault(place, Counter())[name] += 1
+            counts[*place, name] += 1
             gallery.add(
                 (origin["member"], name),
                 f"{origin['member']} {row['subject'] or row['id']}",
@@ -81,7 +81,7 @@ def built(
     counted = tuple(
         member.model_copy(
             update={
-                "rows": _ordered(counts.get((member.name, member.config), {})),
+                "rows": {split: n for split in stats if (n := counts[member.name, member.config, split])},
                 "withheld": withheld[member.name, member.config],
             }
         )
@@ -138,7 +138,3 @@ def _known(pixels: Mapping[str, Any] | None, shape: Sequence[int], dimension: Di
     array = mask.array
     array[array == IGNORE] = 0
     return mask
-
-
-def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
-    return {split: counts[split] for split in sorted(counts, key=order)}

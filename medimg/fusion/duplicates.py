@@ -226,21 +226,11 @@ def _leak(
             return _drop(entry, other, "leak: image", score, f"the same image stands in {other.split} as {other.key}")
     if (person := _person(entry)) in by_person:
         other = entries[by_person[person]]
-        return _drop(
-            entry,
-            other,
-            "leak: subject",
-            None,
-            f"its subject {entry.subject} stands in {other.split} with {other.key}",
-        )
+        told = f"its subject {entry.subject} stands in {other.split} with {other.key}"
+        return _drop(entry, other, "leak: subject", None, told)
     other = entries[otherwise]
-    return _drop(
-        entry,
-        other,
-        "leak: linked",
-        None,
-        f"shared images and subjects of further rows link it to {other.key} in {other.split}",
-    )
+    told = f"shared images and subjects of further rows link it to {other.key} in {other.split}"
+    return _drop(entry, other, "leak: linked", None, told)
 
 
 def _copies(

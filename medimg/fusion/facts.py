@@ -146,7 +146,7 @@ def encoded(
     """What is known at a place as it is stored: one number for `index`, one per target for `channels`.
 
     Raises:
-        FusionError: see `table`.
+        FusionError: see `recoding`.
     """
     if encoding == "index":
         return (_index(known, targets),)

@@ -134,10 +134,6 @@ class Grid:
         """Whether no step was asked for."""
         return self == Grid(empty=self.empty, unknown_spacing=self.unknown_spacing)
 
-    def dimension(self, dimension: Dimension) -> Dimension:
-        """Of the rows that come out."""
-        return "2d" if self.slices is not None and dimension == "3d" else dimension
-
     def refusal(self, row: Mapping[str, Any], dimension: Dimension) -> str:
         """Why `rows` gives nothing for a row that cannot be resampled and is to be dropped; empty where it does."""
         if self.spacing is None or self.unknown_spacing != "drop" or dimension == "video":
@@ -254,26 +250,22 @@ class Grid:
         stacked = axis if across is None else int(np.argmax(np.abs(across @ scene.affine[:3, :3])))
         sized = bool(row.get("spacing")) and stacked == axis
         filled = None if self.empty == "keep" else _filled(scene, axis)
+        share = 0.0 if isinstance(self.empty, str) else self.empty
         channels = scene.images[IMAGE].shape[3:]
         for index in range(scene.shape[axis]):
-            name = f"{'ijk'[axis]}{index:04d}"
-            if filled is not None and not filled[index] and not self._keeps(f"{row['id']}/{name}"):
+            name = f"{row['id']}/{'ijk'[axis]}{index:04d}"
+            if filled is not None and not filled[index] and random.Random(name).random() >= share:
                 continue
             picture, in_boxes, in_points = geometry.cut(scene, axis, index)
             picture = picture if sized else replace(picture, affine=None)
             step = f"slice: {self.slices if isinstance(self.slices, str) else 'voxel'} {'ijk'[axis]}={index}"
             flat = _sliced_row(row, picture, scalings, in_boxes, in_points, harmonizer)
-            flat["id"] = f"{row['id']}/{name}"
+            flat["id"] = name
             for channel in np.ndindex(channels):
                 number = "-".join(map(str, channel))
                 one = flat if not channels else _one_channel(row, flat, picture, channel, number)
                 told = [*operations, step, *([f"channel: {number}"] if channels else [])]
                 yield write_picture(one, _plain(picture, channel, scalings), told)
-
-    def _keeps(self, name: str) -> bool:
-        if isinstance(self.empty, str):
-            return self.empty == "keep"
-        return random.Random(name).random() < self.empty
 
 
 def uneven(row: Mapping[str, Any]) -> str | None:

@@ -114,7 +114,7 @@ class Harmonizer:
             dimension: of the row.
 
         Raises:
-            FusionError: see `table`; or a measure has one unit here and another in an earlier row.
+            FusionError: see `recoding`; or a measure has one unit here and another in an earlier row.
             LabelError: the mask holds a value that is not in its legend.
         """
         label = row["label"]

@@ -58,7 +58,8 @@ def merge(
         FusionError: see `Harmonizer`.
     """
     every = [row, *others]
-    fused, *more = (harmonizer(_maskless(each), dimension) for each in every)
+    maskless = ({**each, "label": {**each["label"], "mask": None, "legend": []}} for each in every)
+    fused, *more = (harmonizer(each, dimension) for each in maskless)
     given = [Given() for _ in others]
     targets = harmonizer.targets
     if targets:
@@ -75,10 +76,6 @@ def merge(
         for other, found, one in zip(others, more, given, strict=True):
             _merge_list(kind, fused, found, absent, row["id"], other["id"], one)
     return fused, given
-
-
-def _maskless(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**row, "label": {**row["label"], "mask": None, "legend": []}}
 
 
 def _merge_masks(

@@ -74,7 +74,7 @@ def find(
     *,
     on_duplicate: OnDuplicate,
     near: bool | None,
-    ranks: Mapping[str, int] | None = None,
+    ranks: Mapping[str, int],
 ) -> tuple[Report, Donors]:
     """Which rows of the members are duplicates or leak into another split, and whose labels go into which row.
 
@@ -110,7 +110,6 @@ def find(
             entries += _entries(member.alone(), how, cache, unread)
     names = dict.fromkeys(each.member.name for each in members)
     by_key = {member.key: member for member in members}
-    ranks = ranks or {}
 
     def prefer(entry: Scanned) -> tuple[int, ...]:
         return (ranks.get(entry.source, len(ranks)), *preference(entry))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -119,7 +120,9 @@ def place_of(says: tuple[tuple[Facts, Names], ...], targets: tuple[str, ...], en
         disagreed = here.disagreement(there)
         joined = here.joined(there, disagreed, targets)
         news = {n for n, (one, other) in enumerate(zip(here.known, joined.known, strict=True)) if one != other}
-        coded = _tried(joined, targets, encoding)
+        coded: tuple[int, ...] | None = None
+        with suppress(FusionError):  # one map cannot hold two rows that outline different things at one place
+            coded = encoded(joined.known, joined.looked, targets, encoding)
         changed = coded is not None and any(a not in (IGNORE, b) for a, b in zip(codes, coded, strict=True))
         if coded is None or (changed and not disagreed):
             against.append(frozenset(targets[n] for n in disagreed | here.apart(there)))
@@ -200,14 +203,6 @@ class Here(NamedTuple):
         outlined, nowhere = self.outlined | other.outlined, self.nowhere | other.nowhere
         looked = tuple(looked_for(target, outlined, nowhere) for target in targets)
         return Here(tuple(known), looked, present, absent, outlined, nowhere)
-
-
-def _tried(here: Here, targets: Sequence[str], encoding: Encoding) -> tuple[int, ...] | None:
-    """None where one map cannot hold it: two rows that outline different things at one place."""
-    try:
-        return encoded(here.known, here.looked, targets, encoding)
-    except FusionError:
-        return None
 
 
 def says_of(voices: Sequence[Voice], numbers: Sequence[int]) -> tuple[tuple[Facts, Names], ...]:

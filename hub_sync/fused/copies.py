@@ -20,9 +20,9 @@ from medimg.hub_sync.pushing.state import Published
 from medimg.manifest import ConfigStats, Manifest, Shard, SplitStats
 
 
-def refuse_duplicates(report: Report | None, request: Mapping[str, Any]) -> None:
+def refuse_duplicates(report: Report, request: Mapping[str, Any]) -> None:
     """Raises FusionError where files that are copied whole would hold rows that are to be left out."""
-    if report is not None and report.dropped and request.get("on_duplicate", "drop") != "keep":
+    if report.dropped and request.get("on_duplicate", "drop") != "keep":
         raise FusionError(
             f"{len(report.dropped)} rows are duplicates or stand in two splits (e.g. {report.dropped[0].why}), and "
             "files that are copied whole cannot leave them out",

@@ -135,7 +135,7 @@ class Work:
         found: dict[str, Any] = hidden(whole)
         return found
 
-    def head(self, origin: Origin, prints: Mapping[str, str], report: Report | None) -> dict[str, Any]:
+    def head(self, origin: Origin, prints: Mapping[str, str], report: Report) -> dict[str, Any]:
         """The manifest but for rows and files."""
         return {
             "name": self.name,
@@ -183,9 +183,7 @@ def origin_of(members: Iterable[FusedMember], hub: Hub, old: FusedManifest | Non
     return "miniature"
 
 
-def _duplicates(report: Report | None, *, dropped: bool) -> Duplicates | None:
-    if report is None:
-        return None
+def _duplicates(report: Report, *, dropped: bool) -> Duplicates:
     return Duplicates(
         compared=report.rows,
         signed=report.signed,

@@ -179,31 +179,27 @@ class Reach:
 def in_masks(members: Iterable[DeclaredMember], targets: tuple[str, ...], encoding: Encoding) -> Reach:
     """What voxels become. In `index` a target is absent where the map has background (0)."""
     present, absent = set(), set()
-    for each in members:
-        for part in each.parts:
-            if not part.legend:
-                continue
-            for codes in recoding(facts_of(part), targets, encoding).codes.values():
-                if encoding == "index":
-                    (code,) = codes
-                    present |= {targets[code - 1]} if 0 < code < IGNORE else set()
-                    absent |= set(targets) if code == 0 else set()
-                else:
-                    present |= {target for target, code in zip(targets, codes, strict=True) if code == 1}
-                    absent |= {target for target, code in zip(targets, codes, strict=True) if code == 0}
+    for part in (part for each in members for part in each.parts if part.legend):
+        for codes in recoding(facts_of(part), targets, encoding).codes.values():
+            if encoding == "index":
+                (code,) = codes
+                present |= {targets[code - 1]} if 0 < code < IGNORE else set()
+                absent |= set(targets) if code == 0 else set()
+            else:
+                present |= {target for target, code in zip(targets, codes, strict=True) if code == 1}
+                absent |= {target for target, code in zip(targets, codes, strict=True) if code == 0}
     return Reach(frozenset(present), frozenset(absent))
 
 
 def in_classes(members: Iterable[DeclaredMember], targets: tuple[str, ...]) -> Reach:
     """What images become as a whole."""
     present, absent = set(), set()
-    for each in members:
-        for part in each.parts:
-            places = {wider for name in part.outlined for wider in above(name)}
-            kinds = {wider for name in part.named for wider in above(name, ("is_a",))}
-            present |= (places | kinds) & set(targets)
-            known = classify(facts_of(part), frozenset(), targets)
-            absent |= {target for target, state in zip(targets, known, strict=True) if state == ABSENT}
+    for part in (part for each in members for part in each.parts):
+        places = {wider for name in part.outlined for wider in above(name)}
+        kinds = {wider for name in part.named for wider in above(name, ("is_a",))}
+        present |= (places | kinds) & set(targets)
+        known = classify(facts_of(part), frozenset(), targets)
+        absent |= {target for target, state in zip(targets, known, strict=True) if state == ABSENT}
     return Reach(frozenset(present), frozenset(absent))
 
 

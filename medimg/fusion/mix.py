@@ -28,7 +28,7 @@ import numpy as np
 from medimg import clients
 from medimg.errors import SourceError
 from medimg.fusion.choices import Weights
-from medimg.fusion.errors import RequestError, StateError
+from medimg.fusion.errors import StateError
 from medimg.fusion.weights import check, shares
 
 Item = Any
@@ -63,10 +63,6 @@ class Stream:
     block: int | None = None
     expand: Callable[[Item], Iterable[Item]] | None = None
     finish: Callable[[Item], dict[str, Any] | None] | None = None
-
-    def __post_init__(self) -> None:
-        if self.block is not None and (self.rows is None or self.block < 1):
-            raise RequestError(f"{self.name}: `block` needs `rows`, and is at least 1")
 
 
 def mix(

@@ -36,7 +36,6 @@ class FileSystem(AbstractFileSystem):  # type: ignore[misc]
     """Read-only. Options go to s3fs, e.g. `endpoint_url`; access is anonymous unless they say else."""
 
     protocol = "idc"
-    root_marker = ""
 
     def __init__(self, **options: Any) -> None:
         super().__init__()

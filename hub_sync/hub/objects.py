@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -115,14 +115,11 @@ class Objects:
     @contextmanager
     def locked(self, *names: str) -> Iterator[None]:
         """Hold locks that exclude every other thread and process; several are taken in one order."""
-        files = [(self.root / "locks" / f"{name.replace('/', '+')}.lock").open("ab") for name in sorted(set(names))]
-        try:
-            for file in files:
-                fcntl.flock(file, fcntl.LOCK_EX)
+        with ExitStack() as held:
+            for name in sorted(set(names)):
+                path = self.root / "locks" / f"{name.replace('/', '+')}.lock"
+                fcntl.flock(held.enter_context(path.open("ab")), fcntl.LOCK_EX)
             yield
-        finally:
-            for file in files:
-                file.close()
 
     @contextmanager
     def keeping_objects(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -117,17 +117,14 @@ def compare(source: Declared, item: LocalFile | RemoteFile, progress: Progress) 
     """
     wanted = digests(source)
     sums = {name: hashlib.new(name, usedforsecurity=False) for name in wanted}
-    blob = item.blob()
-    blob.forward()
     offset = 0
-    try:
+    with closing(item.blob()) as blob:
+        blob.forward()
         while piece := blob.read_at(offset, PIECE):
             offset += len(piece)
             for one in sums.values():
                 one.update(piece)
             progress(item.path, offset, item.size)
-    finally:
-        blob.close()
     compare_size(source, item.path, offset)
     for name, value in wanted.items():
         if (found := sums[name].hexdigest()) != value:

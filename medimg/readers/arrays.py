@@ -14,13 +14,13 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from medimg.errors import BombError, FormatError, MedimgError, PickleError
+from medimg.errors import BombError, FormatError, PickleError
 from medimg.files import File
 from medimg.pixels import Array, Image, Picture, Pixels, Volume
 from medimg.readers.depth import storable
@@ -61,12 +61,9 @@ def npz_items(
     Raises:
         PickleError, FormatError: as `npy`, on the first step; truncation on `read`.
     """
-    member = _Member(file, key)
-    try:
+    with closing(_Member(file, key)) as member:
         for index in range(member.length()):
             yield _Item(member, index, kind, affine)
-    finally:
-        member.close()
 
 
 def npz_values(file: File, key: str | None) -> list[Any]:
@@ -87,11 +84,8 @@ def load_array(file: File, key: str | None, *, limit: int | None = None) -> Arra
         PickleError, FormatError: as `npy`.
         BombError: more than `limit` bytes; without it, more than an image of the file may have.
     """
-    member = _Member(file, key)
-    try:
+    with closing(_Member(file, key)) as member:
         return member.whole(limit)
-    finally:
-        member.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +99,11 @@ class _Item(Pixels):
         return (self.member.file,)
 
     def read(self) -> Image:
-        try:
-            array = self.member.whole() if self.index is None else self.member.item(self.index)
-            return _image(array, self.kind, self.affine)
-        except MedimgError as error:
-            raise error.within(file=self.member.place) from error
-        finally:
-            if self.index is None:
-                self.member.close()
+        with naming(self.member.place):
+            if self.index is not None:
+                return _image(self.member.item(self.index), self.kind, self.affine)
+            with closing(self.member):
+                return _image(self.member.whole(), self.kind, self.affine)
 
 
 def _image(array: Array, kind: Kind | None, affine: Affine | None) -> Picture | Volume:
@@ -134,7 +125,7 @@ class _Member:
         self.key = key
         self._lock = threading.Lock()
         self._stream: Any = None
-        self._opened: list[Any] = []
+        self._opened = ExitStack()
         self._next = 0
         self._last: tuple[int, Array] | None = None
         self._direct = False
@@ -151,8 +142,7 @@ class _Member:
         return self.file.path if self.key is None else f"{self.file.path}[{self.key!r}]"
 
     def close(self) -> None:
-        while self._opened:
-            self._opened.pop().close()
+        self._opened.close()
         self._stream = None
 
     def length(self) -> int:
@@ -190,7 +180,9 @@ class _Member:
             else:
                 if index < self._next:
                     self._open()
-                _skip(self._stream, (index - self._next) * size)
+                left = (index - self._next) * size
+                while left:
+                    left -= len(_exactly(self._stream, min(left, 1 << 20)))
             data = _exactly(self._stream, size)
             array: Array = np.frombuffer(data, dtype=self.dtype).reshape(self.shape[1:])
             array.flags.writeable = False  # it is handed out again if it is asked for again
@@ -223,16 +215,14 @@ class _Member:
     def _open(self) -> None:
         """Open at the first item; the header is checked against the member's size before anything is read."""
         self.close()
-        raw = self.file.open()
-        self._opened.append(raw)
+        raw = self._opened.enter_context(self.file.open())
         self._next = 0
         if self.key is None:
             length = raw.seek(0, 2)
             raw.seek(0)
             self._stream, self._direct, base = raw, True, 0
         else:
-            archive = zipfile.ZipFile(raw)
-            self._opened.append(archive)
+            archive = self._opened.enter_context(zipfile.ZipFile(raw))
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             if self.key not in names:
                 raise FormatError(f"there is no array {self.key!r}; there are {names[:20]}")
@@ -245,9 +235,7 @@ class _Member:
                 raw.seek(base)
                 self._stream = raw
             else:
-                base = 0
-                self._stream = archive.open(info)
-                self._opened.append(self._stream)
+                self._stream, base = self._opened.enter_context(archive.open(info)), 0
         self._header()
         self._start = self._stream.tell()
         promised = self._start - base + math.prod(self.shape) * self.dtype.itemsize
@@ -287,11 +275,3 @@ def _exactly(stream: Any, size: int) -> bytearray:
             raise FormatError(f"truncated: {size} bytes are missing {size - len(data)}")
         data += chunk
     return data
-
-
-def _skip(stream: Any, size: int) -> None:
-    while size:
-        chunk = stream.read(min(size, 1 << 20))
-        if not chunk:
-            raise FormatError(f"truncated: {size} bytes are missing")
-        size -= len(chunk)

@@ -386,12 +386,6 @@ class _Headers(io.RawIOBase):
         self._blob = blob
         self._position = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
     def tell(self) -> int:
         return self._position
 

@@ -9,7 +9,7 @@ import bz2
 import io
 import lzma
 from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple
 
 from medimg.errors import BombError, FormatError
 
@@ -23,67 +23,38 @@ CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 
 
-class Decoder(Protocol):
-    """One compressed stream."""
+class Decoder:
+    """One compressed stream.
 
-    copies: bool
+    Args:
+        state: of the library.
+        copies: whether it can be copied, and hands back what it did not take: zlib's can and does, others keep that.
+    """
+
+    def __init__(self, state: Any, copies: bool = False) -> None:
+        self.copies = copies
+        self._state = state
 
     @property
     def eof(self) -> bool:
         """Whether the stream has come to its end."""
+        return bool(self._state.eof)
 
     @property
     def hungry(self) -> bool:
         """Whether input is needed before more can come out."""
+        return self.copies or bool(self._state.needs_input)
 
     def decode(self, data: bytes, limit: int) -> tuple[bytes, bytes]:
         """Output, and the input that was not taken."""
+        out = self._state.decompress(data, limit)
+        if self._state.eof:
+            return out, self._state.unused_data
+        return out, self._state.unconsumed_tail if self.copies else b""
 
     def copy(self) -> Decoder:
         """The same state once more, where `copies`."""
-
-
-class _Zlib:
-    copies = True
-    hungry = True
-
-    def __init__(self, state: Any) -> None:
-        self._state = state
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._state.eof)
-
-    def decode(self, data: bytes, limit: int) -> tuple[bytes, bytes]:
-        out = self._state.decompress(data, limit)
-        return out, self._state.unused_data if self._state.eof else self._state.unconsumed_tail
-
-    def copy(self) -> _Zlib:
-        return _Zlib(self._state.copy())
-
-
-class _Other:
-    """Of bz2 and lzma, which keep untaken input themselves and cannot be copied."""
-
-    copies = False
-
-    def __init__(self, state: Any) -> None:
-        self._state = state
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._state.eof)
-
-    @property
-    def hungry(self) -> bool:
-        return bool(self._state.needs_input)
-
-    def decode(self, data: bytes, limit: int) -> tuple[bytes, bytes]:
-        out = self._state.decompress(data, limit)
-        return out, self._state.unused_data if self._state.eof else b""
-
-    def copy(self) -> _Other:
-        raise NotImplementedError
+        return Decoder(self._state.copy(), copies=True)
 
 
 class Codec(NamedTuple):
@@ -95,13 +66,13 @@ class Codec(NamedTuple):
 
 
 CODECS = {
-    "gzip": Codec("gzip", lambda: _Zlib(engine.decompressobj(31)), b"\x1f\x8b"),
-    "bz2": Codec("bzip2", lambda: _Other(bz2.BZ2Decompressor()), b"BZh"),
-    "xz": Codec("xz", lambda: _Other(lzma.LZMADecompressor(lzma.FORMAT_XZ)), b"\xfd7zXZ\0"),
-    "lzma": Codec("lzma", lambda: _Other(lzma.LZMADecompressor())),
-    "zlib": Codec("zlib", lambda: _Zlib(engine.decompressobj())),
-    "deflate": Codec("deflate", lambda: _Zlib(engine.decompressobj(-15))),
-    "zip-bz2": Codec("bzip2", lambda: _Other(bz2.BZ2Decompressor())),
+    "gzip": Codec("gzip", lambda: Decoder(engine.decompressobj(31), copies=True), b"\x1f\x8b"),
+    "bz2": Codec("bzip2", lambda: Decoder(bz2.BZ2Decompressor()), b"BZh"),
+    "xz": Codec("xz", lambda: Decoder(lzma.LZMADecompressor(lzma.FORMAT_XZ)), b"\xfd7zXZ\0"),
+    "lzma": Codec("lzma", lambda: Decoder(lzma.LZMADecompressor())),
+    "zlib": Codec("zlib", lambda: Decoder(engine.decompressobj(), copies=True)),
+    "deflate": Codec("deflate", lambda: Decoder(engine.decompressobj(-15), copies=True)),
+    "zip-bz2": Codec("bzip2", lambda: Decoder(bz2.BZ2Decompressor())),
 }
 _ENGINE_ERROR: Any = engine.error
 FAULTS: tuple[type[Exception], ...] = (_ENGINE_ERROR, lzma.LZMAError, OSError, EOFError, ValueError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -146,8 +147,7 @@ class Tree:
                     first = next(iter(archive), None)
                     opened.doubled = first is not None and first.path.startswith(stem)
                 else:
-                    known = iter(archive)
-                    opened.doubled = all(member.path.startswith(stem) for member in known)
+                    opened.doubled = all(member.path.startswith(stem) for member in archive)
         members = iter(archive)
         while True:
             with self.root.named(item.path if path == _ROOT else path):
@@ -189,15 +189,20 @@ class Tree:
         def look(item: Item, path: str, depth: int) -> None:
             self.root.checks.check(item)
             opened = self._open(item, item.path if path == _ROOT else path, depth)
+            prefix = "" if path == _ROOT else split_name(path)[0]
             if opened.archive.lazy and not opened.archive.complete:
                 lazy.append((item, path, depth))
-                places.append("/" if path == _ROOT else f"{split_name(path)[0]}//")
+                places.append(f"{prefix}//" if prefix else "/")
                 return
-            for found in self._expand_shallow(opened, path):
-                if archive_kind(found[1]):
-                    look(found[0], found[1], depth + 1)
+            stem = prefix.rpartition("/")[2] + "/"
+            doubled = path != _ROOT and all(member.path.startswith(stem) for member in opened.archive)
+            for member in opened.archive:
+                inner = member.path.removeprefix(stem) if doubled else member.path
+                place = f"{prefix}/{inner}" if prefix else inner
+                if archive_kind(place):
+                    look(member, place, depth + 1)
                 else:
-                    places.append(found[1])
+                    places.append(place)
 
         items = self.root.items()
         for item in items:
@@ -208,36 +213,15 @@ class Tree:
             else:
                 places.append(item.path)
         if lazy and self.strip is None:
-            self.strip = [part for part in _common(places) if part]
+            self.strip = _common(places)
             if places == ["/"]:
                 first = next(iter(self._open(*lazy[0]).archive), None)
                 stem = split_name(items[0].path)[0]
                 self.strip = [stem] if first and first.path.startswith(stem + "/") else []
         return bool(lazy)
 
-    @staticmethod
-    def _expand_shallow(opened: _Opened, path: str) -> Iterable[tuple[Item, str]]:
-        prefix = "" if path == _ROOT else split_name(path)[0]
-        stem = prefix.rpartition("/")[2] + "/"
-        members = list(opened.archive)
-        doubled = path != _ROOT and all(member.path.startswith(stem) for member in members)
-        for member in members:
-            inner = member.path.removeprefix(stem) if doubled else member.path
-            yield member, f"{prefix}/{inner}" if prefix else inner
-
 
 def _common(paths: Iterable[str]) -> list[str]:
     """The folders that all paths lie in."""
-    lead: list[str] | None = None
-    for path in paths:
-        parts = path.split("/")[:-1]
-        if lead is None:
-            lead = parts
-        else:
-            same = 0
-            while same < min(len(lead), len(parts)) and lead[same] == parts[same]:
-                same += 1
-            lead = lead[:same]
-        if not lead:
-            break
-    return lead or []
+    folders = {path.rpartition("/")[0] for path in paths}
+    return [part for part in posixpath.commonpath(folders or [""]).split("/") if part]

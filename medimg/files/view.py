@@ -17,6 +17,9 @@ from medimg.files.names import lower_suffix, natural_key
 from medimg.files.roots import Root
 from medimg.files.tree import Found, Tree
 
+_CLOSED = re.compile(r"\.(rar|7z(\.\d+)?|zip\.\d+|tar\.\w+\.\d+|z\d\d|part\d+|tar\.(zst|lz4?|z|lzma)|tzst)$", re.I)
+"""Archives that are not read."""
+
 
 class Files:
     """A view over one source: a folder, an archive, an address of either, or a dataset's declared sources.
@@ -310,15 +313,7 @@ class Files:
             return f"the source holds no files{left}"
         names = list(files)
         text = f"the source holds {len(names):,} files: " + ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-        closed = [
-            name
-            for name in names
-            if re.search(
-                r"\.(rar|7z(\.\d+)?|zip\.\d+|tar\.\w+\.\d+|z\d\d|part\d+|tar\.(zst|lz4?|z|lzma)|tzst)$",
-                name,
-                re.I,
-            )
-        ]
+        closed = [name for name in names if _CLOSED.search(name)]
         return text + (f" ({closed[0]} is an archive that must be unpacked first)" if closed else "") + left
 
     def size(self) -> tuple[int, int]:

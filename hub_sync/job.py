@@ -24,6 +24,7 @@ from medimg.hub_sync.results import Result, Status, Watcher
 from medimg.hub_sync.scratch import scratch
 from medimg.hub_sync.verifying.verify import Reader, verify
 from medimg.hub_sync.withdrawing import withdrawal
+from medimg.hub_sync.workers.spread import spread, worth
 from medimg.licenses import Verdict
 from medimg.manifest import Manifest
 from medimg.registry import Builder
@@ -38,20 +39,41 @@ _MEND = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What is the same for all datasets of one run; see `medimg.hub_sync.sync.sync`."""
+class GivenAwayError(Exception):
+    """There is work to do with this dataset, which somebody else shall do."""
 
-    hub: Hub
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What is wanted of all datasets of one run; see `medimg.hub_sync.sync.sync`.
+
+    Attributes:
+        asked: whether the datasets were named.
+        processes: that decode the rows of one dataset.
+    """
+
     root: str | None
     asked: bool
     dry_run: bool
     restore: bool
     check: bool
-    watcher: Watcher
-    reader: Reader
     shard_bytes: int
     pages: bool
+    processes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Wishes):
+    """With what it is done.
+
+    Attributes:
+        away: whether work shall be done elsewhere: `Job.attempt` then raises GivenAwayError instead of doing it.
+    """
+
+    hub: Hub
+    watcher: Watcher
+    reader: Reader
+    away: bool = False
 
 
 class Job(contextlib.ExitStack):
@@ -68,7 +90,12 @@ class Job(contextlib.ExitStack):
         self.source = self.enter_context(DatasetSource(builder, run.root))
 
     def attempt(self, look: Callable[[], Published]) -> Result | None:
-        """Plan and do. Raises MovedError where somebody else committed in between."""
+        """Plan and do.
+
+        Raises:
+            MovedError: somebody else committed in between.
+            GivenAwayError: see `Settings.away`.
+        """
         state, said = self._settled(look())
         result = self._attempt(state)
         if result is not None and result.commits and MARK_PATH in state.files:
@@ -98,6 +125,8 @@ class Job(contextlib.ExitStack):
         plan = make_plan(self.builder, self.hub, state, self.source, asked=run.asked, restore=run.restore)
         if plan.action == "absent":
             return None
+        if run.away and plan.action in ("build", "card"):
+            raise GivenAwayError
         run.watcher.start(plan)
         rows = state.manifest.rows if state.manifest is not None else 0
         if plan.action == "blocked":
@@ -187,16 +216,22 @@ class Job(contextlib.ExitStack):
         folder = self.enter_context(scratch(f"build-{self.name}")).path
         files = self.source.files()
         files.checks.progress = self._comparing
-        built = build(
-            self.builder,
-            files,
-            folder,
-            origin=plan.origin,
-            fingerprint=plan.fingerprint,
-            shard_bytes=self.run.shard_bytes,
-            on_shard=self.upload.shard,
-            on_row=lambda rows, size: self.run.watcher.row(self.name, rows, size),
-        )
+        with contextlib.ExitStack() as stack:
+            made = None
+            if self.run.processes > 1 and worth(files, self.run.watcher.note):
+                rows = spread(self.builder, files, plan.origin, self.run.processes, self.run.watcher.note)
+                made = stack.enter_context(contextlib.closing(rows))
+            built = build(
+                self.builder,
+                files,
+                folder,
+                origin=plan.origin,
+                fingerprint=plan.fingerprint,
+                shard_bytes=self.run.shard_bytes,
+                on_shard=self.upload.shard,
+                on_row=lambda rows, size: self.run.watcher.row(self.name, rows, size),
+                made=made,
+            )
         self.source.check_unchanged(plan.fingerprint["source"])
         return built
 

@@ -1,39 +1,32 @@
-"""A run of sync over many datasets, one at a time; what goes wrong with one does not stop the others."""
+"""A run of sync over many datasets; what goes wrong with one does not stop the others."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import random
-import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from medimg import registry
-from medimg.errors import DiskFullError, MedimgError, SourceError, UnknownDatasetError, disk_full
+from medimg.errors import MedimgError, SourceError, UnknownDatasetError
 from medimg.hub_sync.building.shards import SHARD_BYTES
 from medimg.hub_sync.discovery import catalogue, portal, topics
-from medimg.hub_sync.job import Job, Settings
+from medimg.hub_sync.job import GivenAwayError, Settings, Wishes
 from medimg.hub_sync.planning.fingerprint import refresh
-from medimg.hub_sync.pushing.client import Hub, MovedError
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.state import Published
 from medimg.hub_sync.results import Result, Watcher
 from medimg.hub_sync.scratch import sweep
+from medimg.hub_sync.unit import Unit, one
 from medimg.hub_sync.verifying.verify import Reader
-from medimg.loading import ARCHIVES, OFFICIAL
+from medimg.hub_sync.workers.team import Crew, Team
+from medimg.loading import ARCHIVES, OFFICIAL, locate_source
 from medimg.registry import Builder
 
-_LOG = logging.getLogger(__name__)
-
-REPLANS = 5
-"""How often a dataset is planned anew because somebody else committed meanwhile."""
-ROOM_SHARDS = 3
-"""Shards that are on disk at once: one is built, while others wait for their upload."""
 AHEAD = 16
 """Repositories that are looked at ahead of the one that is worked on."""
-_BAD_FILE = 'Compare the file with the original download; bad_files="quarantine" in the declaration goes on without it.'
+PHANTOMS = 16
+"""Miniatures that are built while a process starts."""
 
 
 def sync(
@@ -48,6 +41,8 @@ def sync(
     collections: bool = False,
     pages: bool = False,
     shard_bytes: int = SHARD_BYTES,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> list[Result]:
     """Bring the Hub up to date.
 
@@ -60,6 +55,8 @@ def sync(
         collections: keep the topic collections up to date.
         pages: keep the portal up to date and, in a run over all datasets, the published catalogue.
         shard_bytes: size at which a shard ends.
+        workers: processes that build: several datasets at once, or the rows of one.
+        scheduler: address of a Dask scheduler, whose workers build the datasets then, each with `workers` processes.
 
     Raises:
         UnknownDatasetError: a name is unknown; nothing was done.
@@ -79,25 +76,33 @@ def sync(
     if not names:
         _look_below(root, builders, watcher)
     results: list[Result] = []
+    crew = None if dry_run else _crew(_worth(builders, root, named=bool(names)), workers, scheduler)
+    processes = workers if scheduler or crew is None else max(1, workers // crew.size)
+    wishes = Wishes(
+        root=root,
+        asked=bool(names),
+        dry_run=dry_run,
+        restore=restore,
+        check=check,
+        shard_bytes=shard_bytes,
+        pages=pages,
+        processes=processes,
+    )
     try:
-        with Reader(hub) as reader, contextlib.closing(_ahead(hub, builders)) as coming:
-            run = Settings(hub, root, bool(names), dry_run, restore, check, watcher, reader, shard_bytes, pages)
-            for builder, state in coming:
-                began = time.monotonic()
-                result = _one(run, builder, state)
-                if result is None:
-                    continue
-                result = replace(
-                    result,
-                    seconds=round(time.monotonic() - began, 2),
-                    publish=builder.dataset.publish.value,
-                    address=hub.address(builder.name) if result.good else "",
-                )
+        with (
+            Reader(hub) as reader,
+            contextlib.closing(_ahead(hub, builders)) as coming,
+            crew or contextlib.nullcontext(),
+        ):
+            run = Settings(**vars(wishes), hub=hub, watcher=watcher, reader=reader, away=crew is not None)
+            for result in _results(run, wishes, coming, crew):
                 watcher.end(result)
                 results.append(result)
     except KeyboardInterrupt:
         hub.stopped.set()
         raise
+    order = {builder.name: number for number, builder in enumerate(builders)}
+    results.sort(key=lambda result: order[result.name])
     if dry_run:
         return results
     if collections:
@@ -107,6 +112,46 @@ def sync(
     if pages:
         _told(watcher, "the portal is", lambda: portal.update(hub, results))
     return results
+
+
+def _worth(builders: Sequence[Builder], root: str | None, *, named: bool) -> int:
+    """How many datasets may be worth a process: each has to start. Phantoms are made in a moment."""
+    if root is None:
+        return len(builders) // PHANTOMS
+    if named or root == OFFICIAL or "://" in root:
+        return len(builders)
+    return sum(locate_source(root, builder.name) is not None for builder in builders)
+
+
+def _crew(datasets: int, workers: int, scheduler: str | None) -> Crew | None:
+    """Who builds: a cluster, several processes of this computer, or, where that is not worth it, nobody else."""
+    if scheduler is not None:
+        from medimg.hub_sync.workers.cluster import Cluster
+
+        return Cluster(scheduler)
+    return Team(min(workers, datasets)) if min(workers, datasets) > 1 else None
+
+
+def _results(
+    run: Settings,
+    wishes: Wishes,
+    coming: Iterator[tuple[Builder, Callable[[], Published]]],
+    crew: Crew | None,
+) -> Iterator[Result]:
+    """The result of each dataset when it is there. What there is to do is planned here and done by the crew."""
+    for builder, state in coming:
+        try:
+            result = one(run, builder, state)
+        except GivenAwayError:
+            assert crew is not None
+            crew.give(Unit(builder.name, builder.address, run.hub.again(), wishes))
+        else:
+            if result is not None:
+                yield result
+        if crew is not None:
+            yield from crew.done(run.watcher, wait=False)
+    if crew is not None:
+        yield from crew.done(run.watcher, wait=True)
 
 
 def _told(watcher: Watcher, what: str, update: Callable[[], object]) -> None:
@@ -163,38 +208,3 @@ def _ahead(hub: Hub, builders: Sequence[Builder]) -> Generator[tuple[Builder, Ca
             yield builder, future.result
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # who stops a run does not wait for a slow Hub
-
-
-def _one(run: Settings, builder: Builder, look: Callable[[], Published]) -> Result | None:
-    """One dataset; whatever goes wrong with it is its result and does not stop the others."""
-    try:
-        with Job(run, builder) as job:
-            for attempt in range(REPLANS):
-                try:
-                    return job.attempt(look if attempt == 0 else lambda: run.hub.published(builder.name))
-                except MovedError as error:
-                    moved = error
-                    run.watcher.note(f"{builder.name}: somebody else committed meanwhile; planning anew")
-                    time.sleep(random.uniform(0.0, 0.1 * 2**attempt))
-            raise moved
-    except MedimgError as error:
-        error = _full(run, error, builder) or error
-        error.within(dataset=builder.name)
-        error.next_step = error.next_step or (_BAD_FILE if error.file else "Mend this, then run it again.")
-        return Result(builder.name, "failed", run.hub.redacted(str(error)))
-    except OSError as error:
-        if (full := _full(run, error, builder)) is not None:
-            return Result(builder.name, "failed", run.hub.redacted(str(full)))
-        what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-        told = f"{builder.name}: {type(error).__name__}: {what}. Next: mend this, then run it again."
-        return Result(builder.name, "failed", run.hub.redacted(told))
-    except Exception as error:  # a mistake in one builder does not stop a run of a thousand
-        _LOG.exception("%s: unexpected error", builder.name)
-        told = f"{builder.name}: {type(error).__name__}: {error}. Next: report this; the log has the details."
-        return Result(builder.name, "failed", run.hub.redacted(told))
-
-
-def _full(run: Settings, error: Exception, builder: Builder) -> DiskFullError | None:
-    """The error that says how much room a build needs, where a disk is full."""
-    full = error if isinstance(error, DiskFullError) else disk_full(error, dataset=builder.name)
-    return None if full is None else full.needing(ROOM_SHARDS * run.shard_bytes)

@@ -127,6 +127,17 @@ class Builder:
         return facts
 
 
+def places() -> list[str]:
+    """The folders in which builders are looked for."""
+    return list(importlib.import_module(PACKAGE).__path__)
+
+
+def look_in(folders: Iterable[str]) -> None:
+    """Look for builders in these folders, too."""
+    path = importlib.import_module(PACKAGE).__path__
+    path.extend(folder for folder in folders if folder not in path)
+
+
 def module_names() -> list[str]:
     """Builder module names; a leading underscore marks a helper, a package is a collection source."""
     package = importlib.import_module(PACKAGE)

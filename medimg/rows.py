@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -97,6 +97,24 @@ def drafts(builder: Builder, files: Files, config: str | None = None) -> Iterato
         yield item
 
 
+@dataclass(slots=True)
+class Step:
+    """What came of one thing that a builder yielded; the last one, without an item, only tells.
+
+    Attributes:
+        item: a row, or a file that is none; None for a row that was not asked for.
+        lacks: (path, reason) of what the row came without.
+        elsewhere: (config, split) of a row that was not asked for.
+        told, notes: of the view, before this: what rows lack, and what in the source is no file; (path, reason) each.
+    """
+
+    item: Record | Skipped | None = None
+    lacks: list[tuple[str, str]] = field(default_factory=list)
+    elsewhere: tuple[str, str] | None = None
+    told: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+
 def iterate(
     builder: Builder,
     files: Files,
@@ -106,6 +124,7 @@ def iterate(
     splits: Collection[str] | None = None,
     report: LoadReport | None = None,
     bad_files: BadFiles | None = None,
+    made: Iterable[Step] | None = None,
 ) -> Iterator[Record | Skipped]:
     """Records of one source, in the builder's order, and the files that are no row with their reasons.
 
@@ -117,55 +136,30 @@ def iterate(
         splits: only these splits; rows of others are not decoded.
         report: filled with what came and what was left out.
         bad_files: "stop" or "quarantine"; None takes the declaration's.
+        made: the steps, where they are made elsewhere.
 
     Raises:
         MedimgError: a row is not what the declaration says, or no row came of the source; the error names the dataset,
             the file and the next step.
     """
-    dataset = builder.dataset
-    report = LoadReport(dataset.name, config or "") if report is None else report
+    report = LoadReport(builder.name, config or "") if report is None else report
     report.restart()
-    files.checks.wanted = files.checks.wanted and origin != "miniature"
-    files.quarantine = (bad_files or dataset.bad_files) == "quarantine"
-    seen: set[tuple[str, str]] = set()
-
-    def skipped(item: Skipped) -> Skipped:
-        files.opened.add(item.file.path)
-        report.skip(item.file.path, item.reason)
-        return item
-
-    for item in drafts(builder, files, config):
-        take_told(files, report)
-        if isinstance(item, Skipped):
-            yield skipped(item)
-            continue
-        if (config is not None and item.config != config) or (splits is not None and item.split not in splits):
-            report.elsewhere[item.config, item.split] += 1
-            files.opened.update(file.path for file in files_of(item))
-            continue
-        try:
-            if (item.config, item.id) in seen:
-                raise DuplicateIdError(
-                    f"two rows have the id {item.id!r}",
-                    next_step="Look for a second copy of the case in the source, or make the builder's id longer.",
-                )
-            seen.add((item.config, item.id))
-            record = materialize(dataset, item, origin)
-        except (MedimgError, *SOURCE_FAULTS) as error:
-            problem = named(error, dataset=dataset.name, file=naming_file(item).path)
-            stop = not files.quarantine and not isinstance(problem, PrivacyError)
-            if stop or isinstance(problem, NO_FAULT_OF_A_FILE):
-                raise problem from error.__cause__ if problem is error else error
-            files.opened.update(file.path for file in files_of(item))
-            yield skipped(quarantined(naming_file(item), problem))
-            continue
-        report.rows[item.split] += 1
-        report.private.update(dict.fromkeys(record.private, 1))
-        for text in (*left_out(record.image), *left_out(record.mask)):
-            report.lack(naming_file(item).path, text)
-        yield record
-        del record  # or this row would stay in memory while the next one is read
-    take_told(files, report)
+    if made is None:
+        made = steps(builder, files, origin=origin, config=config, splits=splits, bad_files=bad_files)
+    for step in made:
+        take_told(step, report)
+        if step.elsewhere is not None:
+            report.elsewhere[step.elsewhere] += 1
+        if isinstance(step.item, Skipped):
+            report.skip(step.item.file.path, step.item.reason)
+            yield step.item
+        elif step.item is not None:
+            report.rows[step.item.split] += 1
+            report.private.update(dict.fromkeys(step.item.private, 1))
+            for path, reason in step.lacks:
+                report.lack(path, reason)
+            yield step.item
+        del step  # or this row would stay in memory while the next one is read
     if builder.whole or config is None:
         for file in unread(files):
             report.skip(file.path, UNCOVERED)
@@ -174,12 +168,80 @@ def iterate(
     report.finished = True
 
 
-def take_told(files: Files, report: LoadReport) -> None:
-    """Move what the view has to tell into the report."""
-    while files.told:
-        report.lack(*files.told.pop(0))
-    while files.notes:
-        report.skip(*files.notes.pop(0))
+def steps(
+    builder: Builder,
+    files: Files,
+    *,
+    origin: Origin = "source",
+    config: str | None = None,
+    splits: Collection[str] | None = None,
+    bad_files: BadFiles | None = None,
+    mine: Callable[[int], bool] = lambda number: True,
+) -> Iterator[Step]:
+    """The steps of `iterate`, whose arguments these are.
+
+    Args:
+        mine: tells by the number of a step whether its row is decoded here; of others comes an empty step.
+    """
+    dataset = builder.dataset
+    files.checks.wanted = files.checks.wanted and origin != "miniature"
+    files.quarantine = (bad_files or dataset.bad_files) == "quarantine"
+    seen: set[tuple[str, str]] = set()
+    for number, item in enumerate(drafts(builder, files, config)):
+        step = _telling(files)
+        if isinstance(item, Skipped):
+            files.opened.add(item.file.path)
+            step.item = item
+        elif (config is not None and item.config != config) or (splits is not None and item.split not in splits):
+            step.elsewhere = item.config, item.split
+            files.opened.update(file.path for file in files_of(item))
+        else:
+            twin = (item.config, item.id) in seen
+            seen.add((item.config, item.id))
+            if mine(number):
+                _make(step, dataset, files, item, origin, twin)
+        yield step
+        del step  # or this row would stay in memory while the next one is read
+    yield _telling(files)
+
+
+def _make(step: Step, dataset: Dataset, files: Files, row: Row, origin: Origin, twin: bool) -> None:
+    """Decode a row into its step; one that went wrong is a skipped file, where the view says so."""
+    try:
+        if twin:
+            raise DuplicateIdError(
+                f"two rows have the id {row.id!r}",
+                next_step="Look for a second copy of the case in the source, or make the builder's id longer.",
+            )
+        record = materialize(dataset, row, origin)
+    except (MedimgError, *SOURCE_FAULTS) as error:
+        problem = named(error, dataset=dataset.name, file=naming_file(row).path)
+        stop = not files.quarantine and not isinstance(problem, PrivacyError)
+        if stop or isinstance(problem, NO_FAULT_OF_A_FILE):
+            raise problem from error.__cause__ if problem is error else error
+        files.opened.update(file.path for file in files_of(row))
+        step.item = quarantined(naming_file(row), problem)
+        files.opened.add(step.item.file.path)
+        return
+    step.item = record
+    path = naming_file(row).path
+    step.lacks = [(path, text) for text in (*left_out(record.image), *left_out(record.mask))]
+
+
+def _telling(files: Files) -> Step:
+    """A step with what the view has to tell."""
+    step = Step(told=files.told.copy(), notes=files.notes.copy())
+    files.told.clear()
+    files.notes.clear()
+    return step
+
+
+def take_told(source: Files | Step, report: LoadReport) -> None:
+    """Move what a view, or a step of it, has to tell into the report."""
+    while source.told:
+        report.lack(*source.told.pop(0))
+    while source.notes:
+        report.skip(*source.notes.pop(0))
 
 
 def left_out(image: Image | None) -> Iterable[str]:

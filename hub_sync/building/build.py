@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from medimg import layout, privacy
 from medimg.cards import pictures
@@ -26,12 +29,12 @@ from medimg.hub_sync.building.gallery import (
     shown_legend,
     write_pictures,
 )
-from medimg.hub_sync.building.shards import SHARD_BYTES
+from medimg.hub_sync.building.shards import SHARD_BYTES, SplitWriter
 from medimg.hub_sync.building.splits import SplitFiles
 from medimg.manifest import ConfigStats, Finding, Manifest, Origin
 from medimg.registry import Builder
 from medimg.report import LoadReport
-from medimg.rows import iterate
+from medimg.rows import Step, iterate
 from medimg.schema import Skipped
 
 Progress = Callable[[int, int], None]
@@ -63,6 +66,7 @@ def build(
     shard_bytes: int = SHARD_BYTES,
     on_shard: Callable[[Path], None] = lambda path: None,
     on_row: Progress = lambda rows, size: None,
+    made: Iterable[Step] | None = None,
 ) -> Built:
     """Read the source once and write everything that is published but the card.
 
@@ -75,6 +79,7 @@ def build(
         shard_bytes: size at which a shard ends.
         on_shard: called with each finished data shard, while the next one is being built.
         on_row: progress.
+        made: the rows, where they are made elsewhere.
 
     Raises:
         MedimgError: the source is not what the declaration says; nothing is published then.
@@ -86,8 +91,8 @@ def build(
     gallery = Gallery(lambda place: preview_rows(dataset))
     splits: dict[tuple[str, str], SplitFiles] = {}
     report = LoadReport(dataset.name)
-    with ExitStack() as stack:
-        for record in iterate(builder, files, origin=origin, report=report):
+    with ExitStack() as stack, nullcontext() if made is None else _Behind() as behind:
+        for record in iterate(builder, files, origin=origin, report=report, made=made):
             if isinstance(record, Skipped):
                 continue
             key = (record.config, record.split)
@@ -107,7 +112,10 @@ def build(
             subject = record.values["subject"] or record.values["id"]
             legend: Legend = () if origin == "miniature" else shown_legend(record)
             gallery.add(key, subject, labelled(record), partial(drawn, record, origin), legend)
-            split.writer.add(record.values)
+            if behind is None:
+                split.writer.add(record.values)
+            else:
+                behind.add(split.writer, record.values)
             on_row(1, len(record.values["image"]["bytes"]))
             del record  # or this row would stay in memory while the next one is read
     public = words.report(report)
@@ -123,6 +131,27 @@ def build(
         checks.findings(splits_rows(splits), public),
         report,
     )
+
+
+class _Behind(ThreadPoolExecutor):
+    """Writes a row while the next one comes: compression takes as long as decoding, which others do then."""
+
+    def __init__(self) -> None:
+        super().__init__(1, "write")
+        self._last: Future[None] | None = None
+
+    def add(self, writer: SplitWriter, values: Mapping[str, Any]) -> None:
+        """Take a row when the one before it is written; raises what that raised."""
+        if self._last is not None:
+            self._last.result()
+        self._last = self.submit(writer.add, values)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if kind is None and self._last is not None:
+            self._last.result()
 
 
 def splits_rows(splits: Mapping[tuple[str, str], SplitFiles]) -> dict[tuple[str, str], int]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from medimg.hub_sync.building.measure import Measures
+from medimg.hub_sync.building.sent import sampled
 from medimg.rows import Record
 
 
@@ -26,7 +27,7 @@ class Counts:
 
     def add(self, record: Record) -> None:
         """Count one row."""
-        self.measures.add(record)
+        self.measures.add(record.values, sampled(record))
         values, label = record.values, record.values["label"]
         named = {entry["value"]: entry["names"] for entry in label["legend"]}
         if label["instances"] and set(named) == {1}:

@@ -17,6 +17,7 @@ from medimg.cards import pictures
 from medimg.cards.pictures import Legend
 from medimg.declaration import Dataset
 from medimg.hub_sync import manifests
+from medimg.hub_sync.building.sent import decoded
 from medimg.hub_sync.building.shards import write_table
 from medimg.manifest import Origin, Shard
 from medimg.rows import Record
@@ -141,9 +142,10 @@ def shown_legend(record: Record) -> Legend:
 def drawn(record: Record, origin: Origin) -> tuple[str, str, bytes]:
     """Id, caption and thumbnail. What a miniature shows is words: its pixels are drawn, too, but to try that out."""
     values, label = record.values, record.values["label"]
+    image, mask = decoded(record)
     thumbnail = pictures.thumbnail(
-        record.image,
-        record.mask,
+        image,
+        mask,
         boxes=[Box(**box) for box in label["boxes"]],
         points=[Point(**point) for point in label["points"]],
         modality=values["modality"],

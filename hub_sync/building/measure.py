@@ -4,15 +4,50 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from medimg.manifest import Measured, Spread
-from medimg.pixels import Clip, Picture, Volume
-from medimg.rows import Record
+from medimg.pixels import Clip, Image, Volume
 
 SAMPLE = 1 << 16
 """Pixels or voxels of one image that are looked at, evenly spaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is looked at of one image: the type of its values ("" of a clip), and of a sample how many, sums, bounds."""
+
+    type: str = ""
+    count: int = 0
+    sum: float = 0.0
+    squares: float = 0.0
+    low: float = math.inf
+    high: float = -math.inf
+
+    @classmethod
+    def of(cls, image: Image) -> Self:
+        """Of a decoded image."""
+        if isinstance(image, Clip):
+            return cls()
+        array = image.array
+        kind = array.dtype.newbyteorder("=").name if array.dtype.names is None else "RGB"
+        if array.dtype.names is not None or array.size == 0 or array.dtype.kind == "c":
+            return cls(kind)
+        step = max(1, math.ceil((array.size / SAMPLE) ** (1 / array.ndim)))
+        sample = array[tuple(slice(None, None, step) for _ in array.shape)].astype(np.float64).ravel()
+        if isinstance(image, Volume):
+            slope, inter = image.scaling
+            sample = sample * slope + inter
+        if array.dtype.kind == "f" and not np.isfinite(sample).all():
+            sample = sample[np.isfinite(sample)]
+        if not sample.size:
+            return cls(kind)
+        squares = float(np.square(sample).sum())  # a product of vectors would wake the threads of BLAS
+        return cls(kind, sample.size, float(sample.sum()), squares, float(sample.min()), float(sample.max()))
 
 
 class Measures:
@@ -27,33 +62,19 @@ class Measures:
         self._sum = self._squares = 0.0
         self._low, self._high = math.inf, -math.inf
 
-    def add(self, record: Record) -> None:
-        """Look at a row: its size, its spacing, and a sample of its values."""
-        _count(self._sizes, record.values["shape"] or ())
-        spacing = record.values["spacing"]
+    def add(self, values: Mapping[str, Any], sample: Sample) -> None:
+        """Look at a stored row: its size, its spacing, and a sample of its values."""
+        _count(self._sizes, values["shape"] or ())
+        spacing = values["spacing"]
         self._unsized += not spacing
         _count(self._steps, [round(float(step), 4) for step in spacing or ()])
-        if not isinstance(record.image, Clip):
-            self._values(record.image)
-
-    def _values(self, image: Picture | Volume) -> None:
-        array = image.array
-        self._types[array.dtype.newbyteorder("=").name if array.dtype.names is None else "RGB"] += 1
-        if array.dtype.names is not None or array.size == 0 or array.dtype.kind == "c":
-            return
-        step = max(1, math.ceil((array.size / SAMPLE) ** (1 / array.ndim)))
-        sample = array[tuple(slice(None, None, step) for _ in array.shape)].astype(np.float64).ravel()
-        if isinstance(image, Volume):
-            slope, inter = image.scaling
-            sample = sample * slope + inter
-        if array.dtype.kind == "f" and not np.isfinite(sample).all():
-            sample = sample[np.isfinite(sample)]
-        if not sample.size:
-            return
-        self._count += sample.size
-        self._sum += float(sample.sum())
-        self._squares += float(np.square(sample).sum())  # a product of vectors would wake the threads of BLAS
-        self._low, self._high = min(self._low, float(sample.min())), max(self._high, float(sample.max()))
+        if sample.type:
+            self._types[sample.type] += 1
+        if sample.count:
+            self._count += sample.count
+            self._sum += sample.sum
+            self._squares += sample.squares
+            self._low, self._high = min(self._low, sample.low), max(self._high, sample.high)
 
     def result(self) -> Measured | None:
         """What was found; None where no row was added."""

@@ -83,8 +83,11 @@ class Reporting(Watcher):
 class LogLines(Reporting):
     """One line per event, for logs."""
 
-    rows = size = total = 0
-    last = 0.0
+    total = 0
+
+    def __init__(self, path: Path | None = None, about: Mapping[str, Any] | None = None) -> None:
+        super().__init__(path, about)
+        self.built: dict[str, tuple[int, int, float]] = {}
 
     def begin(self, names: Sequence[str]) -> None:
         """How many there are."""
@@ -92,18 +95,18 @@ class LogLines(Reporting):
 
     def start(self, plan: SyncPlan) -> None:
         """What is done, and why."""
-        self.rows = self.size = 0
-        self.last = time.monotonic()
+        self.built[plan.name] = 0, 0, time.monotonic()
         if plan.action != "none":
             err.print(f"{plan.name}: {plan.action} ({plain(plan.reason)})")
 
     def row(self, name: str, rows: int, size: int) -> None:
         """Every ten seconds."""
-        self.rows += rows
-        self.size += size
-        if time.monotonic() - self.last > 10:
-            self.last = time.monotonic()
-            err.print(f"{name}: {self.rows} rows, {human_size(self.size)}")
+        before, bytes_before, last = self.built.get(name, (0, 0, self.began))
+        rows, size = before + rows, bytes_before + size
+        if time.monotonic() - last > 10:
+            last = time.monotonic()
+            err.print(f"{name}: {rows} rows, {human_size(size)}")
+        self.built[name] = rows, size, last
 
     def note(self, text: str) -> None:
         """At once."""
@@ -112,6 +115,7 @@ class LogLines(Reporting):
     def end(self, result: Result) -> None:
         """What came of it, and how long the others may take."""
         super().end(result)
+        self.built.pop(result.name, None)
         done, spent = len(self.results), time.monotonic() - self.began
         left = spent / done * (self.total - done)
         more = f", about {human_time(left)} left" if done < self.total and spent > 10 else ""
@@ -122,50 +126,52 @@ class LogLines(Reporting):
 
 
 class _Bars(Reporting):
-    """A bar over all datasets, and one per dataset against its declared number of images."""
+    """A bar over all datasets, and one for each that is worked on, against its declared number of images."""
 
-    task: Any = None
     overall: Any = None
-    total: int | None = None
-    rows = size = whole = every = names = 0
+    whole = every = names = 0
 
     def __init__(self, path: Path | None, about: Mapping[str, Any] | None, progress: Any) -> None:
         super().__init__(path, about)
         self.progress = progress
+        self.tasks: dict[str, tuple[Any, str]] = {}
+        self.built: dict[str, tuple[int, int]] = {}
 
     def begin(self, names: Sequence[str]) -> None:
         self.names = len(names)
         self.overall = self.progress.add_task("all", total=self.names, count=self._count(), size="")
 
     def start(self, plan: SyncPlan) -> None:
-        self.rows = self.size = 0
-        if self.task is not None:  # planned anew
-            self.progress.remove_task(self.task)
+        self._forget(plan.name)  # it may be planned anew
         dataset = registry.get(plan.name).dataset
         declared = sum(sum(dataset.config(name).splits.values()) for name in dataset.config_names)
-        self.total = declared if plan.origin != "miniature" and declared else None
-        what = f"{plan.name}: {plan.action}"
-        self.task = self.progress.add_task(what, total=self.total, count="", size="")
+        total = declared if plan.origin != "miniature" and declared else None
+        self.built[plan.name] = 0, 0
+        task = self.progress.add_task(f"{plan.name}: {plan.action}", total=total, count="", size="")
+        self.tasks[plan.name] = task, f"/{total}" if total else ""
 
     def row(self, name: str, rows: int, size: int) -> None:
-        self.rows += rows
+        before, bytes_before = self.built.get(name, (0, 0))
+        self.built[name] = done, stored = before + rows, bytes_before + size
         self.every += rows
-        self.size += size
         self.whole += size
-        count = f"{self.rows}/{self.total} rows" if self.total else f"{self.rows} rows"
-        self.progress.update(self.task, advance=rows, count=count, size=human_size(self.size))
+        if name in self.tasks:
+            task, total = self.tasks[name]
+            self.progress.update(task, advance=rows, count=f"{done}{total} rows", size=human_size(stored))
         self.progress.update(self.overall, count=self._count(), size=human_size(self.whole))
 
     def _count(self) -> str:
         return f"{len(self.results)}/{self.names} datasets, {self.every} rows"
+
+    def _forget(self, name: str) -> None:
+        if name in self.tasks:
+            self.progress.remove_task(self.tasks.pop(name)[0])
 
     def note(self, text: str) -> None:
         self.progress.console.print(plain(text), highlight=False)
 
     def end(self, result: Result) -> None:
         super().end(result)
-        if self.task is not None:
-            self.progress.remove_task(self.task)
-            self.task = None
+        self._forget(result.name)
         self.progress.update(self.overall, advance=1, count=self._count())
         self.progress.console.print(f"{result.name}: {result.status}, {result.rows} rows", highlight=False)

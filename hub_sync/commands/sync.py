@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -56,6 +57,18 @@ def sync(
         bool,
         typer.Option("--no-collections", help="Leave the topic collections, the catalogue and the portal alone."),
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that build: several datasets at once, or the rows of one. Without it, as many as there "
+            "are cores; with --scheduler, one for each dataset.",
+            min=1,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler (tcp://host:8786) whose workers build; extra `cluster`."),
+    ] = None,
     report_file: Annotated[
         Path | None,
         typer.Option(
@@ -72,6 +85,8 @@ def sync(
       medimg sync hc18 dsb2018 --source ~/originals   real files, to ./hub-store
 
       medimg sync --source official --hub https://huggingface.co --namespace my-org --dry-run
+
+      medimg sync --source s3://bucket/originals --hub https://huggingface.co --scheduler tcp://10.0.0.1:8786
     """
     from medimg.hub_sync import sync as engine
     from medimg.hub_sync.commands.progress import watching
@@ -96,6 +111,8 @@ def sync(
                 restore=restore,
                 collections=not no_collections,
                 pages=not no_collections,
+                workers=workers or (1 if scheduler else len(os.sched_getaffinity(0))),
+                scheduler=scheduler,
             )
         except BaseException:
             watcher.write(done=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import json
 import os
@@ -85,6 +86,10 @@ class Hub:
             token = token or os.environ.get("HF_TOKEN") or "embedded"
         disable_progress_bars()  # sync shows its own
         self.api = HfApi(endpoint=self.endpoint, token=token, library_name="medimg")
+
+    def again(self) -> Callable[[], Hub]:
+        """Connects to the same Hub and organization, in another process, too; it holds the token."""
+        return functools.partial(Hub, self.endpoint, self.namespace, self.api.token, patience=self.patience)
 
     def spaces(self) -> Hub:
         """The same Hub and organization, for the static Spaces there."""

@@ -43,7 +43,7 @@ class Reader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        self.close()
 
     def soon(self) -> None:
         """Start it while there is other work: its imports take seconds."""
@@ -67,7 +67,7 @@ class Reader:
         code = process.wait()
         self._log.seek(0)
         said = self._log.read().decode("utf-8", "replace").strip().splitlines() or ["no message"]
-        self._end()
+        self.close()
         return {"error": f"the reader ended with code {code}: {said[-1]}"}
 
     def _start(self) -> subprocess.Popen[str]:
@@ -99,7 +99,8 @@ class Reader:
         )
         return self._process
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """End it; it is started again when it is asked."""
         process, self._process = self._process, None
         if process is not None:
             assert process.stdin is not None and process.stdout is not None

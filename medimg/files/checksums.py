@@ -197,3 +197,8 @@ class Checks:
                     raise error.within(dataset=self._dataset, file=file.path) from error.__cause__
                 remember(mark)
             del self._unsure[id(item)]
+
+    def all(self) -> None:
+        """Compare every file with its declared digest that was not; the root must have been listed. See `check`."""
+        for _, item in list(self._unsure.values()):
+            self.check(item)

@@ -327,6 +327,14 @@ class Files:
             sizes = [item.size for item in self._root.items()]
         return sum(size or 0 for size in sizes), sizes.count(None)
 
+    def one_pass(self) -> str | None:
+        """An archive of the root that is compressed as a whole: to read its end, all before it must be decoded."""
+        if self._root.collection() is not None:
+            return None
+        with self._root.named():
+            names = [item.path for item in self._root.items()]
+        return next((name for name in names if re.search(r"\.(tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$", name, re.I)), None)
+
     def fingerprint(self) -> str:
         """Digest over the files of the root: paths, sizes and versions. Says whether the source changed.
 

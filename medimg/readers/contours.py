@@ -7,8 +7,6 @@ from itertools import combinations, product
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from scipy.spatial import ConvexHull
 
 from medimg.errors import FormatError, LabelError
 from medimg.pixels import Array
@@ -51,6 +49,8 @@ def rasterize(
 
 def filled(line: Bools) -> tuple[Bools, bool]:
     """The region that contours enclose, with their lines; and whether all were filled already."""
+    from scipy import ndimage
+
     parts, count = ndimage.label(line, structure=np.ones((3, 3)))
     if not count:
         raise FormatError("nothing is drawn: no pixel reaches the threshold")
@@ -90,6 +90,8 @@ def _inside_of_cut(line: Bools) -> Bools:
     image corners that may be inside, the convex hull of line and corners is compared with the regions; the
     choice that fits, and alone fits, tells inside from outside.
     """
+    from scipy import ndimage
+
     drawn = int(line.sum())
     regions, count = ndimage.label(~line)
     # Specks between line and border count as line.
@@ -119,6 +121,8 @@ def _inside_of_cut(line: Bools) -> Bools:
 
 def _across(line: Bools, regions: Array) -> list[tuple[int, int]]:
     """Pairs of regions that lie along each other on the two sides of the line, not just end to end."""
+    from scipy import ndimage
+
     thickness = int(2 * ndimage.distance_transform_edt(np.pad(line, 1)).max())
     touched = {
         int(one): ndimage.binary_dilation(regions == one, iterations=thickness) & line
@@ -134,6 +138,8 @@ def _across(line: Bools, regions: Array) -> list[tuple[int, int]]:
 
 def _hull(mask: Bools, more: Sequence[tuple[int, int]]) -> Bools:
     """Pixels inside the convex hull of the pixels in `mask` and of `more` (row, column)."""
+    from scipy.spatial import ConvexHull
+
     centers = np.concatenate([np.argwhere(mask), np.array(more, dtype=np.int64).reshape(-1, 2)])
     points = np.concatenate([centers + end for end in product((-0.25, 0.25), repeat=2)])
     corners = points[ConvexHull(points).vertices, ::-1]

@@ -1,0 +1,150 @@
+"""One dataset of a run, from its plan to its result, here or in another process."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import pickle
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from medimg import registry
+from medimg.errors import DiskFullError, MedimgError, disk_full
+from medimg.hub_sync.job import GivenAwayError, Job, Settings, Wishes
+from medimg.hub_sync.planning.plan import SyncPlan
+from medimg.hub_sync.pushing.client import Hub, MovedError
+from medimg.hub_sync.pushing.state import Published
+from medimg.hub_sync.results import Result, Watcher
+from medimg.hub_sync.verifying.verify import Reader
+from medimg.registry import Builder
+
+_LOG = logging.getLogger(__name__)
+
+REPLANS = 5
+"""How often a dataset is planned anew because somebody else committed meanwhile."""
+ROOM_SHARDS = 3
+"""Shards that are on disk at once: one is built, while others wait for their upload."""
+_BAD_FILE = 'Compare the file with the original download; bad_files="quarantine" in the declaration goes on without it.'
+
+
+def one(run: Settings, builder: Builder, look: Callable[[], Published]) -> Result | None:
+    """One dataset; whatever goes wrong with it is its result and does not stop the others.
+
+    Args:
+        look: gives the state of its repository.
+
+    Returns:
+        None where the source root has nothing that is called like it, and nobody asked for it.
+
+    Raises:
+        GivenAwayError: there is work to do, and the run wants that done elsewhere (`Settings.away`).
+    """
+    began = time.monotonic()
+    result = _done(run, builder, look)
+    if result is None:
+        return None
+    return replace(
+        result,
+        seconds=round(time.monotonic() - began, 2),
+        publish=builder.dataset.publish.value,
+        address=run.hub.address(builder.name) if result.good else "",
+    )
+
+
+def _done(run: Settings, builder: Builder, look: Callable[[], Published]) -> Result | None:
+    try:
+        with Job(run, builder) as job:
+            for attempt in range(REPLANS):
+                try:
+                    return job.attempt(look if attempt == 0 else lambda: run.hub.published(builder.name))
+                except MovedError as error:
+                    moved = error
+                    run.watcher.note(f"{builder.name}: somebody else committed meanwhile; planning anew")
+                    time.sleep(random.uniform(0.0, 0.1 * 2**attempt))
+            raise moved
+    except GivenAwayError:
+        raise
+    except MedimgError as error:
+        error = _full(run, error, builder) or error
+        error.within(dataset=builder.name)
+        error.next_step = error.next_step or (_BAD_FILE if error.file else "Mend this, then run it again.")
+        return Result(builder.name, "failed", run.hub.redacted(str(error)))
+    except OSError as error:
+        if (full := _full(run, error, builder)) is not None:
+            return Result(builder.name, "failed", run.hub.redacted(str(full)))
+        what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        told = f"{builder.name}: {type(error).__name__}: {what}. Next: mend this, then run it again."
+        return Result(builder.name, "failed", run.hub.redacted(told))
+    except Exception as error:  # a mistake in one builder does not stop a run of a thousand
+        _LOG.exception("%s: unexpected error", builder.name)
+        told = f"{builder.name}: {type(error).__name__}: {error}. Next: report this; the log has the details."
+        return Result(builder.name, "failed", run.hub.redacted(told))
+
+
+def _full(run: Settings, error: Exception, builder: Builder) -> DiskFullError | None:
+    """The error that says how much room a build needs, where a disk is full."""
+    full = error if isinstance(error, DiskFullError) else disk_full(error, dataset=builder.name)
+    return None if full is None else full.needing(ROOM_SHARDS * run.shard_bytes)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One dataset that another process does; `answer` is called over there.
+
+    Attributes:
+        name: of the dataset.
+        address: of the builder, for `registry.get`.
+        connect: see `Hub.again`.
+    """
+
+    name: str
+    address: str
+    connect: Callable[[], Hub] = field(repr=False)
+    wishes: Wishes
+
+    def answer(self, give: Callable[[object], None]) -> None:
+        """Do it; `give` is called with (method, arguments) of a `Watcher`, and at last with what `one` gives."""
+        try:
+            hub, reader = _desk(self.connect)
+            watcher = _Telling(give)
+            hub.note = watcher.note
+            run = Settings(**vars(self.wishes), hub=hub, watcher=watcher, reader=reader)
+            builder = registry.get(self.address)
+        except MedimgError as error:
+            give(Result(self.name, "failed", str(error)))
+        else:
+            give(one(run, builder, lambda: hub.published(self.name)))
+
+
+_here = threading.local()
+
+
+def _desk(connect: Callable[[], Hub]) -> tuple[Hub, Reader]:
+    """The Hub, and the process that reads back from it, which goes on for the next dataset; of this thread."""
+    if getattr(_here, "connect", None) != pickle.dumps(connect):
+        hub = connect()
+        reader = Reader(hub)
+        _here.desk = hub, reader
+        _here.connect = pickle.dumps(connect)
+        atexit.register(reader.close)
+    found: tuple[Hub, Reader] = _here.desk
+    return found
+
+
+class _Telling(Watcher):
+    """Passes on what it is told."""
+
+    def __init__(self, give: Callable[[object], None]) -> None:
+        self._give = give
+
+    def start(self, plan: SyncPlan) -> None:
+        self._give(("start", (plan,)))
+
+    def row(self, name: str, rows: int, size: int) -> None:
+        self._give(("row", (name, rows, size)))
+
+    def note(self, text: str) -> None:
+        self._give(("note", (text,)))

@@ -1,0 +1,43 @@
+"""Messages over a socket: pickled, with large buffers beside the pickle, copied into the socket and out of it.
+
+Both ends are of one run of one installation; nobody else can write to the socket.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+from typing import Any
+
+import numpy as np
+
+
+def send(connection: socket.socket, message: object) -> None:
+    """Send one message. Raises OSError where nobody is there any more."""
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
+    raws = [buffer.raw() for buffer in buffers]
+    sizes = [len(head), *(len(raw) for raw in raws)]
+    connection.sendall(struct.pack(f"<{len(sizes) + 1}Q", len(raws), *sizes))
+    for part in (head, *raws):
+        connection.sendall(part)
+
+
+def receive(connection: socket.socket) -> Any:
+    """The next message. Raises EOFError where the other end is gone."""
+    (count,) = struct.unpack("<Q", _read(connection, 8))
+    sizes = struct.unpack(f"<{count + 1}Q", _read(connection, 8 * (count + 1)))
+    head, *buffers = [_read(connection, size) for size in sizes]
+    return pickle.loads(head, buffers=buffers)
+
+
+def _read(connection: socket.socket, size: int) -> memoryview:
+    found = np.empty(size, np.uint8).data  # not zeroed, as a bytearray would be
+    done = 0
+    while done < size:
+        part = connection.recv_into(found[done:], 0, socket.MSG_WAITALL)
+        if not part:
+            raise EOFError
+        done += part
+    return found

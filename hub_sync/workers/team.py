@@ -1,0 +1,147 @@
+"""Processes of this computer that do one dataset after the other."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from medimg.hub_sync.results import Result, Watcher
+from medimg.hub_sync.unit import Unit
+from medimg.hub_sync.workers.process import Process, WorkerLostError
+
+LOSSES = 2
+"""How often a process may be lost with the same dataset."""
+
+
+class Crew(Protocol):
+    """Who does datasets elsewhere; to be used with `with`.
+
+    Attributes:
+        size: how many at once.
+    """
+
+    size: int
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def give(self, unit: Unit) -> None:
+        """Take on a dataset."""
+
+    def done(self, watcher: Watcher, *, wait: bool) -> Iterator[Result]:
+        """Results that are there by now, or all that are still to come; the watcher is told of the progress."""
+
+
+class Told:
+    """What comes from other processes, in the order in which it comes, and how many units still owe a result."""
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._come: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.put = self._come.put
+
+    def expect(self) -> None:
+        """One more result will come."""
+        self._open += 1
+
+    def done(self, watcher: Watcher, *, wait: bool) -> Iterator[Result]:
+        """See `Crew.done`."""
+        while self._open:
+            try:
+                found = self._come.get(block=wait)
+            except queue.Empty:
+                return
+            if isinstance(found, tuple):
+                method, arguments = found
+                getattr(watcher, method)(*arguments)
+                continue
+            self._open -= 1
+            if isinstance(found, Exception):
+                raise found
+            if found is not None:
+                yield found
+
+
+class Team(Told):
+    """Each process has a thread here that listens to it; the first one that is free takes the next dataset.
+
+    Args:
+        size: processes; one is started when there is something to do for it.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._processes: set[Process] = set()
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended = True
+        for process in list(self._processes):
+            process.stop()
+        for _ in self._threads:
+            self._units.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def give(self, unit: Unit) -> None:
+        """Take on a dataset."""
+        self.expect()
+        self._units.put(unit)
+        if len(self._threads) < self.size:
+            self._threads.append(threading.Thread(target=self._listen, name="worker", daemon=True))
+            self._threads[-1].start()
+
+    def _listen(self) -> None:
+        process = None
+        while (unit := self._units.get()) is not None and not self._ended:
+            for tried in range(LOSSES):
+                process = process or self._start()
+                try:
+                    self._follow(process, unit)
+                    break
+                except WorkerLostError as error:
+                    self._end(process)
+                    process = None
+                    if self._ended:
+                        return
+                    if tried + 1 < LOSSES:
+                        self.put(("note", (f"{unit.name}: {error.problem}; another one begins anew",)))
+                    else:
+                        self.put(Result(unit.name, "failed", str(error.within(dataset=unit.name))))
+                except Exception as error:
+                    self.put(error)
+                    return
+        if process is not None:
+            self._end(process)
+
+    def _follow(self, process: Process, unit: Unit) -> None:
+        """Pass on what a process says of a dataset, to its result."""
+        process.ask(unit)
+        while True:
+            found = process.answer()
+            self.put(found)
+            if not isinstance(found, tuple):
+                return
+
+    def _start(self) -> Process:
+        process = Process()
+        self._processes.add(process)
+        return process
+
+    def _end(self, process: Process) -> None:
+        process.end()
+        self._processes.discard(process)

@@ -89,7 +89,8 @@ class Hub:
 
     def again(self) -> Callable[[], Hub]:
         """Connects to the same Hub and organization, in another process, too; it holds the token."""
-        return functools.partial(Hub, self.endpoint, self.namespace, self.api.token, patience=self.patience)
+        token = self.api.token if isinstance(self.api.token, str) else None
+        return functools.partial(Hub, self.endpoint, self.namespace, token, patience=self.patience)
 
     def spaces(self) -> Hub:
         """The same Hub and organization, for the static Spaces there."""

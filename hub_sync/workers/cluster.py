@@ -13,16 +13,13 @@ import uuid
 from collections.abc import Sequence
 from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from medimg import registry
 from medimg.errors import MedimgError, MissingExtraError
 from medimg.hub_sync.results import Result
 from medimg.hub_sync.unit import Unit
 from medimg.hub_sync.workers.team import Told
-
-if TYPE_CHECKING:
-    from distributed import Future
 
 SAME = ("medimg", "datasets", "huggingface_hub", "nibabel", "numpy", "pillow", "pyarrow", "pydantic")
 """Packages whose versions decide about bytes: all workers must have those of the caller."""
@@ -48,13 +45,13 @@ class Cluster(Told):
     def __init__(self, address: str) -> None:
         super().__init__()
         try:
-            from distributed import Client
+            import distributed
         except ImportError as error:
             raise MissingExtraError(
                 "a cluster needs Dask", next_step='Install it: pip install "medimg[cluster]".'
             ) from error
         try:
-            self._client = Client(address, timeout=PATIENCE, set_as_default=False)
+            self._client: Any = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise ClusterError(
                 f"no Dask scheduler answers at {address} ({error})", next_step="Start one: `dask scheduler`."
@@ -67,7 +64,7 @@ class Cluster(Told):
             raise
         self._topic = f"medimg-{uuid.uuid4().hex}"
         self._client.subscribe_topic(self._topic, lambda event: self.put(pickle.loads(event[1])))
-        self._futures: list[Future] = []
+        self._futures: list[Any] = []
 
     def _check(self, address: str) -> None:
         if not self.size:
@@ -75,12 +72,16 @@ class Cluster(Told):
                 f"the scheduler at {address} has no worker", next_step=f"Start one: `dask worker {address}`."
             )
         own = _versions()
-        for worker, found in self._client.run(_versions).items():
+        for worker, found in self._found().items():
             if differs := [f"{name} {found[name]} instead of {own[name]}" for name in own if found[name] != own[name]]:
                 raise ClusterError(
                     f"the worker {worker} has {', '.join(differs)}, so its bytes may differ",
                     next_step="Install the same versions on every worker (requirements.lock).",
                 )
+
+    def _found(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = self._client.run(_versions)
+        return found
 
     def __enter__(self) -> Self:
         return self
@@ -95,11 +96,11 @@ class Cluster(Told):
         """Take on a dataset."""
         self.expect()
         key = f"{unit.name}-{self._topic}"
-        future = self._client.submit(_work, unit, self._topic, registry.places(), key=key, pure=False)
+        future: Any = self._client.submit(_work, unit, self._topic, registry.places(), key=key, pure=False)
         self._futures.append(future)
         future.add_done_callback(functools.partial(self._ended, unit.name))
 
-    def _ended(self, name: str, future: Future) -> None:
+    def _ended(self, name: str, future: Any) -> None:
         if future.cancelled():
             return
         error = future.exception()
@@ -116,11 +117,11 @@ def _versions() -> dict[str, str]:
 
 def _work(unit: Unit, topic: str, paths: Sequence[str]) -> Result | None:
     """Done on a worker: what it says of its progress goes to the topic."""
-    from distributed import get_worker
+    import distributed
 
     registry.look_in(paths)
     result: list[Any] = []
-    worker = get_worker()
+    worker: Any = distributed.get_worker()
 
     def give(message: object) -> None:
         if isinstance(message, tuple):

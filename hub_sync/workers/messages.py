@@ -17,10 +17,9 @@ def send(connection: socket.socket, message: object) -> None:
     """Send one message. Raises OSError where nobody is there any more."""
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
-    raws = [buffer.raw() for buffer in buffers]
-    sizes = [len(head), *(len(raw) for raw in raws)]
-    connection.sendall(struct.pack(f"<{len(sizes) + 1}Q", len(raws), *sizes))
-    for part in (head, *raws):
+    parts = [memoryview(head), *(buffer.raw() for buffer in buffers)]
+    connection.sendall(struct.pack(f"<{len(parts) + 1}Q", len(buffers), *map(len, parts)))
+    for part in parts:
         connection.sendall(part)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 
 from medimg import registry
@@ -108,7 +108,7 @@ def worth(files: Files, note: Callable[[str], None]) -> bool:
 
 def spread(
     builder: Builder, files: Files, origin: Origin, processes: int, note: Callable[[str], None] = lambda text: None
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """The steps of `medimg.rows.steps`, made by several processes.
 
     Raises:

@@ -17,7 +17,7 @@ from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.state import Published
 from medimg.hub_sync.results import Result, Watcher
 from medimg.hub_sync.scratch import sweep
-from medimg.hub_sync.unit import Unit, one
+from medimg.hub_sync.unit import WorkUnit, one
 from medimg.hub_sync.verifying.verify import Reader
 from medimg.hub_sync.workers.team import Crew, Team
 from medimg.loading import ARCHIVES, OFFICIAL, locate_source
@@ -144,7 +144,7 @@ def _results(
             result = one(run, builder, state)
         except GivenAwayError:
             assert crew is not None
-            crew.give(Unit(builder.name, builder.address, run.hub.again(), wishes))
+            crew.give(WorkUnit(builder.name, builder.address, run.hub.again(), wishes))
         else:
             if result is not None:
                 yield result

@@ -91,7 +91,7 @@ def _full(run: Settings, error: Exception, builder: Builder) -> DiskFullError | 
 
 
 @dataclass(frozen=True)
-class Unit:
+class WorkUnit:
     """One dataset that another process does; `answer` is called over there.
 
     Attributes:

@@ -172,7 +172,7 @@ def test_command_lines_are_ones_that_medimg_takes(arguments: list[str]) -> None:
     parse(arguments)
 
 
-@pytest.mark.parametrize("wrong", ["lisst", "list --organs liver", "rollback lits", "sync --workers many"])
+@pytest.mark.parametrize("wrong", ["lisst", "list --organs liver", "rollback lits", "sync --worker many"])
 def test_a_command_line_that_medimg_does_not_take_would_be_noticed(wrong: str) -> None:
     with pytest.raises(Exception, match=r"(?i)no such|missing|invalid"):
         parse(wrong.split())

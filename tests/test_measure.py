@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from medimg.hub_sync.building.measure import SAMPLE, Measures
+from medimg.hub_sync.building.measure import SAMPLE, Measures, SampledValues
 from medimg.pixels import Clip, Picture, Volume
 
 
-def row(image: Any, spacing: Any = None) -> Any:
-    return SimpleNamespace(image=image, values={"shape": list(image.shape), "spacing": spacing})
+def row(image: Any, spacing: Any = None) -> tuple[dict[str, Any], SampledValues]:
+    return {"shape": list(image.shape), "spacing": spacing}, SampledValues.of(image)
 
 
 def test_sizes_and_spacings_have_their_ends_and_their_middle() -> None:
     measures = Measures()
     for height, step in ((10, 0.5), (30, None), (20, 0.25)):
         image = Picture(np.full((height, 8), height, np.uint8))
-        measures.add(row(image, None if step is None else [step, step]))
+        measures.add(*row(image, None if step is None else [step, step]))
     found = measures.result()
     assert found is not None
     assert [(each.smallest, each.median, each.largest) for each in found.size] == [(10, 20, 30), (8, 8, 8)]
@@ -32,9 +31,9 @@ def test_sizes_and_spacings_have_their_ends_and_their_middle() -> None:
 def test_values_are_those_that_the_header_means_and_what_is_no_number_does_not_count() -> None:
     measures = Measures()
     stored = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
-    measures.add(row(Volume.from_array(stored, np.eye(4), slope=2.0, inter=-1024.0)))
+    measures.add(*row(Volume.from_array(stored, np.eye(4), slope=2.0, inter=-1024.0)))
     values = np.array([[np.nan, 1.0], [np.inf, 3.0]], np.float32)
-    measures.add(row(Picture(values)))
+    measures.add(*row(Picture(values)))
     found = measures.result()
     assert found is not None
     assert (found.lowest, found.highest) == (-1024, 3) and dict(found.types) == {"float32": 1, "int16": 1}
@@ -43,7 +42,7 @@ def test_values_are_those_that_the_header_means_and_what_is_no_number_does_not_c
 def test_a_large_image_is_sampled_evenly() -> None:
     measures = Measures()
     image = Picture(np.tile(np.arange(1000, dtype=np.uint16), (1000, 1)))
-    measures.add(row(image))
+    measures.add(*row(image))
     found = measures.result()
     assert found is not None and image.array.size > 10 * SAMPLE
     assert found.mean is not None and abs(found.mean - 499.5) < 5
@@ -53,12 +52,12 @@ def test_a_large_image_is_sampled_evenly() -> None:
 def test_what_is_not_decoded_has_no_values() -> None:
     measures = Measures()
     assert measures.result() is None
-    measures.add(row(Picture(np.zeros((0, 4), np.uint8))))
+    measures.add(*row(Picture(np.zeros((0, 4), np.uint8))))
     empty = measures.result()
     assert empty is not None and empty.lowest is None and dict(empty.types) == {"uint8": 1}
     clip = Clip(b"", ".avi", (7, 4, 5), 25.0, "digest")
     measures = Measures()
-    measures.add(SimpleNamespace(image=clip, values={"shape": [7, 4, 5], "spacing": None}))  # type: ignore[arg-type]
+    measures.add(*row(clip))
     found = measures.result()
     assert found is not None and [each.median for each in found.size] == [7, 4, 5]
     assert found.lowest is None and found.mean is None and not found.types

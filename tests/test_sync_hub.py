@@ -35,6 +35,7 @@ from medimg.hub_sync.results import Result, Watcher, report
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying.verify import Reader, verify
 from medimg.hub_sync.withdrawing import history
+from medimg.hub_sync.workers import cluster
 from medimg.licenses import Verdict
 from medimg.manifest import MANIFEST_PATH
 from medimg.privacy import identifying
@@ -290,6 +291,8 @@ def tried(root: Path, hub: str, store: Path) -> dict[str, dict[str, list[str]]]:
             "--restore": [],
             "--no-collections": [],
             "--report": [str(store / "report.json")],
+            "--workers": ["2"],
+            "--scheduler": ["tcp://127.0.0.1:9"],
         },
         "fuse": {
             **common,
@@ -362,6 +365,7 @@ def test_no_flag_of_any_command_publishes_a_recipe(
     registry.get(name).miniature(Phantom(tmp_path / "root" / name))
     registry.get("hc18").miniature(Phantom(tmp_path / "root" / "hc18"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cluster, "PATIENCE", 0.1)
     for name_ in ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_DISABLE_TELEMETRY"):  # the command sets them
         monkeypatch.setenv(name_, os.environ.get(name_, ""))
     options = tried(tmp_path / "root", proxy.url, tmp_path / "store")

@@ -18,7 +18,7 @@ SAMPLE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SampledValues:
     """What is looked at of one image: the type of its values ("" of a clip), and of a sample how many, sums, bounds."""
 
     type: str = ""
@@ -62,7 +62,7 @@ class Measures:
         self._sum = self._squares = 0.0
         self._low, self._high = math.inf, -math.inf
 
-    def add(self, values: Mapping[str, Any], sample: Sample) -> None:
+    def add(self, values: Mapping[str, Any], sample: SampledValues) -> None:
         """Look at a stored row: its size, its spacing, and a sample of its values."""
         _count(self._sizes, values["shape"] or ())
         spacing = values["spacing"]

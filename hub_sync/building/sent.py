@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medimg.hub_sync.building.measure import Sample
+from medimg.hub_sync.building.measure import SampledValues
 from medimg.pixels import Clip, Image, Volume
 from medimg.readers import raster
 from medimg.rows import Record
@@ -25,7 +25,7 @@ class Sent(Record):
         sample: of the image's values, since it was decoded over there.
     """
 
-    sample: Sample = field(default_factory=Sample)
+    sample: SampledValues = field(default_factory=SampledValues)
 
 
 def packed(record: Record) -> Sent:
@@ -38,13 +38,13 @@ def packed(record: Record) -> Sent:
         None if record.mask is None else _hollow(record.mask),
         record.mask_values,
         record.private,
-        Sample.of(record.image),
+        SampledValues.of(record.image),
     )
 
 
-def sampled(record: Record) -> Sample:
+def sampled(record: Record) -> SampledValues:
     """What is looked at of the values of a row's image."""
-    return record.sample if isinstance(record, Sent) else Sample.of(record.image)
+    return record.sample if isinstance(record, Sent) else SampledValues.of(record.image)
 
 
 def decoded(record: Record) -> tuple[Image, Image | None]:

@@ -117,6 +117,7 @@ def sync(
         except BaseException:
             watcher.write(done=False)
             raise
+    watcher.results = results
     watcher.write(done=True)
     if as_json:
         print(report(results))

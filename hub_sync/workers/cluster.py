@@ -18,12 +18,12 @@ from typing import Any, Self
 from medimg import registry
 from medimg.errors import MedimgError, MissingExtraError
 from medimg.hub_sync.results import Result
-from medimg.hub_sync.unit import Unit
-from medimg.hub_sync.workers.team import Told
+from medimg.hub_sync.unit import WorkUnit
+from medimg.hub_sync.workers.team import Inbox
 
 SAME = ("medimg", "datasets", "huggingface_hub", "nibabel", "numpy", "pillow", "pyarrow", "pydantic")
 """Packages whose versions decide about bytes: all workers must have those of the caller."""
-PATIENCE = 30
+PATIENCE = 30.0
 """Seconds until a scheduler must have answered."""
 
 
@@ -31,7 +31,7 @@ class ClusterError(MedimgError):
     """The cluster cannot be used."""
 
 
-class Cluster(Told):
+class Cluster(Inbox):
     """To be used with `with`.
 
     Args:
@@ -92,7 +92,7 @@ class Cluster(Told):
         self._client.cancel(self._futures)
         self._client.close()
 
-    def give(self, unit: Unit) -> None:
+    def give(self, unit: WorkUnit) -> None:
         """Take on a dataset."""
         self.expect()
         key = f"{unit.name}-{self._topic}"
@@ -115,7 +115,7 @@ def _versions() -> dict[str, str]:
     return {"python": "{}.{}".format(*sys.version_info), **{name: version(name) for name in SAME}}
 
 
-def _work(unit: Unit, topic: str, paths: Sequence[str]) -> Result | None:
+def _work(unit: WorkUnit, topic: str, paths: Sequence[str]) -> Result | None:
     """Done on a worker: what it says of its progress goes to the topic."""
     import distributed
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from medimg.hub_sync.results import Result, Watcher
-from medimg.hub_sync.unit import Unit
+from medimg.hub_sync.unit import WorkUnit
 from medimg.hub_sync.workers.process import Process, WorkerLostError
 
 LOSSES = 2
@@ -31,14 +31,14 @@ class Crew(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def give(self, unit: Unit) -> None:
+    def give(self, unit: WorkUnit) -> None:
         """Take on a dataset."""
 
     def done(self, watcher: Watcher, *, wait: bool) -> Iterator[Result]:
         """Results that are there by now, or all that are still to come; the watcher is told of the progress."""
 
 
-class Told:
+class Inbox:
     """What comes from other processes, in the order in which it comes, and how many units still owe a result."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Told:
                 yield found
 
 
-class Team(Told):
+class Team(Inbox):
     """Each process has a thread here that listens to it; the first one that is free takes the next dataset.
 
     Args:
@@ -78,7 +78,7 @@ class Team(Told):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
-        self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self._units: queue.SimpleQueue[WorkUnit | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._processes: set[Process] = set()
         self._ended = False
@@ -97,7 +97,7 @@ class Team(Told):
         for thread in self._threads:
             thread.join()
 
-    def give(self, unit: Unit) -> None:
+    def give(self, unit: WorkUnit) -> None:
         """Take on a dataset."""
         self.expect()
         self._units.put(unit)
@@ -128,7 +128,7 @@ class Team(Told):
         if process is not None:
             self._end(process)
 
-    def _follow(self, process: Process, unit: Unit) -> None:
+    def _follow(self, process: Process, unit: WorkUnit) -> None:
         """Pass on what a process says of a dataset, to its result."""
         process.ask(unit)
         while True:

@@ -24,6 +24,7 @@ import tiny_datasets as tiny
 from fault_proxy import FAULTS, FaultProxy, Seen
 
 from medimg.errors import HubError
+from medimg.hub_sync import sync as engine
 from medimg.hub_sync.hub.limits import HubLimits
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing import patience
@@ -32,6 +33,7 @@ from medimg.hub_sync.pushing.patience import Interrupted, Patience, persist
 from medimg.hub_sync.results import Result, Watcher
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying.verify import Reader, verify
+from medimg.hub_sync.workers.team import Team
 
 pytestmark = pytest.mark.clients
 
@@ -70,6 +72,27 @@ def processes() -> Any:
         patch.setenv("TINY_WARM", "1")
         forkserver.ensure_running()
     return context
+
+
+class Kept(Team):
+    """A team that goes on from run to run."""
+
+    def __exit__(self, *details: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def team() -> Iterator[Team]:
+    kept = Kept(1)
+    yield kept
+    Team.__exit__(kept, None, None, None)
+
+
+@pytest.fixture(params=["here", "elsewhere"])
+def by(request: pytest.FixtureRequest, team: Team, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who does what there is to do: this process, or a worker."""
+    if request.param == "elsewhere":
+        monkeypatch.setattr(engine, "_crew", lambda *given: team)
+    return str(request.param)
 
 
 @pytest.fixture
@@ -162,10 +185,10 @@ def test_no_kind_of_request_is_left_out(server: EmbeddedHub, proxy: FaultProxy, 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_fault_of_every_kind_in_one_run(
-    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path, fault: str
+    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path, fault: str, by: str
 ) -> None:
-    namespace = "soft-" + fault.replace(" ", "-")
-    seed = 1 + FAULTS.index(fault)  # a store keeps equal pictures once
+    namespace = f"soft-{by}-" + fault.replace(" ", "-")
+    seed = 1 + FAULTS.index(fault) + 100 * (by == "here")  # a store keeps equal pictures once
     root = tiny.originals(tmp_path, NAME, 36, seed)
     watch = Watch(server, f"{namespace}/{NAME}")
     proxy.hook = watch
@@ -192,11 +215,11 @@ def test_one_fault_of_every_kind_in_one_run(
 
 @pytest.mark.parametrize("fault", ["cut before", "cut midway", "cut after", "500"])
 def test_each_fault_ends_a_run_and_the_next_goes_on(
-    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path, fault: str
+    server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path, fault: str, by: str
 ) -> None:
     new, changed = kinds.new, kinds.changed
-    namespace = "hard-" + fault.replace(" ", "-")
-    seed = 11 + FAULTS.index(fault)
+    namespace = f"hard-{by}-" + fault.replace(" ", "-")
+    seed = 11 + FAULTS.index(fault) + 100 * (by == "here")
     root = tiny.originals(tmp_path, NAME, ROWS, seed)
     watch = Watch(server, f"{namespace}/{NAME}")
     proxy.hook = watch
@@ -257,12 +280,12 @@ def test_verify_says_that_the_hub_refuses_to_list(proxy: FaultProxy, tmp_path: P
 
 
 def test_a_lost_answer_to_an_upload_sends_nothing_again(
-    server: EmbeddedHub, proxy: FaultProxy, names: list[str], tmp_path: Path
+    server: EmbeddedHub, proxy: FaultProxy, names: list[str], tmp_path: Path, by: str
 ) -> None:
-    root = tiny.originals(tmp_path, NAME, ROWS, 31)
+    root = tiny.originals(tmp_path, NAME, ROWS, 31 + 100 * (by == "here"))
     proxy.choose = lambda seen: "cut after" if seen.kind == "PUT /lfs/object/*" else None
-    assert run(Hub(proxy.url, "lost", patience=tiny.QUICK), root).status == "published"
-    assert proxy.uploaded == sum(proxy.objects.values()) == tiny.stored_bytes(server, f"lost/{NAME}")
+    assert run(Hub(proxy.url, f"lost-{by}", patience=tiny.QUICK), root).status == "published"
+    assert proxy.uploaded == sum(proxy.objects.values()) == tiny.stored_bytes(server, f"lost-{by}/{NAME}")
 
 
 def test_killed_at_twenty_points(
@@ -289,15 +312,15 @@ def test_killed_at_twenty_points(
             os.kill(process.pid, signal.SIGKILL)
 
     proxy.hook = hook
+    killed = 0
 
     def start() -> Any:
         told = tmp_path / "report.json"
-        arguments = (str(builders), proxy.url, "killed", str(root), some, str(told))
+        arguments = (str(builders), proxy.url, "killed", str(root), some, str(told), 1 + killed % 2)
         process = processes.Process(target=tiny.child, args=arguments)
         process.start()
         return process
 
-    killed = 0
     while killed < 20:
         victim.clear()
         process = start()

@@ -184,10 +184,11 @@ def warm() -> None:
     fingerprint.texts(registry.builders()[0], "warm")
 
 
-def child(folder: str, url: str, namespace: str, root: str, names: list[str], told: str) -> None:
+def child(folder: str, url: str, namespace: str, root: str, names: list[str], told: str, workers: int = 1) -> None:
     """Sync in a process of its own; the report goes to a file."""
     register(Path(folder))
-    results = sync(names, Hub(url, namespace, patience=QUICK), root=root, check=False, shard_bytes=SHARD)
+    hub = Hub(url, namespace, patience=QUICK)
+    results = sync(names, hub, root=root, check=False, shard_bytes=SHARD, workers=workers)
     Path(told).write_text(report(results))
 
 

@@ -90,12 +90,12 @@ class Team(Inbox):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True
-        for process in list(self._processes):
-            process.stop()
         for _ in self._threads:
             self._units.put(None)
-        for thread in self._threads:
-            thread.join()
+        while alive := [thread for thread in self._threads if thread.is_alive()]:
+            for process in list(self._processes):
+                process.stop()
+            alive[0].join(0.1)
 
     def give(self, unit: WorkUnit) -> None:
         """Take on a dataset."""

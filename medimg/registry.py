@@ -11,11 +11,10 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from medimg import collections, index
+from medimg import collections, imports, index
 from medimg.collections import Holding
 from medimg.errors import DeclarationError, UnknownDatasetError
 from medimg.index import IndexEntry
@@ -244,12 +243,8 @@ def _mark(module: str) -> str:
 @functools.cache
 def _text(module: str) -> str | None:
     """The text of a module of builders; None where there is no such file."""
-    package = importlib.import_module(PACKAGE)
-    for folder in package.__path__:
-        path = Path(folder) / f"{module}.py"
-        if path.is_file():
-            return path.read_text("utf-8")
-    return None
+    path = imports.place(f"{PACKAGE}.{module}")
+    return None if path is None else path.read_text("utf-8")
 
 
 def source(prefix: str) -> CollectionSource:

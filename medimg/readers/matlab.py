@@ -63,10 +63,7 @@ def _matrix(data: bytes, key: str) -> np.ndarray:
     except MedimgError:
         raise
     except (MatReadError, ValueError, TypeError, KeyError, OSError, NotImplementedError, zlib.error) as error:
-        told = what_it_is(data[:512])
-        raise FormatError(
-            told if told.startswith(("this", "the file")) else f"no readable MATLAB file ({error})"
-        ) from error
+        raise FormatError(what_it_is(data[:512], f"no readable MATLAB file ({error})")) from error
     return array
 
 

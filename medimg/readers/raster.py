@@ -180,8 +180,8 @@ def palette(picture: Picture) -> npt.NDArray[np.uint8] | None:
     return np.array(colors, dtype=np.uint8).reshape(-1, 3)
 
 
-def what_it_is(data: bytes) -> str:
-    """One clause on bytes that are no known picture, for an error message."""
+def what_it_is(data: bytes, other: str = "") -> str:
+    """One clause on bytes that are no known picture, for an error message; `other` where nothing is known of them."""
     head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not data:
         return "the file is empty"
@@ -193,7 +193,7 @@ def what_it_is(data: bytes) -> str:
         return "this is a DICOM file, not a raster picture"
     if not data.strip(b"\0"):
         return "the file holds nothing but zero bytes"
-    return f"not a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} (it starts with {data[:8]!r})"
+    return other or f"not a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} (it starts with {data[:8]!r})"
 
 
 def _picture(file: File, page: int | None, reduced: bool) -> Picture:

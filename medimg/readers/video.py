@@ -6,15 +6,14 @@ import hashlib
 import io
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from medimg.errors import FormatError, MedimgError, need
+from medimg.errors import FormatError, need
 from medimg.files import File
 from medimg.pixels import Clip, Picture, Pixels
-from medimg.readers.promises import Promised, naming
+from medimg.readers.promises import Promised, reading
 from medimg.readers.raster import what_it_is
 
 
@@ -45,18 +44,6 @@ def frames(file: File, indices: Sequence[int]) -> list[Pixels]:
     return [Promised((file,), shared.frame, (index,)) for index in indices]
 
 
-@contextmanager
-def _named(file: File) -> Iterator[None]:
-    """Decoder errors as FormatError naming the file."""
-    try:
-        with naming(file.path):
-            yield
-    except MedimgError:
-        raise
-    except (ValueError, OSError, EOFError, RuntimeError) as error:  # PyAV's errors derive from these
-        raise FormatError(f"a damaged or truncated video ({error})", file=file.path) from error
-
-
 def _decoded(stream: Any, file: File, about: dict[str, Any] | None = None) -> Iterator[Any]:
     """The frames of the first video stream, in order; refuses what is truncated or damaged.
 
@@ -73,8 +60,7 @@ def _decoded(stream: Any, file: File, about: dict[str, Any] | None = None) -> It
     try:
         container = av.open(stream, "r")
     except (ValueError, OSError, EOFError) as error:
-        told = what_it_is(head)
-        raise FormatError(told if told.startswith(("this", "the file")) else f"not a video ({error})") from error
+        raise FormatError(what_it_is(head, f"not a video ({error})")) from error
     with container:
         if not container.streams.video:
             raise FormatError("the file has no video stream")
@@ -146,7 +132,7 @@ def _clip(file: File) -> Clip:
     digest = hashlib.sha256()
     count, size, layout = 0, (0, 0), ""
     about: dict[str, Any] = {}
-    with _named(file):
+    with reading(file):
         for frame in _decoded(io.BytesIO(data), file, about):
             if not count:
                 size, layout = (frame.height, frame.width), frame.format.name
@@ -198,7 +184,7 @@ class _Decoder:
         return _Decoder, (self.file,)
 
     def frame(self, index: int) -> Picture:
-        with self._lock, _named(self.file):
+        with self._lock, reading(self.file):
             if self._last is not None and self._last[0] == index:
                 return self._last[1]
             if self._frames is None or index < self._next:

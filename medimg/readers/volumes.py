@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from medimg.readers.levels import counted, looked_up, pieces
 from medimg.readers.promises import PromisedVolume, naming
 
 if TYPE_CHECKING:
-    from medimg.files import File
+    pass
 
 _INTEGERS = tuple(np.dtype(name) for name in ("u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8"))
 
@@ -158,35 +158,23 @@ def mask(pixels: Pixels, mapping: Mapping[int, int] | None = None, *, tolerance:
     return PromisedVolume((pixels,), pixels, _mask, (pixels, mapping, tolerance))
 
 
-@dataclass(frozen=True)
-class _OnGrid(VolumePixels):
-    pixels: Pixels
-    image: Pixels
-    reason: str
-
-    def files(self) -> Iterable[File]:
-        return self.pixels.files()
-
-    def grid(self) -> VoxelGrid:
-        return replace(grid_of(self.image), shape=grid_of(self.pixels).shape)
-
-    def read(self) -> Volume:
-        target = grid_of(self.image)
-        volume = volume_of(self.pixels)
-        if spatial(volume.shape) != target.shape:
-            raise GeometryError(
-                f"{list(spatial(volume.shape))} voxels cannot be on the grid of {name_of(self.image)}, "
-                f"which has {list(target.shape)}",
-                file=name_of(self.pixels),
-            )
-        header = volume.header
-        old = header.get_best_affine()
-        header.set_sform(target.affine, code="scanner")
-        header.set_qform(target.affine, code="scanner", strip_shears=True)
-        header.set_xyzt_units("mm", header.get_xyzt_units()[1])
-        note = {"reason": self.reason, "affine_in_source": np.nan_to_num(old).tolist()}
-        meta = dict(volume.meta) | {"grid_from_image": note}
-        return Volume(_with_header(volume, header), meta, target.origins if target.uneven else None)
+def _on_grid(pixels: Pixels, image: Pixels, reason: str) -> Volume:
+    target = grid_of(image)
+    volume = volume_of(pixels)
+    if spatial(volume.shape) != target.shape:
+        raise GeometryError(
+            f"{list(spatial(volume.shape))} voxels cannot be on the grid of {name_of(image)}, "
+            f"which has {list(target.shape)}",
+            file=name_of(pixels),
+        )
+    header = volume.header
+    old = header.get_best_affine()
+    header.set_sform(target.affine, code="scanner")
+    header.set_qform(target.affine, code="scanner", strip_shears=True)
+    header.set_xyzt_units("mm", header.get_xyzt_units()[1])
+    note = {"reason": reason, "affine_in_source": np.nan_to_num(old).tolist()}
+    meta = dict(volume.meta) | {"grid_from_image": note}
+    return Volume(_with_header(volume, header), meta, target.origins if target.uneven else None)
 
 
 def on_grid(pixels: Pixels, image: Pixels, *, reason: str) -> VolumePixels:
@@ -202,7 +190,7 @@ def on_grid(pixels: Pixels, image: Pixels, *, reason: str) -> VolumePixels:
     Raises:
         GeometryError: on `read`: the shapes differ.
     """
-    return _OnGrid(pixels, image, reason)
+    return PromisedVolume((pixels,), image, _on_grid, (pixels, image, reason))
 
 
 def _with_header(volume: Volume, header: Any) -> bytes | bytearray | memoryview:

@@ -15,7 +15,7 @@ from medimg.errors import FormatError, GeometryError
 from medimg.files import File
 from medimg.pixels import Array, Pixels
 from medimg.readers import image as reader_of
-from medimg.readers.grids import VolumePixels, VoxelGrid, grid_of
+from medimg.readers.grids import VolumePixels, VoxelGrid, grid_of, name_of
 
 System = Literal["LPS", "RAS"]
 _TO_RAS = {"LPS": np.array([-1.0, -1.0, 1.0]), "RAS": np.array([1.0, 1.0, 1.0])}
@@ -63,7 +63,7 @@ def cubes(
     boxes = []
     for center, (world, diameter) in zip(centers, spheres, strict=True):
         if not (math.isfinite(diameter) and diameter > 0):
-            raise GeometryError(f"a diameter of {diameter} mm", file=_path(image))
+            raise GeometryError(f"a diameter of {diameter} mm", file=name_of(reader_of(image)))
         low = [max(0, math.floor(c - r * diameter / 2 + 0.5)) for c, r in zip(center, reach, strict=True)]
         high = [
             min(n, max(math.ceil(c + r * diameter / 2 + 0.5), math.floor(c + 0.5) + 1))
@@ -73,7 +73,7 @@ def cubes(
             raise GeometryError(
                 f"the point {tuple(world)} mm is voxel {tuple(round(c, 1) for c in center)}, "
                 f"outside an image of {grid.shape} voxels",
-                file=_path(image),
+                file=name_of(reader_of(image)),
                 next_step="see whether the table belongs to this image and which axes it uses",
             )
         boxes.append((*map(float, low), *map(float, high)))
@@ -83,12 +83,12 @@ def cubes(
 def _grid(image: File | Pixels) -> VoxelGrid:
     pixels = reader_of(image)
     if not isinstance(pixels, VolumePixels):
-        raise FormatError("world coordinates need a volume", file=_path(image))
+        raise FormatError("world coordinates need a volume", file=name_of(reader_of(image)))
     grid = grid_of(pixels)
     if grid.uneven:
         raise GeometryError(
             "slices are missing or unevenly apart: points in millimeters have no voxel that an affine can tell",
-            file=_path(image),
+            file=name_of(reader_of(image)),
             next_step="Complete the series, or leave out the points of this one.",
         )
     return grid
@@ -97,11 +97,6 @@ def _grid(image: File | Pixels) -> VoxelGrid:
 def _ras(point: Sequence[float], system: System, image: File | Pixels) -> Array:
     values = np.asarray(point, dtype=np.float64)
     if values.shape != (3,) or not np.isfinite(values).all():
-        raise GeometryError(f"{tuple(point)} is no point in space", file=_path(image))
+        raise GeometryError(f"{tuple(point)} is no point in space", file=name_of(reader_of(image)))
     turned: Array = values * _TO_RAS[system]
     return turned
-
-
-def _path(image: File | Pixels) -> str | None:
-    file = image if isinstance(image, File) else next(iter(image.files()), None)
-    return None if file is None else file.path

@@ -21,7 +21,7 @@ from medimg.pixels import Picture, Pixels
 from medimg.readers.contours import rasterize
 from medimg.readers.depth import label_picture
 from medimg.readers.masks import no_objects, numbered
-from medimg.readers.promises import Promised, naming
+from medimg.readers.promises import Promised, damaged, naming
 from medimg.readers.tables import json_value, xml
 
 BoxValues = tuple[float, float, float, float]
@@ -257,11 +257,8 @@ def coco(file: File) -> Coco:
         FormatError: no COCO, or annotations of images or categories that the file does not list.
     """
     value = json_value(file)
-    try:
-        with naming(file.path):
-            return _coco(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FormatError(f"not a COCO file of instances ({type(error).__name__}: {error})", file=file.path) from error
+    with naming(file.path), damaged("not a COCO file of instances"):
+        return _coco(value)
 
 
 def _coco(value: Mapping[str, Any]) -> Coco:

@@ -18,7 +18,7 @@ from medimg.files import File
 from medimg.pixels import Array, Picture, Pixels
 from medimg.readers.dicom_file import library, open_dataset
 from medimg.readers.dicom_pixels import check_frames, check_size
-from medimg.readers.promises import Promised, reading
+from medimg.readers.promises import Promised, damaged, reading
 from medimg.readers.slides import TISSUE, Position, stained, tissue_in
 
 MAX_LEVEL = 512 << 20
@@ -157,11 +157,8 @@ class _Slide:
 
     def frame(self, number: int) -> Array:
         """Frame `number` without what lies beyond the slide's border, (rows, columns, 3)."""
-        with reading(self.level.file):
-            try:
-                array: Array = library().pixels.pixel_array(self._dataset(), index=number)
-            except (NotImplementedError, RuntimeError, AttributeError) as error:
-                raise FormatError(f"tile {number + 1} cannot be decoded: {error}") from error
+        with reading(self.level.file), damaged(f"tile {number + 1} cannot be decoded"):
+            array: Array = library().pixels.pixel_array(self._dataset(), index=number)
         x, y = self.level.places[number]
         return array[: self.level.size[1] - y, : self.level.size[0] - x]
 

@@ -12,7 +12,7 @@ import numpy as np
 from medimg.errors import BombError, FormatError, need
 from medimg.pixels import Picture, Pixels
 from medimg.readers.depth import storable
-from medimg.readers.promises import Promised, reading
+from medimg.readers.promises import Promised, damaged, reading
 
 if TYPE_CHECKING:
     from medimg.files import File
@@ -27,18 +27,15 @@ def _dataset(file: File, key: str) -> Iterator[Any]:
     need("hdf5", "HDF5", "h5py")
     import h5py
 
-    with reading(file), file.open() as stream:
-        try:
-            with h5py.File(stream, "r") as book:
-                if not isinstance(book.get(key, getlink=True), h5py.HardLink):
-                    raise FormatError(f"has no dataset {key!r}; there are {sorted(book)[:8]}")
-                found = book[key]
-                if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "buif" or found.external:
-                    raise FormatError(f"{key!r} is no dataset of numbers")
-                _bounded(math.prod(found.chunks or (0,)) * found.dtype.itemsize)  # it is unpacked as a whole
-                yield found
-        except OSError as error:
-            raise FormatError(f"no HDF5 file, or a damaged one ({error})") from error
+    with reading(file), file.open() as stream, damaged("no HDF5 file, or a damaged one"):
+        with h5py.File(stream, "r") as book:
+            if not isinstance(book.get(key, getlink=True), h5py.HardLink):
+                raise FormatError(f"has no dataset {key!r}; there are {sorted(book)[:8]}")
+            found = book[key]
+            if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "buif" or found.external:
+                raise FormatError(f"{key!r} is no dataset of numbers")
+            _bounded(math.prod(found.chunks or (0,)) * found.dtype.itemsize)  # it is unpacked as a whole
+            yield found
 
 
 def length(file: File, key: str) -> int:

@@ -24,17 +24,21 @@ def naming(path: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def reading(file: File) -> Iterator[None]:
-    """Errors within name the file; whatever a library throws at bad bytes becomes a FormatError."""
+def damaged(what: str) -> Iterator[None]:
+    """Whatever a library throws at bad bytes within becomes a FormatError: `what`, and what was thrown."""
     try:
-        with naming(file.path):
-            yield
+        yield
     except MedimgError:
         raise
-    except (OSError, MemoryError) as error:
-        raise FormatError(f"cannot be read: {error}", file=file.path) from error
     except Exception as error:
-        raise FormatError(f"cannot be decoded: {type(error).__name__}: {error}", file=file.path) from error
+        raise FormatError(f"{what} ({type(error).__name__}: {error})") from error
+
+
+@contextmanager
+def reading(file: File) -> Iterator[None]:
+    """Errors within name the file; those of libraries become a FormatError."""
+    with naming(file.path), damaged("cannot be read"):
+        yield
 
 
 @dataclass(frozen=True, slots=True)

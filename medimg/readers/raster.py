@@ -39,7 +39,7 @@ from medimg.pixels import Array, Picture, Pixels, Volume
 from medimg.readers import exif
 from medimg.readers.depth import check_size, deep_color, storable
 from medimg.readers.netpbm import netpbm, netpbm_header
-from medimg.readers.promises import Promised
+from medimg.readers.promises import Promised, damaged
 from medimg.readers.raster_tiff import (
     MIN_IS_WHITE,
     check_page,
@@ -333,10 +333,8 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 def _frames(image: Image.Image) -> int:
     if image.format == "MPO":  # a JPEG with previews behind it; everybody sees the first
         return 1
-    try:
+    with damaged(f"a damaged or truncated {image.format}"):
         return int(getattr(image, "n_frames", 1))
-    except Exception as error:
-        raise FormatError(f"a damaged or truncated {image.format} ({error})") from error
 
 
 def decode(data: bytes, page: int | None, reduced: bool, file: File | None = None) -> Picture:
@@ -467,16 +465,12 @@ def _pages(data: bytes, file: File) -> Iterator[Array]:
         return
     with image:
         for page in range(_frames(image)):
-            try:
+            with damaged(f"page {page} is damaged or truncated"):
                 image.seek(page)
                 _check_image(image, file)
                 _unturned(_orientation(image))
                 image.load()
                 array = np.asarray(image)
-            except MedimgError:
-                raise
-            except Exception as error:
-                raise FormatError(f"page {page} is damaged or truncated ({error})") from error
             if _deep(image, data):
                 raise deep_color("16 bits per color channel")
             yield storable(array)

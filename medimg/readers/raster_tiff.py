@@ -15,6 +15,7 @@ from medimg.files.decoders import CODECS, exceeds
 from medimg.pixels import Array, Picture
 from medimg.readers import exif
 from medimg.readers.depth import check_size, deep_color, storable
+from medimg.readers.promises import damaged
 
 MIN_IS_WHITE = "MinIsWhite; values are as stored"
 
@@ -39,10 +40,8 @@ def opened_tiff(data: bytes, reason: FormatError | None) -> Any:
     need("tiff", "a TIFF that Pillow cannot read without loss", "tifffile")
     import tifffile
 
-    try:
+    with damaged(reason.problem if reason else "a damaged TIFF"):
         return tifffile.TiffFile(io.BytesIO(data))
-    except Exception as error:
-        raise FormatError(f"{reason.problem if reason else 'a damaged TIFF'}; {error}") from error
 
 
 def decode_tiff(data: bytes, page: int | None, reason: FormatError | None, file: File | None) -> Picture:

@@ -12,9 +12,9 @@ import pickle
 import pickletools
 from typing import Any, NoReturn
 
-from medimg.errors import FormatError, MedimgError, PickleError
+from medimg.errors import FormatError, PickleError
 from medimg.files import File
-from medimg.readers.promises import naming
+from medimg.readers.promises import damaged, naming
 
 MAX_BYTES = 256 << 20
 """A larger pickle is not read."""
@@ -63,7 +63,7 @@ def value(file: File) -> Any:
 
 def loads(data: bytes) -> Any:
     """As `value`, from bytes."""
-    try:
+    with damaged("no pickle, or a damaged one"):
         for instruction, argument, _ in pickletools.genops(data):
             if instruction.name not in _PLAIN:
                 raise _refused(f"instruction {instruction.name}")
@@ -72,10 +72,6 @@ def loads(data: bytes) -> Any:
                 raise FormatError("a damaged pickle (a place in its memo that cannot be)")
         # Anything behind STOP was not looked at above, and is not read by the unpickler either.
         return _Plain(io.BytesIO(data), encoding="utf-8").load()
-    except MedimgError:
-        raise
-    except Exception as error:  # damaged pickles raise nearly anything
-        raise FormatError(f"no pickle, or a damaged one ({type(error).__name__}: {error})") from error
 
 
 def dumps(plain: Any) -> bytes:

@@ -9,9 +9,11 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from medimg.errors import BombError, FormatError, MedimgError, need
+from medimg.errors import BombError, FormatError, need
 from medimg.files import File
+from medimg.readers.promises import damaged
 
+DAMAGED = "not an Excel workbook, or a damaged one"
 MAX_WORKBOOK = 512 << 20
 """Unpacked bytes of an .xlsx."""
 MAX_ROWS = 1 << 20
@@ -54,24 +56,20 @@ def xlsx(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]
     need("tables", "a workbook", "openpyxl")
     import openpyxl
 
-    with file.open() as stream:
-        try:
-            with zipfile.ZipFile(stream) as archive:
-                if sum(member.file_size for member in archive.infolist()) > MAX_WORKBOOK:
-                    raise BombError(f"a workbook that unpacks to more than {MAX_WORKBOOK} bytes")
-            stream.seek(0)
-            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-            leaf = book[_pick(book.sheetnames, sheet)]
-            # The stored extent is wrong in files of some writers; without it every row is read.
-            leaf.reset_dimensions()
-            for number, record in enumerate(leaf.iter_rows(values_only=True), 1):
-                if number > MAX_ROWS:
-                    raise FormatError(f"a row beyond the {MAX_ROWS:,} that a worksheet may have")
-                yield number, [_sheet_cell(value) for value in record]
-        except MedimgError:
-            raise
-        except Exception as error:  # openpyxl raises KeyError, ValueError, BadZipFile, ParseError and more
-            raise FormatError(f"not an Excel workbook, or a damaged one ({error})") from error
+    # openpyxl raises KeyError, ValueError, BadZipFile, ParseError and more.
+    with file.open() as stream, damaged(DAMAGED):
+        with zipfile.ZipFile(stream) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_WORKBOOK:
+                raise BombError(f"a workbook that unpacks to more than {MAX_WORKBOOK} bytes")
+        stream.seek(0)
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+        leaf = book[_pick(book.sheetnames, sheet)]
+        # The stored extent is wrong in files of some writers; without it every row is read.
+        leaf.reset_dimensions()
+        for number, record in enumerate(leaf.iter_rows(values_only=True), 1):
+            if number > MAX_ROWS:
+                raise FormatError(f"a row beyond the {MAX_ROWS:,} that a worksheet may have")
+            yield number, [_sheet_cell(value) for value in record]
 
 
 def xls(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]:
@@ -79,7 +77,7 @@ def xls(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]:
     need("tables", "a workbook", "xlrd")
     import xlrd
 
-    try:
+    with damaged(DAMAGED):
         book = xlrd.open_workbook(file_contents=file.read(MAX_WORKBOOK), logfile=io.StringIO(), on_demand=True)
         leaf = book.sheet_by_name(_pick(book.sheet_names(), sheet))
         for index in range(leaf.nrows):
@@ -94,7 +92,3 @@ def xls(file: File, sheet: str | int | None) -> Iterator[tuple[int, list[str]]]:
                     value = xlrd.error_text_from_code.get(value, "#ERROR")
                 record.append(_sheet_cell(value))
             yield index + 1, record
-    except MedimgError:
-        raise
-    except Exception as error:
-        raise FormatError(f"not an Excel workbook, or a damaged one ({error})") from error

@@ -27,13 +27,8 @@ def wanted(names: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
     for name in names:
         dataset = registry.get(name).dataset
-        configs = [dataset.config(each) for each in dataset.config_names]
         for kind in KINDS:
-            terms = {
-                *getattr(dataset, kind),
-                *(term for each in configs for term in getattr(each, kind) or ()),
-            }
-            for term in terms:
+            for term in dataset.every(kind):
                 found.setdefault(f"{kind}: {term}"[:60], set()).add(name)
     return {title: sorted(found[title]) for title in sorted(found)}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
@@ -169,7 +168,7 @@ def read_yaml(content: str) -> Any:
 
 def _check_events(content: str) -> None:
     depth = 0
-    for number, event in enumerate(_events(content)):
+    for number, event in enumerate(yaml.parse(content, Loader=_Loader)):
         if number > 2 * YAML_VALUES:
             raise ValueError("it holds too many values.")
         if isinstance(event, yaml.CollectionStartEvent):
@@ -185,15 +184,6 @@ def _check_events(content: str) -> None:
                 raise ValueError("merge keys (<<) are not supported.")
             if _NUMBER.fullmatch(event.value) and (plain or event.tag):
                 raise ValueError("it holds a number that is too long.")
-
-
-def _events(content: str) -> Iterable[Any]:
-    loader = _Loader(content)
-    try:
-        while loader.check_event():
-            yield loader.get_event()
-    finally:
-        loader.dispose()
 
 
 def _plain(value: object, budget: list[int], depth: int) -> Any:

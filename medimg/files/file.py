@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from medimg.errors import BombError, SourceError
 from medimg.files.archives import ArchiveMember
@@ -14,11 +14,20 @@ from medimg.files.local import LocalFile
 from medimg.files.names import lower_key, lower_suffix, natural_key, split_name
 from medimg.files.remote import RemoteFile
 
-if TYPE_CHECKING:
-    from medimg.files.view import Files
-
 Item = LocalFile | RemoteFile | ArchiveMember
 """What a file is in its source; the `token` changes with its content, as far as that is told."""
+
+
+class View(Protocol):
+    """What a file asks of the view that it belongs to."""
+
+    dataset: str | None
+    limits: Limits
+
+    def get(self, path: str) -> File | None:
+        """The file at this path."""
+
+    def _stream(self, item: Item, path: str) -> BinaryIO: ...
 
 
 @functools.total_ordering
@@ -38,7 +47,7 @@ class File:
         opener: Callable[[], BinaryIO] | Item,
         size: int | None = None,
         *,
-        view: Files | None = None,
+        view: View | None = None,
     ) -> None:
         self.path = path
         self.size = size
@@ -147,7 +156,7 @@ class File:
         return self._view.get(f"{self.parent}/{name}" if self.parent else name)
 
 
-def _file_again(view: Files, path: str) -> File:
+def _file_again(view: View, path: str) -> File:
     file = view.get(path)
     if file is None:
         raise SourceError("is no longer there", dataset=view.dataset, file=path)
@@ -160,7 +169,7 @@ class FileIndex(dict[Any, File]):
     Captured suffixes are in lower case, whatever the file's; a key may spell its own either way.
     """
 
-    def __init__(self, pattern: str, view: Files) -> None:
+    def __init__(self, pattern: str, view: View) -> None:
         super().__init__()
         self.pattern = pattern
         self._view = view

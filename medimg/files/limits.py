@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from medimg.errors import BombError
 from medimg.files.blobs import GiB, KiB, MiB
 from medimg.files.decoders import Decoder
-
-if TYPE_CHECKING:
-    from medimg.files.inflate import Decompressed
 
 CHECKPOINT_BYTES = 48 * KiB
 """What one copied state takes: zlib's 32 KiB window and its tables."""
@@ -86,16 +83,23 @@ class Checkpoint(NamedTuple):
     crc: int
 
 
+class Keeper(Protocol):
+    """What keeps checkpoints: a compressed archive."""
+
+    points: list[Checkpoint]
+    spacing: int
+
+
 class Checkpoints:
     """Bounds the memory of all checkpoints: the least recently read archive loses its own first."""
 
     def __init__(self, limit: int) -> None:
         self._limit = max(8, limit)
-        self._owners: OrderedDict[Decompressed, None] = OrderedDict()
+        self._owners: OrderedDict[Keeper, None] = OrderedDict()
         self._count = 0
         self._lock = threading.Lock()
 
-    def add(self, owner: Decompressed, point: Checkpoint) -> None:
+    def add(self, owner: Keeper, point: Checkpoint) -> None:
         """Keep `point`, which lies behind all other points of `owner`."""
         with self._lock:
             if owner.points and owner.points[-1].position >= point.position:

@@ -114,7 +114,7 @@ def refresh() -> None:
 
     So a run compares and records the code that it has loaded, also where somebody writes to it meanwhile.
     """
-    for each in (code, _content, _reached, _targets, beside, digest, _data, place, _folders):
+    for each in (code, _content, _reached, _targets, beside, digest, data, place, _folders):
         each.cache_clear()
 
 
@@ -150,8 +150,8 @@ def content_digest(path: Path) -> str:
 
 @functools.cache
 def _content(path: Path) -> tuple[bytes, str]:
-    data = path.read_bytes()
-    return data, hashlib.sha256(data).hexdigest()
+    found = path.read_bytes()
+    return found, hashlib.sha256(found).hexdigest()
 
 
 def reached(*names: str, miniature: bool = False) -> tuple[str, ...]:
@@ -195,7 +195,7 @@ def beside(name: str) -> tuple[Path, ...]:
     module = code(name)
     if name in TABLES | GENERATED or not module.reads_beside:
         return ()
-    every = _data(module.path.parent)
+    every = data(module.path.parent)
     named = [path for path in every if any(path.name in text for text in module.strings)]
     patterns = [text for text in module.strings if not any(path.name in text for path in named)]
     by_suffix = [path for path in every if path.suffix and any(t.endswith(path.suffix) for t in patterns)]
@@ -217,13 +217,13 @@ def written(*names: str) -> str:
     for name in reached(*names):
         found.update(f"{name} {digest(name)}\n".encode())
         if name in TABLES:
-            for path in _data(code(name).path.parent):
+            for path in data(code(name).path.parent):
                 found.update(f"{path.name} {content_digest(path)}\n".encode())
     return found.hexdigest()
 
 
 @functools.cache
-def _data(folder: Path) -> tuple[Path, ...]:
+def data(folder: Path) -> tuple[Path, ...]:
     """Files below a folder that are no code."""
     every = sorted(path for path in folder.rglob("*") if path.is_file())
     return tuple(path for path in every if path.suffix not in (".py", ".pyc", ".typed"))

@@ -210,7 +210,7 @@ def _table_texts() -> tuple[str, ...]:
 
 
 def _vocabulary_files() -> list[Path]:
-    return sorted(imports.code(VOCABULARY).path.parent.glob("*.toml"))
+    return [path for path in imports.data(imports.code(VOCABULARY).path.parent) if path.suffix == ".toml"]
 
 
 def _license_table() -> Path:
@@ -313,5 +313,11 @@ def _licenses(names: Sequence[str]) -> str:
 def _digest(texts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for text in texts:
-        digest.update(hashlib.sha256(text.encode()).digest())
+        digest.update(_sha256(text))
     return digest.hexdigest()[:16]
+
+
+@functools.lru_cache(maxsize=4096)
+def _sha256(text: str) -> bytes:
+    """Most texts are those of modules that many datasets share."""
+    return hashlib.sha256(text.encode()).digest()

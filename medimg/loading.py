@@ -32,9 +32,10 @@ from medimg.files.names import lower_suffix
 from medimg.licenses import Verdict
 from medimg.manifest import Origin
 from medimg.phantom import Phantom
+from medimg.pixels import Image
 from medimg.registry import Builder
 from medimg.report import LoadReport, MedimgWarning
-from medimg.rows import iterate
+from medimg.rows import encoded, iterate
 from medimg.schema import Skipped, features
 
 if TYPE_CHECKING:
@@ -221,10 +222,12 @@ class _Call:
     def _stream(self, arguments: dict[str, Any]) -> datasets.IterableDataset:
         import datasets
 
+        from medimg import held
+
         return datasets.IterableDataset.from_generator(
             generate,
-            features=self.features,
-            gen_kwargs=arguments,
+            features=held.Features(self.features),
+            gen_kwargs={**arguments, "hold": True},
             split=datasets.NamedSplit(arguments["split"]),
         )
 
@@ -402,8 +405,14 @@ def generate(
     storage_options: dict[str, Any] | None = None,
     bad_files: BadFiles | None = None,
     report: LoadReport | None = None,
+    hold: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Rows of one split as plain dictionaries; the generator behind `load`."""
+    """Rows of one split as plain dictionaries; the generator behind `load`.
+
+    Pictures are bytes, or with `hold` what `medimg.held.Features` makes pictures of.
+    """
+    if hold:
+        from medimg import held
     builder = registry.get(name)
     report = LoadReport(builder.name, config) if report is None else report
     with open_source(builder, source, storage_options=storage_options) as files:
@@ -415,9 +424,14 @@ def generate(
             splits=[split],
             report=report,
             bad_files=bad_files,
+            encode=held.held if hold else _stored,
         ):
-            if not isinstance(record, Skipped):
-                yield _pathless(plain(record.values))
+            if isinstance(record, Skipped):
+                continue
+            row = dict(record.values)
+            yield row
+            if hold:
+                held.let_go(row)
     report.warn()
 
 
@@ -427,14 +441,10 @@ def plain(values: Any) -> dict[str, Any]:
     return {**values, "image": _pixels(values["image"]), "label": label}
 
 
-def _pathless(row: dict[str, Any]) -> dict[str, Any]:
-    """Without paths: the stock features would read a file of that name in the working folder instead of the bytes."""
-    for holder in (row, row["label"]):
-        for key in ("image", "mask", "target"):
-            if holder.get(key) is not None:
-                holder[key] = {**holder[key], "path": None}
-    return row
-
-
 def _pixels(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if value is None else {"bytes": bytes(value["bytes"]), "path": value["path"]}
+
+
+def _stored(image: Image, name: str) -> dict[str, Any]:
+    """Pixels as `datasets` encodes them. Without a path, as the stock features would read a file of that name."""
+    return {"bytes": bytes(encoded(image, name)["bytes"]), "path": None}

@@ -22,6 +22,7 @@ from medimg.errors import FormatError, GeometryError
 
 if TYPE_CHECKING:
     import nibabel as nib
+    import PIL.Image
 
     from medimg.files import File
 
@@ -61,6 +62,8 @@ class Picture:
         spacing: mm per pixel (height, width), None where the source does not say.
         meta: what the file itself says (never identifying DICOM tags).
         orientation: the EXIF orientation (1 to 8) by which `array` was turned; 1 where the file stores it as it is.
+        shown: what the stock `datasets.Image` makes of `encoded`, for those who would decode it again; None where
+            nobody has it.
     """
 
     array: Array = field(repr=False)
@@ -69,6 +72,7 @@ class Picture:
     spacing: tuple[float, float] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     orientation: int = 1
+    shown: PIL.Image.Image | None = field(default=None, repr=False, compare=False)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -6,7 +6,9 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -35,6 +37,8 @@ from medimg.registry import Builder
 from medimg.report import UNCOVERED, LoadReport
 from medimg.schema import Dimension, Label, Row, Skipped
 
+Encode = Callable[[Image, str], Mapping[str, Any]]
+"""Image and name of its file -> {"bytes": buffer, "path": file name}."""
 IMAGE_OF: Mapping[Dimension, type[Image]] = {"2d": Picture, "3d": Volume, "video": Clip}
 
 
@@ -124,6 +128,7 @@ def iterate(
     splits: Collection[str] | None = None,
     report: LoadReport | None = None,
     bad_files: BadFiles | None = None,
+    encode: Encode | None = None,
     made: Iterable[Step] | None = None,
 ) -> Iterator[Record | Skipped]:
     """Records of one source, in the builder's order, and the files that are no row with their reasons.
@@ -136,6 +141,7 @@ def iterate(
         splits: only these splits; rows of others are not decoded.
         report: filled with what came and what was left out.
         bad_files: "stop" or "quarantine"; None takes the declaration's.
+        encode: makes the entries of pixels in `Record.values`; None is `encoded`.
         made: the steps, where they are made elsewhere.
 
     Raises:
@@ -145,7 +151,7 @@ def iterate(
     report = LoadReport(builder.name, config or "") if report is None else report
     report.restart()
     if made is None:
-        made = steps(builder, files, origin=origin, config=config, splits=splits, bad_files=bad_files)
+        made = steps(builder, files, origin=origin, config=config, splits=splits, bad_files=bad_files, encode=encode)
     for step in made:
         take_told(step, report)
         if step.elsewhere is not None:
@@ -176,6 +182,7 @@ def steps(
     config: str | None = None,
     splits: Collection[str] | None = None,
     bad_files: BadFiles | None = None,
+    encode: Encode | None = None,
     mine: Callable[[int], bool] = lambda number: True,
 ) -> Iterator[Step]:
     """The steps of `iterate`, whose arguments these are.
@@ -187,25 +194,36 @@ def steps(
     files.checks.wanted = files.checks.wanted and origin != "miniature"
     files.quarantine = (bad_files or dataset.bad_files) == "quarantine"
     seen: set[tuple[str, str]] = set()
-    for number, item in enumerate(drafts(builder, files, config)):
-        step = _telling(files)
-        if isinstance(item, Skipped):
-            files.opened.add(item.file.path)
-            step.item = item
-        elif (config is not None and item.config != config) or (splits is not None and item.split not in splits):
-            step.elsewhere = item.config, item.split
-            files.opened.update(file.path for file in files_of(item))
-        else:
-            twin = (item.config, item.id) in seen
-            seen.add((item.config, item.id))
-            if mine(number):
-                _make(step, dataset, files, item, origin, twin)
-        yield step
-        del step  # or this row would stay in memory while the next one is read
+    with ThreadPoolExecutor(1) as beside:
+        make = partial(_make, dataset, files, origin, encode or encoded, beside)
+        for number, item in enumerate(drafts(builder, files, config)):
+            step = _telling(files)
+            if isinstance(item, Skipped):
+                files.opened.add(item.file.path)
+                step.item = item
+            elif (config is not None and item.config != config) or (splits is not None and item.split not in splits):
+                step.elsewhere = item.config, item.split
+                files.opened.update(file.path for file in files_of(item))
+            else:
+                twin = (item.config, item.id) in seen
+                seen.add((item.config, item.id))
+                if mine(number):
+                    make(step, item, twin)
+            yield step
+            del step  # or this row would stay in memory while the next one is read
     yield _telling(files)
 
 
-def _make(step: Step, dataset: Dataset, files: Files, row: Row, origin: Origin, twin: bool) -> None:
+def _make(
+    dataset: Dataset,
+    files: Files,
+    origin: Origin,
+    encode: Encode,
+    beside: Executor,
+    step: Step,
+    row: Row,
+    twin: bool,
+) -> None:
     """Decode a row into its step; one that went wrong is a skipped file, where the view says so."""
     try:
         if twin:
@@ -213,7 +231,7 @@ def _make(step: Step, dataset: Dataset, files: Files, row: Row, origin: Origin, 
                 f"two rows have the id {row.id!r}",
                 next_step="Look for a second copy of the case in the source, or make the builder's id longer.",
             )
-        record = materialize(dataset, row, origin)
+        record = materialize(dataset, row, origin, encode, beside)
     except (MedimgError, *SOURCE_FAULTS) as error:
         problem = named(error, dataset=dataset.name, file=naming_file(row).path)
         stop = not files.quarantine and not isinstance(problem, PrivacyError)
@@ -292,8 +310,28 @@ def naming_file(row: Row) -> File:
     return row.image if isinstance(row.image, File) else next(iter(row.image.files()))
 
 
-def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
-    """Decode, check and encode one row, and take out what it must not tell. Raises MedimgError; see `iterate`."""
+def encoded(image: Image, name: str) -> dict[str, Any]:
+    """The bytes to store, and the name of their file."""
+    if isinstance(image, Picture):
+        data, suffix = raster.encode(image)
+        return {"bytes": data, "path": _renamed(name, suffix)}
+    if isinstance(image, Volume):
+        return {"bytes": image.nifti, "path": _renamed(name, ".nii")}
+    return {"bytes": image.encoded, "path": _renamed(name, image.suffix)}
+
+
+def materialize(
+    dataset: Dataset, row: Row, origin: Origin, encode: Encode = encoded, beside: Executor | None = None
+) -> Record:
+    """Decode, check and encode one row, and take out what it must not tell. Raises MedimgError; see `iterate`.
+
+    Args:
+        dataset: the declaration.
+        row: as the builder yields it.
+        origin: see `iterate`.
+        encode: see `iterate`.
+        beside: a thread that hashes the pixels while the rest of the row is read.
+    """
     try:
         config = dataset.config(row.config)
     except KeyError:
@@ -307,6 +345,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
         raise FormatError(
             f"a {dimension} row needs a {IMAGE_OF[dimension].__name__}, the reader gave {type(image).__name__}"
         )
+    hashed, content = image, image.content if beside is None else beside.submit(image.content).result
     mask = readers.mask(label.mask).read() if label.mask is not None else None
     target = readers.image(label.target).read() if label.target is not None else None
     privacy.check_burned_in(dataset, image, mask, target)
@@ -324,6 +363,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
     mask = None if mask is None else stripped(mask, "mask", label.mask)
     target = None if target is None else stripped(target, "target", label.target)
     image, mask, target = frames.one_frame(dataset.frame, image, mask, target, placed=row.placed)
+    turned = isinstance(image, Picture) and isinstance(hashed, Picture) and image.array is not hashed.array
     image = places.checked(label, image)
     legend: dict[int, tuple[str, ...]] = {}
     counts: dict[int, int] = {}
@@ -352,7 +392,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
     values: dict[str, Any] = {
         "id": f"{dataset.name}/{row.config}/{row.id}" if many else f"{dataset.name}/{row.id}",
         "dataset": dataset.name,
-        "image": _encoded(image, file.name),
+        "image": encode(image, file.name),
         "modality": _modality(config, row),
         "organ": list(row.organ if row.organ is not None else config.organ or ()),
         "task": list(row.task if row.task is not None else config.task or ()),
@@ -360,7 +400,7 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
             "classes": list(label.classes),
             "uncertain": list(label.uncertain),
             "assessed": list(assessed),
-            "mask": None if mask is None else _encoded(mask, _first_name(label.mask)),
+            "mask": None if mask is None else encode(mask, _first_name(label.mask)),
             "legend": [{"value": value, "names": list(names)} for value, names in sorted(legend.items())],
             "instances": label.instances,
             "boxes": [{"name": name, "box": list(box)} for name, box in boxes],
@@ -369,14 +409,14 @@ def materialize(dataset: Dataset, row: Row, origin: Origin) -> Record:
             "texts": [
                 {key: value and gate.text(value) for key, value in text.model_dump().items()} for text in label.texts
             ],
-            "target": None if target is None else _encoded(target, _first_name(label.target)),
+            "target": None if target is None else encode(target, _first_name(label.target)),
             "source": None if label.source is None else to_json(gate.source(label.source, private)),
         },
         "subject": row.subject,
         "sequence": list(row.sequence),
         "shape": list(image.shape),
         "spacing": _spacing(row, image),
-        "content": image.content(),
+        "content": image.content() if turned else content(),
         "license": row.license or (licenses.UNKNOWN if licenses.get(config.license or "").per_row else config.license),
         "meta": to_json(_meta(row, image, mask, file, origin, gate, private) | digests),
     }
@@ -430,15 +470,6 @@ def _finite(value: Any) -> Any:
 def _first_name(source: File | Pixels | None) -> str:
     file = source if isinstance(source, File) else next(iter(source.files()), None) if source is not None else None
     return file.name if file is not None else ""
-
-
-def _encoded(image: Image, name: str) -> dict[str, Any]:
-    if isinstance(image, Picture):
-        data, suffix = raster.encode(image)
-        return {"bytes": data, "path": _renamed(name, suffix)}
-    if isinstance(image, Volume):
-        return {"bytes": image.nifti, "path": _renamed(name, ".nii")}
-    return {"bytes": image.encoded, "path": _renamed(name, image.suffix)}
 
 
 def _renamed(name: str, suffix: str) -> str:

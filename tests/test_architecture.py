@@ -20,6 +20,7 @@ LAYERS = [
     {"join"},
     {"registry", "privacy"},
     {"rows", "catalogue"},
+    {"held"},
     {"loading"},
     {"fusion"},
 ]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import shutil
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import datasets
+import nibabel as nib
 import numpy as np
+import PIL.Image
 import pytest
 from datasets import Dataset, IterableDataset, IterableDatasetDict
 from datasets.exceptions import DataFilesNotFoundError
@@ -28,8 +33,9 @@ from medimg.errors import (
     UnknownDatasetError,
 )
 from medimg.files import Files
+from medimg.held import Held
 from medimg.licenses import Verdict
-from medimg.loading import locate_source
+from medimg.loading import generate, locate_source
 from medimg.phantom import Phantom
 from medimg.readers import tables
 from medimg.report import MAX_REASONS, OTHER, LoadReport, MedimgWarning
@@ -55,6 +61,95 @@ def test_streaming_and_not_give_equal_rows_in_the_schema(lits: Path) -> None:
     for a, b in zip(rows, stored, strict=True):
         assert np.array_equal(np.asarray(a["image"].dataobj), np.asarray(b["image"].dataobj))
         assert np.array_equal(np.asarray(a["label"]["mask"].dataobj), np.asarray(b["label"]["mask"].dataobj))
+
+
+def picture_facts(value: Any) -> Any:
+    """What can be seen of a value: of pictures and volumes all that users look at."""
+    if isinstance(value, PIL.Image.Image):
+        seen = (value.mode, value.size, value.format, value.getpalette(), dict(value.getexif()), value.tobytes())
+        return seen, {key: str(told) for key, told in value.info.items()}
+    if isinstance(value, nib.spatialimages.SpatialImage):
+        return type(value), str(value.header), np.asarray(value.dataobj).tobytes()
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.dtype, value.shape, value.tobytes()
+    if isinstance(value, dict):
+        return {key: picture_facts(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray):
+        return [picture_facts(one) for one in value.ravel()]
+    if isinstance(value, list | tuple):
+        return [picture_facts(one) for one in value]
+    return type(value), value
+
+
+WAYS: dict[str, Callable[[IterableDataset], IterableDataset]] = {
+    "as it is": lambda rows: rows,
+    "bytes": lambda rows: rows.decode(False),
+    "bytes of one": lambda rows: rows.cast_column("image", type(rows.features["image"])(decode=False)),
+    "threads": lambda rows: rows.decode(num_threads=2),
+    "features of old": lambda rows: rows.cast(datasets.Features(rows.features)),
+    "numpy": lambda rows: rows.with_format("numpy"),
+    "arrow": lambda rows: rows.with_format("arrow").map(lambda table: table),
+    "map": lambda rows: rows.map(lambda row: {"wide": len(row["id"])}),
+    "filter": lambda rows: rows.filter(lambda row: "1" in row["id"]),
+    "shuffle": lambda rows: rows.shuffle(seed=1, buffer_size=3),
+    "skip and take": lambda rows: rows.skip(1).take(1),
+    "select": lambda rows: rows.select_columns(["label", "image"]),
+    "bytes of select": lambda rows: rows.select_columns(["label", "image"]).decode(False),
+    "remove": lambda rows: rows.remove_columns(["meta"]),
+    "rename": lambda rows: rows.rename_column("image", "scan"),
+    "batch": lambda rows: rows.batch(2),
+    "pickle": lambda rows: pickle.loads(pickle.dumps(rows)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["busi", "ham10000", "lits"])
+def test_what_was_decoded_is_handed_on_as_the_stock_would_show_it(name: str, way: str) -> None:
+    rows = medimg.load(name, source="miniature", split="train", streaming=True)
+    arguments = {"name": name, "config": "default", "source": "miniature", "split": "train"}
+    stock = IterableDataset.from_generator(
+        generate, features=features("3d" if name == "lits" else "2d"), gen_kwargs=arguments
+    )
+    assert rows.features == stock.features and repr(rows.features) == repr(stock.features)
+    ours, theirs = WAYS[way](rows), WAYS[way](stock)
+    assert ours.features == theirs.features
+    assert [picture_facts(row) for row in ours] == [picture_facts(row) for row in theirs]
+
+
+def test_a_mode_is_asked_of_what_was_decoded() -> None:
+    rows = medimg.load("ham10000", source="miniature", split="train", streaming=True)
+    gray = next(iter(rows.cast_column("image", datasets.Image(mode="L"))))["image"]
+    assert gray.mode == "L" and gray.tobytes() == next(iter(rows))["image"].convert("L").tobytes()
+
+
+def test_no_picture_is_decoded_twice_and_no_mask_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = medimg.load("ham10000", source="miniature", split="train", streaming=True)
+    monkeypatch.setattr(PIL.Image, "open", None)
+    monkeypatch.setattr(PIL.Image.Image, "save", None)
+    assert [row["image"].size for row in rows] == [(60, 45)] * 3
+
+
+def test_a_row_that_waits_holds_bytes_alone() -> None:
+    """As in a shuffle buffer, which takes rows before they are shown."""
+    waiting = list(generate("ham10000", "default", "miniature", "train", hold=True))
+    held = [value for row in waiting for value in (row["image"], row["label"]["mask"])]
+    assert len(held) == 6
+    for value in held:
+        assert isinstance(value, Held) and value.picture is None
+        assert set(value) == {"bytes", "path"} and value["bytes"] and value["path"] is None and len(value) == 2
+        with pytest.raises(KeyError):
+            value["picture"]
+
+
+def test_a_stream_of_held_pictures_goes_on_where_it_was_left() -> None:
+    rows = medimg.load("ham10000", source="miniature", split="train", streaming=True)
+    running = iter(rows)
+    first = next(running)["id"]
+    state = rows.state_dict()
+    rest = [picture_facts(row) for row in running]
+    rows.load_state_dict(state)
+    assert [picture_facts(row) for row in rows] == rest and len(rest) == 2
+    assert first not in str(rest)
 
 
 def test_no_split_gives_every_split(lits: Path) -> None:

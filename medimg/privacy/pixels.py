@@ -50,7 +50,7 @@ def stripped(image: Image, place: str, left: Left, *, own: bool = True) -> tuple
         encoded, told = pictures.picture(image.encoded, image.orientation)
         if encoded is None:
             _storable(image)
-        new = replace(image, encoded=encoded, suffix=image.suffix if encoded else ".png")
+        new = replace(image, encoded=encoded, suffix=image.suffix if encoded else ".png", shown=None)
     if not told:
         return image, None
     _count(told, place, left)

@@ -283,7 +283,7 @@ def _mask(read: _Read, mapping: Mapping[Any, int] | None, channel: int | None) -
         return label_picture(_map_values(array, mapping), image.meta)
     out = label_picture(array, image.meta)
     same = image.array.ndim == 2 and out.array.dtype == image.array.dtype and image.encoded is not None
-    return Picture(out.array, image.encoded, image.suffix, image.spacing, image.meta) if same else out
+    return replace(image, array=out.array, orientation=1) if same else out
 
 
 def _some(values: list[Any], limit: int = 8) -> str:

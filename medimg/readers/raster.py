@@ -57,6 +57,8 @@ _HEAD, _LARGE = 1 << 16, 1 << 24
 INKS = ("CMYK", "YCbCr", "LAB", "HSV")
 """Pillow's modes whose channels are no red, green and blue; `meta["color"]` names them. No mask is read from them."""
 
+SHOWN_PIXELS = 1 << 24
+"""Of a larger picture Pillow's form is not kept beside the array; it is decoded again where it is asked for."""
 STOCK_PIXELS = 178_956_970
 """Pillow's own bomb limit: the stock `datasets.Image` refuses larger pictures, so `encode` does too."""
 
@@ -136,10 +138,15 @@ def encode(picture: Picture) -> tuple[bytes, str]:
         )
     if picture.encoded is not None:
         return picture.encoded, picture.suffix
-    image = Image.fromarray(np.ascontiguousarray(storable(picture.array)))
+    image = pillow(picture.array)
     if image.mode in ("I", "F"):
         return saved(image, "TIFF", compression="tiff_adobe_deflate"), ".tif"
     return saved(image, "PNG"), ".png"
+
+
+def pillow(array: Array) -> Image.Image:
+    """Pillow's picture of an array, as `storable` gives it."""
+    return Image.fromarray(np.ascontiguousarray(storable(array)))
 
 
 def open_stored(data: bytes, name: str = "") -> Image.Image:
@@ -384,7 +391,8 @@ def decode(data: bytes, page: int | None, reduced: bool, file: File | None = Non
                 encoded, suffix = None, ".png"
             elif frames > 1:
                 raise FormatError(f"a page in Pillow's mode {shown.mode} cannot be stored losslessly")
-    return Picture(storable(array), encoded, suffix, meta=meta, orientation=orientation)
+    kept = encoded is data and image.format in ("JPEG", "PNG") and array.size <= SHOWN_PIXELS
+    return Picture(storable(array), encoded, suffix, meta=meta, orientation=orientation, shown=shown if kept else None)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -23,7 +23,7 @@ help:
 	@echo "make check                              lint, types, generated files"
 	@echo "make catalogue [FROM=../shared]         the table of all known datasets, from the lists that name them"
 	@echo "make peers [ONLY=\"hc18 lits\"]           other projects' loaders read our miniatures"
-	@echo "make bench [ONLY=\"2d-pil build-3d\"] [RUNS=5] [JSON=1]   speed, as ratios to other loaders; writes docs/performance.md"
+	@echo "make bench [ONLY=\"2d-pil build-3d\"] [RUNS=5] [JSON=1]   speed and memory, as ratios; writes docs/performance.md"
 	@echo "make fuzz [SECONDS=300] [SEED=0] [JSON=1]  requests of all kinds against every route of an embedded Hub"
 	@echo "make golden [ONLY=\"hc18 lits\"] [UPDATE=1] [ROWS=1]  all that the builders give, against the record of it"
 	@echo "make mutants [ONLY=\"hc18 rows.py\"] [ALL=1] [FRESH=1] [JSON=1]   small changes of the source that no test notices"
@@ -102,7 +102,7 @@ $(VENV)-peers/.done: pyproject.toml requirements.lock tests/peers/requirements.t
 	$(VENV)-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps -r tests/peers/peers.txt
 	@touch $@
 
-# Speed beside other loaders, in an environment of their own; all figures together write docs/performance.md.
+# Speed, requests and memory beside other loaders, in an environment of their own; all figures together write docs/performance.md.
 bench: $(VENV)-bench/.done
 	HF_HUB_DISABLE_PROGRESS_BARS=1 $(VENV)-bench/bin/python benchmarks/run.py $(ONLY) $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json)
 

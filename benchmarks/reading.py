@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 from figures import Figure, See, Way, shown
+from peers import stand_ins
 from PIL import Image
 from sources import naive, picture_files, pictures, shards, stream, volume_files, volumes
 
@@ -115,6 +117,82 @@ def webdataset(root: Path, folder: Path) -> Way:
     return way
 
 
+def mosaic(root: Path, folder: Path) -> Way:
+    """The same files in shards of MosaicML Streaming."""
+    path = folder / "mosaic"
+    with stand_ins("torchvision", "transformers"):
+        import streaming
+    if not path.exists():
+        with streaming.MDSWriter(out=str(path), columns={"image": "bytes", "mask": "bytes"}) as sink:
+            for image, mask in picture_files(root):
+                sink.write({"image": image.read_bytes(), "mask": mask.read_bytes()})
+
+    def way(see: See) -> None:
+        for row in streaming.LocalDataset(str(path)):
+            see(np.asarray(Image.open(io.BytesIO(row["image"]))))
+            see(np.asarray(Image.open(io.BytesIO(row["mask"]))) // 255)
+
+    return way
+
+
+def lightning(root: Path, folder: Path) -> Way:
+    """The same files in chunks of LitData."""
+    import litdata
+    from litdata.streaming.writer import BinaryWriter
+
+    path = folder / "litdata"
+    if not path.exists():
+        path.mkdir()
+        sink = BinaryWriter(str(path), chunk_bytes="64MB")
+        for number, (image, mask) in enumerate(picture_files(root)):
+            sink[number] = {"image": image.read_bytes(), "mask": mask.read_bytes()}
+        sink.done()
+        sink.merge()
+    rows = litdata.StreamingDataset(str(path))
+
+    def way(see: See) -> None:
+        for row in rows:
+            see(np.asarray(Image.open(io.BytesIO(row["image"]))))
+            see(np.asarray(Image.open(io.BytesIO(row["mask"]))) // 255)
+
+    return way
+
+
+def monai_pictures(root: Path) -> Way:
+    """MONAI's dataset of the same files."""
+    from monai.data import Dataset, PILReader
+    from monai.transforms import LoadImaged
+
+    files = [{"image": str(image), "mask": str(mask)} for image, mask in picture_files(root)]
+    rows = Dataset(files, LoadImaged(["image", "mask"], reader=PILReader(), image_only=True, dtype=None))
+
+    def way(see: See) -> None:
+        for row in rows:  # its arrays are (width, height[, channels])
+            see(np.swapaxes(row["image"].numpy(), 0, 1))
+            see(np.swapaxes(row["mask"].numpy(), 0, 1) // 255)
+
+    return way
+
+
+def torch_em(root: Path) -> Way:
+    """torch-em's dataset of the same files, whole."""
+    with stand_ins("torchvision", "tensorboard"):
+        from torch_em.data import ImageCollectionDataset
+    import torch
+
+    images, masks = zip(*picture_files(root), strict=True)
+    with Image.open(images[0]) as first:
+        size = (first.height, first.width)
+    rows = ImageCollectionDataset(images, masks, size, dtype=torch.uint8, label_dtype=torch.uint8)
+
+    def way(see: See) -> None:
+        for image, mask in (rows[number] for number in range(len(rows))):
+            see(np.moveaxis(image.numpy(), 0, -1))
+            see(mask.numpy()[0] // 255)
+
+    return way
+
+
 def threads(folder: Path) -> Way:
     """Our shards through plain `datasets`, decoded by two threads."""
     paths = shards("ham10000", pictures(folder), folder / "published-ham10000")
@@ -165,6 +243,40 @@ def duckdb(folder: Path) -> Way:
     return way
 
 
+def filtered(folder: Path) -> tuple[Way, Way]:
+    """One row in a hundred by `filters=`, which skips row groups, and by looking at every row."""
+    import pyarrow.compute as pc
+    from datasets import load_dataset
+
+    metadata(folder)
+    columns = ["id", "modality", "subject"]
+    first, last = "s00100000", "s00102500"
+
+    def rows(**options: Any) -> Any:
+        path = str(folder / "metadata.parquet")
+        found = load_dataset(
+            "parquet", data_files=path, split="train", streaming=True, columns=columns, cache_dir=str(folder), **options
+        )
+        return found.with_format("arrow").iter(50_000)
+
+    def ours(see: See) -> None:
+        found = [table["id"] for table in rows(filters=[("subject", ">=", first), ("subject", "<", last)])]
+        see(_numbers(found))
+
+    def theirs(see: See) -> None:
+        found = []
+        for table in rows():
+            kept = pc.and_(pc.greater_equal(table["subject"], first), pc.less(table["subject"], last))
+            found.append(table.filter(kept)["id"])
+        see(_numbers(found))
+
+    return ours, theirs
+
+
+def _numbers(ids: list[Any]) -> Any:
+    return np.array([int(each.removeprefix("bench/")) for part in ids for each in part.to_pylist()])
+
+
 def _write_metadata(path: Path, count: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -177,7 +289,7 @@ def _write_metadata(path: Path, count: int) -> None:
         {
             "id": ids,
             "modality": np.where(numbers % 3 == 0, "CT", "MRI"),
-            "subject": np.char.add("s", (numbers // 4).astype(str)),
+            "subject": np.char.add("s", np.char.zfill((numbers // 4).astype(str), 8)),
             "content": np.char.add("0" * 50, ids),
             "meta": np.char.add('{"source_path": "images/', ids),
         }
@@ -213,6 +325,12 @@ def pair(one: Callable[[Path], Way], other: Callable[[Path], Way]) -> Callable[[
 
 
 THREE, TWO = published("msd-spleen", volumes), published("ham10000", pictures)
+
+
+def OWN(folder: Path) -> Way:
+    return own_copy("ham10000", pictures(folder))
+
+
 PLAIN = "our shards through plain `datasets`"
 
 FIGURES: tuple[Figure, ...] = (
@@ -284,12 +402,48 @@ FIGURES: tuple[Figure, ...] = (
         needs=("webdataset",),
     ),
     Figure(
+        "2d-mosaic",
+        f"pictures and masks: {PLAIN}",
+        "MosaicML Streaming over local shards",
+        "speed",
+        0.95,
+        pair(TWO, lambda folder: mosaic(pictures(folder), folder)),
+        needs=("streaming",),
+    ),
+    Figure(
+        "2d-litdata",
+        f"pictures and masks: {PLAIN}",
+        "LitData over local chunks",
+        "speed",
+        0.95,
+        pair(TWO, lambda folder: lightning(pictures(folder), folder)),
+        needs=("litdata",),
+    ),
+    Figure(
+        "2d-own-monai",
+        "pictures and masks: `medimg.load` of an own copy",
+        "MONAI's Dataset of it",
+        "cost",
+        1.3,
+        pair(OWN, lambda folder: monai_pictures(pictures(folder))),
+        needs=("monai",),
+    ),
+    Figure(
+        "2d-own-torch-em",
+        "pictures and masks: `medimg.load` of an own copy",
+        "torch-em's ImageCollectionDataset of it",
+        "cost",
+        1.3,
+        pair(OWN, lambda folder: torch_em(pictures(folder))),
+        needs=("torch_em",),
+    ),
+    Figure(
         "2d-own-copy",
         "pictures and masks: `medimg.load` of an own copy",
         "a PIL loop over it",
         "cost",
         1.3,
-        pair(lambda folder: own_copy("ham10000", pictures(folder)), lambda folder: pil(pictures(folder))),
+        pair(OWN, lambda folder: pil(pictures(folder))),
     ),
     Figure(
         "3d-own-copy",
@@ -315,6 +469,14 @@ FIGURES: tuple[Figure, ...] = (
         1.5,
         lambda folder: (metadata(folder)[0], duckdb(folder)),
         needs=("duckdb",),
+    ),
+    Figure(
+        "metadata-filters",
+        "10,000 of a million rows, by subject: `filters=` of plain `datasets`",
+        "a scan of all by plain `datasets`",
+        "cost",
+        None,
+        filtered,
     ),
     Figure("slices", "every slice of a volume: `volumes.slices`", "slicing its array", "cost", 3, slices),
 )

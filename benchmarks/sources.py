@@ -24,7 +24,7 @@ AFFINE = np.diag([0.7, 0.7, 2.5, 1.0])
 
 
 def pictures(folder: Path, count: int = PICTURES) -> Path:
-    """HAM10000: JPEG of 600 x 450 pixels, and PNG masks."""
+    """HAM10000: JPEG of 600 x 450 pixels, and PNG masks. After the first 200 they repeat, as links."""
     root = folder / "ham10000"
     images, masks = root / "HAM10000_images_part_1", root / "HAM10000_segmentations_lesion_tschandl"
     if root.exists():
@@ -36,13 +36,17 @@ def pictures(folder: Path, count: int = PICTURES) -> Path:
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     lesion = ((x - 300) / 200) ** 2 + ((y - 225) / 150) ** 2 < 1
     for number in range(count):
+        name = f"ISIC_{number:07d}"
+        lines.append(f"HAM_{number:07d},{name},nv,histo,50,male,back,bench")
+        if number >= PICTURES:
+            for place, end in ((images, ".jpg"), (masks, "_segmentation.png")):
+                (place / f"{name}{end}").hardlink_to(place / f"ISIC_{number % PICTURES:07d}{end}")
+            continue
         base = 128 + 60 * np.sin(x / 40 + number) + 40 * np.cos(y / 30)
         noise = random.normal(0, 8, (*SIZE, 3))
         array = (base[..., None] * (1, 0.8, 0.7) + noise).clip(0, 255).astype(np.uint8)
-        name = f"ISIC_{number:07d}"
         Image.fromarray(array).save(images / f"{name}.jpg", quality=90)
         Image.fromarray((lesion * 255).astype(np.uint8)).save(masks / f"{name}_segmentation.png")
-        lines.append(f"HAM_{number:07d},{name},nv,histo,50,male,back,bench")
     (root / "HAM10000_metadata").write_text("\n".join(lines) + "\n")
     return root
 
@@ -79,6 +83,26 @@ def volumes(folder: Path, count: int = VOLUMES, *, mask_dtype: str = "u1") -> Pa
     return root.parent
 
 
+def many_volumes(folder: Path, count: int) -> Path:
+    """As `volumes`; after the first six they repeat, as links."""
+    few = volumes(folder) / "Task09_Spleen"
+    root = folder / f"{count}-volumes" / "msd-spleen"
+    if root.exists():
+        return root
+    said = json.loads((few / "dataset.json").read_text())
+    for name in ("imagesTr", "labelsTr", "imagesTs"):
+        (root / few.name / name).mkdir(parents=True)
+    listed = []
+    for number in range(count):
+        name = f"spleen_{number}.nii.gz"
+        for kind in ("imagesTr", "labelsTr"):
+            (root / few.name / kind / name).hardlink_to(few / kind / f"spleen_{number % VOLUMES}.nii.gz")
+        listed.append({"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"})
+    said |= {"numTraining": count, "training": listed}
+    (root / few.name / "dataset.json").write_text(json.dumps(said))
+    return root
+
+
 def phantom(number: int) -> tuple[Any, Any]:
     """Voxels of a CT-like volume (int16) and of its mask (bool)."""
     random = np.random.default_rng(number)
@@ -110,20 +134,26 @@ def naive(root: Path, folder: Path) -> list[str]:
 
     with Files.open(root, dataset="msd-spleen") as files:
         rows = [row for row in registry.get("msd-spleen").rows(files)]
-        values = [
-            _row(row.id, *(path.read_bytes() for path in pair))
-            for row, pair in zip(rows, volume_files(root), strict=True)
-        ]
+    volumes = dict(((image.name, (image, mask)) for image, mask in volume_files(root)))
+    values = [
+        _row(row.id, *(path.read_bytes() for path in volumes[f"{row.id.rpartition('/')[2]}.nii.gz"])) for row in rows
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "naive.parquet"
     Dataset.from_list(values, features=features("3d")).to_parquet(str(path))
     return [str(path)]
 
 
-def _row(id: str, image: bytes, mask: bytes) -> dict[str, Any]:
+def naive_rows(root: Path) -> Iterator[dict[str, Any]]:
+    """Volumes without masks (LiTS's test set) as they are."""
+    for path in sorted(root.glob("*.nii")):
+        yield _row(path.stem, path.read_bytes(), None)
+
+
+def _row(id: str, image: bytes, mask: bytes | None) -> dict[str, Any]:
     label: dict[str, Any] = {
         **{key: [] for key in ("classes", "uncertain", "assessed", "boxes", "points", "measures", "texts")},
-        "mask": {"bytes": mask, "path": "mask.nii.gz"},
+        "mask": None if mask is None else {"bytes": mask, "path": "mask.nii.gz"},
         "legend": [],
         "instances": False,
         "target": None,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "build_memory.py"
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "memory.py"
 
 
 @functools.cache
 def run(volumes: int, *more: str) -> dict[str, float]:
-    command = [sys.executable, str(SCRIPT), "--volumes", str(volumes), "--voxels", "256", "256", "512", *more]
+    command = [sys.executable, str(SCRIPT), "build", "--volumes", str(volumes), "--voxels", "256", "256", "512", *more]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result

@@ -8,6 +8,7 @@ that are not these), since a `Held` is the usual mapping; whoever asks for pictu
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -67,10 +68,16 @@ def held(image: AnyImage, name: str) -> Mapping[str, Any]:
         return Held(image.shown, image.encoded)
     if isinstance(image, Picture) and image.encoded is None and image.array.size <= raster.SHOWN_PIXELS:
         made = raster.pillow(image.array)
-        if made.mode in ("1", "L", "LA", "RGB", "RGBA"):
+        if made.mode not in ("I", "F") and _comes_back(made.mode):
             made.format, made.filename = "PNG", ""  # type: ignore[attr-defined]
             return Held(made, None)
     return {"bytes": bytes(encoded(image, name)["bytes"]), "path": None}
+
+
+@functools.cache
+def _comes_back(mode: str) -> bool:
+    """Whether Pillow opens a PNG in the mode in which it was saved; 16-bit gray it once did not."""
+    return bool(Image.open(io.BytesIO(raster.saved(Image.new(mode, (1, 1)), "PNG"))).mode == mode)
 
 
 def let_go(row: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from datasets import Dataset, IterableDataset, IterableDatasetDict
 from datasets.exceptions import DataFilesNotFoundError
 
 import medimg
-from medimg import hub, registry
+from medimg import held, hub, registry
 from medimg.declaration import Source
 from medimg.errors import (
     ChecksumError,
@@ -33,10 +33,10 @@ from medimg.errors import (
     UnknownDatasetError,
 )
 from medimg.files import Files
-from medimg.held import Held
 from medimg.licenses import Verdict
 from medimg.loading import generate, locate_source
 from medimg.phantom import Phantom
+from medimg.pixels import Picture
 from medimg.readers import tables
 from medimg.report import MAX_REASONS, OTHER, LoadReport, MedimgWarning
 from medimg.schema import features
@@ -132,13 +132,44 @@ def test_no_picture_is_decoded_twice_and_no_mask_encoded(monkeypatch: pytest.Mon
 def test_a_row_that_waits_holds_bytes_alone() -> None:
     """As in a shuffle buffer, which takes rows before they are shown."""
     waiting = list(generate("ham10000", "default", "miniature", "train", hold=True))
-    held = [value for row in waiting for value in (row["image"], row["label"]["mask"])]
-    assert len(held) == 6
-    for value in held:
-        assert isinstance(value, Held) and value.picture is None
+    values = [value for row in waiting for value in (row["image"], row["label"]["mask"])]
+    assert len(values) == 6
+    for value in values:
+        assert isinstance(value, held.Held) and value.picture is None
         assert set(value) == {"bytes", "path"} and value["bytes"] and value["path"] is None and len(value) == 2
         with pytest.raises(KeyError):
             value["picture"]
+
+
+ARRAYS = [
+    *(np.arange(24).reshape(4, 6).astype(kind) for kind in (bool, np.uint8, np.uint16, np.int32, np.float32)),
+    *(np.arange(24 * n, dtype=np.uint8).reshape(4, 6, n) for n in (1, 2, 3, 4)),
+]
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}{array.shape}")
+def test_pictures_made_of_arrays_look_as_the_stock_would_show_them(array: np.ndarray[Any, Any]) -> None:
+    row = {"image": held.held(Picture(array), "a.png")}
+    ours, stock = (kind({"image": datasets.Image()}) for kind in (held.Features, datasets.Features))
+    theirs = stock.decode_example(stock.encode_example({"image": dict(row["image"])}))
+    assert picture_facts(ours.decode_example(ours.encode_example(row))) == picture_facts(theirs)
+
+
+@pytest.mark.parametrize("origin", ["own copy", "published"])
+def test_a_shuffle_buffer_takes_rows_before_they_are_decoded(
+    origin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = medimg.load("ham10000", source="miniature", split="train", streaming=True)
+    if origin == "published":
+        rows.to_parquet(tmp_path / "a.parquet")
+        rows = datasets.load_dataset("parquet", data_files=[str(tmp_path / "a.parquet")], split="train", streaming=True)
+    decoded = []
+    stock = datasets.Image.decode_example
+    monkeypatch.setattr(
+        datasets.Image, "decode_example", lambda self, *given, **more: decoded.append(1) or stock(self, *given, **more)
+    )
+    next(iter(rows.shuffle(seed=0, buffer_size=3)))
+    assert len(decoded) <= 2, "image and mask of one row"
 
 
 def test_a_stream_of_held_pictures_goes_on_where_it_was_left() -> None:

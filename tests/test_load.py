@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 import shutil
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from datasets import Dataset, IterableDataset, IterableDatasetDict
 from datasets.exceptions import DataFilesNotFoundError
 
 import medimg
-from medimg import held, hub, registry
+from medimg import held, hub, privacy, registry
 from medimg.declaration import Source
 from medimg.errors import (
     ChecksumError,
@@ -32,12 +34,12 @@ from medimg.errors import (
     SourceRequiredError,
     UnknownDatasetError,
 )
-from medimg.files import Files
+from medimg.files import File, Files
 from medimg.licenses import Verdict
 from medimg.loading import generate, locate_source
 from medimg.phantom import Phantom
 from medimg.pixels import Picture
-from medimg.readers import tables
+from medimg.readers import raster, tables
 from medimg.report import MAX_REASONS, OTHER, LoadReport, MedimgWarning
 from medimg.schema import features
 from tests.servers import web
@@ -153,6 +155,19 @@ def test_pictures_made_of_arrays_look_as_the_stock_would_show_them(array: np.nda
     ours, stock = (kind({"image": datasets.Image()}) for kind in (held.Features, datasets.Features))
     theirs = stock.decode_example(stock.encode_example({"image": dict(row["image"])}))
     assert picture_facts(ours.decode_example(ours.encode_example(row))) == picture_facts(theirs)
+
+
+def test_a_picture_whose_texts_were_taken_out_is_shown_from_what_is_left() -> None:
+    image, out = PIL.Image.new("RGB", (8, 6), "red"), io.BytesIO()
+    image.save(out, "JPEG", comment="Doe^John", quality=90)
+    file = File("a.jpg", lambda: io.BytesIO(out.getvalue()), len(out.getvalue()))
+    read = raster.picture(file).read()
+    assert isinstance(read, Picture) and read.shown is not None and "comment" in read.shown.info
+    clean, _ = privacy.stripped(read, "image", Counter())
+    assert isinstance(clean, Picture) and clean.shown is None
+    value = held.held(clean, "a.jpg")
+    shown = datasets.Image().decode_example(value)
+    assert not isinstance(value, held.Held) and "comment" not in shown.info
 
 
 @pytest.mark.parametrize("origin", ["own copy", "published"])

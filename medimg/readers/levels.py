@@ -53,6 +53,9 @@ def looked_up(array: Array, table: Mapping[int, int], dtype: npt.DTypeLike) -> A
         dtype: of the result; holds all new values.
     """
     out = np.empty(array.shape, dtype, order="F" if array.flags.f_contiguous else "C")
+    if out.dtype == np.uint8 and sorted(table.values()) == [0, 1]:
+        one = next(key for key, value in table.items() if value)
+        return np.equal(array, one, out=out.view(np.bool_)).view(np.uint8)
     low, high = min(table), max(table)
     keys = np.array(sorted(table), array.dtype)
     values = np.array([table[key] for key in sorted(table)], dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,7 +40,11 @@ _MEND = {
 
 
 class GivenAwayError(Exception):
-    """There is work to do with this dataset, which somebody else shall do."""
+    """There is work to do with this dataset, which somebody else shall do; `fingerprint` is that of its plan."""
+
+    def __init__(self, fingerprint: Mapping[str, str]) -> None:
+        super().__init__()
+        self.fingerprint = fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +83,10 @@ class Settings(Wishes):
 class Job(contextlib.ExitStack):
     """One dataset in one run. What was built is kept until it is published, also where it is planned anew."""
 
-    def __init__(self, run: Settings, builder: Builder) -> None:
+    def __init__(self, run: Settings, builder: Builder, known: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.run = run
+        self.known = known
         self.hub = run.hub
         self.builder = builder
         self.name = builder.name
@@ -122,11 +127,12 @@ class Job(contextlib.ExitStack):
 
     def _attempt(self, state: Published) -> Result | None:
         run, name = self.run, self.name
-        plan = make_plan(self.builder, self.hub, state, self.source, asked=run.asked, restore=run.restore)
+        wishes = {"asked": run.asked, "restore": run.restore}
+        plan = make_plan(self.builder, self.hub, state, self.source, known=self.known, **wishes)
         if plan.action == "absent":
             return None
         if run.away and plan.action in ("build", "card"):
-            raise GivenAwayError
+            raise GivenAwayError(plan.fingerprint)
         run.watcher.start(plan)
         rows = state.manifest.rows if state.manifest is not None else 0
         if plan.action == "blocked":

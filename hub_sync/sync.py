@@ -76,25 +76,25 @@ def sync(
     if not names:
         _look_below(root, builders, watcher)
     results: list[Result] = []
-    crew = None if dry_run else _crew(_worth(builders, root, named=bool(names)), workers, scheduler)
-    processes = workers if scheduler or crew is None else max(1, workers // crew.size)
-    wishes = Wishes(
-        root=root,
-        asked=bool(names),
-        dry_run=dry_run,
-        restore=restore,
-        check=check,
-        shard_bytes=shard_bytes,
-        pages=pages,
-        processes=processes,
-    )
+    worth = 1 if dry_run else _worth(builders, root, named=bool(names))
     try:
-        with (
-            Reader(hub) as reader,
-            contextlib.closing(_ahead(hub, builders)) as coming,
-            crew or contextlib.nullcontext(),
-        ):
+        with contextlib.ExitStack() as stack:
+            reader = stack.enter_context(Reader(hub))
+            coming = stack.enter_context(contextlib.closing(_ahead(hub, builders)))
+            crew = None if dry_run else _crew(min(workers, worth), scheduler, hub, reader)
+            wishes = Wishes(
+                root=root,
+                asked=bool(names),
+                dry_run=dry_run,
+                restore=restore,
+                check=check,
+                shard_bytes=shard_bytes,
+                pages=pages,
+                processes=workers if scheduler or crew is None else workers // crew.size,
+            )
             run = Settings(**vars(wishes), hub=hub, watcher=watcher, reader=reader, away=crew is not None)
+            if crew is not None:
+                stack.enter_context(crew)
             for result in _results(run, wishes, coming, crew):
                 watcher.end(result)
                 results.append(result)
@@ -123,13 +123,13 @@ def _worth(builders: Sequence[Builder], root: str | None, *, named: bool) -> int
     return sum(locate_source(root, builder.name) is not None for builder in builders)
 
 
-def _crew(datasets: int, workers: int, scheduler: str | None) -> Crew | None:
+def _crew(size: int, scheduler: str | None, hub: Hub, reader: Reader) -> Crew | None:
     """Who builds: a cluster, several processes of this computer, or, where that is not worth it, nobody else."""
     if scheduler is not None:
         from medimg.hub_sync.workers.cluster import Cluster
 
         return Cluster(scheduler)
-    return Team(min(workers, datasets)) if min(workers, datasets) > 1 else None
+    return Team(size, hub, reader) if size > 1 else None
 
 
 def _results(
@@ -142,9 +142,9 @@ def _results(
     for builder, state in coming:
         try:
             result = one(run, builder, state)
-        except GivenAwayError:
+        except GivenAwayError as due:
             assert crew is not None
-            crew.give(WorkUnit(builder.name, builder.address, run.hub.again(), wishes))
+            crew.give(WorkUnit(builder.name, builder.address, run.hub.again(), wishes, due.fingerprint))
         else:
             if result is not None:
                 yield result

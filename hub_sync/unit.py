@@ -8,8 +8,9 @@ import pickle
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from medimg import registry
 from medimg.errors import DiskFullError, MedimgError, disk_full
@@ -30,11 +31,14 @@ ROOM_SHARDS = 3
 _BAD_FILE = 'Compare the file with the original download; bad_files="quarantine" in the declaration goes on without it.'
 
 
-def one(run: Settings, builder: Builder, look: Callable[[], Published]) -> Result | None:
+def one(
+    run: Settings, builder: Builder, look: Callable[[], Published], known: Mapping[str, str] | None = None
+) -> Result | None:
     """One dataset; whatever goes wrong with it is its result and does not stop the others.
 
     Args:
         look: gives the state of its repository.
+        known: see `make_plan`.
 
     Returns:
         None where the source root has nothing that is called like it, and nobody asked for it.
@@ -43,7 +47,7 @@ def one(run: Settings, builder: Builder, look: Callable[[], Published]) -> Resul
         GivenAwayError: there is work to do, and the run wants that done elsewhere (`Settings.away`).
     """
     began = time.monotonic()
-    result = _done(run, builder, look)
+    result = _done(run, builder, look, known)
     if result is None:
         return None
     return replace(
@@ -54,9 +58,11 @@ def one(run: Settings, builder: Builder, look: Callable[[], Published]) -> Resul
     )
 
 
-def _done(run: Settings, builder: Builder, look: Callable[[], Published]) -> Result | None:
+def _done(
+    run: Settings, builder: Builder, look: Callable[[], Published], known: Mapping[str, str] | None
+) -> Result | None:
     try:
-        with Job(run, builder) as job:
+        with Job(run, builder, known) as job:
             for attempt in range(REPLANS):
                 try:
                     return job.attempt(look if attempt == 0 else lambda: run.hub.published(builder.name))
@@ -92,41 +98,75 @@ def _full(run: Settings, error: Exception, builder: Builder) -> DiskFullError | 
 
 @dataclass(frozen=True)
 class WorkUnit:
-    """One dataset that another process does; `answer` is called over there.
+    """One dataset that somebody else does.
 
     Attributes:
         name: of the dataset.
         address: of the builder, for `registry.get`.
         connect: see `Hub.again`.
+        known: see `make_plan`.
     """
 
     name: str
     address: str
     connect: Callable[[], Hub] = field(repr=False)
     wishes: Wishes
+    known: Mapping[str, str]
 
-    def answer(self, give: Callable[[object], None]) -> None:
-        """Do it; `give` is called with (method, arguments) of a `Watcher`, and at last with what `one` gives."""
+    def answer(self, give: Callable[[object], None], ask: Callable[[object], Any] | None = None) -> None:
+        """Do it, in another process.
+
+        Args:
+            give: called with (method, arguments) of a `Watcher`, and at last with what `one` gives.
+            ask: called with a `Reading`; without it, what was published is read back from here.
+        """
         try:
-            hub, reader = _desk(self.connect)
-            watcher = _Telling(give)
-            hub.note = watcher.note
-            run = Settings(**vars(self.wishes), hub=hub, watcher=watcher, reader=reader)
-            builder = registry.get(self.address)
+            hub, reader = _desk(self.connect, ask)
+            give(self.done(hub, reader, give))
         except MedimgError as error:
             give(Result(self.name, "failed", str(error)))
-        else:
-            give(one(run, builder, lambda: hub.published(self.name)))
+
+    def done(self, hub: Hub, reader: Reader, give: Callable[[object], None]) -> Result | None:
+        """Do it, in this process, in any thread."""
+        watcher = _Telling(give)
+        hub.note = watcher.note
+        run = Settings(**vars(self.wishes), hub=hub, watcher=watcher, reader=reader)
+        return one(run, registry.get(self.address), lambda: hub.published(self.name), self.known)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a worker asks of the process that reads back for all of them."""
+
+    repo: str
+    revision: str | None
+    deep: bool
+
+
+class _Lent(Reader):
+    """The reader of the one who has given the work."""
+
+    def __init__(self, hub: Hub, ask: Callable[[object], Any]) -> None:
+        super().__init__(hub)
+        self._ask = ask
+
+    def soon(self) -> None:
+        """It runs already."""
+
+    def read(self, repo: str, revision: str | None, *, deep: bool) -> dict[str, Any]:
+        """What plain `datasets` finds there."""
+        found: dict[str, Any] = self._ask(Reading(repo, revision, deep))
+        return found
 
 
 _here = threading.local()
 
 
-def _desk(connect: Callable[[], Hub]) -> tuple[Hub, Reader]:
-    """The Hub, and the process that reads back from it, which goes on for the next dataset; of this thread."""
+def _desk(connect: Callable[[], Hub], ask: Callable[[object], Any] | None) -> tuple[Hub, Reader]:
+    """The Hub and who reads back from it, of this thread; both go on for the next dataset."""
     if getattr(_here, "connect", None) != pickle.dumps(connect):
         hub = connect()
-        reader = Reader(hub)
+        reader = Reader(hub) if ask is None else _Lent(hub, ask)
         _here.desk = hub, reader
         _here.connect = pickle.dumps(connect)
         atexit.register(reader.close)

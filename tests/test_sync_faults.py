@@ -81,8 +81,9 @@ class Kept(Team):
 
 
 @pytest.fixture(scope="module")
-def team() -> Iterator[Team]:
-    kept = Kept(1)
+def team(server: EmbeddedHub) -> Iterator[Team]:
+    hub = Hub(server.url, "team")
+    kept = Kept(1, hub, Reader(hub), alone=True)
     yield kept
     Team.__exit__(kept, None, None, None)
 

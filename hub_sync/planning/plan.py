@@ -48,6 +48,7 @@ def make_plan(
     *,
     asked: bool,
     restore: bool = False,
+    known: Mapping[str, str] | None = None,
 ) -> SyncPlan:
     """Compare the source's fingerprint, and the licenses of its rows, with the published manifest.
 
@@ -58,8 +59,9 @@ def make_plan(
         source: of the dataset; opened where its fingerprint is wanted, and left open.
         asked: the dataset was named by the user, so that a missing source is an error.
         restore: build also what was retired or rolled back.
+        known: its fingerprint, where it was taken a moment ago; see `fingerprint`.
     """
-    plan = _Planning(builder, hub, state, source, asked, restore).plan()
+    plan = _Planning(builder, hub, state, source, asked, restore, known).plan()
     if plan.action == "build" or state.manifest is None:
         return plan
     shut = policy.forbidden(builder.dataset, state.manifest)
@@ -94,6 +96,7 @@ class _Planning:
     source: DatasetSource
     asked: bool
     restore: bool
+    known: Mapping[str, str] | None
 
     @property
     def dataset(self) -> Dataset:
@@ -166,7 +169,7 @@ class _Planning:
             return self.of("blocked" if self.asked else "absent", f"no source: {step}{how}")
         try:
             files = None if self.source.origin == "miniature" else self.source.files()
-            prints = fingerprint(self.builder, files, self.source.origin, old)
+            prints = fingerprint(self.builder, files, self.source.origin, self.known or old)
         except SourceRequiredError as error:
             return self.of("blocked" if self.asked else "absent", str(error))
         differs = changed(old, prints)

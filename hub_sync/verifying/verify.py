@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,7 @@ class Reader:
         self._hub = hub
         self._process: subprocess.Popen[str] | None = None
         self._stack = contextlib.ExitStack()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -51,7 +53,11 @@ class Reader:
             self._start()
 
     def read(self, repo: str, revision: str | None, *, deep: bool) -> dict[str, Any]:
-        """What plain `datasets` finds in one repository; {"error": …} where it cannot load it."""
+        """What plain `datasets` finds in one repository; {"error": …} where it cannot load it. One asks at a time."""
+        with self._lock:
+            return self._read(repo, revision, deep)
+
+    def _read(self, repo: str, revision: str | None, deep: bool) -> dict[str, Any]:
         process = self._process or self._start()
         assert process.stdin is not None and process.stdout is not None
         wish = {"repo": repo, "revision": revision, "deep": deep}

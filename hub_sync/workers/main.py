@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from typing import Any
 
 from medimg import registry
 from medimg.hub_sync.workers.messages import receive, send
@@ -29,11 +30,15 @@ def main() -> None:
         except OSError:
             sys.exit()  # nobody is there any more
 
+    def ask(message: object) -> Any:
+        give(message)
+        return receive(connection)
+
     with contextlib.suppress(EOFError, ConnectionError):
         registry.look_in(receive(connection))
         while True:
             wish = receive(connection)
-            wish.answer(give)
+            wish.answer(give, ask)
             del wish
 
 

@@ -45,7 +45,10 @@ class Process:
         self.ask(registry.places())
 
     def ask(self, wish: object) -> None:
-        """Ask for something with a method `answer`; what was asked before must have been answered."""
+        """Ask for something with a method `answer`, or say what it has asked for.
+
+        What was asked before must have been answered.
+        """
         with contextlib.suppress(OSError):  # it has ended: `answer` says how
             send(self._connection, wish)
 

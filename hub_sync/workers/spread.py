@@ -55,8 +55,8 @@ class Share:
     of: int
     first: int = 0
 
-    def answer(self, give: Callable[[object], None]) -> None:
-        """Make the blocks; `give` waits until somebody takes one."""
+    def answer(self, give: Callable[[object], None], ask: object = None) -> None:
+        """Make the blocks; `give` waits until somebody takes one. Nothing is asked."""
         held = Block()
         try:
             self.files.checks.wanted = False  # that was done before

@@ -1,15 +1,18 @@
-"""Processes of this computer that do one dataset after the other."""
+"""Processes of this computer that do one dataset after the other; this one is among them."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.results import Result, Watcher
-from medimg.hub_sync.unit import WorkUnit
+from medimg.hub_sync.unit import Reading, WorkUnit
+from medimg.hub_sync.verifying.verify import Reader
 from medimg.hub_sync.workers.process import Process, WorkerLostError
 
 LOSSES = 2
@@ -68,16 +71,28 @@ class Inbox:
                 yield found
 
 
+class EndedError(BaseException):
+    """The run is over, whatever is being done."""
+
+
 class Team(Inbox):
-    """Each process has a thread here that listens to it; the first one that is free takes the next dataset.
+    """Each member has a thread here, which takes the next dataset when it is free.
+
+    The first member is this process: it has imported everything, while others must start. What they publish is read
+    back by its reader.
 
     Args:
-        size: processes; one is started when there is something to do for it.
+        size: members; one is started when there is something to do for it.
+        hub, reader: of this process.
+        alone: also the first member is another process.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, hub: Hub, reader: Reader, *, alone: bool = False) -> None:
         super().__init__()
         self.size = size
+        self._hub = hub
+        self._reader = reader
+        self._alone = alone
         self._units: queue.SimpleQueue[WorkUnit | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._processes: set[Process] = set()
@@ -101,11 +116,32 @@ class Team(Inbox):
         """Take on a dataset."""
         self.expect()
         self._units.put(unit)
+        if unit.wishes.check:
+            self._reader.soon()
         if len(self._threads) < self.size:
-            self._threads.append(threading.Thread(target=self._listen, name="worker", daemon=True))
+            work = self._listen if self._threads or self._alone else self._work
+            self._threads.append(threading.Thread(target=work, name="worker", daemon=True))
             self._threads[-1].start()
 
+    def _work(self) -> None:
+        """The member that is this process."""
+        with contextlib.suppress(EndedError):
+            while (unit := self._units.get()) is not None:
+                self._pass_on(None)
+                try:
+                    self.put(unit.done(self._hub, self._reader, self._pass_on))
+                except Exception as error:
+                    self.put(error)
+
+    def _pass_on(self, found: object) -> None:
+        """Tell of the progress; what is done in a thread can be ended nowhere else."""
+        if self._ended:
+            raise EndedError
+        if found is not None:
+            self.put(found)
+
     def _listen(self) -> None:
+        """A member that is another process."""
         process = None
         while (unit := self._units.get()) is not None and not self._ended:
             for tried in range(LOSSES):
@@ -133,6 +169,9 @@ class Team(Inbox):
         process.ask(unit)
         while True:
             found = process.answer()
+            if isinstance(found, Reading):
+                process.ask(self._reader.read(found.repo, found.revision, deep=found.deep))
+                continue
             self.put(found)
             if not isinstance(found, tuple):
                 return

@@ -5,7 +5,6 @@ from itertools import combinations
 from medimg.declaration import Dataset, Source
 
 SPLITS = {"Training": "train", "Validation": "validation", "Test": "test"}
-HOST = "https://isic-archive.s3.amazonaws.com/challenges"
 OLD_HOST = "https://isic-challenge-data.s3.amazonaws.com"
 SITE = "ImageMarkup/stade@cf20329"
 COUNTED_2016_2017 = (
@@ -76,10 +75,9 @@ def challenge(year, names, *, mirrored=(), **declaration):
         dimension="2d",
         modality="dermoscopy",
         organ="skin",
-        homepage=declaration.pop("homepage", page),
         sources=(
             *mirrored,
-            *(Source(url=f"{HOST}/{year}/{name}") for name in names),
+            *(Source(url=f"https://isic-archive.s3.amazonaws.com/challenges/{year}/{name}") for name in names),
             Source(url=page, kind="page"),
         ),
         **declaration,

@@ -59,8 +59,8 @@ def rows(files):
             else:
                 with files.row(image):
                     yield _row(name, where.lower(), image, said[name], twins.get(name))
-    for (file,) in files.match(r"\.tfrec$"):
-        yield Skipped(file=file, reason="the JPEG pictures once more, packed for TensorFlow")
+    for image, *_ in files.match(r"\.tfrec$"):
+        yield Skipped(file=image, reason="the JPEG pictures once more, packed for TensorFlow")
     for name, held in said.items():
         if name and name not in taken:
             files.tell(held[0].file, "a line of the table is no row: its image is not in this copy")

@@ -44,7 +44,6 @@ def version(archive, **declaration):
         organ="gastrointestinal tract",
         task="classification",
         license="LicenseRef-Simula",
-        homepage="https://datasets.simula.no/kvasir/",
         citation=Citation(
             title="Kvasir: a multi-class image dataset for computer aided gastrointestinal disease detection",
             authors="Pogorelov K, Randel KR, Griwodz C, et al.",

@@ -151,11 +151,8 @@ def rows(dataset):
 def _rows(dataset, case):
     if case.size or case.name not in dataset.config_names:
         what = f"the same images at {case.size} pixels a side" if case.size else "of another version of MedMNIST"
-        return case.skip(f"{what}; the 28-pixel files of this version are loaded")
-    return _items(case)
-
-
-def _items(case):
+        yield from case.skip(f"{what}; the 28-pixel files of this version are loaded")
+        return
     file, name = case.image, case.name
     names = NAMES[SLICES.get(name, name)]
     # An .npz states no voxel size, a NIfTI header must: its 1 mm means nothing where nobody tells the size.

@@ -9,8 +9,6 @@ from medimg.join import Join, Lookup, Partner
 from medimg.readers import tables
 from medimg.schema import Row
 
-BUCKET = "https://msd-for-monai.s3-us-west-2.amazonaws.com"
-DRIVE = "https://drive.google.com/drive/folders/1HqEgzS8BV2c7xYNrZdEAnrHk7osJJ--2"
 IN_ABDOMENCT_1K = Overlap(
     dataset="abdomenct-1k",
     relation="subset of",
@@ -43,8 +41,8 @@ def task(archive, *, md5, sha256, labels, labels_evidence, notes=(), **declarati
             arxiv=("1902.09063",),
         ),
         sources=(
-            Source(url=f"{BUCKET}/{archive}.tar", md5=md5, sha256=sha256),
-            Source(url=DRIVE, kind="page"),
+            Source(url=f"https://msd-for-monai.s3-us-west-2.amazonaws.com/{archive}.tar", md5=md5, sha256=sha256),
+            Source(url="https://drive.google.com/drive/folders/1HqEgzS8BV2c7xYNrZdEAnrHk7osJJ--2", kind="page"),
         ),
         subject="the file name; one file is one subject, no patient key is published",
         keys="listed_in_dataset_json",

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from medimg.declaration import Dataset, Evidence, Source
 from medimg.errors import FormatError, LabelError, MedimgError
 from medimg.readers import dicom, dicom_seg, dicom_slides, dicom_stacks, drawn, grids, rtstruct, volumes
-from medimg.schema import Row, Skipped
+from medimg.schema import Row, Skipped, skipped
 
 MODALITIES = {"CT": "CT", "MR": "MRI", "PT": "PET"}
 SUPPLEMENTS = {
@@ -58,7 +58,6 @@ def declared(slug, license, *, labels_evidence, layout_evidence=None, license_ev
         name=slug,
         dimension="3d",
         license=license,
-        homepage=home,
         sources=(*commons, Source(url=home, kind="page")),
         evidence=Evidence(
             layout=layout_evidence or index,
@@ -148,12 +147,6 @@ def patients(files, pattern=r"\.dcm$"):
             loose += members
     if loose:
         yield loose
-
-
-def skipped(files, reason):
-    """Every one of some files with one reason."""
-    for file in files:
-        yield Skipped(file=file, reason=reason)
 
 
 def no_image(tags, reasons=()):

@@ -4,14 +4,12 @@ The Preprocessed Connectomes Project ran four pipelines with four strategies eac
 """
 
 from medimg.declaration import Citation, Config, Dataset, Evidence, Source
-from medimg.join import Join, Lookup
-from medimg.readers import table_lines, tables
+from medimg.join import Join, lines
 from medimg.schema import Row
 
 BUCKET = "https://s3.amazonaws.com/fcp-indi/data/Projects/ABIDE_Initiative"
 SCRIPT = "preprocessed-connectomes-project/abide: download_abide_preproc.py"
 GROUPS = {"1": "autism spectrum disorder", "2": "healthy control"}
-MISSING = ("", "-9999", "-9999.0")
 
 DATASET = Dataset(
     name="abide",
@@ -67,19 +65,9 @@ DATASET = Dataset(
 )
 
 
-def phenotypes(files):
-    """FILE_ID -> its line."""
-    about = table_lines.Lines(files)
-    for (table,) in files.match(r"Phenotypic_V1_0b_preprocessed\w*\.csv$", lost="diagnoses, age and sex are"):
-        for line in tables.rows(table):
-            if (name := line["FILE_ID"].strip()) != "no_filename":
-                about.add(name, line, "FILE_ID")
-    return about
-
-
 def row(case):
     line = case.line or {}
-    said = {key: cell for key, cell in line.items() if cell not in MISSING and key}
+    said = {key: cell for key, cell in line.items() if cell not in ("", "-9999", "-9999.0") and key}
     classes, assessed = (), ()
     if "DX_GROUP" in said:
         classes, assessed = line.one_of("DX_GROUP", DATASET.labels), tuple(GROUPS.values())
@@ -100,9 +88,10 @@ rows = Join(
     r"(?P<pipeline>cpac|dparsf|ccs|niak)/(?P<strategy>(?:no)?filt_(?:no)?global)/(?:\w+/)?"
     r"(?P<name>[A-Za-z]+(?:_\w)?_(?P<number>\d{7}))_(?P<derivative>[a-z_]+)\.nii(?:\.gz)?$",
     row,
-    line=Lookup(
-        phenotypes,
-        "name",
+    line=lines(
+        r"Phenotypic_V1_0b_preprocessed\w*\.csv$",
+        "FILE_ID",
+        key="name",
         tell="the table has no line for it: diagnosis, age and sex are not known",
         lost="diagnoses, age and sex are",
     ),

@@ -21,7 +21,6 @@ DATASET = Dataset(
     organ="skin",
     task="classification",
     license="CC-BY-4.0",
-    homepage=RECORD,
     citation=Citation(
         title="BCN20000: dermoscopic lesions in the wild",
         authors="Hernández-Pérez C, Combalia M, Podlipnik S, et al.",

@@ -40,7 +40,6 @@ DATASET = Dataset(
     organ=("breast", "lymph node"),
     task=("classification", "segmentation"),
     license="LicenseRef-BCNB",
-    homepage=PAGE,
     citation=Citation(
         title="Predicting axillary lymph node metastasis in early breast cancer using deep learning on primary tumor "
         "biopsy slides",
@@ -90,7 +89,6 @@ DATASET = Dataset(
 )
 
 
-SLIDE = r"(?:^|/)WSIs/(\d{1,4})\.jpg$"
 PATCH = r"(?:^|/)patches/(\d{1,4})/(\d+_(\d+)_(-?\d+)_(-?\d+))\.jpg$"
 
 
@@ -106,7 +104,7 @@ def rows(files):
     for file, part in files.match(r"(?:^|/)(train|val|test)_id\.txt$"):
         parts |= dict.fromkeys(tables.lines(file), SPLITS[part])
     outlines = files.index(r"(?:^|/)WSIs/(\d{1,4})\.json$", lost="outlines of the tumors are")
-    for image, patient, *place in (*files.match(SLIDE), *files.match(PATCH)):
+    for image, patient, *place in (*files.match(r"(?:^|/)WSIs/(\d{1,4})\.jpg$"), *files.match(PATCH)):
         if patient not in parts:
             reason = "no list of this copy (train_id.txt, val_id.txt, test_id.txt) names its patient"
             yield Skipped(file=image, reason=reason)
@@ -118,47 +116,37 @@ def rows(files):
             files.tell(image, f"the clinical table has no line for its patient: {unknown}")
         with files.row(image):
             line = {column: cell for column, cell in about.get(patient, {}).items() if column and cell}
+            present, assessed = findings(line)
+            shared = {
+                "split": parts[patient],
+                "subject": patient,
+                "classes": present,
+                "source": {column: line[column] for column in LABELS if column in line} or None,
+            }
             if place:
-                yield patch(image, patient, parts[patient], line, *place)
+                name, region, x, y = place
+                meta = {"slide": patient, "region": int(region), "x": int(x), "y": int(y), "level": 0, **line}
+                yield Row(id=name, config="patches", image=image, assessed=assessed, meta=meta, **shared)
             else:
-                yield from tiles(image, patient, parts[patient], line, outlines.get(patient))
-    for image, _ in files.match(r"(?:^|/)(\d{6})(?:_\w+)?\.jpg$"):
+                yield from tiles(image, patient, outlines.get(patient), line, assessed, shared)
+    for image, *_ in files.match(r"(?:^|/)(\d{6})(?:_\w+)?\.jpg$"):
         yield Skipped(file=image, reason="a sample slide of the repository, none of 1 to 1058")
 
 
-def tiles(file, patient, split, line, outline):
+def tiles(file, patient, outline, line, assessed, shared):
     drawn = tables.json_value(outline).get("positive", []) if outline else []
-    present, assessed = findings(line)
     if drawn:
         assessed.append("breast cancer")
     for tile, place in slides.tiles(file, SIZE, LEVEL):
         yield Row(
             id=f"{patient}-{place.level}-{place.x}-{place.y}",
             config="tiles",
-            split=split,
-            subject=patient,
             image=tile,
             mask=tumor(drawn, place, outline) if drawn else None,
-            classes=present,
             assessed=assessed,
-            source=stated(line),
             meta={"slide": patient, **place.meta, **line},
+            **shared,
         )
-
-
-def patch(image, patient, split, line, name, region, x, y):
-    present, assessed = findings(line)
-    return Row(
-        id=name,
-        config="patches",
-        split=split,
-        subject=patient,
-        image=image,
-        classes=present,
-        assessed=assessed,
-        source=stated(line),
-        meta={"slide": patient, "region": int(region), "x": int(x), "y": int(y), "level": 0, **line},
-    )
 
 
 def findings(line):
@@ -169,10 +157,6 @@ def findings(line):
             present.append(names[value])
             assessed += names.values()
     return present, assessed
-
-
-def stated(line):
-    return {column: line[column] for column in LABELS if column in line} or None
 
 
 def tumor(drawn, place, file):

@@ -7,7 +7,7 @@ photographs, sorted by the kind of white cell.
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import table_lines, tables
 from medimg.readers.boxes import voc
-from medimg.schema import Box, Row, Skipped
+from medimg.schema import Box, Row, Skipped, skipped
 
 REPO, COPY = "Shenggan/BCCD_Dataset", "dhruvp/wbc-classification"
 BCCD = f"https://github.com/{REPO}"
@@ -26,7 +26,6 @@ DATASET = Dataset(
     organ="blood",
     task=("classification", "detection"),
     license="MIT",
-    homepage=BCCD,
     citation=Citation(
         title="BCCD Dataset; Blood Cell Images",
         authors="Shenggan; cosmicad; akshaylamba; Mooney P",
@@ -81,8 +80,7 @@ def rows(files):
                 yield photograph(files, image, f"kaggle-{name}", "train", outline, kind, {})
             else:
                 yield photograph(files, image, name, SPLITS[part], outline, "", {"ImageSets": part})
-    for outline in drawn.values():
-        yield Skipped(file=outline, reason="an annotation whose photograph is not in this copy")
+    yield from skipped(drawn.values(), "an annotation whose photograph is not in this copy")
     yield from augmented(files)
 
 

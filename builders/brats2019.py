@@ -19,7 +19,6 @@ DATASET = _brats.challenge(
     aliases=("BraTS19", "Brain2019", "BraTS 2019", "Brain2019"),
     task=("segmentation", "classification", "survival"),
     license="LicenseRef-CBICA-BraTS",
-    homepage=PAGE,
     citation=Citation(
         title="The multimodal brain tumor image segmentation benchmark (BRATS)",
         authors="Menze BH, Jakab A, Bauer S, et al.",

@@ -8,8 +8,6 @@ from medimg.join import Join, Partner
 from medimg.readers import masks
 from medimg.schema import Row
 
-LETTER = "doi:10.1016/j.dib.2023.109247 (letter of Pawłowska and others)"
-
 KINDS = {
     "benign": ("breast tumor", "benign breast lesion"),
     "malignant": ("breast tumor", "malignant breast lesion"),
@@ -59,8 +57,8 @@ DATASET = Dataset(
         subject="doi:10.1016/j.dib.2019.104863 (600 women, no key)",
     ),
     notes=(
-        f"There are duplicates, also between benign and malignant, images of the axilla, and drawings in "
-        f"the pictures: {LETTER}.",
+        "There are duplicates, also between benign and malignant, images of the axilla, and drawings in "
+        "the pictures: doi:10.1016/j.dib.2023.109247 (letter of Pawłowska and others).",
         "17 images have two or three masks, one per lesion; the mask here is their union.",
         "The server's certificate does not verify with some clients.",
     ),

@@ -5,11 +5,10 @@ T1-DUAL (in and out of phase) and T2-SPIR. Half of each is outlined: the liver i
 spleen in MRI.
 """
 
-from medimg.builders import _tcia
 from medimg.declaration import Citation, Dataset, Evidence, Part, Source
 from medimg.errors import LabelError
 from medimg.readers import dicom, masks, raster, volumes
-from medimg.schema import Row
+from medimg.schema import Row, skipped
 
 ZENODO = "https://zenodo.org/records/3431873"
 CT = {1: ("liver",)}
@@ -84,7 +83,7 @@ def rows(files):
         # The ground truth of T1-DUAL is named as the slices in phase.
         named = series.get((*case, "InPhase")) if phase == "OutPhase" else slices
         if (part == "Train" and not truths) or (truths and not named):
-            yield from _tcia.skipped(slices, "no ground truth in this copy that it pairs with")
+            yield from skipped(slices, "no ground truth in this copy that it pairs with")
             continue
         used.add(tuple(case))
         ct, subject = modality == "CT", f"{modality}-{number}".lower()
@@ -105,7 +104,7 @@ def rows(files):
             )
     for case, truths in drawn.items():
         if case not in used:
-            yield from _tcia.skipped(truths, "ground truth whose slices are not in this copy")
+            yield from skipped(truths, "ground truth whose slices are not in this copy")
 
 
 def ground_truth(named, truths, ct):

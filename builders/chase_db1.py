@@ -19,7 +19,6 @@ DATASET = Dataset(
     organ="retina",
     task="segmentation",
     license="CC-BY-4.0",
-    homepage="https://researchdata.kingston.ac.uk/96/",
     citation=Citation(
         title="An ensemble classification-based approach applied to retinal blood vessel segmentation",
         authors="Fraz MM, Remagnino P, Hoppe A, et al.",

@@ -58,7 +58,6 @@ DATASET = Dataset(
     organ=("chest", "lung", "heart"),
     task=("multi-label classification", "detection"),
     license="LicenseRef-NIH-ChestXray14",
-    homepage="https://nihcc.app.box.com/v/ChestXray-NIHCC",
     citation=Citation(
         title="ChestX-ray8: Hospital-scale Chest X-ray Database and Benchmarks",
         authors="Wang X, Peng Y, Lu L, Lu Z, Bagheri M, Summers RM",

@@ -6,7 +6,7 @@ were set by radiologists. Present, absent and uncertain are told apart.
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row, Skipped, skipped
 
 HOME = "https://stanfordmlgroup.github.io/competitions/chexpert/"
 AIMI = "https://stanfordaimi.azurewebsites.net/datasets"
@@ -116,8 +116,7 @@ def rows(files):
                     | people.get(patient, {}),
                     **read(line),
                 )
-    for image in images.values():
-        yield Skipped(file=image, reason="no table of this copy (train.csv, valid.csv, …) has a row for it")
+    yield from skipped(images.values(), "no table of this copy (train.csv, valid.csv, …) has a row for it")
 
 
 def read(line):

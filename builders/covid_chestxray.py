@@ -9,11 +9,9 @@ from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.errors import LabelError
 from medimg.readers import masks, table_lines, tables
 from medimg.readers.boxes import coco
-from medimg.schema import Box, Measure, Row, Skipped
+from medimg.schema import Box, Measure, Row, skipped
 
 REPOSITORY = "ieee8023/covid-chestxray-dataset"
-HOME = f"https://github.com/{REPOSITORY}"
-TORRENT = "136ffddd0959108becb2b3a86630bec049fcb0ff"
 GROUPS = {
     "": "Pneumonia=pneumonia, Tuberculosis=tuberculosis, ARDS=acute respiratory distress syndrome, "
     "No Finding=no finding",
@@ -70,7 +68,6 @@ DATASET = Dataset(
     organ="lung",
     task=("classification", "prognosis"),
     license="LicenseRef-per-row",
-    homepage=HOME,
     citation=Citation(
         title="COVID-19 Image Data Collection: prospective predictions are the future",
         authors="Cohen JP, Morrison P, Dao L, Roth K, Duong TQ, Ghassemi M",
@@ -79,8 +76,8 @@ DATASET = Dataset(
         doi="10.48550/arXiv.2006.11988",
     ),
     sources=(
-        Source(url=HOME, kind="page"),
-        Source(url=f"https://academictorrents.com/details/{TORRENT}", kind="page"),
+        Source(url=f"https://github.com/{REPOSITORY}", kind="page"),
+        Source(url="https://academictorrents.com/details/136ffddd0959108becb2b3a86630bec049fcb0ff", kind="page"),
     ),
     legend={1: ("lung",)},
     labels=LABELS,
@@ -124,10 +121,12 @@ DATASET = Dataset(
 def rows(files):
     images = files.index(r"(?:^|/)((?:images|volumes)/[^/]+)$")
     lungs = files.index(r"lungVAE-masks/(.+)_mask\.png$", lost="masks of the lungs are")
-    outlined = outlines(files.find(r"lung_bounding_boxes\.json$", lost="boxes of the lungs are"))
+    boxed = files.find(r"lung_bounding_boxes\.json$", lost="boxes of the lungs are")
+    outlined = coco(boxed).images if boxed else {}
     scored = scores(files.find(r"covid-severity-scores\.csv$", lost="severity scores are"))
     table = files.need(r"(?:^|/)metadata\.csv$")
-    for said in records(table):
+    for line in tables.rows(table, pad=True):
+        said = {name or "(no name)": cell.strip() for name, cell in line.items()}
         get = {name.lower(): cell for name, cell in said.items()}.get  # the case of names changed over time
         image = images.pop(f"{get('folder') or 'images'}/{get('filename')}", None)
         if image is None:
@@ -155,10 +154,8 @@ def rows(files):
                 source={"finding": get("finding")},
                 meta={name: cell for name, cell in said.items() if cell and name.lower() != "finding"},
             )
-    for image in images.values():
-        yield Skipped(file=image, reason="metadata.csv has no row for it")
-    for mask in lungs.values():
-        yield Skipped(file=mask, reason="a lung mask whose image is not in this copy, or not in metadata.csv")
+    yield from skipped(images.values(), "metadata.csv has no row for it")
+    yield from skipped(lungs.values(), "a lung mask whose image is not in this copy, or not in metadata.csv")
 
 
 def findings(cell):
@@ -189,14 +186,6 @@ def findings(cell):
     )
 
 
-def records(table):
-    """Rows of metadata.csv. The header's last cell is blank and some rows fill it."""
-    cells = tables.rows(table, header=False, pad=True)
-    names = [name.strip() or "(no name)" for name in next(cells).values()]
-    for row in cells:
-        yield {name: cell.strip() for name, cell in zip(names, row.values(), strict=True)}
-
-
 def modality(stated, view, table):
     """Column `modality`; early tables have the view alone, which is of a radiograph or "CT".
 
@@ -222,11 +211,6 @@ def scores(table):
         line = table_lines.Line(zip(SCORES, cells, strict=False), table.path, at)
         found[tables.file_name(name)] = [Measure(name=kind, value=line.number(kind), unit="1") for kind in SCORES]
     return found
-
-
-def outlines(file):
-    """File name -> outlines of the right and the left lung, each with its box."""
-    return {tables.file_name(name): image for name, image in coco(file).images.items()} if file else {}
 
 
 def cells(line):

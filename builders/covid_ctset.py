@@ -24,7 +24,6 @@ DATASET = Dataset(
     license="LicenseRef-unknown",
     how="Download COVID-CTset.zip (and, if wanted, Training&Validation.zip and the folder CSV) with "
     f"Patient_details.csv and all.csv of {HOME}, and pass their folder as source=",
-    homepage=HOME,
     citation=Citation(
         title="A fully automated deep learning-based network for detecting COVID-19 from a new and large lung "
         "CT scan dataset",
@@ -66,9 +65,7 @@ DATASET = Dataset(
 
 
 def rows(files):
-    people = {}
-    if book := files.find(r"Patient_details\.csv$"):
-        people = {line["Patient ID"].strip().lower(): line for line in tables.rows(book)}
+    people = tables.lines_by(files, r"Patient_details\.csv$", "Patient ID", named=str.lower)
     yield from raw(files, people)
     yield from folds(files, people)
 

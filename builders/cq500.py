@@ -3,13 +3,11 @@
 Each reader said which kinds of hemorrhage, fracture, mass effect and midline shift a scan shows.
 """
 
-from medimg.builders import _tcia, _tcia_phantom
+from medimg.builders import _tcia_phantom
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import dicom, dicom_stacks, tables
-from medimg.schema import Row
+from medimg.schema import Row, skipped
 
-HOME = "http://headctstudy.qure.ai/dataset"
-TORRENT = "47e9d8aab761e75fd0a81982fa62bddf3a173831"
 KINDS = {
     "ICH": "intracranial hemorrhage",
     "IPH": "intraparenchymal hemorrhage",
@@ -36,7 +34,6 @@ DATASET = Dataset(
     organ="brain",
     task="classification",
     license="CC-BY-NC-SA-4.0",
-    homepage=HOME,
     citation=Citation(
         title="Deep learning algorithms for detection of critical findings in head CT scans: a retrospective study",
         authors="Chilamkurthy S, Ghosh R, Tanamala S, et al.",
@@ -46,8 +43,8 @@ DATASET = Dataset(
         arxiv=("1803.05854",),
     ),
     sources=(
-        Source(url=HOME, kind="page"),
-        Source(url=f"https://academictorrents.com/details/{TORRENT}", kind="page"),
+        Source(url="http://headctstudy.qure.ai/dataset", kind="page"),
+        Source(url="https://academictorrents.com/details/47e9d8aab761e75fd0a81982fa62bddf3a173831", kind="page"),
     ),
     labels=KINDS,
     splits={"test": 491},
@@ -84,9 +81,9 @@ def rows(files):
         plain = name.lower().replace("pre contrast", "").replace("posterior", "")
         if any(word in plain for word in ADDED):
             reason = "a perfusion or contrast series: the readers were shown the plain scan"
-            yield from _tcia.skipped(members, reason)
+            yield from skipped(members, reason)
         elif scan not in reads:
-            yield from _tcia.skipped(members, "reads.csv has no row for it")
+            yield from skipped(members, "reads.csv has no row for it")
         else:
             with files.row(*members):
                 yield from series_rows(scan, name, members, reads[scan])

@@ -9,7 +9,7 @@ from functools import partial
 
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation, Part
-from medimg.schema import Row
+from medimg.schema import Row, skipped
 
 ROIS = {
     "tumor|gtv": ("gross tumor volume", "lung tumor"),
@@ -68,7 +68,7 @@ def labeled(scan, contours):
     if contours:
         label, why = _tcia.contoured(contours, image, ROIS)
         if why:
-            yield from _tcia.skipped((*scan.files, *contours), why)
+            yield from skipped((*scan.files, *contours), why)
             return
     cone = "varian" in str(scan.tags.get("Manufacturer", "")).lower()
     yield Row(

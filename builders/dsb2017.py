@@ -1,9 +1,8 @@
 """Data Science Bowl 2017: low-dose chest CT of 2,101 persons, of whom some got lung cancer within a year."""
 
-from medimg.builders import _tcia
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import dicom, dicom_stacks, table_lines, tables
-from medimg.schema import Row
+from medimg.schema import Row, skipped
 
 KAGGLE = "https://www.kaggle.com/c/data-science-bowl-2017"
 
@@ -45,19 +44,16 @@ DATASET = Dataset(
 )
 
 
-STAGES = ("stage1", "stage2", "sample_images")
-
-
 def rows(files):
     told, complement = listed(files)
     people = {}
     for file, stage, person in files.match(r"(stage1|stage2|sample_images)/([0-9a-f]{32})/[^/]+\.dcm$"):
         people.setdefault(person, {}).setdefault(stage, []).append(file)
     for person, stages in people.items():
-        stage = next(name for name in STAGES if name in stages)
+        stage = next(name for name in ("stage1", "stage2", "sample_images") if name in stages)
         members = stages.pop(stage)
         for others in stages.values():
-            yield from _tcia.skipped(others, f"the same images as in {stage}")
+            yield from skipped(others, f"the same images as in {stage}")
         if person not in told:
             reason = "no table in this copy has a line for the patient: the diagnosis is not known"
             files.tell(members[0], reason)
@@ -67,7 +63,7 @@ def rows(files):
                 yield from scans(person, stage, split, members, line)
             else:
                 reason = "no table in this copy says whether the patient is for training or for testing"
-                yield from _tcia.skipped(members, reason)
+                yield from skipped(members, reason)
     told.tell_rest("no image of the patient is in this copy")
 
 

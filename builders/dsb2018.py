@@ -5,9 +5,8 @@ Stained and fluorescent images of several organisms; each nucleus has its own ma
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import masks, tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row, Skipped, skipped
 
-BBBC = "https://data.broadinstitute.org/bbbc/BBBC038"
 KAGGLE = "https://www.kaggle.com/c/data-science-bowl-2018"
 PARTS = ["stage1_train.zip", "stage1_train_labels.csv", "stage1_test.zip", "stage1_solution.csv"]
 PARTS += ["stage2_test_final.zip", "stage2_solution_final.csv", "metadata.xlsx"]
@@ -35,7 +34,7 @@ DATASET = Dataset(
         doi="10.1038/s41592-019-0612-7",
     ),
     sources=(
-        *(Source(url=f"{BBBC}/{part}") for part in PARTS),
+        *(Source(url=f"https://data.broadinstitute.org/bbbc/BBBC038/{part}") for part in PARTS),
         Source(url=KAGGLE, kind="page"),
         *(Source(url=f"https://github.com/{copy}", kind="page") for copy in (FIXES, HAND)),
     ),
@@ -91,8 +90,8 @@ def rows(files):
             if "Usage" in meta:
                 label = solution(*solved[case])
             yield Row(id=case, split=split, image=image, instances="mask" in label, meta=meta, **label)
-    for mask in (mask for left in drawn.values() for mask in left):
-        yield Skipped(file=mask, reason="a nucleus whose image is not in this copy")
+    for left in drawn.values():
+        yield from skipped(left, "a nucleus whose image is not in this copy")
 
 
 def solution(table, lines):

@@ -6,7 +6,7 @@ those two frames.
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import tables, tracings
-from medimg.schema import Measure, Row, Skipped
+from medimg.schema import Measure, Row, skipped
 
 LOADER = "echonet/dynamic:echonet/datasets/echo.py@e01d029"
 PAGE = "echonet/dynamic:docs/index.html@e01d029"
@@ -79,8 +79,7 @@ def rows(files):
             continue
         with files.row(video):
             yield row(video, name, line, chords.get(name, {}), table)
-    for video in videos.values():
-        yield Skipped(file=video, reason="FileList.csv has no row for it")
+    yield from skipped(videos.values(), "FileList.csv has no row for it")
 
 
 def row(video, name, line, chords, table):

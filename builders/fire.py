@@ -6,7 +6,7 @@ with small overlap, and with anatomical change between the visits.
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import tables
-from medimg.schema import Point, Row, Skipped
+from medimg.schema import Point, Row, Skipped, skipped
 
 HOME = "https://projects.ics.forth.gr/cvrl/fire/"
 READER = "dataset-ninja/fire-fundus:src/convert.py@326cb5e"
@@ -21,7 +21,6 @@ DATASET = Dataset(
     organ="retina",
     task=("registration", "landmark localization"),
     license="LicenseRef-unknown",
-    homepage=HOME,
     citation=Citation(
         title="FIRE: Fundus Image Registration dataset",
         authors="Hernandez-Matas C, Zabulis X, Triantafyllou A, et al.",
@@ -68,10 +67,9 @@ def rows(files):
                 source={marked[pair].name: lines},
                 meta={"category": category, "category means": CATEGORIES[category]},
             )
-    for image in second.values():
-        yield Skipped(file=image, reason="the first photograph of the pair is not in this copy")
-    for (mask,) in files.match(r"(?:^|/)Masks/[^/]+\.png$"):
-        yield Skipped(file=mask, reason="one for all photographs: where there is retina, or features, to look for")
+    yield from skipped(second.values(), "the first photograph of the pair is not in this copy")
+    for image, *_ in files.match(r"(?:^|/)Masks/[^/]+\.png$"):
+        yield Skipped(file=image, reason="one for all photographs: where there is retina, or features, to look for")
 
 
 def miniature(make):

@@ -87,7 +87,7 @@ DATASET = Dataset(
 def outlines(files):
     """File name -> what the COCO file says of the image."""
     file = files.find(r"(?:^|/)COCO_fracture_masks\.json$", lost="outlines are")
-    return {tables.file_name(name): image for name, image in boxes.coco(file).images.items()} if file else {}
+    return boxes.coco(file).images if file else {}
 
 
 def splits(files):

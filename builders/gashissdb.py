@@ -18,7 +18,6 @@ DATASET = Dataset(
     organ="stomach",
     task="classification",
     license="CC-BY-4.0",
-    homepage="https://doi.org/10.6084/m9.figshare.15066147",
     citation=Citation(
         title="GasHisSDB: a new gastric histopathology image dataset for computer aided diagnosis of gastric cancer",
         authors="Hu W, Li C, Li X, et al.",

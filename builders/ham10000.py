@@ -9,7 +9,6 @@ from medimg.join import Join, Partner, lines
 from medimg.readers import masks
 from medimg.schema import Row
 
-DATAVERSE = "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/DBW86T"
 README = "ptschandl/HAM10000_dataset:README.md"
 SEEN = "owkin/FLamby@edacf54 (flamby/datasets/fed_isic2019/HAM10000_metadata, 10,015 rows counted)"
 
@@ -22,7 +21,6 @@ DATASET = Dataset(
     organ="skin",
     task=("classification", "segmentation"),
     license="CC-BY-NC-4.0",
-    homepage=DATAVERSE,
     citation=Citation(
         title="The HAM10000 dataset, a large collection of multi-source dermatoscopic images of common "
         "pigmented skin lesions",
@@ -34,7 +32,7 @@ DATASET = Dataset(
     how="Download the image parts, HAM10000_metadata and the segmentations from the Dataverse, and pass "
     "the folder that holds them.",
     sources=(
-        Source(url=DATAVERSE, kind="page"),
+        Source(url="https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/DBW86T", kind="page"),
         Source(url="https://www.kaggle.com/datasets/kmader/skin-cancer-mnist-ham10000", kind="page"),
         Source(url="https://www.kaggle.com/datasets/tschandl/ham10000-lesion-segmentations", kind="page"),
     ),

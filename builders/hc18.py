@@ -5,7 +5,7 @@ Made for the automated measurement of fetal head circumference, in all trimester
 
 from medimg.declaration import Citation, Dataset, Evidence, Source
 from medimg.readers import masks, tables
-from medimg.schema import Measure, Row, Skipped
+from medimg.schema import Measure, Row, Skipped, skipped
 
 PIXEL, HC = "pixel size(mm)", "head circumference (mm)"
 ZENODO = "https://zenodo.org/records/1327317"
@@ -78,8 +78,7 @@ def rows(files):
         with files.row(image):
             said = stated.get((part or "training", image.name))
             yield row(files, split, image, name, number, said, outline)
-    for outline in outlines.values():
-        yield Skipped(file=outline, reason="an annotation whose image is not in this copy")
+    yield from skipped(outlines.values(), "an annotation whose image is not in this copy")
     stated.tell_rest("its image is not in this copy")
 
 

@@ -72,7 +72,6 @@ SPELLED = {
     "barretts-short-segment": "short-segment-barretts",
 }
 """Classes that the official splits spell differently: for the miniature alone, as rows go by the file's name."""
-STOMACH = ("pylorus", "retroflex-stomach")
 
 DATASET = Dataset(
     name="hyperkvasir",
@@ -156,7 +155,7 @@ DATASET = Dataset(
 def organ(group, name):
     """Where a class is seen."""
     if group.startswith("upper"):
-        return "stomach" if name in STOMACH else "esophagus"
+        return "stomach" if name in ("pylorus", "retroflex-stomach") else "esophagus"
     return {"retroflex-rectum": "rectum", "hemorrhoids": "rectum", "ileum": "small bowel"}.get(name, "colon")
 
 

@@ -22,7 +22,6 @@ DATASET = Dataset(
     organ="brain",
     task="segmentation",
     license="LicenseRef-iSeg2019",
-    homepage=PAGE,
     citation=Citation(
         title="Multi-site infant brain segmentation algorithms: the iSeg-2019 challenge",
         authors="Sun Y, Gao K, Wu Z, et al.",

@@ -7,7 +7,7 @@ The parts of the first challenge of the International Skin Imaging Collaboration
 from medimg.builders import _isic, _isic_features
 from medimg.declaration import Citation, Config, Evidence, Overlap, Part
 from medimg.readers import masks, tables
-from medimg.schema import Row, Skipped
+from medimg.schema import Row, Skipped, skipped
 
 PAGE = f"{_isic.SITE}:stade/core/templates/data/2016.html"
 FEATURES = ("globules", "streaks")
@@ -137,8 +137,7 @@ def lesions(files, shared):
             files.tell(row["image"], "no table in this copy has a line for it: its diagnosis is not known")
         with files.row(row["image"]):
             yield lesion(row, answers.get(place[1]), mask)
-    for mask in drawn.values():
-        yield Skipped(file=mask, reason="a mask whose image is not in this copy")
+    yield from skipped(drawn.values(), "a mask whose image is not in this copy")
     answers.tell_rest("its image is not in this copy")
 
 
@@ -167,8 +166,7 @@ def features(files, shared):
         pair = [drawn.pop((*place, feature), None) for feature in FEATURES]
         if not all(pair) and not (place in said and place in tiles):
             yield Skipped(file=image, reason="the answers to its features are not in this copy")
-            for file in filter(None, pair):
-                yield Skipped(file=file, reason="a mask whose image, or whose partner, is not in this copy")
+            yield from skipped(filter(None, pair), "a mask whose image, or whose partner, is not in this copy")
             continue
         if all(pair) and said and place not in said:
             files.tell(image, "its answers by superpixel are not in this copy")
@@ -180,10 +178,8 @@ def features(files, shared):
                 mask = _isic_features.mask(tiles.pop(place), answers)
             source = _isic_features.source(answers) if answers else None
             yield Row(**row, mask=mask, legend=LEGEND, source=source)
-    for mask in drawn.values():
-        yield Skipped(file=mask, reason="a mask whose image, or whose partner, is not in this copy")
-    for file in tiles.values():
-        yield Skipped(file=file, reason="superpixels: part 2B draws the features, or nothing here answers for them")
+    yield from skipped(drawn.values(), "a mask whose image, or whose partner, is not in this copy")
+    yield from skipped(tiles.values(), "superpixels: part 2B draws the features, or nothing here answers for them")
 
 
 def miniature(make):

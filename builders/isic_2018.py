@@ -8,7 +8,7 @@ from medimg.builders import _isic
 from medimg.declaration import Citation, Config, Evidence, Overlap, Part, Source
 from medimg.join import Join, Partner, lines
 from medimg.readers import masks
-from medimg.schema import Row, Skipped
+from medimg.schema import Row, skipped
 
 SEGMENTED = {"train": 2594, "validation": 100, "test": 1000}
 PINNED = {
@@ -109,8 +109,7 @@ def segmented(case):
         mask = masks.union(drawn, overlaps=_isic.MEETING)
         found.append(Row(id=f"task2-{case.name}", config="task2", mask=mask, legend=_isic.LEGEND, **shared))
     else:
-        reason = "not all attributes of its image are in this copy"
-        found += [Skipped(file=file, reason=reason) for file in case.attributes.values()]
+        found += skipped(case.attributes.values(), "not all attributes of its image are in this copy")
     return found
 
 

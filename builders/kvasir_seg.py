@@ -17,7 +17,6 @@ DATASET = Dataset(
     organ="colon",
     task=("segmentation", "detection"),
     license="LicenseRef-Simula",
-    homepage="https://datasets.simula.no/kvasir-seg/",
     citation=Citation(
         title="Kvasir-SEG: A Segmented Polyp Dataset",
         authors="Jha D, Smedsrud PH, Riegler MA, et al.",

@@ -21,7 +21,6 @@ DATASET = Dataset(
     organ="retina",
     task=("classification", "attention"),
     license="LicenseRef-LAG",
-    homepage="https://github.com/smilell/AG-CNN",
     citation=Citation(
         title="Attention Based Glaucoma Detection: A Large-Scale Database and CNN Model",
         authors="Li L, Xu M, Wang X, Jiang L, Liu H",

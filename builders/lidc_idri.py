@@ -28,7 +28,6 @@ DATASET = Dataset(
     organ="lung",
     task=("detection", "segmentation", "classification"),
     license="CC-BY-3.0",
-    homepage=HOME,
     citation=Citation(
         title="The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative (IDRI): a "
         "completed reference database of lung nodules on CT scans",

@@ -6,7 +6,7 @@ Made by K. S. Mader at Kaggle from LUNA16 and the ratings of malignancy in LIDC-
 from medimg.declaration import Citation, Dataset, Evidence, Overlap, Source
 from medimg.errors import FormatError
 from medimg.readers import hdf5
-from medimg.schema import Row, Skipped
+from medimg.schema import Row, skipped
 
 KAGGLE = "https://www.kaggle.com/kmader/lungnodemalignancy"
 KINDS = {"0": "benign lung nodule", "1": "malignant lung nodule"}
@@ -22,7 +22,6 @@ DATASET = Dataset(
     license="CC-BY-4.0",
     access="registration",
     how=f"Register at Kaggle, download {KAGGLE} and pass the archive or its folder as source=",
-    homepage=KAGGLE,
     citation=Citation(title="Lung Nodule Malignancy", authors="Mader KS", venue="Kaggle", year=2017, url=KAGGLE),
     sources=(Source(url=KAGGLE, kind="page"),),
     labels=KINDS,
@@ -67,8 +66,7 @@ def rows(files):
             source={"slice_class": kind},
             meta={"index": number},
         )
-    for file, *_ in files.match(r"\.tiff?$"):
-        yield Skipped(file=file, reason="a patch that all_patches.hdf5 holds too")
+    yield from skipped((file for file, *_ in files.match(r"\.tiff?$")), "a patch that all_patches.hdf5 holds too")
 
 
 def miniature(make):

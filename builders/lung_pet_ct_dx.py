@@ -4,7 +4,7 @@ from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation
 from medimg.readers import tables
 from medimg.readers.boxes import voc
-from medimg.schema import Box, Row
+from medimg.schema import Box, Row, skipped
 
 KINDS = {
     "A": "lung adenocarcinoma",
@@ -52,8 +52,7 @@ DATASET = _tcia.declared(
 def rows(files):
     # In natural order the later revision comes last.
     found = {uid: file for file, uid in files.match(r"([\d.]{20,})\.xml$")}
-    book = files.find(r"statistics-clinical-\d+\.xlsx$")
-    people = {line["NewPatientID"].strip(): line for line in tables.rows(book)} if book else {}
+    people = tables.lines_by(files, r"statistics-clinical-\d+\.xlsx$", "NewPatientID")
     used = set()
     for scan in _tcia.folders(files):
         if reason := _tcia.no_image(scan.tags):
@@ -72,7 +71,7 @@ def rows(files):
                 **(boxes(scan.image, found, used) if modality == "CT" else {}),
             )
     lost = (file for uid, file in found.items() if uid not in used)
-    yield from _tcia.skipped(lost, "a box on a slice that is not in this copy")
+    yield from skipped(lost, "a box on a slice that is not in this copy")
 
 
 def boxes(image, found, used):

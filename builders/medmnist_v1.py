@@ -7,7 +7,6 @@ holds them all, the three organ sets without their blank samples.
 from medimg.builders import _medmnist
 from medimg.declaration import Citation, Evidence
 
-RECORD = "https://zenodo.org/record/4269852"
 INFO = "MedMNIST/MedMNIST:medmnist/info.py@7014374"
 LICENSES = {"chestmnist": "CC0-1.0", "dermamnist": "CC-BY-NC-4.0"}
 # md5; images in train, val and test.
@@ -19,7 +18,7 @@ FILES = {
 }
 
 DATASET = _medmnist.version(
-    RECORD,
+    "https://zenodo.org/record/4269852",
     INFO,
     FILES,
     licenses=LICENSES,

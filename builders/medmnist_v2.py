@@ -6,7 +6,6 @@ They were made from public datasets for light-weight classification, each with i
 from medimg.builders import _medmnist
 from medimg.declaration import Citation, Evidence
 
-RECORD = "https://zenodo.org/records/10519652"
 INFO = "MedMNIST/MedMNIST:medmnist/info.py@805b7423"
 # md5 of the 28-pixel file; images in train, val and test.
 FILES = {
@@ -25,7 +24,7 @@ FILES = {
 }
 
 DATASET = _medmnist.version(
-    RECORD,
+    "https://zenodo.org/records/10519652",
     INFO,
     FILES,
     licenses={"dermamnist": "CC-BY-NC-4.0"},

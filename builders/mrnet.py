@@ -23,7 +23,6 @@ DATASET = Dataset(
     organ="knee",
     task=("classification", "multi-label classification"),
     license="LicenseRef-Stanford-MRNet",
-    homepage=PAGE,
     citation=Citation(
         title="Deep-learning-assisted diagnosis for knee magnetic resonance imaging: Development and "
         "retrospective validation of MRNet",

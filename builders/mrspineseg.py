@@ -23,7 +23,6 @@ DATASET = Dataset(
     organ="spine",
     task="segmentation",
     license="LicenseRef-MRSpineSeg",
-    homepage=PAGE,
     citation=Citation(
         title="SpineParseNet: spine parsing for volumetric MR image by a two-stage segmentation framework "
         "with semantic image representation",

@@ -9,7 +9,6 @@ from medimg.join import Join, lines
 from medimg.schema import Row
 
 HOME = "https://stanfordmlgroup.github.io/competitions/mura/"
-PARTS = ("elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist")
 SPLITS = {"train": "train", "valid": "validation"}
 CODES = {"0": "negative", "1": "positive"}
 """Labels of the tables -> of the folders."""
@@ -20,10 +19,9 @@ DATASET = Dataset(
     aliases=("MURA-v1.1", "MURA-1.1"),
     dimension="2d",
     modality="X-ray",
-    organ=PARTS,
+    organ=("elbow", "finger", "forearm", "hand", "humerus", "shoulder", "wrist"),
     task="classification",
     license="LicenseRef-Stanford-RUA",
-    homepage=HOME,
     citation=Citation(
         title="MURA: Large Dataset for Abnormality Detection in Musculoskeletal Radiographs",
         authors="Rajpurkar P, Irvin J, Bagul A, et al.",

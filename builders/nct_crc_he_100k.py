@@ -10,15 +10,11 @@ from medimg.schema import Row
 RECORD = "https://zenodo.org/records/1214456"
 NAMES = "MedMNIST/MedMNIST:medmnist/info.py"
 FILES = {
-    "NCT-CRC-HE-100K": "6fd702d11df6292bc054397ae038a464",
-    "CRC-VAL-HE-7K": "2fd1651b4f94ebd818ebf90ad2b6ce06",
-    "NCT-CRC-HE-100K-NONORM": "035777cf327776a71a05c95da6d6325f",
+    "NCT-CRC-HE-100K": ("6fd702d11df6292bc054397ae038a464", "normalized", "train"),
+    "CRC-VAL-HE-7K": ("2fd1651b4f94ebd818ebf90ad2b6ce06", "normalized", "validation"),
+    "NCT-CRC-HE-100K-NONORM": ("035777cf327776a71a05c95da6d6325f", "unnormalized", "train"),
 }
-PLACES = {
-    "NCT-CRC-HE-100K": ("normalized", "train"),
-    "CRC-VAL-HE-7K": ("normalized", "validation"),
-    "NCT-CRC-HE-100K-NONORM": ("unnormalized", "train"),
-}
+"""Archive -> md5, config, split."""
 
 DATASET = Dataset(
     name="nct-crc-he-100k",
@@ -37,7 +33,7 @@ DATASET = Dataset(
         year=2019,
         doi="10.1371/journal.pmed.1002730",
     ),
-    sources=tuple(Source(url=f"{RECORD}/files/{name}.zip", md5=md5) for name, md5 in FILES.items()),
+    sources=tuple(Source(url=f"{RECORD}/files/{name}.zip", md5=md5) for name, (md5, *_) in FILES.items()),
     labels={
         "ADI": "adipose tissue",
         "BACK": "background",
@@ -77,7 +73,7 @@ def rows(files):
     for image, archive, code in files.match(
         r"(?:^|/)(NCT-CRC-HE-100K(?:-NONORM)?|CRC-VAL-HE-7K)/(?:.*/)?([A-Z]+)/[A-Z]+-[^/]+\.tif$"
     ):
-        config, split = PLACES[archive]
+        _, config, split = FILES[archive]
         yield Row(
             id=image.stem if split == "train" else f"val-{image.stem}",
             config=config,

@@ -9,7 +9,7 @@ from functools import partial
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation
 from medimg.readers import tables
-from medimg.schema import Measure, Row
+from medimg.schema import Measure, Row, skipped
 
 ROIS = {
     "gtv-?1$": ("gross tumor volume", "lung tumor"),
@@ -67,10 +67,10 @@ DATASET = _tcia.declared(
 
 
 def rows(files):
-    table = files.find(r"NSCLC.Radiomics.Lung1\.clinical.*\.csv$", lost="histology, stage and survival are")
-    people = {line["PatientID"]: line for line in tables.rows(table)} if table else {}
+    table, lost = r"NSCLC.Radiomics.Lung1\.clinical.*\.csv$", "histology, stage and survival are"
+    people = tables.lines_by(files, table, "PatientID", lost=lost)
     cavities = [file for file, _ in files.match(r"_(thor_cav|effusion)[^/]*\.nii(?:\.gz)?$")]
-    yield from _tcia.skipped(cavities, "PleThora: drawn by others, along other axes than the CT")
+    yield from skipped(cavities, "PleThora: drawn by others, along other axes than the CT")
     reasons = {"SEG": "the contours of the RTSTRUCT, or a program's"}
     yield from _tcia.drawn_on(files, "RTSTRUCT", partial(labeled, people), reasons=reasons)
 
@@ -79,7 +79,7 @@ def labeled(people, scan, contours):
     image, said = scan.image, people.get(scan.patient, {})
     label, why = _tcia.contoured(contours, image, ROIS)
     if why:
-        yield from _tcia.skipped((*scan.files, *contours), why)
+        yield from skipped((*scan.files, *contours), why)
         return
     kind, days = said.get("Histology", ""), said.get("Survival.time", "")
     looked = KINDS.values() if kind in KINDS else ()

@@ -146,7 +146,6 @@ DATASET = Dataset(
     organ=("retina", "eye"),
     task="multi-label classification",
     license="LicenseRef-unknown",
-    homepage=f"{HOME}/dataset/",
     citation=Citation(
         title="A Benchmark of Ocular Disease Intelligent Recognition: One Shot for Multi-disease Detection",
         authors="Li N, Li T, Hu C, Wang K, Kang H",

@@ -10,6 +10,7 @@ from itertools import chain
 from medimg.builders import _tcia, _tcia_phantom
 from medimg.declaration import Citation
 from medimg.readers import dicom_seg
+from medimg.schema import skipped
 
 SEGMENTS = {
     "Normal": "normal prostate tissue",
@@ -66,7 +67,7 @@ def labeled(scan, segs):
         assessed=None,
         source={"SEG": seg.path, "segments": found},
     )
-    return chain(_tcia.skipped(more, "a second segmentation of the same series"), rows)
+    return chain(skipped(more, "a second segmentation of the same series"), rows)
 
 
 rows = partial(_tcia.drawn_on, kind="SEG", rows=labeled, modalities=("MR",))

@@ -24,7 +24,6 @@ DATASET = Dataset(
     organ=("retina", "optic disc"),
     task=("segmentation", "classification", "landmark localization"),
     license="LicenseRef-unknown",
-    homepage="https://refuge.grand-challenge.org/",
     citation=Citation(
         title="REFUGE Challenge: A unified framework for evaluating automated methods for glaucoma "
         "assessment from fundus photographs",

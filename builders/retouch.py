@@ -21,7 +21,6 @@ DATASET = Dataset(
     organ="retina",
     task=("segmentation", "detection"),
     license="LicenseRef-RETOUCH",
-    homepage=PAGE,
     citation=Citation(
         title="RETOUCH: the retinal OCT fluid detection and segmentation benchmark and challenge",
         authors="Bogunović H, Venhuizen F, Klimscha S, et al.",

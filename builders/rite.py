@@ -28,7 +28,6 @@ DATASET = Dataset(
     organ="retina",
     task="segmentation",
     license="LicenseRef-DRIVE",
-    homepage=PAGE,
     citation=Citation(
         title="Automated separation of binary overlapping trees in low-contrast color retinal images",
         authors="Hu Q, Abràmoff MD, Garvin MK",

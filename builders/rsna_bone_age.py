@@ -8,7 +8,6 @@ from medimg.readers import tables
 from medimg.schema import Measure, Row, Skipped
 
 HOME = "https://www.rsna.org/rsnai/ai-image-challenge/rsna-pediatric-bone-age-challenge-2017"
-HOST = "https://s3.amazonaws.com/east1.public.rsna.org/AI/2017"
 FILES = ("Training+Set.zip", "Training+Set+Annotations.zip", "Validation+Set.zip", "Test+Set.zip")
 KEYS = ("id", "Image ID", "Case ID")
 AGES = ("boneage", "Bone Age (months)", "Ground truth bone age (months)")
@@ -33,7 +32,7 @@ DATASET = Dataset(
         doi="10.1148/radiol.2018180736",
     ),
     sources=(
-        *(Source(url=f"{HOST}/Bone+Age+{name}") for name in FILES),
+        *(Source(url=f"https://s3.amazonaws.com/east1.public.rsna.org/AI/2017/Bone+Age+{name}") for name in FILES),
         Source(url="https://www.kaggle.com/datasets/kmader/rsna-bone-age", kind="page"),
         Source(url="https://stanfordmedicine.app.box.com/s/4r1zwio6z6lrzk7zw3fro7ql5mnoupcv", kind="page"),
     ),

@@ -20,7 +20,6 @@ DATASET = Dataset(
     organ="breast",
     task=("instance segmentation", "nuclear segmentation"),
     license="CC-BY-4.0",
-    homepage=RECORD,
     citation=Citation(
         title="A large-scale synthetic pathological dataset for deep learning-enabled segmentation of breast cancer",
         authors="Ding K, Zhou M, Wang H, Gevaert O, Metaxas D, Zhang S",

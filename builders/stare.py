@@ -6,7 +6,7 @@ About 400 photographs with their diagnoses; in 20 of them two observers outlined
 from medimg.declaration import Citation, Config, Dataset, Evidence, Part, Source
 from medimg.join import Join, Partner, lines
 from medimg.readers import masks, raster
-from medimg.schema import Row, Skipped
+from medimg.schema import Row, skipped
 
 SITE = "http://cecas.clemson.edu/~ahoover/stare"
 SUMS = {
@@ -118,8 +118,7 @@ def row(case):
         elif case.maps:
             lacks = f"the vessel map of the {config.replace('-', ' ')} is not in this copy"
             case.files.tell(probed, lacks)
-    reason = TWICE if used else UNKNOWN
-    yield from (Skipped(file=file, reason=reason) for file in case.own if file not in used)
+    yield from skipped((file for file in case.own if file not in used), TWICE if used else UNKNOWN)
 
 
 def is_probed(file):

@@ -21,18 +21,13 @@ LEGENDS = {
     "Thoracic_OAR": {value: (name,) for value, name in enumerate(CHEST.split("; "), 1)},
     "Lung_GTV": {1: ("gross tumor volume", "lung tumor")},
 }
-TITLES = {
-    "HaN_OAR": "Task 1: 22 organs at risk of the head and neck",
-    "Naso_GTV": "Task 2: nasopharyngeal gross tumor volume",
-    "Thoracic_OAR": "Task 3: 6 organs at risk of the chest",
-    "Lung_GTV": "Task 4: gross tumor volume of lung cancer",
+ABOUT = {
+    "HaN_OAR": ("head and neck", "Task 1: 22 organs at risk of the head and neck"),
+    "Naso_GTV": ("head and neck", "Task 2: nasopharyngeal gross tumor volume"),
+    "Thoracic_OAR": ("chest", "Task 3: 6 organs at risk of the chest"),
+    "Lung_GTV": ("lung", "Task 4: gross tumor volume of lung cancer"),
 }
-ORGANS = {
-    "HaN_OAR": "head and neck",
-    "Naso_GTV": "head and neck",
-    "Thoracic_OAR": "chest",
-    "Lung_GTV": "lung",
-}
+"""Task -> organ, title."""
 
 
 def slug(task):
@@ -64,7 +59,8 @@ DATASET = Dataset(
         Source(url="https://dx.doi.org/10.21227/h75x-gt46", kind="page"),
     ),
     configs=tuple(
-        Config(name=slug(task), title=title, organ=ORGANS[task], splits={"train": 50}) for task, title in TITLES.items()
+        Config(name=slug(task), title=title, organ=organ, splits={"train": 50})
+        for task, (organ, title) in ABOUT.items()
     ),
     parts=tuple(Part(config=slug(task), legend=legend) for task, legend in LEGENDS.items()),
     splits={"train": 200},

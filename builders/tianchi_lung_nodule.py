@@ -22,7 +22,6 @@ DATASET = Dataset(
     license="LicenseRef-Tianchi",
     access="registration",
     how=f"Register at {HOME}, download the subsets and the csv folder, and pass their folder as source=",
-    homepage=HOME,
     citation=Citation(
         title="Tianchi Medical AI Competition, season 1: pulmonary nodule detection",
         authors="Alibaba Tianchi",

@@ -9,7 +9,6 @@ from medimg.join import Join, Partner
 from medimg.readers import nifti, tables
 from medimg.schema import Point, Row
 
-HOST = "https://s3.bonescreen.de/public/VerSe-complete"
 ARCHIVES = [f"dataset-verse{year}{part}" for year in (19, 20) for part in ("training", "validation", "test")]
 LEVELS = [f"C{n}" for n in range(1, 8)] + [f"T{n}" for n in range(1, 13)] + [f"L{n}" for n in range(1, 7)]
 SPLITS = {"training": "train", "validation": "validation", "test": "test"}
@@ -35,7 +34,7 @@ DATASET = Dataset(
         doi="10.1016/j.media.2021.102166",
     ),
     sources=(
-        *(Source(url=f"{HOST}/{archive}.zip") for archive in ARCHIVES),
+        *(Source(url=f"https://s3.bonescreen.de/public/VerSe-complete/{archive}.zip") for archive in ARCHIVES),
         Source(url="https://osf.io/nqjyw/", kind="page"),
         Source(url="https://osf.io/t98fz/", kind="page"),
     ),

@@ -24,7 +24,6 @@ DATASET = Dataset(
     access="registration",
     how=f"Register at {HOME}, accept the rules, download the archives of Zenodo record 8055066 and pass their "
     "folder as source=",
-    homepage=HOME,
     citation=Citation(
         title="Comparing algorithms for automated vessel segmentation in computed tomography scans of the "
         "lung: the VESSEL12 study",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -154,6 +154,7 @@ class Dataset(Frozen):
         dimension: "2d", "3d" or "video".
         modality, organ, task: vocabulary ids; a string stands for a list of one.
         license: SPDX id or LicenseRef-…; `LicenseRef-per-row` where each row states its own.
+        homepage: left out where it is the first page of `sources`.
         access, how: how the original is had; `how` tells where to register, what to download and what to pass.
         legend: mask value -> canonical names, the default for every row's mask.
         labels: source label -> canonical name (or names), total: a label outside it fails the build.
@@ -207,6 +208,12 @@ class Dataset(Frozen):
     bad_files: BadFiles = "stop"
     version: str = "1.0.0"
     published: str | None = Field(default=None, pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _at_home(cls, given: dict[str, Any]) -> dict[str, Any]:
+        pages = [each.url for each in given.get("sources", ()) if isinstance(each, Source) and each.kind == "page"]
+        return {"homepage": pages[0], **given} if pages else given
 
     @field_validator("modality", "organ", "task", mode="before")
     @classmethod

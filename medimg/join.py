@@ -22,7 +22,7 @@ from medimg.errors import DeclarationError, SourceError
 from medimg.files import File, Files
 from medimg.readers import tables
 from medimg.readers.table_lines import Lines
-from medimg.schema import Row, Skipped
+from medimg.schema import Row, Skipped, skipped
 
 UNASKED = "rows like that of its image do not use it"
 Image = File | dict[str, File]
@@ -154,7 +154,7 @@ class Case:
         """The image and its partners, left out for a reason: what `row` returns instead of a row."""
         self._asked.update(self._partners)
         self._skipped = True
-        return [Skipped(file=file, reason=reason) for file in self.own]
+        return [*skipped(self.own, reason)]
 
     @property
     def own(self) -> list[File]:
@@ -232,7 +232,7 @@ class Join:
             key = tuple(captured[at] for at in self._apart)
             if self._again and key in seen:
                 used.update(_several(image))
-                yield from (Skipped(file=file, reason=self._again) for file in _several(image))
+                yield from skipped(_several(image), self._again)
                 continue
             seen.add(key)
             known = dict(zip(self._captured, captured, strict=True))
@@ -302,7 +302,7 @@ class Join:
         for one, every in lacks:
             if one.tell and (every or not one.lost) and not case._skipped:
                 case.tell(one.tell)
-        yield from (Skipped(file=file, reason=UNASKED) for file in case.unasked)
+        yield from skipped(case.unasked, UNASKED)
 
     def _rest(self, files: Files, found: Mapping[str, Mapping[Any, Any]], used: set[File]) -> Iterator[Skipped]:
         orphans = [

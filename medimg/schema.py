@@ -8,7 +8,7 @@ for 2-D (x = column) and i, j, k for 3-D.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -196,6 +196,11 @@ class Skipped(Frozen):
 
     file: File
     reason: str
+
+
+def skipped(files: Iterable[File], reason: str) -> Iterator[Skipped]:
+    """Every one of some files with one reason."""
+    return (Skipped(file=file, reason=reason) for file in files)
 
 
 def features(dimension: Dimension) -> Features:

@@ -37,6 +37,16 @@ def refused(**other: Any) -> str:
     return str(caught.value)
 
 
+def test_the_homepage_is_the_first_page_of_the_sources_unless_it_is_named() -> None:
+    unnamed = {key: value for key, value in RIGHT.items() if key != "homepage"}
+    file = Source(url="https://example.org/a.zip")
+    pages = tuple(Source(url=f"https://example.org/{name}", kind="page") for name in "bc")
+    assert Dataset(**unnamed | {"sources": (file, *pages)}).homepage == "https://example.org/b"
+    assert declared(sources=(file, *pages)).homepage == "https://example.org/"
+    with pytest.raises(ValidationError, match="homepage"):
+        Dataset(**unnamed | {"sources": (file,)})
+
+
 def test_a_string_stands_for_a_list_of_one() -> None:
     dataset = declared(labels={"a": "liver", "b": ("liver", "liver tumor"), "c": ()})
     assert dataset.modality == ("CT",) and dataset.organ == ("liver", "spleen")

@@ -17,7 +17,7 @@ from medimg.builders.idc.series import READ, TITLE, excluded, unknown
 from medimg.declaration import Citation, Config, Dataset, Evidence, Overlap, Source
 from medimg.errors import MedimgError
 from medimg.readers import rtstruct
-from medimg.schema import Skipped
+from medimg.schema import Skipped, skipped
 from medimg.text import slug
 
 SAME = {_tcia.collection(name): ((name, "the same collection"),) for name in _tcia.COMMONS} | {
@@ -163,11 +163,11 @@ class CommonsCollection:
                     _, tags = _tcia.headed(members)
                     one = known.get(tags.get("SeriesInstanceUID"))
                 if one is None:
-                    yield from _tcia.skipped(members, unknown(tags))
+                    yield from skipped(members, unknown(tags))
                 elif one.modality in OBJECTS:
                     objects.setdefault(one.analysis, []).append((members, one))
                 elif (what := kind(one)) is None:
-                    yield from _tcia.skipped(members, excluded(one))
+                    yield from skipped(members, excluded(one))
                 else:
                     images.append((members, one, what))
             yield from self._patient(files, images, objects, config)
@@ -200,7 +200,7 @@ class CommonsCollection:
         for analysis in asked & set(objects):
             for members, _ in objects[analysis]:
                 left = [file for file in members if file not in used]
-                yield from _tcia.skipped(left, "drawn on no volume of this copy, or not said on which series")
+                yield from skipped(left, "drawn on no volume of this copy, or not said on which series")
 
     def miniature(self, make):
         """Patients of which each config has rows."""

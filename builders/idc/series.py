@@ -7,10 +7,9 @@ from medimg.builders import _tcia
 from medimg.builders.idc.index import NO_IMAGES, OBJECTS, RAW, modality
 from medimg.errors import MedimgError, UnknownTermError
 from medimg.readers import dicom, dicom_seg, dicom_stacks, drawn
-from medimg.schema import Row, Skipped
+from medimg.schema import Row, Skipped, skipped
 
 TITLE = {"volumes": "Volumes", "images": "Single images", "cines": "Frames in order", "slides": "Slides"}
-UNMAPPED = ("unmapped structure",)
 
 
 def excluded(series):
@@ -58,7 +57,7 @@ def names(part):
     kind = _coded(part.segment.type) if part.segment else None
     if kind is None:
         found = _called(part.name)
-        return (found,) if found in _drawable() else UNMAPPED
+        return (found,) if found in _drawable() else ("unmapped structure",)
     sides = [code.meaning for code in part.segment.modifiers]
     places = [_coded(code) for code in part.segment.anatomy]
     for word in [*sides, *(place for place in places if place)]:
@@ -72,14 +71,14 @@ def _volumes(members, one, fields, held):
     try:
         _, tags = next(dicom.headers(members[:1]))
     except MedimgError as error:
-        yield from _tcia.skipped(members, f"quarantined: {error.problem}")
+        yield from skipped(members, f"quarantined: {error.problem}")
         return
     if "LOCALIZER" in str(tags.get("ImageType", "")).upper():
-        yield from _tcia.skipped(members, "a localizer")
+        yield from skipped(members, "a localizer")
         return
     single = len(members) == 1
     if single and int(tags.get("NumberOfFrames") or 1) < 2:
-        yield from _tcia.skipped(members, "a series of one image: a scout, no volume")
+        yield from skipped(members, "a series of one image: a scout, no volume")
         return
     for stack in dicom_stacks.stacks(members):
         if single:

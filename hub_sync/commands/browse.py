@@ -61,6 +61,8 @@ def list_(
         _list_collections(prefix, modality, organ, as_json)
         return
 
+    from medimg.hub_sync.discovery.show import columns, unlisted
+
     found = registry.entries()
     for kind, wanted in (("modality", modality), ("organ", organ), ("task", task)):
         if wanted is not None:
@@ -68,12 +70,11 @@ def list_(
 
             accepted = _narrower(getattr(vocab, kind), wanted)
             found = [entry for entry in found if accepted & entry.terms(kind)]
-    _tell_unlisted()
+    if said := unlisted():
+        err.print(plain(said))
     if as_json:
         print(json.dumps([_summary(entry) for entry in found], indent=1, ensure_ascii=False))
         return
-    from medimg.hub_sync.discovery.show import columns
-
     header = ("name", "title", "dim", "modality", "organ", "task", "license", "publish")
     rows = [
         (
@@ -165,13 +166,6 @@ def _summary(entry: IndexEntry) -> dict[str, Any]:
         "splits": dict(entry.declared["splits"]),
         "unverified": list(entry.unverified),
     }
-
-
-def _tell_unlisted() -> None:
-    from medimg.hub_sync.discovery.show import unlisted
-
-    if said := unlisted():
-        err.print(plain(said))
 
 
 def search(ctx: typer.Context) -> None:
@@ -278,7 +272,8 @@ def vocab(
     if kind is not None and kind not in KINDS:
         raise typer.BadParameter(f"one of {', '.join(KINDS)}", param_hint="--kind")
     found = []
-    for name in [kind] if kind else KINDS:
+    kinds = [kind] if kind else KINDS
+    for name in kinds:
         vocabulary: Vocabulary = getattr(vocabularies, name)
         for id in vocabulary.search(text) if text else vocabulary.ids:
             found.append({"kind": name, **vocabulary[id].model_dump(mode="json")})
@@ -292,18 +287,12 @@ def vocab(
         for line in columns(("kind", "id", "synonyms", "code"), rows, terminal_width()[0], folded=("synonyms",)):
             print(line)
     if not found:
-        nearest = _nearest(text, [kind] if kind else KINDS)
+        import difflib
+
+        ids = [id for name in kinds for id in getattr(vocabularies, name).ids]
+        nearest = ", ".join(difflib.get_close_matches(text, ids, 3, 0)) or "nothing"
         err.print(f"nothing is called {plain(text)!r}; closest: {nearest}")
         raise typer.Exit(1)
-
-
-def _nearest(text: str, kinds: Iterable[str]) -> str:
-    import difflib
-
-    from medimg import vocab as vocabularies
-
-    ids = [id for kind in kinds for id in getattr(vocabularies, kind).ids]
-    return ", ".join(difflib.get_close_matches(text, ids, 3, 0)) or "nothing"
 
 
 def export(

@@ -8,7 +8,7 @@ import json
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,12 +67,13 @@ def portal(
     if hub and store:
         raise typer.BadParameter("give --hub or --store, not both", param_hint="--store")
     asked = open_hub(hub, namespace, store or STORE) if hub or store else contextlib.nullcontext()
-    with written(folder) as (place, about):
+    with contextlib.ExitStack() as stack:
+        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medimg-portal-")))
         with asked as target:
-            about |= build(place, namespace, target, hub)
+            about = build(place, namespace, target, hub)
         if folder is not None:
             told = f"{about['files']} files, {human_size(about['bytes'])}, {about['datasets']:,} datasets: {place}"
-            print(json.dumps(about, indent=1)) if as_json else out.print(told)
+            print(json.dumps({"folder": str(folder), **about}, indent=1)) if as_json else out.print(told)
             if not about["viewer"]:
                 err.print(NO_VIEWER)
             return
@@ -86,16 +87,6 @@ def _tell_portal(address: str, about: dict[str, Any], as_json: bool) -> None:
     print(f"{about['datasets']:,} datasets on {address}  (Ctrl-C ends)", flush=True)
     if not about["viewer"]:
         err.print(NO_VIEWER)
-
-
-@contextlib.contextmanager
-def written(folder: Path | None) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The folder of the site, and what is told of it; one for this run where none is named."""
-    if folder is not None:
-        yield folder, {"folder": str(folder)}
-        return
-    with tempfile.TemporaryDirectory(prefix="medimg-portal-") as made:
-        yield Path(made), {}
 
 
 def build(folder: Path, namespace: str, hub: Hub | None, address: str | None) -> dict[str, Any]:

@@ -117,7 +117,8 @@ def push(hub: Hub, manifests: Mapping[str, Manifest]) -> bool:
     site = portal.files(manifests=manifests, pictures=pictures, namespace=hub.namespace, hub=address)
     described = {name: _described(each, manifests[name]) for name, each in pictures.items()}
     site["README.md"] = _CARD.encode()
-    site[STATE_PATH] = _json({"inputs": inputs, "pictures": described})
+    noted = {"inputs": inputs, "pictures": described}
+    site[STATE_PATH] = f"{json.dumps(noted, ensure_ascii=False, indent=1, sort_keys=True)}\n".encode()
     left = {path: content for path, content in site.items() if path not in kept}
     parent = replace(state, files={path: each for path, each in state.files.items() if path not in kept})
     upload = Upload(spaces, NAME)
@@ -230,7 +231,3 @@ def _opened(hub: Hub, name: str, path: str) -> IO[bytes]:
     system = HfFileSystem(endpoint=hub.endpoint, token=hub.api.token, skip_instance_cache=True)
     opened = hub.ask(name, lambda: system.open(f"datasets/{hub.repo(name)}/{path}", block_size=1 << 20))
     return cast("IO[bytes]", io.BufferedReader(opened))
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()

@@ -44,7 +44,8 @@ def update(hub: Hub, results: Iterable[Result]) -> int:
     if there != known:
         if not any(result.commits for result in results):
             return 0
-        there |= _there(hub) & known
+        # Retired datasets of the namespace say so in their tags.
+        there |= known & {name for name, tags in hub.datasets("collections").items() if "medimg-retired" not in tags}
     held = {result.name for result in results if result.reason.startswith("retired")}
     lists = hub.ask("collections", lambda: list(hub.api.list_collections(owner=hub.namespace)))
     present = {collection.title: collection for collection in lists}
@@ -59,11 +60,6 @@ def update(hub: Hub, results: Iterable[Result]) -> int:
         _bring(hub, title, old.slug if old is not None else None, members, known, description)
         changed += 1
     return changed
-
-
-def _there(hub: Hub) -> set[str]:
-    """Datasets of the namespace; retired ones say so in their tags."""
-    return {name for name, tags in hub.datasets("collections").items() if "medimg-retired" not in tags}
 
 
 def _description(hub: Hub, title: str, members: list[str]) -> str:

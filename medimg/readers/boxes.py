@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from medimg.errors import FormatError, LabelError
 from medimg.files import File
+from medimg.files.names import lower_suffix
 from medimg.pixels import Picture, Pixels
 from medimg.readers.contours import rasterize
 from medimg.readers.depth import label_picture
@@ -280,7 +281,7 @@ def _coco(value: Mapping[str, Any]) -> Coco:
             CocoObject(one["id"], categories[one["category_id"]], box, one.get("segmentation") or None, one)
         )
     found = {
-        str(one["file_name"]): CocoImage(
+        lower_suffix(str(one["file_name"])): CocoImage(
             number, str(one["file_name"]), int(one["width"]), int(one["height"]), tuple(objects[number]), one
         )
         for number, one in images.items()

@@ -24,7 +24,10 @@ AFFINE = np.diag([0.7, 0.7, 2.5, 1.0])
 
 
 def pictures(folder: Path, count: int = PICTURES) -> Path:
-    """HAM10000: JPEG of 600 x 450 pixels, and PNG masks. After the first 200 they repeat, as links."""
+    """HAM10000: JPEG of 600 x 450 pixels and 220 KB (its own have 270 KB), and PNG masks.
+
+    After the first 200 they repeat, as links.
+    """
     root = folder / "ham10000"
     images, masks = root / "HAM10000_images_part_1", root / "HAM10000_segmentations_lesion_tschandl"
     if root.exists():
@@ -43,9 +46,9 @@ def pictures(folder: Path, count: int = PICTURES) -> Path:
                 (place / f"{name}{end}").hardlink_to(place / f"ISIC_{number % PICTURES:07d}{end}")
             continue
         base = 128 + 60 * np.sin(x / 40 + number) + 40 * np.cos(y / 30)
-        noise = random.normal(0, 8, (*SIZE, 3))
+        noise = random.normal(0, 12, (*SIZE, 3))
         array = (base[..., None] * (1, 0.8, 0.7) + noise).clip(0, 255).astype(np.uint8)
-        Image.fromarray(array).save(images / f"{name}.jpg", quality=90)
+        Image.fromarray(array).save(images / f"{name}.jpg", quality=98)
         Image.fromarray((lesion * 255).astype(np.uint8)).save(masks / f"{name}_segmentation.png")
     (root / "HAM10000_metadata").write_text("\n".join(lines) + "\n")
     return root
@@ -57,7 +60,7 @@ def picture_files(root: Path) -> Iterator[tuple[Path, Path]]:
         yield image, root / "HAM10000_segmentations_lesion_tschandl" / f"{image.stem}_segmentation.png"
 
 
-def volumes(folder: Path, count: int = VOLUMES, *, mask_dtype: str = "u1") -> Path:
+def volumes(folder: Path, count: int = VOLUMES, *, mask_dtype: str = "u1", shape: tuple[int, int, int] = SHAPE) -> Path:
     """MSD Spleen: int16 CT as .nii.gz with masks."""
     root = folder / f"msd-spleen-{mask_dtype}" / "Task09_Spleen"
     if root.exists():
@@ -66,7 +69,7 @@ def volumes(folder: Path, count: int = VOLUMES, *, mask_dtype: str = "u1") -> Pa
         (root / name).mkdir(parents=True)
     listed = []
     for number in range(count):
-        image, mask = phantom(number)
+        image, mask = phantom(number, shape)
         listed.append({"image": f"./imagesTr/spleen_{number}.nii.gz", "label": f"./labelsTr/spleen_{number}.nii.gz"})
         nib.save(nib.Nifti1Image(image, AFFINE), root / "imagesTr" / f"spleen_{number}.nii.gz")
         nib.save(nib.Nifti1Image(mask.astype(mask_dtype), AFFINE), root / "labelsTr" / f"spleen_{number}.nii.gz")
@@ -103,13 +106,13 @@ def many_volumes(folder: Path, count: int) -> Path:
     return root
 
 
-def phantom(number: int) -> tuple[Any, Any]:
-    """Voxels of a CT-like volume (int16) and of its mask (bool)."""
+def phantom(number: int, shape: tuple[int, int, int] = SHAPE) -> tuple[Any, Any]:
+    """Voxels of a CT-like volume (int16) and of the mask of an organ in it (bool)."""
     random = np.random.default_rng(number)
-    i, j = np.meshgrid(np.linspace(-1, 1, SHAPE[0]), np.linspace(-1, 1, SHAPE[1]), indexing="ij")
-    body = (i**2 + j**2 < 0.6)[..., None]
-    tissue = 40 + 60 * np.sin(6 * i + number)[..., None] + random.normal(0, 12, SHAPE)
-    return np.where(body, tissue, -1024).astype(np.int16), body & (np.abs(tissue - 60) < 40)
+    i, j, k = np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij", sparse=True)
+    tissue = 40 + 60 * np.sin(6 * i + number) + random.normal(0, 12, shape)
+    organ = ((i - 0.3) / 0.3) ** 2 + (j / 0.4) ** 2 + (k / 0.7) ** 2 < 1 + 0.1 * np.sin(9 * i + number) * np.cos(7 * j)
+    return np.where(i**2 + j**2 < 0.6, tissue, -1024).astype(np.int16), organ
 
 
 def volume_files(root: Path) -> Iterator[tuple[Path, Path]]:

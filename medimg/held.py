@@ -66,7 +66,7 @@ def held(image: AnyImage, name: str) -> Mapping[str, Any]:
     """The entry of an image, mask or target in a row, for the features of this module."""
     if isinstance(image, Picture) and image.shown is not None:
         return Held(image.shown, image.encoded)
-    if isinstance(image, Picture) and image.encoded is None and image.array.size <= raster.SHOWN_PIXELS:
+    if isinstance(image, Picture) and image.encoded is None and image.array.size <= raster.SHOWN_VALUES:
         made = raster.pillow(image.array)
         if made.mode not in ("I", "F") and _comes_back(made.mode):
             made.format, made.filename = "PNG", ""  # type: ignore[attr-defined]

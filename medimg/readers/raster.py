@@ -57,8 +57,8 @@ _HEAD, _LARGE = 1 << 16, 1 << 24
 INKS = ("CMYK", "YCbCr", "LAB", "HSV")
 """Pillow's modes whose channels are no red, green and blue; `meta["color"]` names them. No mask is read from them."""
 
-SHOWN_PIXELS = 1 << 24
-"""Of a larger picture Pillow's form is not kept beside the array; it is decoded again where it is asked for."""
+SHOWN_VALUES = 1 << 24
+"""Of a picture with more (channels counted) Pillow's form is not kept beside the array, but decoded again."""
 STOCK_PIXELS = 178_956_970
 """Pillow's own bomb limit: the stock `datasets.Image` refuses larger pictures, so `encode` does too."""
 
@@ -391,7 +391,7 @@ def decode(data: bytes, page: int | None, reduced: bool, file: File | None = Non
                 encoded, suffix = None, ".png"
             elif frames > 1:
                 raise FormatError(f"a page in Pillow's mode {shown.mode} cannot be stored losslessly")
-    kept = encoded is data and image.format in ("JPEG", "PNG") and array.size <= SHOWN_PIXELS
+    kept = encoded is data and image.format in ("JPEG", "PNG") and array.size <= SHOWN_VALUES
     return Picture(storable(array), encoded, suffix, meta=meta, orientation=orientation, shown=shown if kept else None)
 
 

@@ -51,21 +51,27 @@ class Module:
         """Whether it is a builder or a helper of builders."""
         return self.name.startswith(BUILDERS + ".")
 
-    @cached_property
+    @property
     def rows(self) -> str:
         """The code without comments, layout, docstrings, declaration and miniature."""
-        return _code(self.text, without={DECLARATION, MINIATURE} if self.of_builder else ())
+        return self._code[1]
 
-    @cached_property
+    @property
     def whole(self) -> str:
         """The code without comments, layout, docstrings and declaration."""
-        return _code(self.text, without={DECLARATION} if self.of_builder else ())
+        return self._code[0]
 
     @cached_property
+    def _code(self) -> tuple[str, str]:
+        """`whole` and `rows`, from a tree of their own: it is cut."""
+        tree = ast.parse(self.text)
+        whole = _without(tree, {DECLARATION} if self.of_builder else set())
+        return whole, _without(tree, {MINIATURE}) if self.of_builder else whole
+
+    @property
     def strings(self) -> frozenset[str]:
         """Every text that stands in the code between quotes."""
-        nodes = ast.walk(ast.parse(self.text))
-        return frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+        return self._found[0]
 
     @cached_property
     def reads_beside(self) -> bool:
@@ -82,19 +88,27 @@ class Module:
                 names.add(node.attr)
         return not _OWN_PLACE.isdisjoint(names)
 
+    @cached_property
+    def taken(self) -> frozenset[str]:
+        """Packages, and names in packages, that more than declaration and miniature import."""
+        return frozenset(
+            text for one in self.imports(miniature=False) for text in (one.package, f"{one.package}.{one.name}")
+        )
+
     def imports(self, *, miniature: bool) -> tuple[Import, ...]:
         """Imports of parts of medimg, in the order of the text.
 
         Args:
             miniature: also those that nothing but the miniature uses.
         """
-        every = self._imports
-        return tuple(one for one, of_rows in every if miniature or of_rows)
+        return tuple(one for one, of_rows in self._found[1] if miniature or of_rows)
 
     @cached_property
-    def _imports(self) -> list[tuple[Import, bool]]:
-        """Every import of a part of medimg, and whether more than declaration and miniature use it."""
+    def _found(self) -> tuple[frozenset[str], list[tuple[Import, bool]]]:
+        """`strings`; every import of a part of medimg, and whether more than declaration and miniature use it."""
         tree = ast.parse(self.text)
+        nodes = ast.walk(tree)
+        texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
         package = self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
         aside = [node for node in tree.body if self.of_builder and _named(node) & {DECLARATION, MINIATURE}]
         elsewhere = _names(aside) - _names(node for node in tree.body if node not in aside) if aside else set()
@@ -106,7 +120,8 @@ class Module:
                 origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
                 for alias in node.names:
                     found.append((Import(origin, alias.name), (alias.asname or alias.name) not in elsewhere))
-        return [(one, of_rows) for one, of_rows in found if one.package.split(".")[0] == ROOT]
+        own = [(one, of_rows) for one, of_rows in found if one.package.split(".")[0] == ROOT]
+        return frozenset(texts), own
 
 
 def refresh() -> None:
@@ -275,10 +290,8 @@ def _names(nodes: Iterable[ast.AST]) -> set[str]:
     return {each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
-def _code(source: str, *, without: Iterable[str]) -> str:
-    """The code without docstrings, comments, layout, and the functions and assignments of these names."""
-    dropped = set(without)
-    tree = ast.parse(source)
+def _without(tree: ast.Module, dropped: set[str]) -> str:
+    """The code without docstrings, comments, layout and what is called like this. The tree is cut."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             node.body = [each for each in node.body if not _is_text(each) and not (_named(each) & dropped)] or [

@@ -219,11 +219,7 @@ def _license_table() -> Path:
 
 def _reads(names: Iterable[str], table: str) -> bool:
     """Whether a module among these looks up the source's own words in a table."""
-    return any(
-        table in (one.package, f"{one.package}.{one.name}")
-        for name in set(names) - GIVEN_NAMES
-        for one in imports.code(name).imports(miniature=False)
-    )
+    return any(table in imports.code(name).taken for name in set(names) - GIVEN_NAMES)
 
 
 def _vocabulary(names: Sequence[str], dataset: Dataset) -> str:

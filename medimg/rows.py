@@ -110,6 +110,7 @@ class Step:
         lacks: (path, reason) of what the row came without.
         elsewhere: (config, split) of a row that was not asked for.
         told, notes: of the view, before this: what rows lack, and what in the source is no file; (path, reason) each.
+        error: that ends the reading.
     """
 
     item: Record | Skipped | None = None
@@ -117,6 +118,7 @@ class Step:
     elsewhere: tuple[str, str] | None = None
     told: list[tuple[str, str]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    error: Exception | None = None
 
 
 def iterate(
@@ -154,6 +156,8 @@ def iterate(
         made = steps(builder, files, origin=origin, config=config, splits=splits, bad_files=bad_files, encode=encode)
     for step in made:
         take_told(step, report)
+        if step.error is not None:
+            raise step.error
         if step.elsewhere is not None:
             report.elsewhere[step.elsewhere] += 1
         if isinstance(step.item, Skipped):
@@ -210,6 +214,8 @@ def steps(
                 if mine(number):
                     make(step, item, twin)
             yield step
+            if step.error is not None:
+                return
             del step  # or this row would stay in memory while the next one is read
     yield _telling(files)
 
@@ -236,7 +242,9 @@ def _make(
         problem = named(error, dataset=dataset.name, file=naming_file(row).path)
         stop = not files.quarantine and not isinstance(problem, PrivacyError)
         if stop or isinstance(problem, NO_FAULT_OF_A_FILE):
-            raise problem from error.__cause__ if problem is error else error
+            problem.__cause__ = error.__cause__ if problem is error else error
+            step.error = problem
+            return
         files.opened.update(file.path for file in files_of(row))
         step.item = quarantined(naming_file(row), problem)
         files.opened.add(step.item.file.path)

@@ -65,6 +65,7 @@ class Share:
                 if self._mine(number):
                     if isinstance(step.item, Record):
                         step.item = packed(step.item)
+                    step.error = step.error and _plain(step.error)
                     held.steps.append(step)
                     if (number + 1) % self.rows == 0:
                         give(self._done(held))

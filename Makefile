@@ -104,7 +104,8 @@ $(VENV)-peers/.done: pyproject.toml requirements.lock tests/peers/requirements.t
 
 # Speed, requests and memory beside other loaders, in an environment of their own; all figures together write docs/performance.md.
 bench: $(VENV)-bench/.done
-	HF_UPDATE_DOWNLOAD_COUNTS=0 HF_HUB_DISABLE_PROGRESS_BARS=1 $(VENV)-bench/bin/python benchmarks/run.py $(ONLY) $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json)
+	HF_UPDATE_DOWNLOAD_COUNTS=0 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1 \
+	  $(VENV)-bench/bin/python benchmarks/run.py $(ONLY) $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json)
 
 $(VENV)-bench/.done: pyproject.toml requirements.lock benchmarks/requirements.txt benchmarks/peers.txt
 	$(PYTHON) -m venv $(VENV)-bench

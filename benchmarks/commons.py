@@ -21,7 +21,7 @@ from medimg.builders.idc import index
 from medimg.phantom import Phantom
 
 COLLECTION = "c4kc_kits"
-SLICES, LATENCY = 60, 0.03
+SLICES, LATENCY = 40, 0.03
 
 
 @functools.cache

@@ -196,12 +196,6 @@ def built(folder: Path) -> Ways:
     return peak("build", "--volumes", 6, "--voxels", 512, 512, 100), peak("naive", root)
 
 
-def built_tripled(folder: Path) -> Ways:
-    """Six volumes, and two."""
-    many, few = (peak("build", "--volumes", count, "--voxels", 512, 512, 100) for count in (6, 2))
-    return many, few
-
-
 def buffered(folder: Path) -> Ways:
     """The rows of a shuffle buffer, and their bytes."""
     paths = shards("ham10000", pictures(folder / "some", PICTURES), folder / "some" / "published")
@@ -253,17 +247,6 @@ def figures() -> Iterable[Figure]:
         "cost",
         0.5,
         built,
-        of="memory",
-        equal=False,
-        first=False,
-    )
-    yield Figure(
-        "memory-build-triples",
-        "a build of 6 volumes of 50 MB, published: its peak",
-        "of 2 of them",
-        "cost",
-        1.1,
-        built_tripled,
         of="memory",
         equal=False,
         first=False,

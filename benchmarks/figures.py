@@ -125,7 +125,7 @@ def _result(figure: Figure, taken: tuple[list[Taken], list[Taken]]) -> Result:
         round(max(ratios), 3),
         met,
         len(ratios),
-        (round(statistics.median(ours), 4), round(statistics.median(other), 4)),
+        (float(f"{statistics.median(ours):.4g}"), float(f"{statistics.median(other):.4g}")),
     )
 
 

@@ -129,7 +129,7 @@ class WorkUnit:
     def done(self, hub: Hub, reader: Reader, give: Callable[[object], None]) -> Result | None:
         """Do it, in this process, in any thread."""
         watcher = _Telling(give)
-        hub.note = watcher.note
+        hub = hub.telling(watcher.note)
         run = Settings(**vars(self.wishes), hub=hub, watcher=watcher, reader=reader)
         return one(run, registry.get(self.address), lambda: hub.published(self.name), self.known)
 

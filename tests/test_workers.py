@@ -232,7 +232,7 @@ def test_several_datasets_at_once(server: EmbeddedHub, names: list[str], tmp_pat
     other, results = run(server, "team-2", tmp_path, names, workers=2, watcher=ear)
     plain = [dataclasses.replace(each, seconds=0, address="", uploaded_bytes=0) for each in results]
     assert plain == [dataclasses.replace(each, seconds=0, address="", uploaded_bytes=0) for each in alone]
-    assert ear.rows == 24
+    assert ear.rows == 24 and other.note == ear.note, "the Hub tells this run of its waits, whoever it worked for"
 
     def data(hub: Hub) -> dict[str, Any]:
         return {n: {p: d for p, d in f.items() if p.endswith(".parquet")} for n, f in published(hub, names).items()}

@@ -92,6 +92,12 @@ class Hub:
         token = self.api.token if isinstance(self.api.token, str) else None
         return functools.partial(Hub, self.endpoint, self.namespace, token, patience=self.patience)
 
+    def telling(self, note: Callable[[str], None]) -> Hub:
+        """The same Hub, which tells somebody else of its waits."""
+        hub = copy.copy(self)
+        hub.note = note
+        return hub
+
     def spaces(self) -> Hub:
         """The same Hub and organization, for the static Spaces there."""
         hub = copy.copy(self)

@@ -105,6 +105,8 @@ class Team(Inbox):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True
+        if error is not None:
+            self._hub.stopped.set()
         for _ in self._threads:
             self._units.put(None)
         while alive := [thread for thread in self._threads if thread.is_alive()]:

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -187,18 +188,19 @@ def steps(
     splits: Collection[str] | None = None,
     bad_files: BadFiles | None = None,
     encode: Encode | None = None,
-    mine: Callable[[int], bool] = lambda number: True,
+    mine: Callable[[int], bool] | None = None,
 ) -> Iterator[Step]:
     """The steps of `iterate`, whose arguments these are.
 
     Args:
-        mine: tells by the number of a step whether its row is decoded here; of others comes an empty step.
+        mine: tells by the number of a step whether its row is decoded here; of others comes an empty step. It is given
+            where several processes share the rows: then no thread hashes the pixels beside.
     """
     dataset = builder.dataset
     files.checks.wanted = files.checks.wanted and origin != "miniature"
     files.quarantine = (bad_files or dataset.bad_files) == "quarantine"
     seen: set[tuple[str, str]] = set()
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) if mine is None else nullcontext() as beside:
         make = partial(_make, dataset, files, origin, encode or encoded, beside)
         for number, item in enumerate(drafts(builder, files, config)):
             step = _telling(files)
@@ -211,7 +213,7 @@ def steps(
             else:
                 twin = (item.config, item.id) in seen
                 seen.add((item.config, item.id))
-                if mine(number):
+                if mine is None or mine(number):
                     make(step, item, twin)
             yield step
             if step.error is not None:
@@ -225,7 +227,7 @@ def _make(
     files: Files,
     origin: Origin,
     encode: Encode,
-    beside: Executor,
+    beside: Executor | None,
     step: Step,
     row: Row,
     twin: bool,

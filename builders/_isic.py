@@ -2,7 +2,6 @@
 
 from itertools import combinations
 
-from medimg.builders import _isic_features
 from medimg.declaration import Dataset, Source
 
 SPLITS = {"Training": "train", "Validation": "validation", "Test": "test"}
@@ -57,7 +56,10 @@ MEETING = {values: sum(values) for count in range(2, len(BITS) + 1) for values i
 
 LESION = {1: ("skin lesion",)}
 """Of the outlines of whole lesions."""
-LEGEND = _isic_features.legend(list(ATTRIBUTES.values()))
+LEGEND = {
+    value: tuple(ATTRIBUTES[attribute] for attribute, bit in BITS.items() if value & bit)
+    for value in range(1, 1 << len(BITS))
+}
 
 
 def challenge(year, names, *, mirrored=(), **declaration):

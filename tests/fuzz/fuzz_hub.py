@@ -213,7 +213,7 @@ class Template:
 def templates() -> list[Template]:
     """Every route that the application has."""
     with tempfile.TemporaryDirectory() as folder:
-        routes = HubRoutes(Desk(Store(folder), None, None, "medimg")).routes()
+        routes = HubRoutes(Desk(Store(folder), None)).routes()
     return [Template(method, route.path) for route in routes for method in sorted(route.methods or ())]
 
 

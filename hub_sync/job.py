@@ -127,8 +127,15 @@ class Job(contextlib.ExitStack):
 
     def _attempt(self, state: Published) -> Result | None:
         run, name = self.run, self.name
-        wishes = {"asked": run.asked, "restore": run.restore}
-        plan = make_plan(self.builder, self.hub, state, self.source, known=self.known, **wishes)
+        plan = make_plan(
+            self.builder,
+            self.hub,
+            state,
+            self.source,
+            asked=run.asked,
+            restore=run.restore,
+            known=self.known,
+        )
         if plan.action == "absent":
             return None
         if run.away and plan.action in ("build", "card"):

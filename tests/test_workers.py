@@ -24,6 +24,7 @@ from medimg.errors import FormatError, MedimgError, MissingExtraError
 from medimg.files import Files
 from medimg.hub_sync import sync as engine
 from medimg.hub_sync.building.build import build
+from medimg.hub_sync.commands import sync as command
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.results import Result, Watcher
@@ -340,6 +341,12 @@ def test_when_processes_are_worth_it(server: EmbeddedHub, tmp_path: Path) -> Non
     assert engine._crew(1, None, hub, reader) is None
     crew = engine._crew(3, None, hub, reader)
     assert isinstance(crew, Team) and crew.size == 3
+
+
+def test_cores_are_counted_where_the_system_does_not_tell_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 1 <= command._cores() <= (os.cpu_count() or 1)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert command._cores() == (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def sync(
                 restore=restore,
                 collections=not no_collections,
                 pages=not no_collections,
-                workers=workers or (1 if scheduler else len(os.sched_getaffinity(0))),
+                workers=workers or (1 if scheduler else _cores()),
                 scheduler=scheduler,
             )
         except BaseException:
@@ -127,6 +127,11 @@ def sync(
             err.print(f"report: {report_file}")
     if not all(result.good for result in results):
         raise typer.Exit(1)
+
+
+def _cores() -> int:
+    """Cores that this process may use; all of them on systems that do not tell (macOS)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _print_results(results: list[Result], *, own_store: Path | None, namespace: str, dry_run: bool) -> None:

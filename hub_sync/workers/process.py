@@ -23,6 +23,8 @@ MEMORY = {
 """Lets glibc keep the memory of a row for the next one: giving it back each time took a quarter of the time."""
 GRACE = 10.0
 """Seconds that a process has to clean up when it is to end."""
+LOSSES = 2
+"""How often a process may be lost with the same piece of work."""
 
 
 class WorkerLostError(MedimgError):

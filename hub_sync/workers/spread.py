@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from medimg import registry
 from medimg.files import Files
 from medimg.hub_sync.building.sent import packed
-from medimg.hub_sync.workers.process import Process, WorkerLostError
+from medimg.hub_sync.workers.process import LOSSES, Process, WorkerLostError
 from medimg.manifest import Origin
 from medimg.registry import Builder
 from medimg.rows import Record, Step, steps
@@ -24,8 +24,6 @@ LEAST = 64 << 20
 """Bytes of a source that is decoded before other processes have started."""
 PICTURES = 8
 """Rows of a block, where all of them are pictures; a volume or a video is a block of its own."""
-LOSSES = 2
-"""How often a process may be lost at the same block."""
 
 
 @dataclass

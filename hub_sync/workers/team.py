@@ -13,10 +13,7 @@ from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.results import Result, Watcher
 from medimg.hub_sync.unit import Reading, WorkUnit
 from medimg.hub_sync.verifying.verify import Reader
-from medimg.hub_sync.workers.process import Process, WorkerLostError
-
-LOSSES = 2
-"""How often a process may be lost with the same dataset."""
+from medimg.hub_sync.workers.process import LOSSES, Process, WorkerLostError
 
 
 class Crew(Protocol):

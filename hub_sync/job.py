@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from medimg import layout, policy
 from medimg.declaration import Dataset
-from medimg.files import checksums
+from medimg.files import Files, checksums
 from medimg.hub_sync import manifests
 from medimg.hub_sync.building import texts
 from medimg.hub_sync.building.build import Built, build
+from medimg.hub_sync.building.shards import PORTION_SHARDS
 from medimg.hub_sync.discovery import portal
 from medimg.hub_sync.planning.plan import RECIPE, SyncPlan, by_license, make_plan
 from medimg.hub_sync.planning.source import DatasetSource
@@ -24,9 +26,12 @@ from medimg.hub_sync.results import Result, Status, Watcher
 from medimg.hub_sync.scratch import scratch
 from medimg.hub_sync.verifying.verify import Reader, verify
 from medimg.hub_sync.withdrawing import withdrawal
+from medimg.hub_sync.workers.crew import Crew
+from medimg.hub_sync.workers.portions import Gathered, many
 from medimg.hub_sync.workers.spread import spread, worth
+from medimg.hub_sync.workers.team import Team
 from medimg.licenses import Verdict
-from medimg.manifest import Manifest
+from medimg.manifest import Manifest, Origin
 from medimg.registry import Builder
 
 LONG = 1 << 28
@@ -40,11 +45,17 @@ _MEND = {
 
 
 class GivenAwayError(Exception):
-    """There is work to do with this dataset, which somebody else shall do; `fingerprint` is that of its plan."""
+    """There is work to do with this dataset, which somebody else shall do.
 
-    def __init__(self, fingerprint: Mapping[str, str]) -> None:
+    Attributes:
+        fingerprint: that of its plan.
+        spreads: whether it is so large that many do it together.
+    """
+
+    def __init__(self, fingerprint: Mapping[str, str], spreads: bool) -> None:
         super().__init__()
         self.fingerprint = fingerprint
+        self.spreads = spreads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +83,14 @@ class Settings(Wishes):
 
     Attributes:
         away: whether work shall be done elsewhere: `Job.attempt` then raises GivenAwayError instead of doing it.
+        crew: who makes the portions of a large dataset; else as many processes as are wished do.
     """
 
     hub: Hub
     watcher: Watcher
     reader: Reader
     away: bool = False
+    crew: Callable[[], Crew] | None = None
 
 
 class Job(contextlib.ExitStack):
@@ -139,7 +152,7 @@ class Job(contextlib.ExitStack):
         if plan.action == "absent":
             return None
         if run.away and plan.action in ("build", "card"):
-            raise GivenAwayError(plan.fingerprint)
+            raise GivenAwayError(plan.fingerprint, plan.action == "build" and self._many())
         run.watcher.start(plan)
         rows = state.manifest.rows if state.manifest is not None else 0
         if plan.action == "blocked":
@@ -230,10 +243,6 @@ class Job(contextlib.ExitStack):
         files = self.source.files()
         files.checks.progress = self._comparing
         with contextlib.ExitStack() as stack:
-            made = None
-            if self.run.processes > 1 and worth(files, self.run.watcher.note):
-                rows = spread(self.builder, files, plan.origin, self.run.processes, self.run.watcher.note)
-                made = stack.enter_context(contextlib.closing(rows))
             built = build(
                 self.builder,
                 files,
@@ -243,10 +252,37 @@ class Job(contextlib.ExitStack):
                 shard_bytes=self.run.shard_bytes,
                 on_shard=self.upload.shard,
                 on_row=lambda rows, size: self.run.watcher.row(self.name, rows, size),
-                made=made,
+                **self._elsewhere(files, plan.origin, stack),
             )
         self.source.check_unchanged(plan.fingerprint["source"])
         return built
+
+    def _many(self) -> bool:
+        """Whether the source is made by many, a portion each."""
+        return self.source.origin != "miniature" and many(self.source.files(), self.run.shard_bytes)
+
+    def _elsewhere(self, files: Files, origin: Origin, stack: contextlib.ExitStack) -> dict[str, Any]:
+        """Who else makes the rows, as arguments of `build`; the stack ends them."""
+        run = self.run
+        if (run.crew or run.processes > 1) and self._many():
+            crew = run.crew() if run.crew else Team(run.processes, run.hub, run.reader)
+            gathered = Gathered(
+                self.builder,
+                files,
+                origin,
+                shard_bytes=run.shard_bytes,
+                crew=stack.enter_context(crew),
+                hub=run.hub,
+                upload=self.upload,
+                watcher=run.watcher,
+            )
+            made = stack.enter_context(contextlib.closing(gathered.steps()))
+            return {"made": made, "elsewhere": gathered.shards}
+        if run.processes > 1 and worth(files, run.watcher.note):
+            size = PORTION_SHARDS * run.shard_bytes
+            rows = spread(self.builder, files, origin, run.processes, portion_bytes=size, note=run.watcher.note)
+            return {"made": stack.enter_context(contextlib.closing(rows))}
+        return {}
 
     def _tag(self, state: Published, manifest: Manifest) -> str:
         """The version tag of this data: the published one where neither version nor data differ."""

@@ -19,7 +19,8 @@ from medimg.hub_sync.results import Result, Watcher
 from medimg.hub_sync.scratch import sweep
 from medimg.hub_sync.unit import WorkUnit, one
 from medimg.hub_sync.verifying.verify import Reader
-from medimg.hub_sync.workers.team import Crew, Team
+from medimg.hub_sync.workers.crew import Crew
+from medimg.hub_sync.workers.team import Team
 from medimg.loading import ARCHIVES, OFFICIAL, locate_source
 from medimg.registry import Builder
 
@@ -81,7 +82,7 @@ def sync(
         with contextlib.ExitStack() as stack:
             reader = stack.enter_context(Reader(hub))
             coming = stack.enter_context(contextlib.closing(_ahead(hub, builders)))
-            crew = None if dry_run else _crew(min(workers, worth), scheduler, hub, reader)
+            crew = None if dry_run else _crew(min(workers, worth), workers, scheduler, hub, reader)
             wishes = Wishes(
                 root=root,
                 asked=bool(names),
@@ -123,13 +124,18 @@ def _worth(builders: Sequence[Builder], root: str | None, *, named: bool) -> int
     return sum(locate_source(root, builder.name) is not None for builder in builders)
 
 
-def _crew(size: int, scheduler: str | None, hub: Hub, reader: Reader) -> Crew | None:
-    """Who builds: a cluster, several processes of this computer, or, where that is not worth it, nobody else."""
+def _crew(size: int, most: int, scheduler: str | None, hub: Hub, reader: Reader) -> Crew | None:
+    """Who builds: a cluster, several processes of this computer, or, where that is not worth it, nobody else.
+
+    Args:
+        size: datasets at once.
+        most: processes that make the portions of a large one.
+    """
     if scheduler is not None:
         from medimg.hub_sync.workers.cluster import Cluster
 
-        return Cluster(scheduler)
-    return Team(size, hub, reader) if size > 1 else None
+        return Cluster(scheduler, hub, reader)
+    return Team(size, hub, reader, most=most) if size > 1 else None
 
 
 def _results(
@@ -144,7 +150,10 @@ def _results(
             result = one(run, builder, state)
         except GivenAwayError as due:
             assert crew is not None
-            crew.give(WorkUnit(builder.name, builder.address, run.hub.again(), wishes, due.fingerprint))
+            unit = WorkUnit(
+                builder.name, builder.address, run.hub.again(), wishes, due.fingerprint, spreads=due.spreads
+            )
+            crew.give(unit)
         else:
             if result is not None:
                 yield result

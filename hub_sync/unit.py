@@ -20,6 +20,7 @@ from medimg.hub_sync.pushing.client import Hub, MovedError
 from medimg.hub_sync.pushing.state import Published
 from medimg.hub_sync.results import Result, Watcher
 from medimg.hub_sync.verifying.verify import Reader
+from medimg.hub_sync.workers.crew import Ask, Crew, Give, Reading
 from medimg.registry import Builder
 
 _LOG = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class WorkUnit:
         address: of the builder, for `registry.get`.
         connect: see `Hub.again`.
         known: see `make_plan`.
+        spreads: see `Unit.spreads`.
     """
 
     name: str
@@ -112,41 +114,37 @@ class WorkUnit:
     connect: Callable[[], Hub] = field(repr=False)
     wishes: Wishes
     known: Mapping[str, str]
+    spreads: bool = False
 
-    def answer(self, give: Callable[[object], None], ask: Callable[[object], Any] | None = None) -> None:
-        """Do it, in another process.
+    @property
+    def reads_back(self) -> bool:
+        """Whether what was published is read back."""
+        return self.wishes.check
 
-        Args:
-            give: called with (method, arguments) of a `Watcher`, and at last with what `one` gives.
-            ask: called with a `Reading`; without it, what was published is read back from here.
-        """
+    def answer(self, give: Give, ask: Ask | None = None) -> None:
+        """Do it, in another process; see `Unit.answer`."""
         try:
             hub, reader = _desk(self.connect, ask)
             give(self.done(hub, reader, give))
         except MedimgError as error:
-            give(Result(self.name, "failed", str(error)))
+            give(self.lost(error))
 
-    def done(self, hub: Hub, reader: Reader, give: Callable[[object], None]) -> Result | None:
-        """Do it, in this process, in any thread."""
+    def done(self, hub: Hub, reader: Reader, give: Give, crew: Callable[[], Crew] | None = None) -> Result | None:
+        """Do it, in this process, in any thread; see `Unit.done`."""
         watcher = _Telling(give)
         hub = hub.telling(watcher.note)
-        run = Settings(**vars(self.wishes), hub=hub, watcher=watcher, reader=reader)
+        run = Settings(**vars(self.wishes), hub=hub, watcher=watcher, reader=reader, crew=crew)
         return one(run, registry.get(self.address), lambda: hub.published(self.name), self.known)
 
-
-@dataclass(frozen=True)
-class Reading:
-    """What a worker asks of the process that reads back for all of them."""
-
-    repo: str
-    revision: str | None
-    deep: bool
+    def lost(self, error: MedimgError) -> Result:
+        """The result where all that tried were lost."""
+        return Result(self.name, "failed", str(error.within(dataset=self.name)))
 
 
 class _Lent(Reader):
     """The reader of the one who has given the work."""
 
-    def __init__(self, hub: Hub, ask: Callable[[object], Any]) -> None:
+    def __init__(self, hub: Hub, ask: Ask) -> None:
         super().__init__(hub)
         self._ask = ask
 
@@ -162,7 +160,7 @@ class _Lent(Reader):
 _here = threading.local()
 
 
-def _desk(connect: Callable[[], Hub], ask: Callable[[object], Any] | None) -> tuple[Hub, Reader]:
+def _desk(connect: Callable[[], Hub], ask: Ask | None) -> tuple[Hub, Reader]:
     """The Hub and who reads back from it, of this thread; both go on for the next dataset."""
     if getattr(_here, "connect", None) != pickle.dumps(connect):
         hub = connect()
@@ -177,7 +175,7 @@ def _desk(connect: Callable[[], Hub], ask: Callable[[object], Any] | None) -> tu
 class _Telling(Watcher):
     """Passes on what it is told."""
 
-    def __init__(self, give: Callable[[object], None]) -> None:
+    def __init__(self, give: Give) -> None:
         self._give = give
 
     def start(self, plan: SyncPlan) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -33,6 +33,7 @@ from medimg.errors import (
 from medimg.files import File, Files
 from medimg.manifest import Origin
 from medimg.pixels import Clip, Image, Picture, Pixels, Volume
+from medimg.portions import Portion, Portions, files_of
 from medimg.readers import frames, grids, levels, nifti, raster, volumes
 from medimg.registry import Builder
 from medimg.report import UNCOVERED, LoadReport
@@ -53,6 +54,7 @@ class Record:
         image, mask: decoded, for thumbnails and checks.
         mask_values: values that occur in the mask, with their counts; empty without a mask.
         private: keys and places in files of what the source says and the row must not: see `medimg.privacy`.
+        portion: number of the portion of its split that the row belongs to: see `medimg.portions`.
     """
 
     config: str
@@ -62,6 +64,7 @@ class Record:
     mask: Image | None
     mask_values: Mapping[int, int]
     private: Mapping[str, int] = field(default_factory=dict)
+    portion: int = 0
 
     @property
     def license(self) -> str:
@@ -108,6 +111,7 @@ class Step:
 
     Attributes:
         item: a row, or a file that is none; None for a row that was not asked for.
+        portion: of a row.
         lacks: (path, reason) of what the row came without.
         elsewhere: (config, split) of a row that was not asked for.
         told, notes: of the view, before this: what rows lack, and what in the source is no file; (path, reason) each.
@@ -115,6 +119,7 @@ class Step:
     """
 
     item: Record | Skipped | None = None
+    portion: Portion | None = None
     lacks: list[tuple[str, str]] = field(default_factory=list)
     elsewhere: tuple[str, str] | None = None
     told: list[tuple[str, str]] = field(default_factory=list)
@@ -132,6 +137,7 @@ def iterate(
     report: LoadReport | None = None,
     bad_files: BadFiles | None = None,
     encode: Encode | None = None,
+    portion_bytes: int | None = None,
     made: Iterable[Step] | None = None,
 ) -> Iterator[Record | Skipped]:
     """Records of one source, in the builder's order, and the files that are no row with their reasons.
@@ -145,6 +151,7 @@ def iterate(
         report: filled with what came and what was left out.
         bad_files: "stop" or "quarantine"; None takes the declaration's.
         encode: makes the entries of pixels in `Record.values`; None is `encoded`.
+        portion_bytes: see `Portions`.
         made: the steps, where they are made elsewhere.
 
     Raises:
@@ -154,7 +161,16 @@ def iterate(
     report = LoadReport(builder.name, config or "") if report is None else report
     report.restart()
     if made is None:
-        made = steps(builder, files, origin=origin, config=config, splits=splits, bad_files=bad_files, encode=encode)
+        made = steps(
+            builder,
+            files,
+            origin=origin,
+            config=config,
+            splits=splits,
+            bad_files=bad_files,
+            encode=encode,
+            portion_bytes=portion_bytes,
+        )
     for step in made:
         take_told(step, report)
         if step.error is not None:
@@ -188,18 +204,20 @@ def steps(
     splits: Collection[str] | None = None,
     bad_files: BadFiles | None = None,
     encode: Encode | None = None,
-    mine: Callable[[int], bool] | None = None,
+    portion_bytes: int | None = None,
+    mine: Callable[[int, Portion], bool] | None = None,
 ) -> Iterator[Step]:
     """The steps of `iterate`, whose arguments these are.
 
     Args:
-        mine: tells by the number of a step whether its row is decoded here; of others comes an empty step. It is given
-            where several processes share the rows: then no thread hashes the pixels beside.
+        mine: tells by the number of a step and its portion whether its row is decoded here; of others comes a step
+            without it. It is given where several processes share the rows: then no thread hashes the pixels beside.
     """
     dataset = builder.dataset
     files.checks.wanted = files.checks.wanted and origin != "miniature"
     files.quarantine = (bad_files or dataset.bad_files) == "quarantine"
     seen: set[tuple[str, str]] = set()
+    portions = Portions(portion_bytes)
     with ThreadPoolExecutor(1) if mine is None else nullcontext() as beside:
         make = partial(_make, dataset, files, origin, encode or encoded, beside)
         for number, item in enumerate(drafts(builder, files, config)):
@@ -213,7 +231,8 @@ def steps(
             else:
                 twin = (item.config, item.id) in seen
                 seen.add((item.config, item.id))
-                if mine is None or mine(number):
+                step.portion = portions.of(item)
+                if mine is None or mine(number, step.portion):
                     make(step, item, twin)
             yield step
             if step.error is not None:
@@ -251,7 +270,7 @@ def _make(
         step.item = quarantined(naming_file(row), problem)
         files.opened.add(step.item.file.path)
         return
-    step.item = record
+    step.item = record if not step.portion or not step.portion.number else replace(record, portion=step.portion.number)
     path = naming_file(row).path
     step.lacks = [(path, text) for text in (*left_out(record.image), *left_out(record.mask))]
 
@@ -275,15 +294,6 @@ def take_told(source: Files | Step, report: LoadReport) -> None:
 def left_out(image: Image | None) -> Iterable[str]:
     """What a reader had to leave out of an image or a mask."""
     return () if image is None else image.meta.get("left_out", ())
-
-
-def files_of(row: Row) -> Iterator[File]:
-    """Of which its image, mask and target are made."""
-    for part in (row.image, row.label.mask, row.label.target):
-        if isinstance(part, File):
-            yield part
-        elif part is not None:
-            yield from part.files()
 
 
 def quarantined(file: File, error: MedimgError) -> Skipped:

@@ -14,7 +14,7 @@ LAYERS = [
     {"clients", "vocab", "licenses", "pixels", "hub", "containers"},
     {"files"},
     {"schema"},
-    {"declaration", "manifest", "places"},
+    {"declaration", "manifest", "places", "portions"},
     {"layout", "phantom", "policy", "fused_manifest"},
     {"readers"},
     {"join"},

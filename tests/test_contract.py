@@ -18,8 +18,9 @@ from medimg import builders, registry, vocab
 from medimg.declaration import Dataset
 from medimg.files import Files
 from medimg.phantom import Phantom
+from medimg.portions import files_of
 from medimg.registry import Builder
-from medimg.rows import Record, drafts, files_of
+from medimg.rows import Record, drafts
 from medimg.schema import PIXEL_COLUMNS, Row, Skipped, features
 
 NAMES = [registry.slug(module) for module in registry.module_names()]

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from medimg.hub_sync.pushing.patience import Interrupted, Patience, persist
 from medimg.hub_sync.results import Result, Watcher
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying.verify import Reader, verify
+from medimg.hub_sync.workers import portions
+from medimg.hub_sync.workers.crew import EndedError, Inbox, Unit
+from medimg.hub_sync.workers.process import Process
 from medimg.hub_sync.workers.team import Team
 
 pytestmark = pytest.mark.clients
@@ -74,25 +78,51 @@ def processes() -> Any:
     return context
 
 
+WHO = ("here", "elsewhere", "portions")
+
+
 class Kept(Team):
     """A team that goes on from run to run."""
 
-    def __exit__(self, *details: object) -> None: ...
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.idle = threading.Event()
+        self.idle.set()
+
+    def __exit__(self, *details: object) -> None:
+        assert self.idle.wait(60)
+
+    def of(self, hub: Hub, reader: Reader) -> Team:
+        """For another run."""
+        self._hub, self._reader = hub, reader
+        return self
+
+    def _follow(self, process: Process, unit: Unit, inbox: Inbox) -> None:
+        self.idle.clear()
+        try:
+            super()._follow(process, unit, inbox)
+        except EndedError:  # to start another one takes longer
+            while isinstance(process.answer(), tuple):
+                pass
+        finally:
+            self.idle.set()
 
 
 @pytest.fixture(scope="module")
-def team(server: EmbeddedHub) -> Iterator[Team]:
+def team(server: EmbeddedHub) -> Iterator[Kept]:
     hub = Hub(server.url, "team")
     kept = Kept(1, hub, Reader(hub), alone=True)
     yield kept
     Team.__exit__(kept, None, None, None)
 
 
-@pytest.fixture(params=["here", "elsewhere"])
-def by(request: pytest.FixtureRequest, team: Team, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Who does what there is to do: this process, or a worker."""
+@pytest.fixture(params=WHO)
+def by(request: pytest.FixtureRequest, team: Kept, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who does what there is to do: this process, a worker, or a worker a portion at a time."""
+    if request.param != "here":
+        monkeypatch.setattr(engine, "_crew", lambda *given: team.of(*given[-2:]))
     if request.param == "elsewhere":
-        monkeypatch.setattr(engine, "_crew", lambda *given: team)
+        monkeypatch.setattr(portions, "LEAST", 1 << 40)
     return str(request.param)
 
 
@@ -189,7 +219,7 @@ def test_one_fault_of_every_kind_in_one_run(
     server: EmbeddedHub, proxy: FaultProxy, kinds: Kinds, tmp_path: Path, fault: str, by: str
 ) -> None:
     namespace = f"soft-{by}-" + fault.replace(" ", "-")
-    seed = 1 + FAULTS.index(fault) + 100 * (by == "here")  # a store keeps equal pictures once
+    seed = 1 + FAULTS.index(fault) + 100 * WHO.index(by)  # a store keeps equal pictures once
     root = tiny.originals(tmp_path, NAME, 36, seed)
     watch = Watch(server, f"{namespace}/{NAME}")
     proxy.hook = watch
@@ -220,7 +250,7 @@ def test_each_fault_ends_a_run_and_the_next_goes_on(
 ) -> None:
     new, changed = kinds.new, kinds.changed
     namespace = f"hard-{by}-" + fault.replace(" ", "-")
-    seed = 11 + FAULTS.index(fault) + 100 * (by == "here")
+    seed = 11 + FAULTS.index(fault) + 100 * WHO.index(by)
     root = tiny.originals(tmp_path, NAME, ROWS, seed)
     watch = Watch(server, f"{namespace}/{NAME}")
     proxy.hook = watch
@@ -283,7 +313,7 @@ def test_verify_says_that_the_hub_refuses_to_list(proxy: FaultProxy, tmp_path: P
 def test_a_lost_answer_to_an_upload_sends_nothing_again(
     server: EmbeddedHub, proxy: FaultProxy, names: list[str], tmp_path: Path, by: str
 ) -> None:
-    root = tiny.originals(tmp_path, NAME, ROWS, 31 + 100 * (by == "here"))
+    root = tiny.originals(tmp_path, NAME, ROWS, 31 + 100 * WHO.index(by))
     proxy.choose = lambda seen: "cut after" if seen.kind == "PUT /lfs/object/*" else None
     assert run(Hub(proxy.url, f"lost-{by}", patience=tiny.QUICK), root).status == "published"
     assert proxy.uploaded == sum(proxy.objects.values()) == tiny.stored_bytes(server, f"lost-{by}/{NAME}")

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from medimg.hub_sync.results import Result, Watcher
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying.verify import Reader
 from medimg.hub_sync.workers import cluster, process, spread
-from medimg.hub_sync.workers.messages import receive, send
+from medimg.hub_sync.workers.messages import plain, receive, send
 from medimg.hub_sync.workers.team import Team
 from medimg.phantom import Phantom
 
@@ -166,7 +167,7 @@ def test_rows_of_one_dataset_and_a_lost_process(
         found = published(hub, names[1:2])
         same = {path: digest for path, digest in found[names[1]].items() if path.endswith((".parquet", ".png"))}
         assert same == {path: expected[names[1]][path] for path in same} and len(same) > 3
-    assert ["ended by SIGKILL; another one goes on from there" in note for note in ear.notes] == [True]
+    assert len([note for note in ear.notes if "ended by SIGKILL; another one goes on from there" in note]) == 1
     assert alone.rows == 30
 
 
@@ -206,9 +207,9 @@ def test_errors_cross_over_with_where_they_were_raised(names: list[str], tmp_pat
         try:
             raise error
         except Exception as raised:
-            crossed = spread._plain(raised)
+            crossed = plain(raised)
         assert str(error) in str(crossed) and "test_workers.py" in "".join(crossed.__notes__)
-    assert isinstance(spread._plain(FormatError("x", file="a.png")), FormatError)
+    assert isinstance(plain(FormatError("x", file="a.png")), FormatError)
 
 
 def test_what_one_pass_reads_stays_with_one_process(tmp_path: Path) -> None:
@@ -338,9 +339,9 @@ def test_when_processes_are_worth_it(server: EmbeddedHub, tmp_path: Path) -> Non
         (tmp_path / name).mkdir()
     assert engine._worth(some, str(tmp_path), named=False) == 2
     hub, reader = Hub(server.url, "worth"), Reader(Hub(server.url, "worth"))
-    assert engine._crew(1, None, hub, reader) is None
-    crew = engine._crew(3, None, hub, reader)
-    assert isinstance(crew, Team) and crew.size == 3
+    assert engine._crew(1, 3, None, hub, reader) is None
+    crew = engine._crew(3, 4, None, hub, reader)
+    assert isinstance(crew, Team) and (crew.size, crew.most) == (3, 4)
 
 
 def test_cores_are_counted_where_the_system_does_not_tell_which(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,31 +380,33 @@ def test_the_same_bytes_from_a_cluster(dask: Any, server: EmbeddedHub, names: li
     assert data(other) == data(hub)
 
 
-def test_a_cluster_that_cannot_be_used(dask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_cannot_be_used(dask: Any, server: EmbeddedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(server.url, "unusable")
+    reader = Reader(hub)
     monkeypatch.setattr(cluster, "PATIENCE", 1)
     with pytest.raises(cluster.ClusterError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
-        cluster.Cluster("tcp://127.0.0.1:9")
+        cluster.Cluster("tcp://127.0.0.1:9", hub, reader)
     monkeypatch.setattr(cluster, "PATIENCE", 30)
     versions = {**cluster._versions(), "pyarrow": "1.0"}
     monkeypatch.setattr(cluster, "_versions", lambda: versions)
     with monkeypatch.context() as patch:
         patch.setattr(cluster.Cluster, "_found", lambda self: {"tcp://w": {**versions, "pyarrow": "2.0"}})
         with pytest.raises(cluster.ClusterError, match=r"tcp://w has pyarrow 2\.0 instead of 1\.0"):
-            cluster.Cluster(dask.scheduler_address)
+            cluster.Cluster(dask.scheduler_address, hub, reader)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "distributed", None)
         with pytest.raises(MissingExtraError, match=r"medimg\[cluster\]"):
-            cluster.Cluster(dask.scheduler_address)
+            cluster.Cluster(dask.scheduler_address, hub, reader)
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty,
         pytest.raises(cluster.ClusterError, match="has no worker"),
     ):
-        cluster.Cluster(empty.scheduler_address)
+        cluster.Cluster(empty.scheduler_address, hub, reader)
 
 
 def test_pictures_are_decoded_again_for_thumbnails_alone(tmp_path: Path) -> None:
-    from medimg.hub_sync.building.sent import decoded, packed
+    from medimg.hub_sync.building.sent import decoded, packed, written
     from medimg.rows import Record, iterate
 
     registry.get("dsb2018").miniature(Phantom(tmp_path))
@@ -411,6 +414,8 @@ def test_pictures_are_decoded_again_for_thumbnails_alone(tmp_path: Path) -> None
         for record in iterate(registry.get("dsb2018"), files):
             if isinstance(record, Record):
                 sent = passed(packed(record))
+                beside = len(pickle.dumps(packed(record), protocol=5, buffer_callback=lambda buffer: False))
+                assert beside < 20_000 and len(pickle.dumps(written(record, None))) < 20_000, "no pixel crosses twice"
                 image, mask = decoded(sent)
                 assert (image.array == record.image.array).all()
                 assert (mask is None) == (record.mask is None)

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from medimg import layout, privacy
 from medimg.cards import pictures
-from medimg.cards.pictures import Legend
 from medimg.declaration import Dataset
 from medimg.errors import MedimgError
 from medimg.files import Files
 from medimg.hub_sync import manifests
 from medimg.hub_sync.building.checks import RowChecks
 from medimg.hub_sync.building.counts import Counts
-from medimg.hub_sync.building.gallery import (
-    Gallery,
-    drawn,
-    labelled,
-    preview_rows,
-    shown_legend,
-    write_pictures,
-)
-from medimg.hub_sync.building.shards import SHARD_BYTES, SplitWriter
+from medimg.hub_sync.building.gallery import Gallery, preview_rows, write_pictures
+from medimg.hub_sync.building.sent import Written
+from medimg.hub_sync.building.shards import PORTION_SHARDS, SHARD_BYTES, SplitWriter
 from medimg.hub_sync.building.splits import SplitFiles
-from medimg.manifest import ConfigStats, Finding, Manifest, Origin
+from medimg.manifest import ConfigStats, Finding, Manifest, Origin, Shard
 from medimg.registry import Builder
 from medimg.report import LoadReport
-from medimg.rows import Step, iterate
+from medimg.rows import Record, Step, iterate
 from medimg.schema import Skipped
 
 Progress = Callable[[int, int], None]
@@ -64,9 +55,10 @@ def build(
     origin: Origin,
     fingerprint: Mapping[str, str],
     shard_bytes: int = SHARD_BYTES,
-    on_shard: Callable[[Path], None] = lambda path: None,
+    on_shard: Callable[[Path], object] = lambda path: None,
     on_row: Progress = lambda rows, size: None,
     made: Iterable[Step] | None = None,
+    elsewhere: Callable[[tuple[str, str]], Sequence[tuple[Path, Shard]]] = lambda place: (),
 ) -> Built:
     """Read the source once and write everything that is published but the card.
 
@@ -80,6 +72,7 @@ def build(
         on_shard: called with each finished data shard, while the next one is being built.
         on_row: progress.
         made: the rows, where they are made elsewhere.
+        elsewhere: the shards of a split (config and name) that were written there, too; asked when all rows have come.
 
     Raises:
         MedimgError: the source is not what the declaration says; nothing is published then.
@@ -91,8 +84,9 @@ def build(
     gallery = Gallery(lambda place: preview_rows(dataset))
     splits: dict[tuple[str, str], SplitFiles] = {}
     report = LoadReport(dataset.name)
+    portion_bytes = PORTION_SHARDS * shard_bytes
     with ExitStack() as stack, nullcontext() if made is None else _Behind() as behind:
-        for record in iterate(builder, files, origin=origin, report=report, made=made):
+        for record in iterate(builder, files, origin=origin, report=report, portion_bytes=portion_bytes, made=made):
             if isinstance(record, Skipped):
                 continue
             key = (record.config, record.split)
@@ -109,15 +103,18 @@ def build(
             if record.values["subject"] is not None:
                 split.subjects.add(record.values["subject"])
             counts[record.config].add(record)
-            subject = record.values["subject"] or record.values["id"]
-            legend: Legend = () if origin == "miniature" else shown_legend(record)
-            gallery.add(key, subject, labelled(record), partial(drawn, record, origin), legend)
+            gallery.look(record, origin)
+            if isinstance(record, Written):
+                split.writer.tell(record.values)
+                continue
             if behind is None:
-                split.writer.add(record.values)
+                split.writer.add(record.values, record.portion)
             else:
-                behind.add(split.writer, record.values)
+                behind.add(split.writer, record)
             on_row(1, len(record.values["image"]["bytes"]))
             del record  # or this row would stay in memory while the next one is read
+    for place, split in splits.items():
+        split.shards.extend(elsewhere(place))
     public = words.report(report)
     return _finish(
         dataset,
@@ -140,11 +137,11 @@ class _Behind(ThreadPoolExecutor):
         super().__init__(1, "write")
         self._last: Future[None] | None = None
 
-    def add(self, writer: SplitWriter, values: Mapping[str, Any]) -> None:
+    def add(self, writer: SplitWriter, record: Record) -> None:
         """Take a row when the one before it is written; raises what that raised."""
         if self._last is not None:
             self._last.result()
-        self._last = self.submit(writer.add, values)
+        self._last = self.submit(writer.add, record.values, record.portion)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -165,7 +162,7 @@ def _open(
     key: tuple[str, str],
     folder: Path,
     shard_bytes: int,
-    on_shard: Callable[[Path], None],
+    on_shard: Callable[[Path], object],
 ) -> SplitFiles:
     config, name = key
     declared = dataset.config(config).splits

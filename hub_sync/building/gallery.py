@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from medimg.cards import pictures
 from medimg.cards.pictures import Legend
 from medimg.declaration import Dataset
 from medimg.hub_sync import manifests
-from medimg.hub_sync.building.sent import decoded
+from medimg.hub_sync.building.sent import Written, decoded
 from medimg.hub_sync.building.shards import write_table
 from medimg.manifest import Origin, Shard
 from medimg.rows import Record
@@ -81,8 +82,8 @@ class Gallery:
         labelled: bool,
         draw: Callable[[], tuple[str, str, bytes]],
         legend: Legend = (),
-    ) -> None:
-        """Look at a row.
+    ) -> Tile | None:
+        """Look at a row; its thumbnail, where it is taken.
 
         Args:
             place: config and split.
@@ -97,10 +98,21 @@ class Gallery:
             new = Tile("", "", b"", place, subject, labelled, self._count)
             worst = ranked([*kept, new])[-1]
             if worst is new:
-                return
+                return None
             kept.remove(worst)
         id, caption, png = draw()
         kept.append(Tile(id, caption, png, place, subject, labelled, self._count, legend))
+        return kept[-1]
+
+    def look(self, record: Record, origin: Origin) -> Tile | None:
+        """`add` a record."""
+        return self.add(
+            (record.config, record.split),
+            record.values["subject"] or record.values["id"],
+            labelled(record),
+            partial(drawn, record, origin),
+            () if origin == "miniature" else shown_legend(record),
+        )
 
     @property
     def tiles(self) -> list[Tile]:
@@ -141,6 +153,9 @@ def shown_legend(record: Record) -> Legend:
 
 def drawn(record: Record, origin: Origin) -> tuple[str, str, bytes]:
     """Id, caption and thumbnail. What a miniature shows is words: its pixels are drawn, too, but to try that out."""
+    if isinstance(record, Written):
+        assert record.tile is not None  # a row that is taken of all is taken of its portion
+        return record.tile
     values, label = record.values, record.values["label"]
     image, mask = decoded(record)
     thumbnail = pictures.thumbnail(

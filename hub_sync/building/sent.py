@@ -1,4 +1,4 @@
-"""A row that another process has made: its pixels cross over once, as they are stored."""
+"""A row that another process has made: its pixels cross over once, as they are stored, or stay in that one's shards."""
 
 from __future__ import annotations
 
@@ -28,18 +28,38 @@ class Sent(Record):
     sample: SampledValues = field(default_factory=SampledValues)
 
 
+@dataclass(frozen=True, slots=True)
+class Written(Sent):
+    """A record whose pixels are in a shard: `values` has none, either.
+
+    Attributes:
+        tile: id, caption and thumbnail (PNG), where the row may be shown.
+    """
+
+    tile: tuple[str, str, bytes] | None = None
+
+
 def packed(record: Record) -> Sent:
     """A record as it is sent: its stored pixels are set apart (pickle protocol 5), the decoded ones stay behind."""
-    return Sent(
-        record.config,
-        record.split,
-        _apart(record.values),
-        _hollow(record.image),
-        None if record.mask is None else _hollow(record.mask),
-        record.mask_values,
-        record.private,
-        SampledValues.of(record.image),
-    )
+    return Sent(**_kept(record), values=_apart(record.values), sample=SampledValues.of(record.image))
+
+
+def written(record: Record, tile: tuple[str, str, bytes] | None) -> Written:
+    """A record whose pixels were written."""
+    return Written(**_kept(record), values=_without(record.values), sample=SampledValues.of(record.image), tile=tile)
+
+
+def _kept(record: Record) -> dict[str, Any]:
+    """What stays as it is, but for the pixels of image and mask."""
+    return {
+        "config": record.config,
+        "split": record.split,
+        "image": _hollow(record.image),
+        "mask": None if record.mask is None else _hollow(record.mask),
+        "mask_values": record.mask_values,
+        "private": record.private,
+        "portion": record.portion,
+    }
 
 
 def sampled(record: Record) -> SampledValues:
@@ -63,10 +83,20 @@ def _apart(values: Any) -> Any:
     return values
 
 
+def _without(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {key: _without(value) for key, value in values.items()}
+    return None if isinstance(values, bytes | bytearray | memoryview) else values
+
+
 def _hollow(image: Image) -> Image:
     if isinstance(image, Volume):
         return replace(image, nifti=b"")
-    return replace(image, encoded=b"") if isinstance(image, Clip) else replace(image, array=_NOTHING, encoded=None)
+    return (
+        replace(image, encoded=b"")
+        if isinstance(image, Clip)
+        else replace(image, array=_NOTHING, encoded=None, shown=None)
+    )
 
 
 def _filled(image: Image, data: memoryview) -> Image:

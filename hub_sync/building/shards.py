@@ -1,7 +1,8 @@
 """One pass from records to Parquet shards: deterministic, memory bounded by the largest row.
 
 The settings are the measured ones: 3-D pixels are raw NIfTI in ZSTD columns, one volume per row group (small ones
-share a group up to 32 MB); 2-D bytes are stored as they are, in groups of 16 MB; shards end at about 400 MB;
+share a group up to 32 MB); 2-D bytes are stored as they are, in groups of 16 MB; shards end at about 400 MB, and
+with each portion of the source (`medimg.portions`), so that portions can be written by whoever has time;
 dictionary, statistics and page index on the metadata columns only.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from datasets import Features
 
 SHARD_BYTES = 400 * 2**20
+PORTION_SHARDS = 5
+"""Bytes of a portion of the source, in shards."""
+PORTION_BYTES = PORTION_SHARDS * SHARD_BYTES
 GROUP_BYTES: Mapping[Dimension, int] = {"2d": 16 * 2**20, "3d": 32 * 2**20, "video": 32 * 2**20}
 METADATA_GROUP_ROWS = 50_000
 VALUE_BYTES = 2**31 - 2**20
@@ -112,16 +116,83 @@ class Table:
         self.path.unlink(missing_ok=True)
 
 
-class SplitWriter:
-    """Writes the data shards and the metadata file of one split of one config.
+class ShardWriter:
+    """Writes the data shards of one split of one config.
 
     Args:
         folder: for the files being written; each is handed to `done` when it is finished.
         dimension: decides the schema and the row groups.
-        done: called with each finished data shard, then once with the metadata file; paths in the `Shard` are local
-            names, the caller knows the final ones when it knows the number of shards.
+        done: called with each finished shard; its path is a local name, the caller knows the final one when it knows
+            the number of shards.
         shard_bytes: a shard ends when it has reached this size.
         schema: stored features, where rows have more columns than the schema of their dimension.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        dimension: Dimension,
+        done: Done,
+        *,
+        shard_bytes: int = SHARD_BYTES,
+        schema: Features | None = None,
+    ) -> None:
+        self._folder = folder
+        self._dimension = dimension
+        self._done = done
+        self._shard_bytes = shard_bytes
+        self._schema = (schema or features(dimension)).arrow_schema
+        self._table: Table | None = None
+        self._count = 0
+        self._portion = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def add(self, values: Mapping[str, Any], portion: int = 0) -> None:
+        """Add one record's values (see `medimg.rows.Record`), of this portion of the source."""
+        if portion != self._portion:
+            self._finish()
+            self._portion = portion
+        if self._table is None:
+            codec = "NONE" if self._dimension == "2d" else "ZSTD"
+            path = self._folder / f"data-{self._count:05d}.parquet"
+            group = min(GROUP_BYTES[self._dimension], self._shard_bytes)
+            self._table = Table(path, self._schema, group, 10_000, codec)
+            self._count += 1
+        self._table.add(values)
+        if self._table.file.tell() >= self._shard_bytes:
+            self._finish()
+
+    def close(self) -> None:
+        """Finish the last shard."""
+        self._finish()
+
+    def discard(self) -> None:
+        """Remove what is unfinished."""
+        if self._table is not None:
+            self._table.discard()
+
+    def _finish(self) -> None:
+        if self._table is not None:
+            table, self._table = self._table, None
+            self._done(table.path, table.close())
+
+
+class SplitWriter(ShardWriter):
+    """Writes the data shards and the metadata file of one split of one config.
+
+    Args:
+        folder, dimension, shard_bytes, schema: see `ShardWriter`.
+        done: called once with the metadata file, too, at last.
         pixels: columns that the metadata file leaves out.
     """
 
@@ -135,15 +206,9 @@ class SplitWriter:
         schema: Features | None = None,
         pixels: Collection[str] = PIXEL_COLUMNS,
     ) -> None:
+        super().__init__(folder, dimension, done, shard_bytes=shard_bytes, schema=schema)
         stored = features(dimension) if schema is None else schema
-        self._folder = folder
-        self._dimension = dimension
-        self._done = done
-        self._shard_bytes = shard_bytes
-        self._schema = stored.arrow_schema
         self._pixels = pixels
-        self._data: Table | None = None
-        self._count = 0
         self._metadata = Table(
             folder / METADATA_FILE,
             type(stored)(without_pixels(stored, pixels)).arrow_schema,
@@ -152,45 +217,24 @@ class SplitWriter:
             "ZSTD",
         )
 
-    def __enter__(self) -> SplitWriter:
-        return self
+    def add(self, values: Mapping[str, Any], portion: int = 0) -> None:
+        """Add one record's values, also to the metadata."""
+        super().add(values, portion)
+        self.tell(values)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.discard()
-
-    def add(self, values: Mapping[str, Any]) -> None:
-        """Add one record's values (see `medimg.rows.Record`)."""
-        if self._data is None:
-            codec = "NONE" if self._dimension == "2d" else "ZSTD"
-            path = self._folder / f"data-{self._count:05d}.parquet"
-            group = min(GROUP_BYTES[self._dimension], self._shard_bytes)
-            self._data = Table(path, self._schema, group, 10_000, codec)
-            self._count += 1
-        self._data.add(values)
+    def tell(self, values: Mapping[str, Any]) -> None:
+        """Add what one record says to the metadata; its pixels are in a shard that somebody else has written."""
         self._metadata.add(without_pixels(values, self._pixels))
-        if self._data.file.tell() >= self._shard_bytes:
-            self._finish()
 
     def close(self) -> None:
         """Finish the last shard and the metadata file."""
-        self._finish()
+        super().close()
         self._done(self._metadata.path, self._metadata.close())
 
     def discard(self) -> None:
         """Remove what is unfinished."""
-        for table in (self._data, self._metadata):
-            if table is not None:
-                table.discard()
-
-    def _finish(self) -> None:
-        if self._data is not None:
-            table, self._data = self._data, None
-            self._done(table.path, table.close())
+        super().discard()
+        self._metadata.discard()
 
 
 def without_pixels(

@@ -40,7 +40,7 @@ class SplitFiles:
         folder: Path,
         place: tuple[str, str],
         dimension: Dimension,
-        on_shard: Callable[[Path], None],
+        on_shard: Callable[[Path], object],
         **wishes: Any,
     ) -> SplitFiles:
         """Begin a split.

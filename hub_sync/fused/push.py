@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from huggingface_hub import CommitOperationCopy
+from huggingface_hub import CommitOperationAdd, CommitOperationCopy
 
 from medimg import licenses, registry
 from medimg.errors import HubError, VerifyError
@@ -179,10 +179,10 @@ class _LateUpload(Upload):
             if terms.publish is Verdict.GATED and not self._hub.gated(self._name):
                 self._hub.gate(self._name)
 
-    def shard(self, path: Path) -> None:
+    def shard(self, path: Path) -> CommitOperationAdd:
         """See `Upload.shard`."""
         self.prepare()
-        super().shard(path)
+        return super().shard(path)
 
 
 def _commit(

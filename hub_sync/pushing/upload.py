@@ -23,7 +23,7 @@ class Upload:
         self._ready: dict[Path, CommitOperationAdd] = {}
         self.bytes = 0
 
-    def shard(self, path: Path) -> None:
+    def shard(self, path: Path) -> CommitOperationAdd:
         """Upload a finished data shard now and free its disk space; it becomes visible with the commit."""
         # The final name needs the number of shards; only the suffix matters for how the Hub stores it.
         operation = CommitOperationAdd(path_in_repo=f"data/{path.name}", path_or_fileobj=path)
@@ -31,6 +31,11 @@ class Upload:
         self._ready[path] = operation
         if clients.is_uploaded(operation):
             path.unlink()
+        return operation
+
+    def adopt(self, path: Path, operation: CommitOperationAdd) -> None:
+        """Take a shard that somebody else has uploaded; `path` stands for it."""
+        self._ready[path] = operation
 
     def _send(self, operations: list[CommitOperationAdd]) -> None:
         """Upload what goes through LFS. Each try asks first which objects the Hub has."""

@@ -1,25 +1,26 @@
-"""The workers of a Dask cluster, each of which does one dataset after the other.
+"""The workers of a Dask cluster, each of which does one unit after the other: a dataset, or a portion of a large one.
 
-Dask starts a dataset anew that a lost worker was on. Nothing is shared but the source and the Hub: both must be
-reached from every worker. The Hub's token goes with each dataset, over the cluster's own connections.
+Dask starts a unit anew that a lost worker was on. Nothing is shared but the source and the Hub: both must be
+reached from every worker. The Hub's token goes with each unit, over the cluster's own connections.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import pickle
 import sys
 import uuid
 from collections.abc import Sequence
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from medimg import registry
 from medimg.errors import MedimgError, MissingExtraError
-from medimg.hub_sync.results import Result
-from medimg.hub_sync.unit import WorkUnit
-from medimg.hub_sync.workers.team import Inbox
+from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.verifying.verify import Reader
+from medimg.hub_sync.workers.crew import Inbox, LeadingCrew, Unit
 
 SAME = ("medimg", "datasets", "huggingface_hub", "nibabel", "numpy", "pillow", "pyarrow", "pydantic")
 """Packages whose versions decide about bytes: all workers must have those of the caller."""
@@ -31,19 +32,20 @@ class ClusterError(MedimgError):
     """The cluster cannot be used."""
 
 
-class Cluster(Inbox):
+class Cluster(LeadingCrew):
     """To be used with `with`.
 
     Args:
         address: of the scheduler, e.g. tcp://10.0.0.1:8786.
+        hub, reader: of this process.
 
     Raises:
         MissingExtraError: Dask is not installed.
         ClusterError: nobody answers, there is no worker, or one has other versions.
     """
 
-    def __init__(self, address: str) -> None:
-        super().__init__()
+    def __init__(self, address: str, hub: Hub, reader: Reader) -> None:
+        super().__init__(hub, reader)
         try:
             import distributed
         except ImportError as error:
@@ -57,17 +59,17 @@ class Cluster(Inbox):
                 f"no Dask scheduler answers at {address} ({error})", next_step="Start one: `dask scheduler`."
             ) from error
         try:
-            self.size = sum(self._client.nthreads().values())
             self._check(address)
         except BaseException:
             self._client.close()
             raise
         self._topic = f"medimg-{uuid.uuid4().hex}"
         self._client.subscribe_topic(self._topic, lambda event: self.put(pickle.loads(event[1])))
-        self._futures: list[Any] = []
+        self._futures: set[Any] = set()
+        self._numbers = itertools.count()
 
     def _check(self, address: str) -> None:
-        if not self.size:
+        if not self._client.nthreads():
             raise ClusterError(
                 f"the scheduler at {address} has no worker", next_step=f"Start one: `dask worker {address}`."
             )
@@ -83,39 +85,45 @@ class Cluster(Inbox):
         found: dict[str, dict[str, str]] = self._client.run(_versions)
         return found
 
-    def __enter__(self) -> Self:
-        return self
+    @property
+    def size(self) -> int:
+        """How many at once; workers come and go."""
+        threads: int = sum(self._client.nthreads().values())
+        return max(1, threads)
+
+    most = size
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.cancel(self._futures)
+        super().__exit__(kind, error, trace)
+        self._client.cancel(list(self._futures))
         self._client.close()
 
-    def give(self, unit: WorkUnit) -> None:
-        """Take on a dataset."""
-        self.expect()
-        key = f"{unit.name}-{self._topic}"
+    def submit(self, unit: Unit, inbox: Inbox) -> None:
+        """Let a worker do it; its result goes to the inbox, its progress to the crew's own."""
+        key = f"{unit.name}-{next(self._numbers)}-{self._topic}"
         future: Any = self._client.submit(_work, unit, self._topic, registry.places(), key=key, pure=False)
-        self._futures.append(future)
-        future.add_done_callback(functools.partial(self._ended, unit.name))
+        self._futures.add(future)
+        future.add_done_callback(functools.partial(self._ended, unit, inbox))
 
-    def _ended(self, name: str, future: Any) -> None:
+    def _ended(self, unit: Unit, inbox: Inbox, future: Any) -> None:
+        self._futures.discard(future)
         if future.cancelled():
             return
         error = future.exception()
         if error is None:
-            self.put(future.result())
+            inbox.put(future.result())
         else:
-            told = f"{name}: its workers were lost ({error}). Next: give each worker more memory, or look at its log."
-            self.put(Result(name, "failed", told))
+            next_step = "Give each worker more memory, or look at its log."
+            inbox.put(unit.lost(ClusterError(f"its workers were lost ({error})", next_step=next_step)))
 
 
 def _versions() -> dict[str, str]:
     return {"python": "{}.{}".format(*sys.version_info), **{name: version(name) for name in SAME}}
 
 
-def _work(unit: WorkUnit, topic: str, paths: Sequence[str]) -> Result | None:
+def _work(unit: Unit, topic: str, paths: Sequence[str]) -> object:
     """Done on a worker: what it says of its progress goes to the topic."""
     import distributed
 
@@ -130,5 +138,4 @@ def _work(unit: WorkUnit, topic: str, paths: Sequence[str]) -> Result | None:
             result.append(message)
 
     unit.answer(give)
-    found: Result | None = result[0]
-    return found
+    return result[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 import socket
 import struct
+import traceback
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,16 @@ def receive(connection: socket.socket) -> Any:
     sizes = struct.unpack(f"<{count + 1}Q", _read(connection, 8 * (count + 1)))
     head, *buffers = [_read(connection, size) for size in sizes]
     return pickle.loads(head, buffers=buffers)
+
+
+def plain(error: Exception) -> Exception:
+    """An error that can cross over, with where it was raised."""
+    try:
+        found: Exception = pickle.loads(pickle.dumps(error))
+    except Exception:  # a library's error may refuse in any way
+        found = RuntimeError(f"{type(error).__name__}: {error}")
+    found.add_note("".join(traceback.format_exception(error)))
+    return found
 
 
 def _read(connection: socket.socket, size: int) -> memoryview:

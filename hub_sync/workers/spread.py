@@ -7,16 +7,17 @@ by another, which begins at the block that the lost one owed.
 
 from __future__ import annotations
 
-import pickle
-import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 
 from medimg import registry
 from medimg.files import Files
 from medimg.hub_sync.building.sent import packed
+from medimg.hub_sync.building.shards import PORTION_BYTES
+from medimg.hub_sync.workers.messages import plain
 from medimg.hub_sync.workers.process import LOSSES, Process, WorkerLostError
 from medimg.manifest import Origin
+from medimg.portions import Portion
 from medimg.registry import Builder
 from medimg.rows import Record, Step, steps
 
@@ -48,6 +49,7 @@ class Share:
     address: str
     files: Files
     origin: Origin
+    portion_bytes: int
     rows: int
     number: int
     of: int
@@ -59,22 +61,23 @@ class Share:
         try:
             self.files.checks.wanted = False  # that was done before
             builder = registry.get(self.address)
-            for number, step in enumerate(steps(builder, self.files, origin=self.origin, mine=self._mine)):
+            made = steps(builder, self.files, origin=self.origin, portion_bytes=self.portion_bytes, mine=self._mine)
+            for number, step in enumerate(made):
                 if self._mine(number):
                     if isinstance(step.item, Record):
                         step.item = packed(step.item)
-                    step.error = step.error and _plain(step.error)
+                    step.error = step.error and plain(step.error)
                     held.steps.append(step)
                     if (number + 1) % self.rows == 0:
                         give(self._done(held))
                         held = Block()
                 del step
         except Exception as error:
-            held.error = _plain(error)
+            held.error = plain(error)
         held.last = True
         give(self._done(held))
 
-    def _mine(self, number: int) -> bool:
+    def _mine(self, number: int, portion: Portion | None = None) -> bool:
         block = number // self.rows
         return block >= self.first and block % self.of == self.number
 
@@ -82,16 +85,6 @@ class Share:
         block.opened = self.files.opened.copy()
         self.files.opened.clear()
         return block
-
-
-def _plain(error: Exception) -> Exception:
-    """An error that can cross over, with where it was raised."""
-    try:
-        found: Exception = pickle.loads(pickle.dumps(error))
-    except Exception:  # a library's error may refuse in any way
-        found = RuntimeError(f"{type(error).__name__}: {error}")
-    found.add_note("".join(traceback.format_exception(error)))
-    return found
 
 
 def worth(files: Files, note: Callable[[str], None]) -> bool:
@@ -106,7 +99,13 @@ def worth(files: Files, note: Callable[[str], None]) -> bool:
 
 
 def spread(
-    builder: Builder, files: Files, origin: Origin, processes: int, note: Callable[[str], None] = lambda text: None
+    builder: Builder,
+    files: Files,
+    origin: Origin,
+    processes: int,
+    *,
+    portion_bytes: int = PORTION_BYTES,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Generator[Step]:
     """The steps of `medimg.rows.steps`, made by several processes.
 
@@ -121,7 +120,7 @@ def spread(
     files.notes.clear()  # whoever makes the first block tells them
     dataset = builder.dataset
     flat = all((dataset.config(name).dimension or dataset.dimension) == "2d" for name in dataset.config_names)
-    whole = Share(builder.address, files, origin, PICTURES if flat else 1, 0, processes)
+    whole = Share(builder.address, files, origin, portion_bytes, PICTURES if flat else 1, 0, processes)
     team = [_Member(replace(whole, number=number), note) for number in range(processes)]
     try:
         turn, last = 0, False

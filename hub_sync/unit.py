@@ -106,7 +106,7 @@ class WorkUnit:
         address: of the builder, for `registry.get`.
         connect: see `Hub.again`.
         known: see `make_plan`.
-        spreads: see `Unit.spreads`.
+        spreads: see `CrewUnit.spreads`.
     """
 
     name: str
@@ -122,7 +122,7 @@ class WorkUnit:
         return self.wishes.check
 
     def answer(self, give: Give, ask: Ask | None = None) -> None:
-        """Do it, in another process; see `Unit.answer`."""
+        """Do it, in another process; see `CrewUnit.answer`."""
         try:
             hub, reader = _desk(self.connect, ask)
             give(self.done(hub, reader, give))
@@ -130,7 +130,7 @@ class WorkUnit:
             give(self.lost(error))
 
     def done(self, hub: Hub, reader: Reader, give: Give, crew: Callable[[], Crew] | None = None) -> Result | None:
-        """Do it, in this process, in any thread; see `Unit.done`."""
+        """Do it, in this process, in any thread; see `CrewUnit.done`."""
         watcher = _Telling(give)
         hub = hub.telling(watcher.note)
         run = Settings(**vars(self.wishes), hub=hub, watcher=watcher, reader=reader, crew=crew)

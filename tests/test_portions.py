@@ -29,7 +29,7 @@ from medimg.hub_sync.pushing.upload import Upload
 from medimg.hub_sync.results import Watcher
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.workers import portions, process
-from medimg.hub_sync.workers.crew import Inbox, Unit
+from medimg.hub_sync.workers.crew import CrewUnit, Inbox
 from medimg.hub_sync.workers.portions import Gathered, PortionUnit, many
 from medimg.phantom import Phantom
 from medimg.portions import Portion, Portions
@@ -74,7 +74,7 @@ class Here(Inbox):
 
     def __exit__(self, *details: object) -> None: ...
 
-    def give(self, unit: Unit) -> None:
+    def give(self, unit: CrewUnit) -> None:
         self.expect()
         self.units.append(pickle.loads(pickle.dumps(unit)))
         self.most_waiting = max(self.most_waiting, len(self.units))

@@ -35,7 +35,7 @@ from medimg.hub_sync.results import Result, Watcher
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying.verify import Reader, verify
 from medimg.hub_sync.workers import portions
-from medimg.hub_sync.workers.crew import EndedError, Inbox, Unit
+from medimg.hub_sync.workers.crew import CrewUnit, EndedError, Inbox
 from medimg.hub_sync.workers.process import Process
 from medimg.hub_sync.workers.team import Team
 
@@ -97,7 +97,7 @@ class Kept(Team):
         self._hub, self._reader = hub, reader
         return self
 
-    def _follow(self, process: Process, unit: Unit, inbox: Inbox) -> None:
+    def _follow(self, process: Process, unit: CrewUnit, inbox: Inbox) -> None:
         self.idle.clear()
         try:
             super()._follow(process, unit, inbox)

@@ -20,7 +20,7 @@ from medimg import registry
 from medimg.errors import MedimgError, MissingExtraError
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.verifying.verify import Reader
-from medimg.hub_sync.workers.crew import Inbox, LeadingCrew, Unit
+from medimg.hub_sync.workers.crew import CrewUnit, Inbox, LeadingCrew
 
 SAME = ("medimg", "datasets", "huggingface_hub", "nibabel", "numpy", "pillow", "pyarrow", "pydantic")
 """Packages whose versions decide about bytes: all workers must have those of the caller."""
@@ -100,14 +100,14 @@ class Cluster(LeadingCrew):
         self._client.cancel(list(self._futures))
         self._client.close()
 
-    def submit(self, unit: Unit, inbox: Inbox) -> None:
+    def submit(self, unit: CrewUnit, inbox: Inbox) -> None:
         """Let a worker do it; its result goes to the inbox, its progress to the crew's own."""
         key = f"{unit.name}-{next(self._numbers)}-{self._topic}"
         future: Any = self._client.submit(_work, unit, self._topic, registry.places(), key=key, pure=False)
         self._futures.add(future)
         future.add_done_callback(functools.partial(self._ended, unit, inbox))
 
-    def _ended(self, unit: Unit, inbox: Inbox, future: Any) -> None:
+    def _ended(self, unit: CrewUnit, inbox: Inbox, future: Any) -> None:
         self._futures.discard(future)
         if future.cancelled():
             return
@@ -123,7 +123,7 @@ def _versions() -> dict[str, str]:
     return {"python": "{}.{}".format(*sys.version_info), **{name: version(name) for name in SAME}}
 
 
-def _work(unit: Unit, topic: str, paths: Sequence[str]) -> object:
+def _work(unit: CrewUnit, topic: str, paths: Sequence[str]) -> object:
     """Done on a worker: what it says of its progress goes to the topic."""
     import distributed
 

@@ -24,7 +24,7 @@ Ask = Callable[[object], Any]
 """Called with a `Reading`."""
 
 
-class Unit(Protocol):
+class CrewUnit(Protocol):
     """What somebody else does, in one go: a dataset, or a part of one."""
 
     @property
@@ -77,7 +77,7 @@ class Crew(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def give(self, unit: Unit) -> None:
+    def give(self, unit: CrewUnit) -> None:
         """Take on a unit."""
 
     def done(self, watcher: Watcher, *, wait: bool) -> Iterator[Any]:
@@ -158,10 +158,10 @@ class LeadingCrew(Inbox, ABC):
         """How many do the parts of a unit at once."""
 
     @abstractmethod
-    def submit(self, unit: Unit, inbox: Inbox) -> None:
+    def submit(self, unit: CrewUnit, inbox: Inbox) -> None:
         """Let a worker do it; what it says goes to the inbox."""
 
-    def give(self, unit: Unit) -> None:
+    def give(self, unit: CrewUnit) -> None:
         """Take on a unit."""
         self.expect()
         if unit.reads_back:
@@ -184,7 +184,7 @@ class LeadingCrew(Inbox, ABC):
             branch.over()
         self._leaders.shutdown(cancel_futures=True)
 
-    def _lead(self, unit: Unit) -> None:
+    def _lead(self, unit: CrewUnit) -> None:
         with contextlib.suppress(EndedError):
             try:
                 self.put(unit.done(self._hub, self._reader, self.pass_on, self._branch))
@@ -214,7 +214,7 @@ class _Branch(Inbox):
         else:
             super().put(found)
 
-    def give(self, unit: Unit) -> None:
+    def give(self, unit: CrewUnit) -> None:
         self.expect()
         self._crew.submit(unit, self)
 

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.verifying.verify import Reader
-from medimg.hub_sync.workers.crew import EndedError, Inbox, LeadingCrew, Reading, Unit
+from medimg.hub_sync.workers.crew import CrewUnit, EndedError, Inbox, LeadingCrew, Reading
 from medimg.hub_sync.workers.process import LOSSES, Process, WorkerLostError
 
 
@@ -30,7 +30,7 @@ class Team(LeadingCrew):
         self.size = size
         self._most = size if most is None else most
         self._alone = alone
-        self._units: queue.SimpleQueue[tuple[Unit, Inbox] | None] = queue.SimpleQueue()
+        self._units: queue.SimpleQueue[tuple[CrewUnit, Inbox] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._processes: set[Process] = set()
         self._lock = threading.Lock()
@@ -51,7 +51,7 @@ class Team(LeadingCrew):
                 process.stop()
             alive[0].join(0.1)
 
-    def submit(self, unit: Unit, inbox: Inbox) -> None:
+    def submit(self, unit: CrewUnit, inbox: Inbox) -> None:
         """Let a member do it; what it says goes to the inbox."""
         self._units.put((unit, inbox))
         with self._lock:
@@ -102,7 +102,7 @@ class Team(LeadingCrew):
         if process is not None:
             self._end(process)
 
-    def _follow(self, process: Process, unit: Unit, inbox: Inbox) -> None:
+    def _follow(self, process: Process, unit: CrewUnit, inbox: Inbox) -> None:
         """Pass on what a process says of a unit, to its result, as long as somebody waits for it."""
         process.ask(unit)
         while True:

@@ -12,11 +12,15 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 ROOT = "medimg"
 BUILDERS = "medimg.builders"
@@ -39,6 +43,50 @@ class Import:
 
 
 @dataclass(frozen=True)
+class ModuleFacts:
+    """What the text of a module says.
+
+    Attributes:
+        whole: SHA-256 of the code without comments, layout, docstrings and declaration.
+        rows: the same, also without miniature.
+        strings: every text that stands in the code between quotes.
+        imports: parts of medimg that are imported, in the order of the text, and whether more than declaration and
+            miniature use them.
+        reads_beside: whether it uses a name by which the files of its own package are found.
+    """
+
+    whole: str
+    rows: str
+    strings: frozenset[str]
+    imports: tuple[tuple[Import, bool], ...]
+    reads_beside: bool
+
+    @classmethod
+    def of(cls, module: Module) -> Self:
+        """Parse it."""
+        strings, imports = _found(module)
+        tree = ast.parse(module.text)
+        whole = _without(tree, {DECLARATION} if module.of_builder else set())
+        rows = _without(tree, {MINIATURE}) if module.of_builder else whole
+        return cls(_sha256(whole), _sha256(rows), strings, imports, _reads_beside(module.text))
+
+    @classmethod
+    def from_json(cls, text: str, key: str) -> Self | None:
+        """What was kept; None where it is of another text, or no such thing."""
+        with suppress(ValueError, KeyError, TypeError):
+            kept = json.loads(text)
+            if kept.pop("key") == key:
+                kept["strings"] = frozenset(kept["strings"])
+                kept["imports"] = tuple((Import(**one), of_rows) for one, of_rows in kept["imports"])
+                return cls(**kept)
+        return None
+
+    def to_json(self, key: str) -> str:
+        """To be kept."""
+        return json.dumps({"key": key, **asdict(self), "strings": sorted(self.strings)})
+
+
+@dataclass(frozen=True)
 class Module:
     """The text of one module, as it was when it was first looked at."""
 
@@ -51,42 +99,25 @@ class Module:
         """Whether it is a builder or a helper of builders."""
         return self.name.startswith(BUILDERS + ".")
 
-    @property
-    def rows(self) -> str:
-        """The code without comments, layout, docstrings, declaration and miniature."""
-        return self._code[1]
-
-    @property
-    def whole(self) -> str:
-        """The code without comments, layout, docstrings and declaration."""
-        return self._code[0]
-
     @cached_property
-    def _code(self) -> tuple[str, str]:
-        """`whole` and `rows`, from a tree of their own: it is cut."""
-        tree = ast.parse(self.text)
-        whole = _without(tree, {DECLARATION} if self.of_builder else set())
-        return whole, _without(tree, {MINIATURE}) if self.of_builder else whole
+    def facts(self) -> ModuleFacts:
+        """What it says, parsed once for each text: it is kept beside the caches of Hugging Face's libraries.
 
-    @property
-    def strings(self) -> frozenset[str]:
-        """Every text that stands in the code between quotes."""
-        return self._found[0]
-
-    @cached_property
-    def reads_beside(self) -> bool:
-        """Whether it uses a name by which the files of its own package are found."""
-        if not any(word in self.text for word in _OWN_PLACE):
-            return False
-        names: set[str] = set()
-        for node in ast.walk(ast.parse(self.text)):
-            if isinstance(node, ast.Name):
-                names.add(node.id)
-            elif isinstance(node, ast.alias):
-                names.update(node.name.split("."))
-            elif isinstance(node, ast.Attribute) and not node.attr.startswith("__"):
-                names.add(node.attr)
-        return not _OWN_PLACE.isdisjoint(names)
+        What is kept may be deleted at any time; where it cannot be, the next process parses it again.
+        """
+        made_by = (sys.version, code(__name__).text, self.name, self.path.name, self.text)
+        key = _sha256("\0".join(made_by))
+        kept = _kept_at() / f"{self.name}.json"
+        with suppress(OSError):
+            if found := ModuleFacts.from_json(kept.read_text("utf-8"), key):
+                return found
+        made = ModuleFacts.of(self)
+        with suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            aside = kept.with_name(f"{kept.name}.{os.getpid()}")
+            aside.write_text(made.to_json(key), "utf-8")
+            aside.replace(kept)
+        return made
 
     @cached_property
     def taken(self) -> frozenset[str]:
@@ -101,27 +132,17 @@ class Module:
         Args:
             miniature: also those that nothing but the miniature uses.
         """
-        return tuple(one for one, of_rows in self._found[1] if miniature or of_rows)
+        return tuple(one for one, of_rows in self.facts.imports if miniature or of_rows)
 
-    @cached_property
-    def _found(self) -> tuple[frozenset[str], list[tuple[Import, bool]]]:
-        """`strings`; every import of a part of medimg, and whether more than declaration and miniature use it."""
-        tree = ast.parse(self.text)
-        nodes = ast.walk(tree)
-        texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
-        package = self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
-        aside = [node for node in tree.body if self.of_builder and _named(node) & {DECLARATION, MINIATURE}]
-        elsewhere = _names(aside) - _names(node for node in tree.body if node not in aside) if aside else set()
-        found = [(one, True) for one in _by_name(tree)] if "import_module" in self.text else []
-        for node in _statements(tree.body):
-            if isinstance(node, ast.Import):
-                found += [(Import(alias.name, ""), True) for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-                for alias in node.names:
-                    found.append((Import(origin, alias.name), (alias.asname or alias.name) not in elsewhere))
-        own = [(one, of_rows) for one, of_rows in found if one.package.split(".")[0] == ROOT]
-        return frozenset(texts), own
+
+def _kept_at() -> Path:
+    from huggingface_hub.constants import HF_HOME
+
+    return Path(HF_HOME) / "medimg" / "code"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def refresh() -> None:
@@ -208,11 +229,11 @@ def beside(name: str) -> tuple[Path, ...]:
     Those below its folder that it names, or whose suffix it names; all of them where it names none.
     """
     module = code(name)
-    if name in TABLES | GENERATED or not module.reads_beside:
+    if name in TABLES | GENERATED or not module.facts.reads_beside:
         return ()
     every = data(module.path.parent)
-    named = [path for path in every if any(path.name in text for text in module.strings)]
-    patterns = [text for text in module.strings if not any(path.name in text for path in named)]
+    named = [path for path in every if any(path.name in text for text in module.facts.strings)]
+    patterns = [text for text in module.facts.strings if not any(path.name in text for path in named)]
     by_suffix = [path for path in every if path.suffix and any(t.endswith(path.suffix) for t in patterns)]
     return tuple(dict.fromkeys(named + by_suffix)) or every
 
@@ -265,6 +286,40 @@ def _folders(package: str) -> list[Path]:
         return [Path(each) for each in getattr(module, "__path__", ())]
     spec = importlib.util.find_spec(package)
     return [Path(each) for each in (spec.submodule_search_locations or ())] if spec else []
+
+
+def _found(module: Module) -> tuple[frozenset[str], tuple[tuple[Import, bool], ...]]:
+    """Every text between quotes, and every import of a part of medimg: see `ModuleFacts`."""
+    tree = ast.parse(module.text)
+    nodes = ast.walk(tree)
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    package = module.name if module.path.name == "__init__.py" else module.name.rpartition(".")[0]
+    aside = [node for node in tree.body if module.of_builder and _named(node) & {DECLARATION, MINIATURE}]
+    elsewhere = _names(aside) - _names(node for node in tree.body if node not in aside) if aside else set()
+    found = [(one, True) for one in _by_name(tree)] if "import_module" in module.text else []
+    for node in _statements(tree.body):
+        if isinstance(node, ast.Import):
+            found += [(Import(alias.name, ""), True) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            for alias in node.names:
+                found.append((Import(origin, alias.name), (alias.asname or alias.name) not in elsewhere))
+    return frozenset(texts), tuple((one, of_rows) for one, of_rows in found if one.package.split(".")[0] == ROOT)
+
+
+def _reads_beside(text: str) -> bool:
+    """Whether code uses a name by which the files of its own package are found."""
+    if not any(word in text for word in _OWN_PLACE):
+        return False
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.update(node.name.split("."))
+        elif isinstance(node, ast.Attribute) and not node.attr.startswith("__"):
+            names.add(node.attr)
+    return not _OWN_PLACE.isdisjoint(names)
 
 
 def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:

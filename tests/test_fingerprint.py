@@ -251,6 +251,30 @@ def test_imports_for_types_alone_are_not_followed(tree: Path) -> None:
         assert "medimg.builders._msd" not in imports.reached("medimg.builders._kvasir")
 
 
+def test_what_a_module_says_is_parsed_once_for_each_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "_kept_at", lambda: tmp_path / "kept")
+    path = tmp_path / "module.py"
+
+    def module(text: str) -> imports.Module:
+        return imports.Module("medimg.builders.module", path, text)
+
+    first = "from medimg import join, readers\n\n\ndef miniature(make):\n    readers.make('x')\n"
+    facts = module(first).facts
+    assert facts == imports.ModuleFacts.of(module(first)) and facts.strings == {"x"}
+    with monkeypatch.context() as patch:
+        patch.setattr(imports.ModuleFacts, "of", lambda module: pytest.fail("parsed again"))
+        assert module(first).facts == facts
+    other = module(first.replace("'x'", "'y'")).facts
+    assert other.strings == {"y"} and (other.whole, other.rows) != (facts.whole, facts.rows)
+    assert [kept.name for kept in (tmp_path / "kept").iterdir()] == ["medimg.builders.module.json"]
+    for broken in ("", "{", "[]", '{"key": 1}'):
+        (tmp_path / "kept" / "medimg.builders.module.json").write_text(broken)
+        assert module(first).facts == facts
+    monkeypatch.setattr(imports, "_kept_at", lambda: path / "no-folder")
+    path.write_text("")
+    assert module(first).facts == facts
+
+
 def test_the_walk_sees_every_import_that_python_sees() -> None:
     """Held against the syntax tree, over all modules."""
     for package, folder in PACKAGES.items():

@@ -188,11 +188,20 @@ def _texts(names: Iterable[str]) -> Iterator[str]:
 
 
 def _rows_code(names: Sequence[str]) -> str:
-    return _digest(text for name in names for text in (name, imports.code(name).rows, *_beside(name)))
+    return _code_digest((name, imports.code(name).facts.rows) for name in names)
 
 
 def _whole_code(names: Sequence[str]) -> str:
-    return _digest(text for name in names for text in (name, imports.code(name).whole, *_beside(name)))
+    return _code_digest((name, imports.code(name).facts.whole) for name in names)
+
+
+def _code_digest(modules: Iterable[tuple[str, str]]) -> str:
+    """Of modules, the digests of their code, and the data files beside them."""
+    return _combined(
+        each
+        for name, code in modules
+        for each in (_sha256(name), bytes.fromhex(code), *(_sha256(text) for text in _beside(name)))
+    )
 
 
 def _beside(name: str) -> Iterator[str]:
@@ -233,7 +242,7 @@ def _vocabulary(names: Sequence[str], dataset: Dataset) -> str:
         return _digest([json.dumps(tables, sort_keys=True)])
     declared = _phrases(tuple(sorted(_strings(json.loads(dataset.model_dump_json(exclude=CARD_ONLY))))))
     phrases = declared.union(
-        *(_phrases(tuple(sorted(imports.code(name).strings))) for name in names if imports.code(name).of_builder)
+        *(_phrases(tuple(sorted(imports.code(name).facts.strings))) for name in names if imports.code(name).of_builder)
     )
     return _digest([json.dumps(sorted(meaning for text in phrases for meaning in _meanings(text, tables)))])
 
@@ -307,9 +316,13 @@ def _licenses(names: Sequence[str]) -> str:
 
 
 def _digest(texts: Iterable[str]) -> str:
+    return _combined(map(_sha256, texts))
+
+
+def _combined(digests: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for text in texts:
-        digest.update(_sha256(text))
+    for each in digests:
+        digest.update(each)
     return digest.hexdigest()[:16]
 
 

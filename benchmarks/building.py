@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gzip
 import hashlib
+import itertools
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,12 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from figures import Figure, See, Way, Ways
 from PIL import Image
+from remote import environment
 from sources import many_volumes, picture_files, pictures, volume_files, volumes
 
 from medimg import registry
 from medimg.files import Files
 from medimg.hub_sync.building.build import build
+from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.workers.spread import spread
+from medimg.phantom import Phantom
 
 MANY_PICTURES, MANY_VOLUMES = 2800, 250
 """One process takes 20 seconds with them."""
@@ -96,7 +103,48 @@ def copied(root: Path, folder: Path) -> Way:
     return way
 
 
+def small(folder: Path) -> Ways:
+    """One small dataset, from nothing to read back: sync of it, and the least that other tools do with its pictures."""
+    server = EmbeddedHub(folder / "store-small")
+    server.__enter__()
+    atexit.register(server.__exit__)
+    root = folder / "small"
+    registry.get("hc18").miniature(Phantom(root / "hc18"))
+    home = folder / "home-small"
+    home.mkdir()
+    number = itertools.count()
+
+    def way(code: str, *more: str) -> Way:
+        def run(see: See) -> None:
+            command = [sys.executable, "-c", code, *(each.format(f"small-{next(number)}") for each in more)]
+            subprocess.run(command, env=environment(server.url, str(home)), cwd=root, check=True, capture_output=True)
+
+        return run
+
+    main = "from medimg.hub_sync.start import main; main()"
+    wishes = ("--source", str(root), "--hub", server.url, "--namespace", "{}")
+    return way(main, "sync", "hc18", *wishes), way(PUSHED, str(root), "{}/hc18")
+
+
+PUSHED = """
+import sys
+from datasets import load_dataset
+rows = load_dataset("imagefolder", data_dir=sys.argv[1], drop_labels=True, drop_metadata=True, split="train")
+rows.push_to_hub(sys.argv[2])
+for row in load_dataset(sys.argv[2], split="train", streaming=True):
+    row["image"].load()
+"""
+
 FIGURES = (
+    Figure(
+        "sync-small",
+        "`medimg sync` of one small dataset, card, portal and reading back included",
+        "`push_to_hub` of its pictures and `load_dataset`",
+        "cost",
+        None,
+        small,
+        equal=False,
+    ),
     Figure(
         "build-2d",
         "a build of pictures and masks",

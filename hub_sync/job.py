@@ -93,6 +93,10 @@ class Settings(Wishes):
     crew: Callable[[], Crew] | None = None
 
 
+def _unheard(text: str) -> None:
+    """A note that somebody else gives."""
+
+
 class Job(contextlib.ExitStack):
     """One dataset in one run. What was built is kept until it is published, also where it is planned anew."""
 
@@ -152,7 +156,8 @@ class Job(contextlib.ExitStack):
         if plan.action == "absent":
             return None
         if run.away and plan.action in ("build", "card"):
-            raise GivenAwayError(plan.fingerprint, plan.action == "build" and self._many())
+            told = run.watcher.note if run.processes == 1 else _unheard  # else who builds it says so
+            raise GivenAwayError(plan.fingerprint, plan.action == "build" and self._many(told))
         run.watcher.start(plan)
         rows = state.manifest.rows if state.manifest is not None else 0
         if plan.action == "blocked":
@@ -257,9 +262,9 @@ class Job(contextlib.ExitStack):
         self.source.check_unchanged(plan.fingerprint["source"])
         return built
 
-    def _many(self) -> bool:
+    def _many(self, note: Callable[[str], None] = _unheard) -> bool:
         """Whether the source is made by many, a portion each."""
-        return self.source.origin != "miniature" and many(self.source.files(), self.run.shard_bytes)
+        return self.source.origin != "miniature" and many(self.source.files(), self.run.shard_bytes, note)
 
     def _elsewhere(self, files: Files, origin: Origin, stack: contextlib.ExitStack) -> dict[str, Any]:
         """Who else makes the rows, as arguments of `build`; the stack ends them."""

@@ -111,7 +111,7 @@ class Step:
 
     Attributes:
         item: a row, or a file that is none; None for a row that was not asked for.
-        portion: of a row.
+        id, portion: of a row; unique within its config.
         lacks: (path, reason) of what the row came without.
         elsewhere: (config, split) of a row that was not asked for.
         told, notes: of the view, before this: what rows lack, and what in the source is no file; (path, reason) each.
@@ -119,6 +119,7 @@ class Step:
     """
 
     item: Record | Skipped | None = None
+    id: str = ""
     portion: Portion | None = None
     lacks: list[tuple[str, str]] = field(default_factory=list)
     elsewhere: tuple[str, str] | None = None
@@ -231,7 +232,7 @@ def steps(
             else:
                 twin = (item.config, item.id) in seen
                 seen.add((item.config, item.id))
-                step.portion = portions.of(item)
+                step.id, step.portion = item.id, portions.of(item)
                 if mine is None or mine(number, step.portion):
                     make(step, item, twin)
             yield step

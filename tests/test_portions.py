@@ -230,10 +230,12 @@ def test_what_ends_a_portion_ends_the_build(
 def test_which_sources_are_made_so(tmp_path: Path) -> None:
     (tmp_path / "one.bin").write_bytes(bytes(1000))
     with Files.open(str(tmp_path), dataset="x") as files:
-        assert many(files, 50) and not many(files, 51)
+        assert many(files, 100) and not many(files, 101)
     (tmp_path / "images.tar.gz").write_bytes(b"")
+    notes: list[str] = []
     with Files.open(str(tmp_path), dataset="x") as files:
-        assert not many(files, 50)
+        assert not many(files, 101, notes.append) and not notes
+        assert not many(files, 100, notes.append) and "images.tar.gz can only be read in one pass" in notes[0]
 
 
 def published(hub: Hub, name: str) -> dict[str, str]:

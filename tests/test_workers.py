@@ -283,14 +283,16 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.parametrize("count", [1, 4])
 def test_ctrl_c_leaves_no_process_and_no_folder(
-    server: EmbeddedHub, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedHub, names: list[str], tmp_path: Path, count: int
 ) -> None:
+    names = names[:count]
     place = tmp_path / "scratch"
     place.mkdir()
     folder = next(path for path in registry.places() if Path(path, "tiny_0.py").exists())
     for number, name in enumerate(names):
-        tiny.originals(tmp_path / "root", name, 60, 400 + number)
+        tiny.originals(tmp_path / "root", name, 60, 400 + 10 * count + number)
     command = [sys.executable, "-c", INTERRUPTED, folder, server.url, str(tmp_path / "root"), *names]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "TMPDIR": str(place)}
     running = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, start_new_session=True)
@@ -299,7 +301,7 @@ def test_ctrl_c_leaves_no_process_and_no_folder(
     assert running.wait(60) == 130
     listed = subprocess.run(["ps", "-o", "args=", "-s", str(running.pid)], capture_output=True, text=True).stdout
     assert process.MODULE not in listed
-    assert not list(place.glob("medimg-build-*"))
+    assert not list(place.glob("medimg-*")), "a folder was left"
     _, results = run(server, "interrupted", tmp_path / "root", names)
     assert {result.status for result in results} <= {"published", "unchanged"}
 

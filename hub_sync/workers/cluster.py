@@ -19,6 +19,7 @@ from typing import Any
 from medimg import registry
 from medimg.errors import MedimgError, MissingExtraError
 from medimg.hub_sync.pushing.client import Hub
+from medimg.hub_sync.scratch import sweep
 from medimg.hub_sync.verifying.verify import Reader
 from medimg.hub_sync.workers.crew import CrewUnit, Inbox, LeadingCrew
 
@@ -128,6 +129,7 @@ def _work(unit: CrewUnit, topic: str, paths: Sequence[str]) -> object:
     import distributed
 
     registry.look_in(paths)
+    sweep()  # what a lost worker has left on this computer
     result: list[Any] = []
     worker: Any = distributed.get_worker()
 

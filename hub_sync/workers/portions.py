@@ -7,9 +7,10 @@ what belongs to all rows (metadata, counts, card) and makes the one commit. A lo
 from __future__ import annotations
 
 import copy
+import hashlib
 import pickle
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from medimg.hub_sync.scratch import scratch
 from medimg.hub_sync.verifying.verify import Reader
 from medimg.hub_sync.workers.crew import Ask, Crew, Give
 from medimg.hub_sync.workers.messages import plain
+from medimg.hub_sync.workers.spread import one_pass
 from medimg.manifest import Origin, Shard
 from medimg.portions import Portion
 from medimg.registry import Builder
@@ -51,6 +53,7 @@ class Made:
 
     Attributes:
         batches: steps, packed.
+        ids: digest of those of its rows.
         shards: finished ones, with what the commit needs of each.
         opened: paths that were opened.
         uploaded: bytes.
@@ -59,6 +62,7 @@ class Made:
 
     portion: Portion
     batches: list[bytes] = field(default_factory=list)
+    ids: str = ""
     shards: list[tuple[Shard, CommitOperationAdd]] = field(default_factory=list)
     opened: set[str] = field(default_factory=set)
     uploaded: int = 0
@@ -135,6 +139,7 @@ class PortionUnit:
             gallery = Gallery(lambda place: preview_rows(builder.dataset))
             writer: ShardWriter | None = None
             held: list[Step] = []
+            ids = hashlib.sha256()
             for step in steps(
                 builder,
                 files,
@@ -146,6 +151,7 @@ class PortionUnit:
                     if step.portion is not None and _comes_after(step.portion, self.portion):
                         break
                     continue
+                ids.update(_line(step))
                 record = step.item
                 if isinstance(record, Record):
                     tile = None
@@ -166,6 +172,11 @@ class PortionUnit:
                     held = []
                 del step, record
             made.batches.append(_packed(held))
+            made.ids = ids.hexdigest()
+
+
+def _line(step: Step) -> bytes:
+    return f"{step.id}\n".encode("utf-8", "surrogatepass")
 
 
 def _comes_after(one: Portion, other: Portion) -> bool:
@@ -177,13 +188,44 @@ def _packed(held: list[Step]) -> bytes:
     return zlib.compress(pickle.dumps(held, protocol=5), 1)
 
 
-def many(files: Files, shard_bytes: int) -> bool:
+def many(files: Files, shard_bytes: int, note: Callable[[str], None] = lambda text: None) -> bool:
     """Whether a source is so large that it is made a portion each, and can be.
 
-    It can where it has not to be decoded from its beginning for that, and is listed at once.
+    It can where it has not to be decoded from its beginning for that, which is said, and is listed at once.
     """
     size, _ = files.size()
-    return size >= LEAST * PORTION_SHARDS * shard_bytes and files.one_pass() is None
+    if size < LEAST * PORTION_SHARDS * shard_bytes:
+        return False
+    if (archive := files.one_pass()) is not None:
+        note(one_pass(files, archive))
+        return False
+    return True
+
+
+class _Owed:
+    """A portion as it is found here, to be compared with what came of it."""
+
+    def __init__(self) -> None:
+        self.made: Made | None = None
+        self.steps: Iterator[Step] = iter(())
+        self._rows = 0
+        self._ids = hashlib.sha256()
+
+    def expect(self, step: Step) -> None:
+        """One more row."""
+        self._rows += 1
+        self._ids.update(_line(step))
+
+    def next(self) -> Step | None:
+        """The next row; None where others have found other rows."""
+        step = next(self.steps, None)
+        self._rows -= 1
+        if self._rows:
+            return step
+        more = next(self.steps, None)  # raises what ended it after its last row
+        assert self.made is not None
+        same, self.made = self.made.ids == self._ids.hexdigest(), Made(self.made.portion)
+        return step if more is None and same else None
 
 
 class Gathered:
@@ -216,6 +258,7 @@ class Gathered:
         self._upload = upload
         self._watcher = watcher
         self._made: dict[Portion, Made] = {}
+        self._owed: dict[Portion, _Owed] = defaultdict(_Owed)
         self._shards: dict[tuple[str, str], list[tuple[Path, Shard]]] = defaultdict(list)
 
     def shards(self, place: tuple[str, str]) -> list[tuple[Path, Shard]]:
@@ -233,24 +276,23 @@ class Gathered:
         if self._origin != "miniature":
             self._files.checks.all()
         outline, error = self._outline()
-        owed = Counter(portion for portion, _ in outline if portion is not None)
-        waiting = iter(owed.copy())
+        waiting = iter(list(self._owed))
         ahead = AHEAD * self._crew.size
-        coming: dict[Portion, Iterator[Step]] = {}
         for portion, told in outline:
             if portion is None:
                 assert told is not None
                 yield told
                 continue
-            if portion not in coming:
+            owed = self._owed[portion]
+            if owed.made is None:
                 for following in islice(waiting, ahead):
                     self._give(following)
                     ahead -= 1
-                coming[portion] = self._wait_for(portion).steps()
+                owed.made = self._wait_for(portion)
+                owed.steps = owed.made.steps()
                 ahead += 1
-            step = next(coming[portion], None)
-            owed[portion] -= 1
-            if step is None or (not owed[portion] and next(coming[portion], None) is not None):
+            step = owed.next()
+            if step is None:
                 raise SourceError(
                     "the source changed while it was read; nothing was published",
                     dataset=self._builder.name,
@@ -262,7 +304,7 @@ class Gathered:
             raise error
 
     def _outline(self) -> tuple[list[tuple[Portion | None, Step | None]], Exception | None]:
-        """Of each step the portion of its row, and the step itself where it tells something; what has ended it."""
+        """Of each step the portion of its row, and the step itself where it tells something; what has ended them."""
         outline: list[tuple[Portion | None, Step | None]] = []
         try:
             for step in steps(
@@ -272,8 +314,10 @@ class Gathered:
                 portion_bytes=PORTION_SHARDS * self._shard_bytes,
                 mine=lambda number, portion: False,
             ):
-                plain_row = step.portion is not None and not step.told and not step.notes
-                outline.append((step.portion, None if plain_row else step))
+                if step.portion is not None:
+                    self._owed[step.portion].expect(step)
+                silent = step.portion is not None and not step.told and not step.notes
+                outline.append((step.portion, None if silent else step))
         except Exception as error:  # rows before it may be bad, which is told first
             return outline, error
         return outline, None

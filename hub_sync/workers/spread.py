@@ -93,9 +93,14 @@ def worth(files: Files, note: Callable[[str], None]) -> bool:
     if size < LEAST and not unsized:
         return False
     if (archive := files.one_pass()) is not None:
-        note(f"{files.dataset}: {archive} can only be read in one pass: one process decodes it")
+        note(one_pass(files, archive))
         return False
     return True
+
+
+def one_pass(files: Files, archive: str) -> str:
+    """Why only one process decodes a source."""
+    return f"{files.dataset}: {archive} can only be read in one pass: one process decodes it"
 
 
 def spread(

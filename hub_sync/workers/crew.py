@@ -164,9 +164,9 @@ class LeadingCrew(Inbox, ABC):
     def give(self, unit: CrewUnit) -> None:
         """Take on a unit."""
         self.expect()
-        if unit.reads_back:
-            self._reader.soon()
         if unit.spreads:
+            if unit.reads_back:
+                self._reader.soon()
             self._leaders.submit(self._lead, unit)
         else:
             self.submit(unit, self)

@@ -53,6 +53,8 @@ class Team(LeadingCrew):
 
     def submit(self, unit: CrewUnit, inbox: Inbox) -> None:
         """Let a member do it; what it says goes to the inbox."""
+        if unit.reads_back:
+            self._reader.soon()
         self._units.put((unit, inbox))
         with self._lock:
             if len(self._threads) < (self.size if inbox is self else self.most):

@@ -119,17 +119,21 @@ def gathered(name: str, files: Files, hub: Hub, watcher: Watcher, crew: Here | N
     size=st.integers(1, 60),
 )
 def test_portions_are_cut_between_files(rows: list[tuple[str, int, int]], size: int) -> None:
-    cut, bytes_of, portion_of = Portions(size), {}, {}
+    cut, bytes_of, last_of = Portions(size), {}, {}
+
+    def file(path: str, weight: int) -> File:
+        return File(path, lambda: None, weight)  # type: ignore[arg-type]
+
     for number, (split, name, weight) in enumerate(rows):
-        file = File(f"{split}/{name}", lambda: None, weight)  # type: ignore[arg-type]
-        found = cut.of(Row(id=str(number), image=file, split=split))
-        known = {portion for portion in portion_of.values() if portion.split == split}
-        assert found.split == split and found.number <= max((one.number for one in known), default=-1) + 1
-        assert all(one.number <= found.number for one in known), "later rows are in later portions"
-        portion_of[number] = found
-        bytes_of.setdefault(found, {}).setdefault(file.path, weight)
+        image, mask = file(f"{split}/{name}", weight), file(f"{split}/mask-{name}", weight // 2)
+        found = cut.of(Row(id=str(number), image=image, mask=mask, split=split))
+        before = last_of.get(split, Portion("default", split, -1))
+        assert found == before._replace(number=before.number + 1) or found == before, "one after the other"
+        assert found.number >= 0
+        last_of[split] = found
+        bytes_of.setdefault(found, {}).setdefault(name, weight + weight // 2)
     for portion, files in bytes_of.items():
-        if Portion(portion.config, portion.split, portion.number + 1) in bytes_of:
+        if portion != last_of[portion.split]:
             assert sum(files.values()) >= size
         assert sum(files.values()) - list(files.values())[-1] < size, "it ends as soon as it is large enough"
 

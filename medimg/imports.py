@@ -64,8 +64,8 @@ class ModuleFacts:
     @classmethod
     def of(cls, module: Module) -> Self:
         """Parse it."""
-        strings, imports = _found(module)
         tree = ast.parse(module.text)
+        strings, imports = _found(module, tree)
         whole = _without(tree, {DECLARATION} if module.of_builder else set())
         rows = _without(tree, {MINIATURE}) if module.of_builder else whole
         return cls(_sha256(whole), _sha256(rows), strings, imports, _reads_beside(module.text))
@@ -288,9 +288,8 @@ def _folders(package: str) -> list[Path]:
     return [Path(each) for each in (spec.submodule_search_locations or ())] if spec else []
 
 
-def _found(module: Module) -> tuple[frozenset[str], tuple[tuple[Import, bool], ...]]:
+def _found(module: Module, tree: ast.Module) -> tuple[frozenset[str], tuple[tuple[Import, bool], ...]]:
     """Every text between quotes, and every import of a part of medimg: see `ModuleFacts`."""
-    tree = ast.parse(module.text)
     nodes = ast.walk(tree)
     texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
     package = module.name if module.path.name == "__init__.py" else module.name.rpartition(".")[0]

@@ -250,12 +250,19 @@ def _vocabulary(names: Sequence[str], dataset: Dataset) -> str:
 @functools.lru_cache(maxsize=512)
 def _phrases(texts: tuple[str, ...]) -> frozenset[str]:
     """Keys, as of `vocab.normalize`, of every text and of the runs of words in it: a text may be a list of names."""
-    found = {normalize(text) for text in texts}
-    for text in texts:
-        words = [normalize(word) for word in re.findall(r"[\w'-]+", text)]
-        for first in range(len(words)):
-            found.update("".join(words[first:last]) for last in range(first + 1, first + 1 + WORDS))
-    return frozenset(found)
+    return frozenset().union(*map(_phrases_of, texts))
+
+
+@functools.lru_cache(maxsize=16384)
+def _phrases_of(text: str) -> frozenset[str]:
+    """Most texts are those of many datasets: names of fields, terms, licenses."""
+    words = [normalize(word) for word in re.findall(r"[\w'-]+", text)]
+    runs = {
+        "".join(words[first:last])
+        for first in range(len(words))
+        for last in range(first + 1, min(first + WORDS, len(words)) + 1)
+    }
+    return frozenset({normalize(text), *runs})
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import pickle
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import tiny_datasets as tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from worker_watching import Ear, kill_a_worker
 
 from medimg import registry
 from medimg.errors import FormatError, HubError, SourceError
@@ -28,7 +28,7 @@ from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.upload import Upload
 from medimg.hub_sync.results import Watcher
 from medimg.hub_sync.sync import sync
-from medimg.hub_sync.workers import portions, process
+from medimg.hub_sync.workers import portions
 from medimg.hub_sync.workers.crew import CrewUnit, Inbox
 from medimg.hub_sync.workers.portions import Gathered, PortionUnit, many
 from medimg.phantom import Phantom
@@ -41,22 +41,6 @@ ALIKE = (
 """Pictures, volumes, videos, DICOM, tables, several configs, files that are left out."""
 SHARD = 2000
 """Bytes of a shard, so that miniatures have several portions."""
-
-
-class Ear(Watcher):
-    """Keeps what it is told, and does something at a row."""
-
-    def __init__(self, at_row: Any = lambda number: None) -> None:
-        self.notes: list[str] = []
-        self.rows = 0
-        self.at_row = at_row
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def row(self, name: str, rows: int, size: int) -> None:
-        self.rows += rows
-        self.at_row(self.rows)
 
 
 class Here(Inbox):
@@ -255,13 +239,6 @@ def noisy(root: Path, name: str) -> Path:
     for picture in root.rglob("*.png"):
         Image.fromarray(random.integers(0, 256, (300, 300), np.uint8)).save(picture)
     return root
-
-
-def kill_a_worker() -> None:
-    """Kill a worker process of this one."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True)
-    victim = next(line for line in listed.stdout.splitlines() if process.MODULE in line)
-    os.kill(int(victim.split()[0]), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("several", [False, True], ids=["one", "several"])

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import tiny_datasets as tiny
 from PIL import Image
+from worker_watching import Ear, kill_a_worker
 
 from medimg import registry
 from medimg.errors import FormatError, MedimgError, MissingExtraError
@@ -28,7 +29,7 @@ from medimg.hub_sync.building.build import build
 from medimg.hub_sync.commands import sync as command
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing.client import Hub
-from medimg.hub_sync.results import Result, Watcher
+from medimg.hub_sync.results import Result
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.verifying.verify import Reader
 from medimg.hub_sync.workers import cluster, process, spread
@@ -41,22 +42,6 @@ ALIKE = (
     "isic-2018", "siim-acr-pneumothorax", "stare", "chaos",
 )  # fmt: skip
 """Pictures, volumes, videos, DICOM, tables, several configs, files that are left out."""
-
-
-class Ear(Watcher):
-    """Keeps what it is told, and does something at a row."""
-
-    def __init__(self, at_row: Callable[[int], None] = lambda number: None) -> None:
-        self.notes: list[str] = []
-        self.rows = 0
-        self.at_row = at_row
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def row(self, name: str, rows: int, size: int) -> None:
-        self.rows += rows
-        self.at_row(self.rows)
 
 
 class Same:
@@ -142,13 +127,6 @@ def published(hub: Hub, names: list[str]) -> dict[str, Any]:
 def run(server: EmbeddedHub, space: str, root: Path, names: list[str], **options: Any) -> tuple[Hub, list[Result]]:
     hub = Hub(server.url, space, patience=tiny.QUICK)
     return hub, sync(names, hub, root=str(root), check=False, **options)
-
-
-def kill_a_worker() -> None:
-    """Kill a worker process of this one."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True)
-    victim = next(line for line in listed.stdout.splitlines() if process.MODULE in line)
-    os.kill(int(victim.split()[0]), signal.SIGKILL)
 
 
 def test_rows_of_one_dataset_and_a_lost_process(

@@ -109,6 +109,7 @@ class Job(contextlib.ExitStack):
         self.name = builder.name
         self.upload = Upload(run.hub, builder.name)
         self.built: Built | None = None
+        self._plan: tuple[Published, SyncPlan] | None = None
         self.source = self.enter_context(DatasetSource(builder, run.root))
 
     def attempt(self, look: Callable[[], Published]) -> Result | None:
@@ -118,7 +119,7 @@ class Job(contextlib.ExitStack):
             MovedError: somebody else committed in between.
             GivenAwayError: see `Settings.away`.
         """
-        state, said = self._settled(look())
+        state, said = self._settled(self._looked(look))
         result = self._attempt(state)
         if result is not None and result.commits and MARK_PATH in state.files:
             _, said = withdrawal.settle(self.hub, self.name, self.hub.published(self.name))
@@ -133,6 +134,32 @@ class Job(contextlib.ExitStack):
             return result.told(self.built.manifest, self.built.report)
         return result if state.manifest is None else result.told(state.manifest)
 
+    def _looked(self, look: Callable[[], Published]) -> Published:
+        """The state of the repository. What a listing tells of it is enough where nothing is to be done here."""
+        state = look()
+        if not state.listed:
+            return state
+        if not withdrawal.due(self.builder.dataset, state):
+            if self.run.dry_run or self.run.away or self._planned(state).action not in ("build", "card", "gate"):
+                return state
+        return self.hub.published(self.name)
+
+    def _planned(self, state: Published) -> SyncPlan:
+        """The plan for a state; the last one is kept."""
+        if self._plan is not None and self._plan[0] is state:
+            return self._plan[1]
+        plan = make_plan(
+            self.builder,
+            self.hub,
+            state,
+            self.source,
+            asked=self.run.asked,
+            restore=self.run.restore,
+            known=self.known,
+        )
+        self._plan = state, plan
+        return plan
+
     def _settled(self, state: Published) -> tuple[Published, str]:
         """Shut what may not be shown any more, before anything is planned."""
         if not withdrawal.due(self.builder.dataset, state):
@@ -144,15 +171,7 @@ class Job(contextlib.ExitStack):
 
     def _attempt(self, state: Published) -> Result | None:
         run, name = self.run, self.name
-        plan = make_plan(
-            self.builder,
-            self.hub,
-            state,
-            self.source,
-            asked=run.asked,
-            restore=run.restore,
-            known=self.known,
-        )
+        plan = self._planned(state)
         if plan.action == "absent":
             return None
         if run.away and plan.action in ("build", "card"):

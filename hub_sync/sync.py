@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from medimg import registry
@@ -13,6 +12,7 @@ from medimg.hub_sync.building.shards import SHARD_BYTES
 from medimg.hub_sync.discovery import catalogue, portal, topics
 from medimg.hub_sync.job import GivenAwayError, Settings, Wishes
 from medimg.hub_sync.planning.fingerprint import refresh
+from medimg.hub_sync.pushing.ahead import ahead
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.state import Published
 from medimg.hub_sync.results import Result, Watcher
@@ -24,8 +24,6 @@ from medimg.hub_sync.workers.team import Team
 from medimg.loading import ARCHIVES, OFFICIAL, locate_source
 from medimg.registry import Builder
 
-AHEAD = 16
-"""Repositories that are looked at ahead of the one that is worked on."""
 PHANTOMS = 16
 """Miniatures that are built while a process starts."""
 
@@ -81,7 +79,7 @@ def sync(
     try:
         with contextlib.ExitStack() as stack:
             reader = stack.enter_context(Reader(hub))
-            coming = stack.enter_context(contextlib.closing(_ahead(hub, builders)))
+            coming = stack.enter_context(contextlib.closing(ahead(hub, builders)))
             crew = None if dry_run else _crew(min(workers, worth), workers, scheduler, hub, reader)
             wishes = Wishes(
                 root=root,
@@ -198,22 +196,3 @@ def _look_below(root: str | None, builders: Sequence[Builder], watcher: Watcher)
         )
     if strange:
         watcher.note(f"in {root} and called like no dataset: {shown}")
-
-
-def _ahead(hub: Hub, builders: Sequence[Builder]) -> Generator[tuple[Builder, Callable[[], Published]]]:
-    """Each builder with the state of its repository; a few are looked up ahead, several at a time."""
-    pool = ThreadPoolExecutor(1 if hub.embedded else 8, thread_name_prefix="look")
-    waiting: list[tuple[Builder, Future[Published]]] = []
-    rest = iter(builders)
-    try:
-        while True:
-            for builder in rest:
-                waiting.append((builder, pool.submit(hub.published, builder.name)))
-                if len(waiting) >= AHEAD:
-                    break
-            if not waiting:
-                return
-            builder, future = waiting.pop(0)
-            yield builder, future.result
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # who stops a run does not wait for a slow Hub

@@ -12,15 +12,17 @@ import ast
 import functools
 import hashlib
 import importlib.util
-import json
-import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, ParamSpec, Self, TypeVar, cast
+
+from medimg import kept
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ROOT = "medimg"
 BUILDERS = "medimg.builders"
@@ -32,6 +34,10 @@ DECLARATION, MINIATURE = "DATASET", "miniature"
 
 _OWN_PLACE = frozenset({"__file__", "__package__", "__spec__", "resources", "get_data"})
 """A module that reads what lies beside it uses one of these names."""
+_WORTH = 4 << 10
+"""Characters; what is shorter is parsed faster than what it says is written to a file."""
+_UNTIL_REFRESH: list[functools._lru_cache_wrapper[Any]] = []
+_WITH_BODY = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -64,26 +70,26 @@ class ModuleFacts:
     @classmethod
     def of(cls, module: Module) -> Self:
         """Parse it."""
-        tree = ast.parse(module.text)
-        strings, imports = _found(module, tree)
-        whole = _without(tree, {DECLARATION} if module.of_builder else set())
-        rows = _without(tree, {MINIATURE}) if module.of_builder else whole
-        return cls(_sha256(whole), _sha256(rows), strings, imports, _reads_beside(module.text))
+        parts = [_Part.of(node, of_builder=of_builder(module.name)) for node in ast.parse(module.text).body]
+        words = frozenset().union(*(part.words for part in parts))
+        reads_beside = not _OWN_PLACE.isdisjoint(words)
+        strings = frozenset().union(*(part.strings for part in parts))
+        imports = _imports(module, parts)  # before anything is taken out of them
+        written = [(part, part.written()) for part in parts if part.named != DECLARATION]
+        whole = _module(text for _, text in written)
+        rows = _module(part.written(MINIATURE) if part.draws else text for part, text in written)
+        return cls(_sha256(whole), _sha256(rows), strings, imports, reads_beside)
 
     @classmethod
-    def from_json(cls, text: str, key: str) -> Self | None:
-        """What was kept; None where it is of another text, or no such thing."""
-        with suppress(ValueError, KeyError, TypeError):
-            kept = json.loads(text)
-            if kept.pop("key") == key:
-                kept["strings"] = frozenset(kept["strings"])
-                kept["imports"] = tuple((Import(**one), of_rows) for one, of_rows in kept["imports"])
-                return cls(**kept)
-        return None
+    def from_json(cls, told: dict[str, Any]) -> Self:
+        """The same again, from `to_json`."""
+        imports = tuple((Import(**one), of_rows) for one, of_rows in told["imports"])
+        return cls(**{**told, "strings": frozenset(told["strings"]), "imports": imports})
 
-    def to_json(self, key: str) -> str:
+    def to_json(self) -> dict[str, Any]:
         """To be kept."""
-        return json.dumps({"key": key, **asdict(self), "strings": sorted(self.strings)})
+        imports = [(vars(one), of_rows) for one, of_rows in self.imports]
+        return {**vars(self), "strings": sorted(self.strings), "imports": imports}
 
 
 @dataclass(frozen=True)
@@ -94,29 +100,17 @@ class Module:
     path: Path
     text: str
 
-    @property
-    def of_builder(self) -> bool:
-        """Whether it is a builder or a helper of builders."""
-        return self.name.startswith(BUILDERS + ".")
-
     @cached_property
     def facts(self) -> ModuleFacts:
-        """What it says, parsed once for each text: it is kept beside the caches of Hugging Face's libraries.
-
-        What is kept may be deleted at any time; where it cannot be, the next process parses it again.
-        """
+        """What it says, parsed once for each text: it is kept."""
+        if len(self.text) < _WORTH:
+            return ModuleFacts.of(self)
         made_by = (sys.version, code(__name__).text, self.name, self.path.name, self.text)
         key = _sha256("\0".join(made_by))
-        kept = _kept_at() / f"{self.name}.json"
-        with suppress(OSError):
-            if found := ModuleFacts.from_json(kept.read_text("utf-8"), key):
-                return found
+        if found := kept.read("code", self.name, key):
+            return ModuleFacts.from_json(found)
         made = ModuleFacts.of(self)
-        with suppress(OSError):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            aside = kept.with_name(f"{kept.name}.{os.getpid()}")
-            aside.write_text(made.to_json(key), "utf-8")
-            aside.replace(kept)
+        kept.write("code", self.name, key, made.to_json())
         return made
 
     @cached_property
@@ -135,12 +129,6 @@ class Module:
         return tuple(one for one, of_rows in self.facts.imports if miniature or of_rows)
 
 
-def _kept_at() -> Path:
-    from huggingface_hub.constants import HF_HOME
-
-    return Path(HF_HOME) / "medimg" / "code"
-
-
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -150,11 +138,18 @@ def refresh() -> None:
 
     So a run compares and records the code that it has loaded, also where somebody writes to it meanwhile.
     """
-    for each in (code, _content, _reached, _targets, beside, digest, data, place, _folders):
+    for each in _UNTIL_REFRESH:
         each.cache_clear()
 
 
-@functools.cache
+def until_refresh(function: Callable[P, T]) -> Callable[P, T]:
+    """Keep every answer of a function until the files are looked at again."""
+    cached = functools.cache(function)
+    _UNTIL_REFRESH.append(cached)
+    return cast("Callable[P, T]", cached)
+
+
+@until_refresh
 def code(name: str) -> Module:
     """The module of this dotted name.
 
@@ -184,10 +179,15 @@ def content_digest(path: Path) -> str:
     return _content(path)[1]
 
 
-@functools.cache
+@until_refresh
 def _content(path: Path) -> tuple[bytes, str]:
     found = path.read_bytes()
     return found, hashlib.sha256(found).hexdigest()
+
+
+def of_builder(name: str) -> bool:
+    """Whether a module is a builder or a helper of builders."""
+    return name.startswith(f"{BUILDERS}.")
 
 
 def reached(*names: str, miniature: bool = False) -> tuple[str, ...]:
@@ -200,7 +200,7 @@ def reached(*names: str, miniature: bool = False) -> tuple[str, ...]:
     return tuple(sorted(frozenset().union(*(_reached(name, miniature) for name in names))))
 
 
-@functools.cache
+@until_refresh
 def _reached(start: str, miniature: bool) -> frozenset[str]:
     found, pending = {start}, [start]
     while pending:
@@ -210,7 +210,7 @@ def _reached(start: str, miniature: bool) -> frozenset[str]:
     return frozenset(found)
 
 
-@functools.cache
+@until_refresh
 def _targets(name: str, miniature: bool) -> frozenset[str]:
     return frozenset(target for one in code(name).imports(miniature=miniature) if (target := _target(one)))
 
@@ -222,7 +222,7 @@ def _target(one: Import) -> str | None:
     return one.package if one.package != ROOT and place(one.package) else None
 
 
-@functools.cache
+@until_refresh
 def beside(name: str) -> tuple[Path, ...]:
     """Data files that a module reads from its own package.
 
@@ -238,7 +238,7 @@ def beside(name: str) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(named + by_suffix)) or every
 
 
-@functools.cache
+@until_refresh
 def digest(name: str) -> str:
     """Digest of a module as it is written, and of the data that it reads from its own package."""
     found = hashlib.sha256(code(name).text.encode())
@@ -258,14 +258,14 @@ def written(*names: str) -> str:
     return found.hexdigest()
 
 
-@functools.cache
+@until_refresh
 def data(folder: Path) -> tuple[Path, ...]:
     """Files below a folder that are no code."""
     every = sorted(path for path in folder.rglob("*") if path.is_file())
     return tuple(path for path in every if path.suffix not in (".py", ".pyc", ".typed"))
 
 
-@functools.cache
+@until_refresh
 def place(name: str) -> Path | None:
     """The file of a module, None where there is no such module; nothing is imported but the package that holds it."""
     package, _, last = name.rpartition(".")
@@ -278,7 +278,7 @@ def place(name: str) -> Path | None:
     return None
 
 
-@functools.cache
+@until_refresh
 def _folders(package: str) -> list[Path]:
     """Where the modules of a package are; in a clone, builders lie beside the core."""
     module = sys.modules.get(package)
@@ -288,80 +288,113 @@ def _folders(package: str) -> list[Path]:
     return [Path(each) for each in (spec.submodule_search_locations or ())] if spec else []
 
 
-def _found(module: Module, tree: ast.Module) -> tuple[frozenset[str], tuple[tuple[Import, bool], ...]]:
-    """Every text between quotes, and every import of a part of medimg: see `ModuleFacts`."""
-    nodes = ast.walk(tree)
-    texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+@dataclass(frozen=True)
+class _Part:
+    """A statement of a module that stands in nothing else.
+
+    Attributes:
+        node: it.
+        named: `DECLARATION` or `MINIATURE` where it is that of a builder, else "".
+        draws: whether it is the miniature of a builder, or has one in it.
+        strings: every text between quotes.
+        names: every name of a variable, function or class that it uses or gives.
+        words: these, and every other name: attributes, what is imported.
+    """
+
+    node: ast.stmt
+    named: str
+    draws: bool
+    strings: frozenset[str]
+    names: frozenset[str]
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, node: ast.stmt, *, of_builder: bool) -> Self:
+        """Look at all that is in it, once."""
+        strings: set[str] = set()
+        names: set[str] = set()
+        others: set[str] = set()
+        named = _named(node) if of_builder else ""
+        draws = named == MINIATURE
+        for each in ast.walk(node):
+            if isinstance(each, ast.Name):
+                names.add(each.id)
+            elif isinstance(each, ast.Constant):
+                if isinstance(each.value, str):
+                    strings.add(each.value)
+            elif isinstance(each, ast.Attribute):
+                if not each.attr.startswith("__"):
+                    others.add(each.attr)
+            elif isinstance(each, ast.alias):
+                others.update(each.name.split("."))
+            elif isinstance(each, ast.FunctionDef):
+                draws = draws or (of_builder and each.name == MINIATURE)
+        return cls(node, named, draws, frozenset(strings), frozenset(names), frozenset(names | others))
+
+    def written(self, without: str | None = None) -> str:
+        """Its code without docstrings, comments, layout and what is called like this. The node is cut."""
+        if _is_text(self.node) or self.named == without:
+            return ""
+        for each in (self.node, *_statements(self.node)):
+            if isinstance(each, _WITH_BODY):
+                each.body = [one for one in each.body if not _is_text(one) and _named(one) != without] or [ast.Pass()]
+        # as `ast.unparse` of a module has it: an empty line before each
+        return ("\n" if isinstance(self.node, _WITH_BODY) else "") + ast.unparse(self.node)
+
+
+def _module(parts: Iterable[str]) -> str:
+    """The code of a module."""
+    return "\n".join(filter(None, parts)).removeprefix("\n") or "pass"
+
+
+def _imports(module: Module, parts: Sequence[_Part]) -> tuple[tuple[Import, bool], ...]:
+    """Every import of a part of medimg: see `ModuleFacts`."""
     package = module.name if module.path.name == "__init__.py" else module.name.rpartition(".")[0]
-    aside = [node for node in tree.body if module.of_builder and _named(node) & {DECLARATION, MINIATURE}]
-    elsewhere = _names(aside) - _names(node for node in tree.body if node not in aside) if aside else set()
-    found = [(one, True) for one in _by_name(tree)] if "import_module" in module.text else []
-    for node in _statements(tree.body):
-        if isinstance(node, ast.Import):
-            found += [(Import(alias.name, ""), True) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            for alias in node.names:
-                found.append((Import(origin, alias.name), (alias.asname or alias.name) not in elsewhere))
-    return frozenset(texts), tuple((one, of_rows) for one, of_rows in found if one.package.split(".")[0] == ROOT)
+    aside = frozenset().union(*(part.names for part in parts if part.named))
+    elsewhere = aside.difference(*(part.names for part in parts if not part.named))
+    by_name = "import_module" in module.text
+    found = [(one, True) for part in parts if by_name for one in _by_name(part.node)]
+    for part in parts:
+        for node in (part.node, *_statements(part.node, types=False)):
+            if isinstance(node, ast.Import):
+                found += [(Import(alias.name, ""), True) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+                for alias in node.names:
+                    found.append((Import(origin, alias.name), (alias.asname or alias.name) not in elsewhere))
+    return tuple((one, of_rows) for one, of_rows in found if one.package.split(".")[0] == ROOT)
 
 
-def _reads_beside(text: str) -> bool:
-    """Whether code uses a name by which the files of its own package are found."""
-    if not any(word in text for word in _OWN_PLACE):
-        return False
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Name):
-            names.add(node.id)
-        elif isinstance(node, ast.alias):
-            names.update(node.name.split("."))
-        elif isinstance(node, ast.Attribute) and not node.attr.startswith("__"):
-            names.add(node.attr)
-    return not _OWN_PLACE.isdisjoint(names)
+def _statements(node: ast.AST, *, types: bool = True) -> Iterator[ast.AST]:
+    """Every statement inside another, those in these too.
+
+    Args:
+        types: also what stands below `if TYPE_CHECKING:`.
+    """
+    for_types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    for block in ("orelse",) if for_types and not types else ("body", "handlers", "orelse", "finalbody", "cases"):
+        for each in getattr(node, block, ()):
+            yield each
+            yield from _statements(each, types=types)
 
 
-def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Every statement, those inside others too, but for what stands below `if TYPE_CHECKING:`."""
-    for node in body:
-        yield node
-        types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for block in ("orelse",) if types else ("body", "handlers", "orelse", "finalbody", "cases"):
-            yield from _statements(getattr(node, block, ()))
-
-
-def _by_name(tree: ast.Module) -> Iterator[Import]:
+def _by_name(node: ast.AST) -> Iterator[Import]:
     """Imports of `import_module("medimg.…")`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            for one in node.args[:1]:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Call) and ast.unparse(each.func).endswith("import_module"):
+            for one in each.args[:1]:
                 if isinstance(one, ast.Constant):
                     yield Import(str(one.value), "")
 
 
-def _names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Names that stand in these parts of the code."""
-    return {each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)}
-
-
-def _without(tree: ast.Module, dropped: set[str]) -> str:
-    """The code without docstrings, comments, layout and what is called like this. The tree is cut."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            node.body = [each for each in node.body if not _is_text(each) and not (_named(each) & dropped)] or [
-                ast.Pass()
-            ]
-    return ast.unparse(tree)
-
-
-def _is_text(node: ast.stmt) -> bool:
+def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _named(node: ast.stmt) -> set[str]:
-    """The name that a statement gives to a function or to its only value."""
+def _named(node: ast.stmt) -> str:
+    """Which of a builder's own two names a statement gives to a function or to its only value; "" for none."""
     if isinstance(node, ast.FunctionDef):
-        return {node.name} - {DECLARATION}
+        return node.name if node.name == MINIATURE else ""
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    names = {target.id for target in targets if isinstance(target, ast.Name)}
-    return names if len(targets) == len(names) == 1 else set()
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    return names[0] if len(targets) == len(names) == 1 and names[0] in (DECLARATION, MINIATURE) else ""

@@ -26,7 +26,7 @@ class Pages(Routes):
     def front(self, call: Call) -> Response:
         """Lead to the portal, where one is published; else show what there is."""
         if "q" not in call.request.query_params:
-            for repository, commit in self.desk.shown(call, "space"):
+            for repository, commit in self.desk.shown(call, self.store.repositories("space")):
                 portal = pages.PORTAL in pages.card(repository, commit).tags
                 if portal and pages.is_static(repository, commit) and not repository.settings()["private"]:
                     return RedirectResponse(pages.static_url(repository), 307)
@@ -44,7 +44,7 @@ class Pages(Routes):
                 "size": commit.size,
             }
             for kind in REPO_TYPES
-            for repository, commit in self.desk.shown(call, kind)
+            for repository, commit in self.desk.shown(call, self.store.repositories(kind))
             if query.lower() in repository.id.lower()
         ]
         collections = [known for known in self.store.collections() if not known["private"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -119,17 +119,17 @@ class Desk:
             raise HubRefusal(404, "Repository not found", code="RepoNotFound")
         return repository
 
-    def shown(self, call: Call, kind: str) -> Iterator[tuple[Repository, Commit]]:
-        """Yield the repositories of a type that the request may see, with their heads.
+    def shown(self, call: Call, repositories: Iterable[Repository]) -> Iterator[tuple[Repository, Commit]]:
+        """Yield those that the request may see, with their heads.
 
         A damaged one is logged and left out.
         """
-        for repository in self.store.repositories(kind):
+        for repository in repositories:
             try:
                 if self.sees(call, repository.settings()):
                     yield repository, repository.commit()
             except (HubRefusal, OSError) as error:
-                _LOG.warning("%s %s is not listed: %s", kind, repository.id, error)
+                _LOG.warning("%s %s is not listed: %s", repository.type, repository.id, error)
 
     def items(self, call: Call, collection: Json) -> list[Json]:
         """Return the items of a collection: without the token, only public repositories that are there."""
@@ -166,13 +166,14 @@ class Desk:
         self, call: Call, items: Sequence[Any], size: int, describe: Callable[[Any], list[Json]] = list
     ) -> Response:
         """Return one page of a listing; its header names the next one."""
-        query = dict(call.request.query_params)
+        query = call.request.query_params
         start = whole(query.get("cursor") or "0")
         size = max(1, min(whole(query.get("limit") or str(size)), size))
         response = JSONResponse(describe(items[start : start + size]))
         if start + size < len(items):
             here = f"{self.base(call)}{call.request.scope['path']}"
-            response.headers["Link"] = f'<{here}?{urlencode({**query, "cursor": start + size})}>; rel="next"'
+            again = [(name, value) for name, value in query.multi_items() if name != "cursor"]
+            response.headers["Link"] = f'<{here}?{urlencode([*again, ("cursor", start + size)])}>; rel="next"'
         return response
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 
 from starlette.responses import JSONResponse, Response
 
@@ -71,39 +72,41 @@ class Repositories(Routes):
         return Response()
 
     def listing(self, call: Call) -> Response:
-        """List repositories by author, search words and tags."""
+        """List repositories by author, search words and tags, a page at a time."""
         query = call.request.query_params
         words = [word.lower() for word in query.getlist("search")]
+        named = [
+            repository
+            for repository in self.store.repositories(PLURALS[call.request.scope["path"].rsplit("/", 1)[-1]])
+            if query.get("author", repository.namespace) == repository.namespace
+            and all(word in repository.id.lower() for word in words)
+        ]
+        expand = query.getlist("expand")
+
+        def described(some: Sequence[Repository]) -> list[Json]:
+            return [self._info(*each, expand=expand) for each in self.desk.shown(call, some)]
+
+        if not {"filter", "gated", "sort"} & query.keys():
+            return self.desk.paged(call, named, 1000, described)
         wanted = {tag for text in query.getlist("filter") for tag in text.split(",")}
-        found = []
-        limit = whole(query["limit"]) if query.get("limit") else None
-        for repository, commit in self.desk.shown(call, PLURALS[call.request.scope["path"].rsplit("/", 1)[-1]]):
-            if query.get("author", repository.namespace) != repository.namespace:
-                continue
-            if any(word not in repository.id.lower() for word in words):
-                continue
-            info = self._info(repository, commit)
-            if wanted <= set(info["tags"]) and ("gated" not in query or call.flag("gated") == bool(info["gated"])):
-                found.append(info)
+        found = [
+            info
+            for info in (self._info(*each) for each in self.desk.shown(call, named))
+            if wanted <= set(info["tags"]) and ("gated" not in query or call.flag("gated") == bool(info["gated"]))
+        ]
         key = query.get("sort", "id")
         found.sort(key=lambda info: str(info.get(key, "")), reverse=key in ("lastModified", "createdAt"))
-        return JSONResponse(found[:limit])
+        return self.desk.paged(call, found, 1000)
 
     def info(self, call: Call) -> Response:
         """Describe a repository at a revision."""
         return JSONResponse(self._info(*self.desk.at(call), blobs=call.flag("blobs")))
 
-    def _info(self, repository: Repository, commit: Commit, *, blobs: bool = False) -> Json:
+    def _info(self, repository: Repository, commit: Commit, *, blobs: bool = False, expand: Sequence[str] = ()) -> Json:
         settings = repository.settings()
-        read = pages.card(repository, commit)
-        siblings: list[Json] = [{"rfilename": path} for path in commit.files]
-        if blobs:
-            for sibling, file in zip(siblings, commit.files.values(), strict=True):
-                sibling.update(size=file.size, blobId=file.oid)
-                if file.lfs:
-                    sibling["lfs"] = {**file.pointer, "sha256": file.sha256}
-        return {
-            "_id": hashlib.sha1(f"{repository.type}/{repository.id}".encode()).hexdigest()[:24],
+        id = hashlib.sha1(f"{repository.type}/{repository.id}".encode()).hexdigest()[:24]
+        info = {
+            "_id": id,
             "id": repository.id,
             "author": repository.namespace,
             "sha": commit.id,
@@ -114,11 +117,20 @@ class Repositories(Routes):
             "disabled": False,
             "downloads": 0,
             "likes": 0,
-            "tags": read.tags,
-            "cardData": read.data,
-            "siblings": siblings,
-            "usedStorage": commit.size,
         }
+        if not expand or not set(expand) <= info.keys():
+            info.update(self._content(repository, commit, blobs=blobs))
+        return {key: value for key, value in info.items() if key in ("_id", "id", *expand)} if expand else info
+
+    def _content(self, repository: Repository, commit: Commit, *, blobs: bool) -> Json:
+        read = pages.card(repository, commit)
+        siblings: list[Json] = [{"rfilename": path} for path in commit.files]
+        if blobs:
+            for sibling, file in zip(siblings, commit.files.values(), strict=True):
+                sibling.update(size=file.size, blobId=file.oid)
+                if file.lfs:
+                    sibling["lfs"] = {**file.pointer, "sha256": file.sha256}
+        return {"tags": read.tags, "cardData": read.data, "siblings": siblings, "usedStorage": commit.size}
 
     # ---- branches and tags
 

@@ -20,14 +20,14 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medimg import collections, imports
 from medimg.cards.readme import dataset as card
 from medimg.cards.readme import page
-from medimg.declaration import Dataset
 from medimg.files import Files
 from medimg.imports import reached
 from medimg.manifest import Origin
@@ -93,21 +93,21 @@ def fingerprint(
     terms = _digest([text, *_table_texts()])
     declared = builder.dataset.model_dump(mode="json", exclude=CARD_ONLY)
 
-    def once(part: str, valid: bool, names: Sequence[str], make: Callable[[Sequence[str]], str]) -> str:
-        return known[part] if valid and part in known else make(names)
+    def once(part: str, valid: bool, make: Callable[[], str]) -> str:
+        return known[part] if valid and part in known else make()
 
-    of_builder = [name for name in used if imports.code(name).of_builder]
-    others = [name for name in used if not imports.code(name).of_builder]
+    of_builder = tuple(name for name in used if imports.of_builder(name))
+    others = tuple(name for name in used if not imports.of_builder(name))
     meant = known.get(TERMS) == terms
     prints = {
         "origin": origin,
         "schema": SCHEMA_VERSION,
         "declaration": _digest([json.dumps(declared, sort_keys=True)]),
-        "builder": once("builder", same, of_builder, _rows_code),
-        "engine": once("engine", same, others, _rows_code),
-        "vocabulary": once("vocabulary", meant, used, lambda names: _vocabulary(names, builder.dataset)),
-        "licenses": once("licenses", meant, used, _licenses),
-        "source": files.fingerprint() if files is not None else once("source", same, drawn, _whole_code),
+        "builder": once("builder", same, lambda: _rows_code(of_builder)),
+        "engine": once("engine", same, lambda: _rows_code(others)),
+        "vocabulary": once("vocabulary", meant, lambda: _vocabulary(of_builder, others, declared)),
+        "licenses": once("licenses", meant, lambda: _licenses(of_builder, others)),
+        "source": files.fingerprint() if files is not None else once("source", same, lambda: _whole_code(drawn)),
         TEXT: text,
         TERMS: terms,
     }
@@ -151,17 +151,12 @@ def texts(builder: Builder, namespace: str, known: str = "") -> str:
     written = _digest([*own, *_texts({*names, *MAKERS})])
     if known.startswith(f"{written} "):
         return known
-    return f"{written} {_digest([*own, _card_code(tuple(_texts(names)))])}"
+    return f"{written} {_digest([*own, _rows_code(names)])}"
 
 
 def same_texts(old: str, new: str) -> bool:
     """Whether two answers of `texts` mean the same."""
     return old.split(" ")[-1] == new.split(" ")[-1]
-
-
-@functools.lru_cache(maxsize=2)
-def _card_code(texts: tuple[str, ...]) -> str:
-    return _rows_code(reached(*CARDS))
 
 
 def engine() -> str:
@@ -187,32 +182,27 @@ def _texts(names: Iterable[str]) -> Iterator[str]:
     return (f"{name} {imports.digest(name)}" for name in sorted(names))
 
 
-def _rows_code(names: Sequence[str]) -> str:
-    return _code_digest((name, imports.code(name).facts.rows) for name in names)
+@imports.until_refresh
+def _rows_code(names: tuple[str, ...]) -> str:
+    """Digest of modules, but for what only a miniature needs: of most datasets, these are the same ones."""
+    return _combined(_code(name, imports.code(name).facts.rows) for name in names)
 
 
-def _whole_code(names: Sequence[str]) -> str:
-    return _code_digest((name, imports.code(name).facts.whole) for name in names)
+def _whole_code(names: Iterable[str]) -> str:
+    return _combined(_code(name, imports.code(name).facts.whole) for name in names)
 
 
-def _code_digest(modules: Iterable[tuple[str, str]]) -> str:
-    """Of modules, the digests of their code, and the data files beside them."""
-    return _combined(
-        each
-        for name, code in modules
-        for each in (_sha256(name), bytes.fromhex(code), *(_sha256(text) for text in _beside(name)))
-    )
-
-
-def _beside(name: str) -> Iterator[str]:
-    """Data files of a module."""
-    for path in imports.beside(name):
-        yield f"{path.name} {imports.content_digest(path)}"
+@imports.until_refresh
+def _code(name: str, written: str) -> bytes:
+    """Of a module, the digest of its code, and the data files beside it."""
+    beside = (f"{path.name} {imports.content_digest(path)}" for path in imports.beside(name))
+    return b"".join((_sha256(name), bytes.fromhex(written), *map(_sha256, beside)))
 
 
 # terms
 
 
+@imports.until_refresh
 def _table_texts() -> tuple[str, ...]:
     """The vocabulary and the table of licenses as they are written."""
     return tuple(imports.content_digest(path) for path in (*_vocabulary_files(), _license_table()))
@@ -226,43 +216,35 @@ def _license_table() -> Path:
     return imports.code(LICENSES).path.with_name("licenses.toml")
 
 
-def _reads(names: Iterable[str], table: str) -> bool:
+@imports.until_refresh
+def _reads(names: tuple[str, ...], table: str) -> bool:
     """Whether a module among these looks up the source's own words in a table."""
     return any(table in imports.code(name).taken for name in set(names) - GIVEN_NAMES)
 
 
-def _vocabulary(names: Sequence[str], dataset: Dataset) -> str:
+def _vocabulary(of_builder: tuple[str, ...], others: tuple[str, ...], declared: Mapping[str, Any]) -> str:
     """What the names in the builder's code and declaration mean: their terms, and what these are kinds or parts of.
 
     A term or a synonym that no builder writes changes no row. Where code looks up what only the source says, any term
     may be met: then it is the whole vocabulary.
     """
     tables = _terms(tuple(imports.content(path).decode() for path in _vocabulary_files()))
-    if _reads(names, VOCABULARY):
-        return _digest([json.dumps(tables, sort_keys=True)])
-    declared = _phrases(tuple(sorted(_strings(json.loads(dataset.model_dump_json(exclude=CARD_ONLY))))))
-    phrases = declared.union(
-        *(_phrases(tuple(sorted(imports.code(name).facts.strings))) for name in names if imports.code(name).of_builder)
-    )
-    return _digest([json.dumps(sorted(meaning for text in phrases for meaning in _meanings(text, tables)))])
+    if _reads(of_builder, VOCABULARY) or _reads(others, VOCABULARY):
+        return _digest([json.dumps(tables.by_file, sort_keys=True)])
+    written = {*_strings(declared)}.union(*(imports.code(name).facts.strings for name in of_builder))
+    meanings = frozenset().union(*(_meanings(text, tables) for text in written))
+    return _digest([json.dumps(sorted(meanings))])
 
 
-@functools.lru_cache(maxsize=512)
-def _phrases(texts: tuple[str, ...]) -> frozenset[str]:
-    """Keys, as of `vocab.normalize`, of every text and of the runs of words in it: a text may be a list of names."""
-    return frozenset().union(*map(_phrases_of, texts))
-
-
-@functools.lru_cache(maxsize=16384)
-def _phrases_of(text: str) -> frozenset[str]:
-    """Most texts are those of many datasets: names of fields, terms, licenses."""
+def _phrases(text: str) -> set[str]:
+    """Keys, as of `vocab.normalize`, of a text and of the runs of words in it: it may be a list of names."""
     words = [normalize(word) for word in re.findall(r"[\w'-]+", text)]
     runs = {
         "".join(words[first:last])
         for first in range(len(words))
         for last in range(first + 1, min(first + WORDS, len(words)) + 1)
     }
-    return frozenset({normalize(text), *runs})
+    return {normalize(text), *runs}
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -276,22 +258,36 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(each)
 
 
-def _meanings(key: str, tables: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """(file, key, term, wider terms) of every vocabulary that knows the text; the reason where it is no term."""
-    for file, table in tables.items():
-        if key in table["names"]:
-            term = table["names"][key]
-            yield (file, key, term, *_wider(term, tables))
-        elif key in table["rejected"]:
-            yield (file, key, "", table["rejected"][key])
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """Every vocabulary, by file: its terms, the term of each name, and the reasons of what is no term."""
+
+    by_file: Mapping[str, Any]
 
 
-def _wider(term: str, tables: Mapping[str, Any]) -> list[str]:
+@functools.lru_cache(maxsize=16384)
+def _meanings(text: str, tables: _Tables) -> frozenset[tuple[str, ...]]:
+    """(file, key, term, wider terms) of every vocabulary that knows a phrase of it; the reason where it is no term.
+
+    Most texts are those of many datasets: names of fields, terms, licenses.
+    """
+    found: set[tuple[str, ...]] = set()
+    for key in _phrases(text):
+        for file, table in tables.by_file.items():
+            if key in table["names"]:
+                term = table["names"][key]
+                found.add((file, key, term, *_wider(term, tables)))
+            elif key in table["rejected"]:
+                found.add((file, key, "", table["rejected"][key]))
+    return frozenset(found)
+
+
+def _wider(term: str, tables: _Tables) -> list[str]:
     found: set[str] = set()
     pending = [term]
     while pending:
         one = pending.pop()
-        for table in tables.values():
+        for table in tables.by_file.values():
             fields = table["terms"].get(one, {})
             new = {each for edge in EDGES for each in fields.get(edge, ())} - found
             found |= new
@@ -300,8 +296,7 @@ def _wider(term: str, tables: Mapping[str, Any]) -> list[str]:
 
 
 @functools.lru_cache(maxsize=2)
-def _terms(texts: tuple[str, ...]) -> dict[str, Any]:
-    """By file: its terms, the term of each name, and the reasons of what is no term."""
+def _terms(texts: tuple[str, ...]) -> _Tables:
     tables = {}
     for path, text in zip(_vocabulary_files(), texts, strict=True):
         table = tomllib.loads(text)
@@ -310,12 +305,12 @@ def _terms(texts: tuple[str, ...]) -> dict[str, Any]:
         }
         rejected = {normalize(name): reason for name, reason in table.get("not_a_term", {}).items()}
         tables[path.stem] = {"terms": table["terms"], "names": names, "rejected": rejected}
-    return tables
+    return _Tables(tables)
 
 
-def _licenses(names: Sequence[str]) -> str:
+def _licenses(of_builder: tuple[str, ...], others: tuple[str, ...]) -> str:
     """The terms of all licenses, where code reads them; "" where rows carry licenses that stand in the code."""
-    if not _reads(names, LICENSES):
+    if not (_reads(of_builder, LICENSES) or _reads(others, LICENSES)):
         return ""
     table = tomllib.loads(imports.content(_license_table()).decode())
     terms = {id: [fields.get(field) for field in LICENSE_TERMS] for id, fields in table.items()}

@@ -33,6 +33,9 @@ class Published:
     """Tag -> revision."""
     read: Callable[[str], str | None] = lambda path: None
     """Text of a file at `sha`."""
+    listed: bool = False
+    """Told from a listing, and from what was kept of an earlier look at the same commit. Tags may be others now, and a
+    repository that the listing does not name may be there; to see that there is nothing to do, it is enough."""
 
     @cached_property
     def card(self) -> str | None:

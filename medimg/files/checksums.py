@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from medimg import kept
 from medimg.errors import ChecksumError, MedimgError
 from medimg.files.local import LocalFile
 from medimg.files.remote import RemoteFile, shown
@@ -27,10 +28,8 @@ SHOWN_AFTER = 2.0
 
 
 def folder() -> Path:
-    """Where it is remembered: beside the caches of Hugging Face's libraries. It may be deleted at any time."""
-    from huggingface_hub.constants import HF_HOME
-
-    return Path(HF_HOME) / "medimg" / "checksums"
+    """Where it is remembered; see `kept`."""
+    return kept.folder() / "checksums"
 
 
 def known(mark: Path | None) -> bool:

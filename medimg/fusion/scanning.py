@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medimg import __version__, licenses, registry
+from medimg import __version__, kept, licenses, registry
 from medimg.errors import SOURCE_FAULTS, FormatError, MedimgError
 from medimg.files import File
 from medimg.fusion.choices import OnDuplicate, split_fused
@@ -63,10 +63,8 @@ class Cache:
 
 
 def cache_path() -> Path:
-    """Where signatures are kept: beside the caches of Hugging Face's libraries."""
-    from huggingface_hub.constants import HF_HOME
-
-    return Path(HF_HOME) / "medimg" / f"signatures-{VERSION}.sqlite"
+    """Where signatures are kept."""
+    return kept.folder() / f"signatures-{VERSION}.sqlite"
 
 
 def find(

@@ -10,7 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"imports", "errors", "report", "index", "text", "collections"},
+    {"kept", "text", "collections"},
+    {"imports", "errors", "report", "index"},
     {"clients", "vocab", "licenses", "pixels", "hub", "containers"},
     {"files"},
     {"schema"},

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import medimg
-from medimg import imports, registry
+from medimg import imports, kept, registry
 from medimg.hub_sync.planning import fingerprint as prints
 from medimg.hub_sync.planning.fingerprint import changed, fingerprint
 from medimg.manifest import Origin
@@ -252,13 +252,14 @@ def test_imports_for_types_alone_are_not_followed(tree: Path) -> None:
 
 
 def test_what_a_module_says_is_parsed_once_for_each_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "_kept_at", lambda: tmp_path / "kept")
+    monkeypatch.setattr(kept, "folder", lambda: tmp_path / "kept")
+    monkeypatch.setattr(imports, "_WORTH", 100)
     path = tmp_path / "module.py"
 
     def module(text: str) -> imports.Module:
         return imports.Module("medimg.builders.module", path, text)
 
-    first = "from medimg import join, readers\n\n\ndef miniature(make):\n    readers.make('x')\n"
+    first = "from medimg import join, readers\n\n\ndef miniature(make):\n    readers.make('x')\n" + "#" * 100
     facts = module(first).facts
     assert facts == imports.ModuleFacts.of(module(first)) and facts.strings == {"x"}
     with monkeypatch.context() as patch:
@@ -266,11 +267,13 @@ def test_what_a_module_says_is_parsed_once_for_each_text(tmp_path: Path, monkeyp
         assert module(first).facts == facts
     other = module(first.replace("'x'", "'y'")).facts
     assert other.strings == {"y"} and (other.whole, other.rows) != (facts.whole, facts.rows)
-    assert [kept.name for kept in (tmp_path / "kept").iterdir()] == ["medimg.builders.module.json"]
-    for broken in ("", "{", "[]", '{"key": 1}'):
-        (tmp_path / "kept" / "medimg.builders.module.json").write_text(broken)
+    assert module("X = 1\n").facts.strings == frozenset()
+    file = tmp_path / "kept" / "code" / "medimg.builders.module.json"
+    assert [*file.parent.iterdir()] == [file], "a short text is parsed as fast as its facts are written"
+    for broken in ("", "{", "[]", '{"key": 1}', "[1, 2]"):
+        file.write_text(broken)
         assert module(first).facts == facts
-    monkeypatch.setattr(imports, "_kept_at", lambda: path / "no-folder")
+    monkeypatch.setattr(kept, "folder", lambda: path / "no-folder")
     path.write_text("")
     assert module(first).facts == facts
 

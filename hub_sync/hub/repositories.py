@@ -16,6 +16,8 @@ from medimg.hub_sync.hub.parsing import read_object, text, truth, whole
 from medimg.hub_sync.hub.refusals import HubRefusal, Json, check_name, check_path, check_sha256
 from medimg.hub_sync.hub.repository import MAIN, RefKind, Repository
 
+PAGE = 1000
+"""Repositories or commits of one answer."""
 _LINE_ROOM = 64 << 10  # for the path and the JSON around a file in base64; text has escapes
 
 
@@ -87,7 +89,7 @@ class Repositories(Routes):
             return [self._info(*each, expand=expand) for each in self.desk.shown(call, some)]
 
         if not {"filter", "gated", "sort"} & query.keys():
-            return self.desk.paged(call, named, 1000, described)
+            return self.desk.paged(call, named, PAGE, described)
         wanted = {tag for text in query.getlist("filter") for tag in text.split(",")}
         found = [
             info
@@ -96,7 +98,7 @@ class Repositories(Routes):
         ]
         key = query.get("sort", "id")
         found.sort(key=lambda info: str(info.get(key, "")), reverse=key in ("lastModified", "createdAt"))
-        return self.desk.paged(call, found, 1000)
+        return self.desk.paged(call, found, PAGE)
 
     def info(self, call: Call) -> Response:
         """Describe a repository at a revision."""
@@ -184,7 +186,7 @@ class Repositories(Routes):
             }
             for commit in repository.history(head)
         ]
-        return self.desk.paged(call, found, 1000)
+        return self.desk.paged(call, found, PAGE)
 
     def commit(self, call: Call) -> Response:
         """Add one commit from lines of JSON."""

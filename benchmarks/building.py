@@ -11,13 +11,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
+from datasets import Dataset, Features, Image, Nifti
+from datasets.table import embed_table_storage
 from figures import Figure, See, Way, Ways
-from PIL import Image
 from remote import environment
 from sources import many_volumes, picture_files, pictures, volume_files, volumes
 
@@ -68,7 +71,7 @@ def decoded(root: Path) -> Way:
     def way(see: See) -> None:
         for pair in picture_files(root):
             for path in pair:
-                with Image.open(path) as image:
+                with PIL.Image.open(path) as image:
                     see(np.asarray(image))
 
     return way
@@ -99,6 +102,22 @@ def copied(root: Path, folder: Path) -> Way:
             for number, path in enumerate(path for pair in picture_files(root) for path in pair):
                 shutil.copyfile(path, Path(out) / str(number))
                 hashlib.sha256(path.read_bytes()).digest()
+
+    return way
+
+
+def embedded(pairs: Iterable[tuple[Path, Path]], feature: type[Image] | type[Nifti], folder: Path) -> Way:
+    """What `push_to_hub` does with files before it uploads them: their bytes into Parquet, and SHA-256 of that."""
+
+    def way(see: See) -> None:
+        images, masks = zip(*((str(image), str(mask)) for image, mask in pairs), strict=True)
+        columns = Features({"image": feature(), "mask": feature()})
+        rows = Dataset.from_dict({"image": images, "mask": masks}, features=columns)
+        rows = rows.with_format("arrow").map(embed_table_storage, batched=True, keep_in_memory=True).with_format(None)
+        path = folder / "embedded.parquet"
+        rows.to_parquet(path)
+        with path.open("rb") as stream:
+            hashlib.file_digest(stream, "sha256")
 
     return way
 
@@ -170,6 +189,30 @@ FIGURES = (
         "cost",
         2.5,
         lambda folder: (made("ham10000", pictures(folder), folder), copied(pictures(folder), folder)),
+        equal=False,
+    ),
+    Figure(
+        "build-push-2d",
+        "a build of pictures and masks",
+        "what `push_to_hub` does before it uploads them: no pixel is looked at",
+        "cost",
+        None,
+        lambda folder: (
+            made("ham10000", pictures(folder), folder),
+            embedded([*picture_files(pictures(folder))], Image, folder),
+        ),
+        equal=False,
+    ),
+    Figure(
+        "build-push-3d",
+        "a build of volumes and masks",
+        "what `push_to_hub` does with their .nii.gz files before it uploads them: no voxel is looked at",
+        "cost",
+        None,
+        lambda folder: (
+            made("msd-spleen", volumes(folder), folder),
+            embedded([*volume_files(volumes(folder))], Nifti, folder),
+        ),
         equal=False,
     ),
     Figure(

@@ -19,6 +19,7 @@ from medimg.hub_sync.building.shards import PORTION_SHARDS
 from medimg.hub_sync.discovery import portal
 from medimg.hub_sync.planning.plan import RECIPE, SyncPlan, by_license, make_plan
 from medimg.hub_sync.planning.source import DatasetSource
+from medimg.hub_sync.pushing.ahead import keep
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.state import MARK_PATH, OWNED, Published
 from medimg.hub_sync.pushing.upload import Upload, next_tag
@@ -65,6 +66,7 @@ class Wishes:
     Attributes:
         asked: whether the datasets were named.
         processes: that decode the rows of one dataset.
+        many: whether one listing tells of the repositories; see `ahead`.
     """
 
     root: str | None
@@ -75,6 +77,7 @@ class Wishes:
     shard_bytes: int
     pages: bool
     processes: int
+    many: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +130,11 @@ class Job(contextlib.ExitStack):
             result = replace(result, reason=f"{result.reason}; {said}")
         if result is None:
             return None
+        now = state
+        if result.commits and (self.run.pages or self.run.many):
+            now = self.hub.published(self.name)
+            keep(self.hub, self.name, now)
         if self.run.pages:
-            now = self.hub.published(self.name) if result.commits else state
             result = replace(result, manifest=portal.shown(now))
         if self.built is not None:
             return result.told(self.built.manifest, self.built.report)

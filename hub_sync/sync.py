@@ -12,7 +12,7 @@ from medimg.hub_sync.building.shards import SHARD_BYTES
 from medimg.hub_sync.discovery import catalogue, portal, topics
 from medimg.hub_sync.job import GivenAwayError, Settings, Wishes
 from medimg.hub_sync.planning.fingerprint import refresh
-from medimg.hub_sync.pushing.ahead import ahead
+from medimg.hub_sync.pushing.ahead import ahead, many
 from medimg.hub_sync.pushing.client import Hub
 from medimg.hub_sync.pushing.state import Published
 from medimg.hub_sync.results import Result, Watcher
@@ -89,6 +89,7 @@ def sync(
                 check=check,
                 shard_bytes=shard_bytes,
                 pages=pages,
+                many=many(builders),
                 processes=workers if scheduler or crew is None else workers // crew.size,
             )
             run = Settings(**vars(wishes), hub=hub, watcher=watcher, reader=reader, away=crew is not None)

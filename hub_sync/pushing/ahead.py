@@ -21,13 +21,18 @@ LISTED = 32
 _KEPT = "published"
 
 
+def many(builders: Sequence[Builder]) -> bool:
+    """Whether one listing is asked for."""
+    return len(builders) >= LISTED
+
+
 def ahead(hub: Hub, builders: Sequence[Builder]) -> Generator[tuple[Builder, Callable[[], Published]]]:
     """Each builder with the state of its repository; a few are looked up ahead, several at a time.
 
     Of many, one listing says which there are, and which are as they were when they were looked at last: those are not
     asked for again (see `Published.listed`).
     """
-    heads = _heads(hub) if len(builders) >= LISTED else None
+    heads = _heads(hub) if many(builders) else None
     pool = ThreadPoolExecutor(1 if hub.embedded else 8, thread_name_prefix="look")
     waiting: list[tuple[Builder, Future[Published]]] = []
     rest = iter(builders)
@@ -58,14 +63,22 @@ def _state(hub: Hub, name: str, heads: Mapping[str, str] | None) -> Published:
         return hub.published(name)
     if name not in heads:
         return Published(None, None, listed=True)
-    place = "embedded" if hub.embedded else hub.endpoint  # an embedded Hub has another port each time
-    file = hashlib.sha256(f"{place}\0{hub.kind}\0{hub.repo(name)}".encode()).hexdigest()[:32]
-    if told := kept.read(_KEPT, file, heads[name]):
+    if told := kept.read(_KEPT, _file(hub, name), heads[name]):
         manifest = manifests.read(told["manifest"], name)
         read = partial(hub.text, name, revision=heads[name])
         return Published(heads[name], manifest, None, told["files"], told["tags"], read, listed=True)
     state = hub.published(name)
+    keep(hub, name, state)
+    return state
+
+
+def keep(hub: Hub, name: str, state: Published) -> None:
+    """Keep what a repository holds, for as long as a listing names the same commit; not where a tag is due."""
     if state.sha and state.manifest and (not state.manifest.tag or state.manifest.tag in state.tags):
         told = {"files": dict(state.files), "tags": dict(state.tags), "manifest": state.manifest.to_json()}
-        kept.write(_KEPT, file, state.sha, told)
-    return state
+        kept.write(_KEPT, _file(hub, name), state.sha, told)
+
+
+def _file(hub: Hub, name: str) -> str:
+    place = "embedded" if hub.embedded else hub.endpoint  # an embedded Hub has another port each time
+    return hashlib.sha256(f"{place}\0{hub.kind}\0{hub.repo(name)}".encode()).hexdigest()[:32]

@@ -77,7 +77,7 @@ class Wishes:
     shard_bytes: int
     pages: bool
     processes: int
-    many: bool = False
+    many: bool
 
 
 @dataclass(frozen=True, kw_only=True)

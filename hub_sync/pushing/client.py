@@ -146,8 +146,7 @@ class Hub:
 
         A page of it names up to a thousand; whether the public Hub lists a new commit at once is not documented.
         """
-        listing = functools.partial(self.api.list_datasets, author=self.namespace, expand=["sha"])
-        repos = self.ask(self.namespace, lambda: list(listing()))
+        repos = self.ask(self.namespace, lambda: list(self.api.list_datasets(author=self.namespace, expand=["sha"])))
         return {repo.id.split("/", 1)[1]: repo.sha for repo in repos if repo.sha}
 
     def published(self, name: str, revision: str | None = None) -> Published:

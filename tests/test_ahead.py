@@ -12,13 +12,14 @@ import pytest
 import tiny_datasets as tiny
 from fault_proxy import FaultProxy, Seen
 from huggingface_hub import HfApi
+from worker_watching import Ear
 
 from medimg import kept
 from medimg.hub_sync.hub import repositories
 from medimg.hub_sync.hub.serve import EmbeddedHub
 from medimg.hub_sync.pushing import ahead
 from medimg.hub_sync.pushing.client import Hub
-from medimg.hub_sync.results import Result, Watcher
+from medimg.hub_sync.results import Result
 from medimg.hub_sync.sync import sync
 from medimg.hub_sync.withdrawing import history
 
@@ -66,14 +67,6 @@ def edited(builder: Path) -> Iterator[None]:
 def few_are_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ahead, "LISTED", COUNT)
     monkeypatch.setattr(kept, "folder", lambda: tmp_path / "kept")
-
-
-class Notes(Watcher):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def run(
@@ -184,14 +177,14 @@ def test_where_nothing_can_be_listed_each_is_asked_for(proxy: FaultProxy, names:
         return "403" if seen.kind == LISTING else None
 
     proxy.choose = refused
-    notes = Notes()
+    ear = Ear()
     try:
         hub = Hub(proxy.url, "unlisted", patience=tiny.QUICK)
-        results = sync(names, hub, check=False, watcher=notes)
+        results = sync(names, hub, check=False, watcher=ear)
     finally:
         proxy.choose = lambda seen: None
     assert unchanged(results)
-    assert any("cannot be listed" in note and "403" in note for note in notes.notes)
+    assert any("cannot be listed" in note and "403" in note for note in ear.notes)
 
 
 def test_a_listing_has_pages(proxy: FaultProxy, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
